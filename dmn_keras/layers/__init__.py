@@ -1,1 +1,22 @@
-"""TODO"""
+"""Token ids -> facts -> gates -> episode -> memory -> answer: the layers, one public class a file."""
+
+from dmn_keras.layers.answer_decoder import AnswerDecoder
+from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
+from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
+from dmn_keras.layers.episodic_memory import EpisodicMemory
+from dmn_keras.layers.fact_encoder import FactEncoder
+from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.question_encoder import QuestionEncoder
+
+__all__ = [
+    "DMN_FEATURES",
+    "DMN_PLUS_FEATURES",
+    "AnswerDecoder",
+    "AttentionGRU",
+    "AttentionGRUCell",
+    "AttentionGate",
+    "EpisodicMemory",
+    "FactEncoder",
+    "MemoryUpdate",
+    "QuestionEncoder",
+]

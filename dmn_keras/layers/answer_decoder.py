@@ -1,0 +1,232 @@
+"""Answer module: memory, question -> answer logits."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers.checks import positive_integer
+
+END_ID = 2
+"""Default id of the word that ends an answer (see `dmn_keras.text.Vocabulary`)."""
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class AnswerDecoder(keras.layers.Layer):
+    """Answers from the last memory: in several words, or in one.
+
+    With memory `m`, question `q` and previous word `y_{t-1}`:
+
+    - `max_words=n`: `a_0 = m`, `a_t = GRU([L[y_{t-1}]; q], a_{t-1})`, `logits_t = W a_t + b`, for `n` words and the
+      end-of-sequence word. The word before the first is `start_id`. `L` is the decoder's own table of word vectors.
+    - `max_words=None`: classification, the case without recurrence, `logits = W [m; q] + b`.
+
+    In training the previous words are those of the right `answer` (teacher forcing), where it is given. In inference,
+    or without `answer`, each word is the likeliest one after those chosen before (greedy); a given `answer` is then
+    ignored. `generate` returns the words themselves, by greedy or beam search.
+
+    Args:
+        vocabulary_size: Positive integer, number of words that can be answered, `start_id` and `end_id` included.
+        max_words: Positive integer, the longest answer in words without the end-of-sequence word; `None` for
+            classification. Defaults to `None`.
+        start_id: Id that stands before the first word. Defaults to 0, the padding id, which is never said.
+        end_id: Id of the end-of-sequence word. Defaults to 2.
+        kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
+
+    Call arguments:
+        memory: `(batch, units)`.
+        question: `(batch, dim)`.
+        answer: Integer ids of the right answers, `(batch, max_words + 1)`, ending with `end_id`, padded with
+            anything; or `None`. Must be `None` for classification.
+        training: Whether to use teacher forcing.
+
+    Returns:
+        Logits, `(batch, max_words + 1, vocabulary_size)`; `(batch, vocabulary_size)` for classification.
+
+    Raises:
+        ValueError: If an argument is out of range, or `answer` comes with `max_words=None` or too short.
+
+    Example:
+
+    >>> memory, question = keras.random.normal((2, 32)), keras.random.normal((2, 32))
+    >>> dmn_keras.layers.AnswerDecoder(20)(memory, question).shape
+    (2, 20)
+    >>> dmn_keras.layers.AnswerDecoder(20, max_words=3)(memory, question).shape
+    (2, 4, 20)
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285, section 2.4. Deviation: the previous word enters as a learned vector in
+        place of its one-hot, which is the same product, one matrix earlier.
+    """
+
+    def __init__(
+        self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, kernel_regularizer=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+        self.max_words = None if max_words is None else positive_integer("max_words", max_words)
+        self.start_id = self._word_id("start_id", start_id)
+        self.end_id = self._word_id("end_id", end_id)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        self.logits = keras.layers.Dense(
+            vocabulary_size,
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="logits",
+        )
+
+    def _word_id(self, argument, value):
+        if self.max_words is not None and not 0 <= value < self.vocabulary_size:
+            raise ValueError(
+                f"{argument} must be a word id below vocabulary_size={self.vocabulary_size}. "
+                f"Received: {argument}={value!r}"
+            )
+        return value
+
+    def build(self, memory_shape, question_shape, answer_shape=None):
+        batch, units = memory_shape[0], memory_shape[-1]
+        if self.max_words is None:
+            self.logits.build((batch, units + question_shape[-1]))
+            return
+        self.previous_word = keras.layers.Embedding(
+            self.vocabulary_size, units, dtype=self.dtype_policy, name="previous_word"
+        )
+        self.cell = keras.layers.GRUCell(
+            units,
+            kernel_regularizer=self.kernel_regularizer,
+            recurrent_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="cell",
+        )
+        self.previous_word.build((batch,))
+        self.cell.build((batch, units + question_shape[-1]))
+        self.logits.build((batch, units))
+
+    def call(self, memory, question, answer=None, training=False):
+        if self.max_words is None:
+            if answer is not None:
+                raise ValueError("answer must be None for classification (max_words=None).")
+            return self.logits(ops.concatenate([memory, question], axis=-1))
+        if training and answer is not None:
+            return self._teacher_forced(memory, question, answer)
+        return self._greedy(memory, question)
+
+    def _teacher_forced(self, memory, question, answer):
+        if answer.shape[1] is not None and answer.shape[1] < self.max_words:
+            raise ValueError(
+                f"answer must have at least max_words={self.max_words} ids a row. "
+                f"Received: answer.shape={tuple(answer.shape)}"
+            )
+        state, states = memory, []
+        word = self._start(memory)
+        for t in range(self.max_words + 1):
+            state = self._step(word, question, state)
+            states.append(state)
+            word = answer[:, min(t, self.max_words - 1)]
+        return self.logits(ops.stack(states, axis=1))
+
+    def _greedy(self, memory, question):
+        state, logits = memory, []
+        word = self._start(memory)
+        for _ in range(self.max_words + 1):
+            state = self._step(word, question, state)
+            logits.append(self.logits(state))
+            word = ops.argmax(logits[-1], axis=-1)
+        return ops.stack(logits, axis=1)
+
+    def _start(self, memory):
+        return ops.full_like(memory[:, 0], self.start_id, dtype="int32")
+
+    def _step(self, word, question, state):
+        """Return `a_t` from the previous word `(batch,)`, the question and `a_{t-1}`."""
+        inputs = ops.concatenate([self.previous_word(word), question], axis=-1)
+        return self.cell(inputs, [state])[0]
+
+    def generate(self, memory, question, beam_width=1):
+        """Search the likeliest answer, and stop when every row has ended.
+
+        A row's answer never depends on the others: a row that has ended stays as it is while others go on.
+
+        Args:
+            memory: `(batch, units)`.
+            question: `(batch, dim)`.
+            beam_width: Positive integer; how many partial answers are kept a row. 1 is greedy search. The search
+                compares sums of log-probabilities, without length normalisation.
+
+        Returns:
+            A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
+            `(batch,)`, of the whole answer.
+
+        Raises:
+            ValueError: If `beam_width` is no positive integer or exceeds `vocabulary_size`, or the decoder is a
+                classifier (`max_words=None`), whose answer is the argmax of its logits.
+        """
+        positive_integer("beam_width", beam_width)
+        if self.max_words is None:
+            raise ValueError("generate needs a decoder with max_words; this one classifies (max_words=None).")
+        if beam_width > self.vocabulary_size:
+            raise ValueError(
+                f"beam_width must not exceed vocabulary_size={self.vocabulary_size}. Received: beam_width={beam_width}"
+            )
+        rows = ops.shape(memory)[0] * beam_width
+        questions = ops.repeat(question, beam_width, axis=0)  # (B * K, D)
+        state = ops.repeat(memory, beam_width, axis=0)
+        zeros = ops.zeros((rows,), dtype="int32")
+        # All beams of a row start alike: only the first may be continued.
+        first = ops.equal(ops.arange(rows, dtype="int32") % beam_width, 0)
+        score = ops.where(first, 0.0, float("-inf"))
+        words = ops.zeros((rows, self.max_words + 1), dtype="int32")
+        loop = (ops.zeros((), "int32"), words, state, score, zeros + self.start_id, ops.cast(zeros, "bool"))
+
+        def unfinished(t, words, state, score, word, ended):
+            return ops.logical_not(ops.all(ended))
+
+        def advance(t, words, state, score, word, ended):
+            state = self._step(word, questions, state)
+            score, word, origin = self._best_continuations(self.logits(state), score, ended, beam_width)
+            ended = ops.take(ended, origin, axis=0)
+            column = ops.equal(ops.arange(self.max_words + 1, dtype="int32"), t)
+            words = ops.where(column, word[:, None], ops.take(words, origin, axis=0))
+            ended = ops.logical_or(ended, ops.equal(word, self.end_id))
+            return t + 1, words, ops.take(state, origin, axis=0), score, word, ended
+
+        _, words, _, score, _, _ = ops.while_loop(
+            unfinished, advance, loop, maximum_iterations=self.max_words + 1
+        )
+        # The beams of a row are sorted, best first.
+        words = ops.reshape(words, (-1, beam_width, self.max_words + 1))[:, 0]
+        return {"words": words, "log_probability": ops.reshape(score, (-1, beam_width))[:, 0]}
+
+    def _best_continuations(self, logits, score, ended, beam_width):
+        """Choose each row's best `beam_width` continuations of its beams.
+
+        Args:
+            logits: `(batch * beam_width, vocabulary_size)`.
+            score: Sums of log-probabilities, `(batch * beam_width,)`.
+            ended: Boolean, `(batch * beam_width,)`; a beam that has ended has one continuation, the padding id at
+                no cost.
+            beam_width: Number of beams a row.
+
+        Returns:
+            Scores, words and the beams they continue (indexes into the first axis), each `(batch * beam_width,)`.
+        """
+        log_probabilities = ops.log_softmax(ops.cast(logits, "float32"))
+        nothing = ops.where(ops.equal(ops.arange(self.vocabulary_size), 0), 0.0, float("-inf"))
+        total = score[:, None] + ops.where(ended[:, None], nothing, log_probabilities)
+        best, flat = ops.top_k(ops.reshape(total, (-1, beam_width * self.vocabulary_size)), beam_width)
+        flat = ops.cast(flat, "int32")
+        row = ops.expand_dims(ops.arange(ops.shape(flat)[0], dtype="int32"), 1)
+        origin = row * beam_width + flat // self.vocabulary_size
+        return tuple(ops.reshape(x, (-1,)) for x in (best, flat % self.vocabulary_size, origin))
+
+    def compute_mask(self, memory, previous_mask=None):
+        return None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "max_words": self.max_words,
+            "start_id": self.start_id,
+            "end_id": self.end_id,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,200 @@
+"""Attention gate: z(c, m, q) -> gate logits -> gates."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers.checks import one_of, positive_integer
+
+DMN_FEATURES = (
+    "fact",
+    "memory",
+    "question",
+    "fact*question",
+    "fact*memory",
+    "|fact-question|",
+    "|fact-memory|",
+    "fact.W.question",
+    "fact.W.memory",
+)
+"""The nine terms of Kumar et al. 2015, equation 8, in the paper's order."""
+
+DMN_PLUS_FEATURES = ("fact*question", "fact*memory", "|fact-question|", "|fact-memory|")
+"""The four terms that Xiong et al. 2016, equation 8, keep."""
+
+_BILINEAR = ("fact.W.question", "fact.W.memory")
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class AttentionGate(keras.layers.Layer):
+    """How much each fact matters to one pass, given the question and the memory so far.
+
+    With fact `c`, memory `m` and question `q`:
+
+    - `z = [c, m, q, c*q, c*m, |c-q|, |c-m|, c^T W q, c^T W m]`
+    - `logit = W2 tanh(W1 z + b1) + b2`
+    - `gate = sigmoid(logit)`, or a softmax over the real facts
+
+    `features` chooses the terms. `z` is never written out: `W1 z` is the sum of one product per term, and the terms
+    without `m` are the same in every pass, so `precompute` yields them once for all passes.
+
+    Masking: a padded fact's gate is exactly 0. Softmax gates of the real facts sum to 1; a story without real facts
+    has only zeros. Logits and gates are computed in float32 whatever the dtype policy.
+
+    Args:
+        units: Positive integer, width of the hidden layer (rows of `W1`).
+        activation: `"sigmoid"` (2015, gates independent of each other) or `"softmax"` (2016). Defaults to `"sigmoid"`.
+        features: The terms of `z`, names out of `DMN_FEATURES`. Defaults to all nine.
+        kernel_regularizer: Regularizer of `W`, `W1` and `W2`. Defaults to `None`.
+
+    Call arguments:
+        facts: `(batch, facts, dim)`.
+        question: `(batch, dim)`.
+        memory: `(batch, dim)`.
+        facts_mask: Boolean, `(batch, facts)`, `True` for a real fact. `None` means that all are real.
+
+    Returns:
+        Gates, float32 `(batch, facts)`, between 0 and 1.
+
+    Raises:
+        ValueError: If an argument is out of range, or facts, question and memory differ in their last dimension.
+
+    Example:
+
+    >>> facts, question = keras.random.normal((2, 5, 32)), keras.random.normal((2, 32))
+    >>> gates = dmn_keras.layers.AttentionGate(32, activation="softmax")(facts, question, question)
+    >>> gates.shape
+    (2, 5)
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285, equations 8 and 9; Xiong et al. 2016, arXiv:1603.01417, equations 8 to 10.
+    """
+
+    def __init__(
+        self, units, *, activation="sigmoid", features=DMN_FEATURES, kernel_regularizer=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.units = positive_integer("units", units)
+        self.activation = one_of("activation", activation, ("sigmoid", "softmax"))
+        self.features = tuple(one_of("features", name, DMN_FEATURES) for name in features)
+        if not self.features:
+            raise ValueError("features must name at least one term. Received: features=()")
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        self.softmax = keras.layers.Softmax(axis=-1, dtype="float32", name="softmax")
+
+    def build(self, facts_shape, question_shape, memory_shape):
+        dim = facts_shape[-1]
+        if question_shape[-1] != dim or memory_shape[-1] != dim:
+            raise ValueError(
+                "facts, question and memory must have the same last dimension. Received: "
+                f"facts.shape={tuple(facts_shape)}, question.shape={tuple(question_shape)}, "
+                f"memory.shape={tuple(memory_shape)}"
+            )
+        # W1, cut into one block per term; its rows together are as many as z has entries.
+        rows = sum(1 if name in _BILINEAR else dim for name in self.features)
+        limit = (6 / (rows + self.units)) ** 0.5
+        self.kernels = {
+            name: self.add_weight(
+                shape=(1 if name in _BILINEAR else dim, self.units),
+                initializer=keras.initializers.RandomUniform(-limit, limit),
+                regularizer=self.kernel_regularizer,
+                name=f"kernel_{index}",
+            )
+            for index, name in enumerate(self.features)
+        }
+        if any(name in _BILINEAR for name in self.features):
+            self.bilinear = self.add_weight(
+                shape=(dim, dim), regularizer=self.kernel_regularizer, name="bilinear"
+            )
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        self.output_kernel = self.add_weight(
+            shape=(self.units, 1), regularizer=self.kernel_regularizer, name="output_kernel"
+        )
+        self.output_bias = self.add_weight(shape=(1,), initializer="zeros", name="output_bias")
+
+    def call(self, facts, question, memory, facts_mask=None):
+        fixed = self.precompute(facts, question)
+        return self.gates(self.logits(fixed, facts, memory), facts_mask)
+
+    def precompute(self, facts, question):
+        """Compute what does not depend on the memory, once for all passes.
+
+        Args:
+            facts: `(batch, facts, dim)`.
+            question: `(batch, dim)`.
+
+        Returns:
+            A dict for `logits`: `"hidden"`, the terms without memory, `(batch, facts, units)`; `"bilinear"`, the
+            facts' side of `c^T W m`, `(batch, facts, dim)`, where that term is used.
+        """
+        c, q = facts, question[:, None, :]
+        fixed = {}
+        if any(name in _BILINEAR for name in self.features):
+            fixed["bilinear"] = ops.matmul(c, self.bilinear)
+        terms = {
+            "fact": lambda: c,
+            "question": lambda: q,
+            "fact*question": lambda: c * q,
+            "|fact-question|": lambda: ops.abs(c - q),
+            "fact.W.question": lambda: ops.sum(fixed["bilinear"] * q, axis=-1, keepdims=True),
+        }
+        fixed["hidden"] = self._products(terms, self.bias)
+        return fixed
+
+    def logits(self, fixed, facts, memory):
+        """Compute one pass's gate logits.
+
+        Args:
+            fixed: What `precompute` returned for these facts.
+            facts: `(batch, facts, dim)`.
+            memory: `(batch, dim)`.
+
+        Returns:
+            Logits, float32 `(batch, facts)`, those of padded facts included.
+        """
+        c, m = facts, memory[:, None, :]
+        terms = {
+            "memory": lambda: m,
+            "fact*memory": lambda: c * m,
+            "|fact-memory|": lambda: ops.abs(c - m),
+            "fact.W.memory": lambda: ops.sum(fixed["bilinear"] * m, axis=-1, keepdims=True),
+        }
+        hidden = ops.tanh(self._products(terms, fixed["hidden"]))  # (B, F, H)
+        logits = ops.matmul(hidden, self.output_kernel)[..., 0]
+        # `ops.zeros_like(facts)` gives the (B, F) shape where no chosen term has a facts axis.
+        logits = logits + ops.zeros_like(facts[..., 0])
+        return ops.cast(logits, "float32") + ops.cast(self.output_bias, "float32")
+
+    def gates(self, logits, facts_mask=None):
+        """Turn logits into gates.
+
+        Args:
+            logits: `(batch, facts)`.
+            facts_mask: Boolean, `(batch, facts)`, or `None`.
+
+        Returns:
+            Gates, float32 `(batch, facts)`, exactly 0 for padded facts.
+        """
+        if self.activation == "softmax":
+            return self.softmax(logits, mask=facts_mask)
+        gates = ops.sigmoid(logits)
+        return gates if facts_mask is None else ops.where(facts_mask, gates, ops.zeros_like(gates))
+
+    def _products(self, terms, total):
+        """Add `term @ kernel` of each chosen term to `total`."""
+        for name, term in terms.items():
+            if name in self.kernels:
+                total = total + ops.matmul(term(), self.kernels[name])
+        return total
+
+    def compute_mask(self, facts, previous_mask=None):
+        return None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": self.activation,
+            "features": list(self.features),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,51 @@
+"""Checks of constructor arguments, with the messages all layers share."""
+
+from dmn_keras.errors import unknown_name
+
+
+def positive_integer(argument, value):
+    """Return `value` if it is a positive integer.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no integer or below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{argument} must be a positive integer. Received: {argument}={value!r}")
+    return value
+
+
+def fraction(argument, value):
+    """Return `value` if it is a number with 0 <= value < 1, the range of a dropout rate.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no number or outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(
+            f"{argument} must be a number with 0 <= {argument} < 1. Received: {argument}={value!r}"
+        )
+    return value
+
+
+def one_of(argument, value, allowed):
+    """Return `value` if it is among the `allowed` names.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+        allowed: The names to choose from.
+
+    Raises:
+        ValueError: If it is not; the message suggests the nearest name.
+    """
+    if value not in allowed:
+        raise ValueError(unknown_name(argument, value, allowed))
+    return value

@@ -1,0 +1,191 @@
+"""Episodic memory: facts, question -> memory, gates, in several passes."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate
+from dmn_keras.layers.attention_gru import AttentionGRU
+from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.memory_update import MemoryUpdate
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class EpisodicMemory(keras.layers.Layer):
+    """Several attention passes over the facts; each pass yields an episode, the episodes update a memory.
+
+    With facts `c_t`, question `q` and memory `m^0 = q`, pass `i = 1..num_passes` computes
+
+    - the gates `g^i_t = G(c_t, m^{i-1}, q)` (`AttentionGate`),
+    - the episode `e^i` from facts and gates (`AttentionGRU`, or soft attention `e^i = sum_t g^i_t c_t`),
+    - the memory `m^i` from `e^i`, `m^{i-1}` and `q` (`MemoryUpdate`).
+
+    With `learned_stop`, a learned vector, the end-of-passes representation, stands among the facts. A pass whose gate
+    chooses it (gives it the largest gate; with sigmoid gates also more than 0.5) ends the reasoning: that pass and all
+    later ones leave the memory as it is, so `num_passes` becomes the maximum. The choice is hard, in training as in
+    inference; its gradient is that of the gate (straight-through).
+
+    Masking: `facts_mask` marks the real facts. A padded fact has gate 0 and no influence. A story without real facts
+    gives finite values.
+
+    Args:
+        units: Positive integer, size of memory and episode, and the last dimension of facts and question.
+        num_passes: Positive integer, the number of passes. Defaults to 3.
+        gate: `"sigmoid"` (2015) or `"softmax"` (2016) over the facts. Defaults to `"sigmoid"`.
+        gate_features: Terms of the gate's input, see `AttentionGate`. Defaults to the nine of 2015.
+        episode: `"mix"` (2015) or `"update"` (2016), see `AttentionGRUCell`; `"soft"` for soft attention. Defaults
+            to `"mix"`.
+        memory_update: `"gru"` (2015) or `"relu"` (2016), see `MemoryUpdate`. Defaults to `"gru"`.
+        tie_weights: Whether all passes share their weights. `False` gives each pass its own gate, GRU and update.
+            Defaults to `True`.
+        learned_stop: Whether the passes may end early. Defaults to `False`.
+        kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
+
+    Call arguments:
+        facts: `(batch, facts, units)`.
+        question: `(batch, units)`.
+        facts_mask: Boolean, `(batch, facts)`, `True` for a real fact; filled in by Keras. `None` means that all are
+            real.
+
+    Returns:
+        A dict:
+
+        - `"memory"`: the last memory, `(batch, units)`;
+        - `"gates"`: the gates of each pass, float32 `(batch, passes, facts)`, between 0 and 1;
+        - `"stop"`: the gate of the end-of-passes representation in each pass, float32 `(batch, passes)`; zeros
+          without `learned_stop`. Softmax gates of a pass and its `stop` sum to 1.
+
+    Raises:
+        ValueError: If an argument is out of range, or the last dimension of facts or question is not `units`.
+
+    Example:
+
+    >>> facts, question = keras.random.normal((2, 5, 32)), keras.random.normal((2, 32))
+    >>> outputs = dmn_keras.layers.EpisodicMemory(32, num_passes=3)(facts, question)
+    >>> outputs["memory"].shape, outputs["gates"].shape
+    ((2, 32), (2, 3, 5))
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285, section 2.3; Xiong et al. 2016, arXiv:1603.01417, section 3.3.
+    """
+
+    def __init__(
+        self,
+        units,
+        num_passes=3,
+        *,
+        gate="sigmoid",
+        gate_features=DMN_FEATURES,
+        episode="mix",
+        memory_update="gru",
+        tie_weights=True,
+        learned_stop=False,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = positive_integer("units", units)
+        self.num_passes = positive_integer("num_passes", num_passes)
+        self.gate = one_of("gate", gate, ("sigmoid", "softmax"))
+        self.gate_features = tuple(gate_features)
+        self.episode = one_of("episode", episode, ("mix", "update", "soft"))
+        self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
+        self.tie_weights = tie_weights
+        self.learned_stop = learned_stop
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        copies = range(1 if tie_weights else num_passes)
+        shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
+        self.attention_gates = [
+            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
+            for i in copies
+        ]
+        self.attention_grus = [
+            AttentionGRU(units, mode=episode, name=f"gru_{i}", **shared) for i in copies if episode != "soft"
+        ]
+        self.updates = [MemoryUpdate(units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
+
+    def build(self, facts_shape, question_shape):
+        if facts_shape[-1] != self.units or question_shape[-1] != self.units:
+            raise ValueError(
+                f"facts and question must have the last dimension units={self.units}. Received: "
+                f"facts.shape={tuple(facts_shape)}, question.shape={tuple(question_shape)}"
+            )
+        vector = (question_shape[0], self.units)
+        for gate in self.attention_gates:
+            gate.build(tuple(facts_shape), vector, vector)
+        for gru in self.attention_grus:
+            gru.build(tuple(facts_shape))
+        for update in self.updates:
+            update.build(vector, vector, vector)
+        if self.learned_stop:
+            self.end_of_passes = self.add_weight(
+                shape=(self.units,), initializer="glorot_uniform", name="end_of_passes"
+            )
+
+    def call(self, facts, question, facts_mask=None):
+        candidates, candidates_mask = self._with_end_of_passes(facts, facts_mask)
+        fixed = [gate.precompute(candidates, question) for gate in self.attention_gates]
+        projected = [gru.project(facts) for gru in self.attention_grus]
+        memory = question  # m^0 = q
+        running = 1.0
+        all_gates, all_stops = [], []
+        for i in range(self.num_passes):
+            k = 0 if self.tie_weights else i
+            gate = self.attention_gates[k]
+            gates = gate.gates(gate.logits(fixed[k], candidates, memory), candidates_mask)  # g^i
+            if self.learned_stop:
+                gates, stop = gates[:, :-1], gates[:, -1]
+                running = running * (1 - self._chosen(stop, gates))
+            else:
+                stop = ops.zeros_like(gates[:, 0])
+            episode = self._episode(facts, gates, projected, k)  # e^i
+            update = self.updates[k](memory, episode, question)  # m^i
+            memory = self._step_unless_stopped(update, memory, running)
+            all_gates.append(gates)
+            all_stops.append(stop)
+        return {"memory": memory, "gates": ops.stack(all_gates, axis=1), "stop": ops.stack(all_stops, axis=1)}
+
+    def _with_end_of_passes(self, facts, facts_mask):
+        """Append the end-of-passes representation to the facts, as one fact that is always real."""
+        if not self.learned_stop:
+            return facts, facts_mask
+        end = ops.zeros_like(facts[:, :1]) + ops.cast(self.end_of_passes, facts.dtype)
+        if facts_mask is not None:
+            facts_mask = ops.concatenate([facts_mask, ops.ones_like(facts_mask[:, :1])], axis=1)
+        return ops.concatenate([facts, end], axis=1), facts_mask
+
+    def _chosen(self, stop, gates):
+        """Return 1 where the gate chooses to stop, else 0; its gradient is that of `stop`."""
+        largest = ops.max(gates, axis=1)
+        if self.gate == "sigmoid":
+            largest = ops.maximum(largest, 0.5)
+        chosen = ops.cast(stop > largest, stop.dtype)
+        return chosen + (stop - ops.stop_gradient(stop))
+
+    def _episode(self, facts, gates, projected, k):
+        if self.episode == "soft":
+            return ops.sum(ops.cast(gates, facts.dtype)[..., None] * facts, axis=1)
+        return self.attention_grus[k].run(projected[k], gates)
+
+    def _step_unless_stopped(self, update, memory, running):
+        if not self.learned_stop:
+            return update
+        running = ops.cast(running, update.dtype)[:, None]
+        return running * update + (1 - running) * memory
+
+    def compute_mask(self, facts, previous_mask=None):
+        return {"memory": None, "gates": None, "stop": None}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_passes": self.num_passes,
+            "gate": self.gate,
+            "gate_features": list(self.gate_features),
+            "episode": self.episode,
+            "memory_update": self.memory_update,
+            "tie_weights": self.tie_weights,
+            "learned_stop": self.learned_stop,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,50 @@
+"""Question module: the state of the question's last word."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class QuestionEncoder(keras.layers.Layer):
+    """The question vector: the word GRU's state at the question's true end.
+
+    In the DMN the question passes through the same embeddings and the same GRU as the story, so this layer has no
+    weights of its own: it takes what `FactEncoder` makes of the question as a single sentence, a state per word,
+    and keeps the last real one, `q = h_T` (Kumar et al. 2015, section 2.2).
+
+    Masking: `states_mask` marks the real words. A question without any gives zeros. The result carries no mask.
+
+    Call arguments:
+        states: States, `(batch, words, units)`.
+        states_mask: Boolean, `(batch, words)`, `True` for a real word; filled in by Keras. `None` means that
+            all words are real.
+
+    Returns:
+        Questions, `(batch, units)`.
+
+    Example:
+
+    >>> encoder = dmn_keras.layers.FactEncoder(32)
+    >>> words = keras.random.normal((2, 6, 16))  # 2 questions of 6 words
+    >>> dmn_keras.layers.QuestionEncoder()(encoder(words)).shape
+    (2, 32)
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285, equation 5.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, states, states_mask=None):
+        if states_mask is None:
+            return states[:, -1]
+        # One-hot of the last real word; all zeros, and so a zero question, where there is none.
+        real = ops.cast(states_mask, "int32")
+        later = ops.cumsum(ops.flip(real, axis=1), axis=1)
+        last = ops.logical_and(states_mask, ops.equal(ops.flip(later, axis=1), 1))
+        return ops.sum(ops.where(last[..., None], states, ops.zeros_like(states)), axis=1)
+
+    def compute_mask(self, states, previous_mask=None):
+        return None
