@@ -1,0 +1,230 @@
+"""Where the files of the bAbI archive are, packed or unpacked, and how one is read."""
+
+import functools
+import gzip
+import pathlib
+import re
+import tarfile
+import zlib
+
+from dmn_keras.datasets.babi.parser import parse
+from dmn_keras.errors import unknown_name
+
+CONFIGS = ("en", "en-10k", "en-valid", "en-valid-10k", "hn", "hn-10k", "shuffled", "shuffled-10k")
+DEFAULT_CONFIG = "en-10k"
+TASKS = tuple(str(number) for number in range(1, 21))
+FOLDER_NAME = "tasks_1-20_v1-2"
+ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
+
+# "qa1_single-supporting-fact_train.txt", and "qa1_train.txt" in the configs with a validation part.
+_FILE_NAME = re.compile(r"qa([0-9]+)(?:_.+)?_(train|valid|test)\.txt")
+
+
+def splits(config):
+    """Return the names of the parts a config has.
+
+    Args:
+        config: One of `CONFIGS`.
+
+    Returns:
+        `("train", "valid", "test")` for `en-valid` and `en-valid-10k`, `("train", "test")` for the others.
+
+    Raises:
+        ValueError: If `config` is not one of `CONFIGS`.
+    """
+    if config not in CONFIGS:
+        raise ValueError(unknown_name("config", config, CONFIGS))
+    return ("train", "valid", "test") if config.startswith("en-valid") else ("train", "test")
+
+
+def load(data_dir, *, config=DEFAULT_CONFIG, task, split):
+    """Read the questions of one task and split.
+
+    Args:
+        data_dir: Path of the archive, of a folder that holds it (`tasks_1-20_v1-2.tar.gz`, or another
+            `.tar.gz` if there is just one), of the unpacked folder `tasks_1-20_v1-2`, of its parent, or of a
+            folder with the config's files directly inside. The archive is read without unpacking it, whatever
+            its checksum; the files of the config read last are kept in memory.
+        config: One of `CONFIGS`.
+        task: One of `TASKS`, `"1"` to `"20"`; a number is taken too.
+        split: One of `splits(config)`.
+
+    Returns:
+        A list of `Example` in the file's order, as `parse` gives them.
+
+    Raises:
+        FileNotFoundError: If `data_dir`, the config in it, or the task's file is not there.
+        ValueError: If `config`, `task` or `split` is unknown, the archive is damaged, or a file is malformed
+            or has no question.
+    """
+    for argument, value, expected in (("split", split, splits(config)), ("task", str(task), TASKS)):
+        if value not in expected:
+            raise ValueError(f"{unknown_name(argument, value, expected)} (bAbI config {config!r})")
+    files = _find_files(data_dir, config)
+    key = (str(task), split)
+    if key not in files:
+        there = ", ".join(sorted({f"{name} ({part})" for name, part in files}, key=_by_number))
+        raise FileNotFoundError(
+            f"data_dir {str(data_dir)!r}, config {config!r} has no file of task {task}, split {split!r}, such "
+            f"as 'qa{task}_{split}.txt'. Tasks found: {there}."
+        )
+    name, lines = files[key]()
+    examples = parse(lines, source=name, task=str(task))
+    if not examples:
+        raise ValueError(f"{name}: expected at least one question, found none.")
+    return examples
+
+
+def available_tasks(data_dir, *, config=DEFAULT_CONFIG, split):
+    """Return the tasks whose files are there.
+
+    Args:
+        data_dir: As in `load`.
+        config: One of `CONFIGS`.
+        split: One of `splits(config)`.
+
+    Returns:
+        The names of the tasks in the order of their numbers; empty if there is none of this split.
+
+    Raises:
+        FileNotFoundError: If `data_dir`, or the config in it, is not there.
+        ValueError: If `config` or `split` is unknown, or the archive is damaged.
+    """
+    if split not in splits(config):
+        raise ValueError(unknown_name("split", split, splits(config)))
+    files = _find_files(data_dir, config)
+    return tuple(task for task in TASKS if (task, split) in files)
+
+
+def _by_number(text):
+    return int(text.split()[0]), text
+
+
+def _find_files(data_dir, config):
+    """Return `{(task, split): function giving the file's name and its lines as bytes}`."""
+    data_dir = pathlib.Path(data_dir).expanduser()
+    if not data_dir.exists():
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_expected()}{_near(data_dir)}")
+    if data_dir.is_file():
+        return _archive_files(data_dir, config)
+    for folder in (data_dir / config, data_dir / FOLDER_NAME / config, data_dir):
+        files = _folder_files(folder)
+        if files:
+            if folder == data_dir:
+                _check_folder_config(folder, config)
+            return files
+    archive = _archive_in(data_dir)
+    if archive is not None:
+        return _archive_files(archive, config)
+    raise FileNotFoundError(_nothing_found(data_dir, config))
+
+
+def _expected():
+    return f"Expected the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}."
+
+
+def _near(path):
+    """Return a hint at the entry beside `path` whose name is nearest to it."""
+    if not path.parent.is_dir():
+        return f" The folder {str(path.parent)!r} does not exist either."
+    siblings = sorted(entry.name for entry in path.parent.iterdir())
+    hint = unknown_name("name", path.name, siblings).partition("Did you mean")
+    return "".join((" ", *hint[1:])) if hint[1] else ""
+
+
+def _nothing_found(data_dir, config):
+    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in data_dir.iterdir())
+    roots = (data_dir, data_dir / FOLDER_NAME)
+    configs = [name for name in CONFIGS for root in roots if _folder_files(root / name)]
+    if configs:
+        return f"data_dir {str(data_dir)!r}: {unknown_name('config', config, configs)}"
+    listing = f"It holds: {', '.join(there[:20])}{', ...' if len(there) > 20 else ''}" if there else "It is empty"
+    return f"data_dir {str(data_dir)!r} holds no bAbI files. {_expected()} {listing}."
+
+
+def _folder_files(folder):
+    if not folder.is_dir():
+        return {}
+    paths = {path.name: path for path in folder.iterdir() if path.is_file()}
+    return _index({name: functools.partial(_read_path, path) for name, path in paths.items()}, folder)
+
+
+def _read_path(path):
+    return str(path), path.read_bytes().split(b"\n")
+
+
+def _index(readers, where):
+    """Return `{(task, split): reader}` of the bAbI files among `{file name: reader}`."""
+    files, names = {}, {}
+    for name in sorted(readers):
+        match = _FILE_NAME.fullmatch(name)
+        if match is None or match[1] not in TASKS:
+            continue
+        key = (match[1], match[2])
+        if key in files:
+            raise ValueError(f"{where}: expected one file a task and split. Received: {names[key]}, {name}.")
+        files[key], names[key] = readers[name], name
+    return files
+
+
+def _check_folder_config(folder, config):
+    """Refuse a folder that is plainly another config's: its numbers would go under the wrong name."""
+    name = folder.resolve().name
+    if name in CONFIGS and name != config:
+        raise FileNotFoundError(f"data_dir {str(folder)!r}: {unknown_name('config', config, [name])}")
+
+
+def _archive_in(folder):
+    """Return the archive in a folder, or None if there is none."""
+    if (folder / ARCHIVE_NAME).is_file():
+        return folder / ARCHIVE_NAME
+    found = sorted(path for pattern in ("*.tar.gz", "*.tgz") for path in folder.glob(pattern))
+    if len(found) > 1:
+        raise FileNotFoundError(
+            f"data_dir {str(folder)!r}: expected {ARCHIVE_NAME} or one archive. "
+            f"Received: {', '.join(path.name for path in found)}."
+        )
+    return found[0] if found else None
+
+
+def _archive_files(path, config):
+    status = path.stat()
+    contents, configs = _read_archive(path, config, (status.st_mtime_ns, status.st_size))
+    if not contents:
+        if not configs:
+            raise FileNotFoundError(f"data_dir {str(path)!r} is an archive without bAbI files. {_expected()}")
+        raise FileNotFoundError(f"data_dir {str(path)!r}: {unknown_name('config', config, configs)}")
+    label = f"{path}/{config}"
+    readers = {name: functools.partial(_read_member, f"{label}/{name}", text) for name, text in contents.items()}
+    return _index(readers, label)
+
+
+def _read_member(name, text):
+    return name, text.split(b"\n")
+
+
+@functools.lru_cache(maxsize=1)
+def _read_archive(path, config, _version):
+    """Return a config's files as `{name: bytes}` and the names of all configs in the archive.
+
+    A compressed archive can only be read from its start, so that all files of a config are read at once and
+    kept: a second for 20 tasks, not one for each. `_version` makes a changed file a new one.
+    """
+    contents, configs = {}, set()
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                folder, name = (
+                    pathlib.PurePosixPath(member.name).parent.name,
+                    pathlib.PurePosixPath(member.name).name,
+                )
+                if not (member.isfile() and folder in CONFIGS and _FILE_NAME.fullmatch(name)):
+                    continue
+                configs.add(folder)
+                if folder == config:
+                    contents[name] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(
+            f"data_dir {str(path)!r} cannot be read as an archive: {error}. It may be incomplete. {_expected()}"
+        ) from error
+    return contents, tuple(name for name in CONFIGS if name in configs)

@@ -1,0 +1,172 @@
+"""Own data: questions about stories as JSON lines."""
+
+import difflib
+import itertools
+import json
+import pathlib
+
+from dmn_keras.datasets.example import Example
+from dmn_keras.datasets.lines import numbered_lines, shorten
+
+DEFAULT_TASK = "all"
+_KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
+
+
+def load(path):
+    """Read a file of JSON lines.
+
+    Each line is one question:
+    `{"story": ["Mary moved to the park."], "question": "Where is Mary?", "answer": "park",
+    "supporting_facts": [0]}`. `story` and `question` are required. `answer` is a string (one part, kept as
+    it is, spaces and commas included) or a list of strings (several parts). `supporting_facts` are indexes
+    into `story` from 0, in the order of reasoning. `task` names the question's task, `"all"` where it is not
+    given. An optional key may be null. Other keys are ignored, unless they look like a misspelt one.
+
+    **Which questions share a story.** A validation part is cut by story, so that no question of it is asked
+    about a story known from training. Without `story_id`, two lines share a story if
+
+    - their stories are the same, sentence by sentence, anywhere in the file; or
+    - they follow each other and one story begins with the other, as in a story that grows between questions.
+
+    A growing story is recognised only on neighbouring lines: elsewhere two separate stories that happen to
+    begin alike would be joined, and one short story could join all. A file whose lines are shuffled, or whose
+    stories are cut at their beginning, should name the stories itself: `story_id`, a whole number, on every
+    line. Stories of different tasks are then numbered together.
+
+    Args:
+        path: Path of the file, in UTF-8. Blank lines are skipped.
+
+    Returns:
+        A list of `Example` in the file's order. Equal sentences are one string object.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line is not UTF-8, not JSON, lacks a key, or has a value of the wrong type, an empty
+            story or question, or a supporting fact out of range, or the file has no record; the message names
+            the file and the line.
+    """
+    path = pathlib.Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(path)!r} is not a file. Expected a file of JSON lines.")
+    sentences = {}
+    with path.open("rb") as lines:
+        records = [_record(text, place, sentences) for place, text in numbered_lines(lines, source=str(path))]
+    if not records:
+        raise ValueError(f"{path}: expected at least one JSON line, found none.")
+    story_ids = _story_ids(records, path)
+    return [Example(**fields, story_id=story_id) for (fields, _), story_id in zip(records, story_ids, strict=True)]
+
+
+def _record(text, place, sentences):
+    """Return the checked fields of a line, and its story_id (None where it has none)."""
+    try:
+        record = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
+    _check_keys(record, place)
+    story = _texts(record["story"], "story", place)
+    fields = {
+        "story": tuple(sentences.setdefault(sentence, sentence) for sentence in story),
+        "question": _text(record["question"], "question", place),
+        "answer": _answer(record.get("answer"), place),
+        "supporting_facts": _supporting_facts(record.get("supporting_facts"), len(story), place),
+        "task": _task(record.get("task"), place),
+    }
+    return fields, _story_id(record.get("story_id"), place)
+
+
+def _check_keys(record, place):
+    for key in ("story", "question"):
+        if key not in record:
+            raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(record)}.")
+    absent = [key for key in _KEYS if key not in record]
+    for key in record:
+        near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)
+        if key not in _KEYS and near:
+            raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
+
+
+def _text(value, name, place):
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {shorten(value)}.")
+    return value.strip()
+
+
+def _texts(value, name, place):
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {shorten(value)}.")
+    return tuple(_text(item, f"{name}[{index}]", place) for index, item in enumerate(value))
+
+
+def _answer(value, place):
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return _texts(value, "answer", place)
+    return (_text(value, "answer", place),)
+
+
+def _is_index(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _supporting_facts(value, num_facts, place):
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(_is_index(index) and index < num_facts for index in value):
+        raise ValueError(
+            f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
+            f"{num_facts - 1}. Received: {shorten(value)}."
+        )
+    return tuple(value)
+
+
+def _task(value, place):
+    if value is None:
+        return DEFAULT_TASK
+    return str(value) if _is_index(value) else _text(value, "task", place)
+
+
+def _story_id(value, place):
+    if value is not None and not _is_index(value):
+        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {shorten(value)}.")
+    return value
+
+
+def _story_ids(records, path):
+    given = [story_id for _, story_id in records]
+    missing = given.count(None)
+    if missing == 0:
+        return given
+    if missing < len(given):
+        raise ValueError(
+            f"{path}: story_id must be on every line or on none. Received: {missing} of {len(given)} lines without it."
+        )
+    return _shared_stories([fields["story"] for fields, _ in records])
+
+
+def _shared_stories(stories):
+    """Number the stories from 0 by first appearance; see `load` for which lines share one."""
+    numbers = {}
+    indexes = [numbers.setdefault(story, len(numbers)) for story in stories]
+    group_of = list(range(len(numbers)))  # index of a story -> an earlier index of its group, or itself
+    lines = zip(stories, indexes, strict=True)
+    for (previous, previous_index), (story, index) in itertools.pairwise(lines):
+        if _begins_with(story, previous) or _begins_with(previous, story):
+            first, second = sorted((_first(group_of, previous_index), _first(group_of, index)))
+            group_of[second] = first
+    groups = {}
+    return [groups.setdefault(_first(group_of, index), len(groups)) for index in indexes]
+
+
+def _begins_with(story, beginning):
+    return story[: len(beginning)] == beginning
+
+
+def _first(group_of, index):
+    """Follow the links from `index` to the first index of its group."""
+    while group_of[index] != index:
+        index = group_of[index]
+    return index

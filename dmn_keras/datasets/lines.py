@@ -1,0 +1,51 @@
+"""Lines of a text file, each with the words that name it in an error."""
+
+
+def numbered_lines(lines, *, source):
+    r"""Yield the lines that are not blank, decoded, each with its place.
+
+    Lines are split by the caller. A file opened in binary mode is best: it splits at `\n` alone, and a line
+    that is not UTF-8 can be named. A byte order mark before the first line is dropped.
+
+    Args:
+        lines: Iterable of `bytes` (UTF-8) or `str`, one line each, line ends allowed.
+        source: Name of the file for error messages.
+
+    Yields:
+        Pairs of the line's place, e.g. `"qa1_train.txt, line 3"`, and its text without the line end.
+
+    Raises:
+        ValueError: If a line is not UTF-8; the message names the file and the line.
+    """
+    for number, line in enumerate(lines, start=1):
+        place = f"{source}, line {number}"
+        text = _decode(line, place) if isinstance(line, bytes) else line
+        if number == 1:
+            text = text.removeprefix("\ufeff")
+        text = text.rstrip("\r\n")
+        if text.strip():
+            yield place, text
+
+
+def shorten(text, limit=80):
+    """Return `text` quoted for an error message, at most about `limit` characters of it.
+
+    Args:
+        text: What came.
+        limit: Number of characters to show.
+
+    Returns:
+        The quoted text, ending in an ellipsis if it was cut.
+    """
+    text = str(text)
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "..."
+
+
+def _decode(line, place):
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{place}: expected text in UTF-8. Received the byte {line[error.start]:#04x} at position "
+            f"{error.start + 1} of the line."
+        ) from error

@@ -1,0 +1,212 @@
+"""Datasets by name, and the tasks in each."""
+
+import functools
+import importlib
+import pathlib
+import re
+
+from dmn_keras.datasets import babi, jsonl
+from dmn_keras.errors import unknown_name
+
+DATASETS = ("babi", "stories", "jsonl")
+SPLITS = ("train", "valid", "test")
+DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "stories": None, "jsonl": None}
+STORIES_NUM_EXAMPLES = {"train": 1000, "valid": 100, "test": 1000}
+
+
+def task_names(dataset, data_dir=None):
+    """Return the names of a dataset's tasks.
+
+    Args:
+        dataset: One of `DATASETS`.
+        data_dir: For `jsonl`, the file or folder as in `load`; the others do not look at it.
+
+    Returns:
+        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi`; for `jsonl` the tasks that its
+        records name, in order of appearance, `("all",)` if they name none.
+
+    Raises:
+        FileNotFoundError: If a `jsonl` file is not there.
+        ValueError: If `dataset` is unknown, `data_dir` is missing for `jsonl`, or a record is malformed.
+    """
+    _check("dataset", dataset, DATASETS)
+    if dataset == "babi":
+        return babi.TASKS
+    if dataset == "stories":
+        return tuple(_stories().TASKS)
+    paths = [_jsonl_path(data_dir, split) for split in SPLITS]
+    examples = (example for path in paths if path is not None for example in jsonl.load(path))
+    return tuple(dict.fromkeys(example.task for example in examples))
+
+
+def parse_tasks(text, names):
+    """Return the tasks that a text such as `"1-3,7"` means.
+
+    Args:
+        text: Names and ranges of numbers, separated by commas, or `"all"`.
+        names: The names there are, as `task_names` gives them.
+
+    Returns:
+        A tuple of names in the text's order, each once.
+
+    Raises:
+        ValueError: If a part is empty, no name, or a range that runs backwards or has an unknown end.
+    """
+    tasks = []
+    for part in text.split(","):
+        part = part.strip()
+        bounds = re.fullmatch("([0-9]+)-([0-9]+)", part)
+        if part in names:
+            tasks.append(part)
+        elif part == "all":
+            tasks.extend(names)
+        elif bounds:
+            tasks.extend(_task_range(part, bounds, names))
+        else:
+            raise ValueError(unknown_name("tasks", part, names))
+    return tuple(dict.fromkeys(tasks))
+
+
+def has_split(dataset, *, split, data_dir=None, config=None):
+    """Return whether a dataset has a part of its own for `split`.
+
+    Args:
+        dataset: One of `DATASETS`.
+        split: One of `SPLITS`.
+        data_dir: As in `load`.
+        config: As in `load`.
+
+    Returns:
+        True if `load` returns examples for `split`; False if it returns an empty list.
+
+    Raises:
+        FileNotFoundError: If a `jsonl` file or folder is not there.
+        ValueError: If `dataset`, `split` or `config` is unknown, or `data_dir` is missing for `jsonl`.
+    """
+    _check("dataset", dataset, DATASETS)
+    _check("split", split, SPLITS)
+    config = _config(dataset, config)
+    if dataset == "babi":
+        return split in babi.splits(config)
+    return dataset == "stories" or _jsonl_path(data_dir, split) is not None
+
+
+def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_examples=None):
+    """Return the questions of one task and split of a dataset.
+
+    - `babi`: read from `data_dir` (see `babi.load` for what it may be) or, without it, from the official
+      archive, downloaded once through TensorFlow Datasets.
+    - `stories`: generated, needs no file; `seed` chooses the stories.
+    - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
+      one `.jsonl` file, which is the training part.
+
+    Args:
+        dataset: One of `DATASETS`.
+        task: One of `task_names(dataset, data_dir)`.
+        split: One of `SPLITS`.
+        data_dir: Path of the data; see above.
+        config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None; the others have none.
+        seed: Integer, used by `stories` alone.
+        num_examples: Number of questions; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
+            a file it is the first ones, at most.
+
+    Returns:
+        A list of `Example`. Empty where the data has no such part (`has_split`): then a validation part is
+        for the caller to cut from the training part, by `story_id`.
+
+    Raises:
+        ConnectionError: If bAbI has to be downloaded and cannot be.
+        FileNotFoundError: If `data_dir` or the file in it is not there.
+        ValueError: If a name is unknown, `num_examples` is not positive, or a file is malformed.
+    """
+    _check("dataset", dataset, DATASETS)
+    _check("split", split, SPLITS)
+    task, config = str(task), _config(dataset, config)
+    if num_examples is not None and num_examples < 1:
+        raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
+    if dataset == "stories":
+        stories = _stories()
+        _check("task", task, tuple(stories.TASKS))
+        return stories.generate(task, split=split, num_examples=num_examples or STORIES_NUM_EXAMPLES[split], seed=seed)
+    load_split = _load_babi if dataset == "babi" else _load_jsonl
+    return load_split(data_dir, config=config, task=task, split=split)[:num_examples]
+
+
+def _load_babi(data_dir, *, config, task, split):
+    _check("task", task, babi.TASKS)
+    if split not in babi.splits(config):
+        return []
+    return babi.load(data_dir or _babi_archive(), config=config, task=task, split=split)
+
+
+def _load_jsonl(data_dir, *, config, task, split):
+    _check("task", task, task_names("jsonl", data_dir))
+    path = _jsonl_path(data_dir, split)
+    return [] if path is None else [example for example in jsonl.load(path) if example.task == task]
+
+
+def _check(argument, value, expected):
+    if value not in expected:
+        raise ValueError(unknown_name(argument, value, expected))
+
+
+def _config(dataset, config):
+    """Return the dataset's config, its default for None."""
+    if config is None:
+        return DEFAULT_CONFIGS[dataset]
+    if dataset != "babi":
+        raise ValueError(f"config must be None for dataset {dataset!r}, which has none. Received: {config!r}.")
+    _check("config", config, babi.CONFIGS)
+    return config
+
+
+def _task_range(part, bounds, names):
+    first, last = int(bounds[1]), int(bounds[2])
+    if first > last:
+        raise ValueError(f"tasks: a range must run upwards, e.g. '{last}-{first}'. Received: {part!r}.")
+    for end in (first, last):
+        if str(end) not in names:
+            raise ValueError(f"{unknown_name('tasks', str(end), names)} It is an end of the range {part!r}.")
+    return [name for name in map(str, range(first, last + 1)) if name in names]
+
+
+def _stories():
+    return importlib.import_module("dmn_keras.datasets.stories")
+
+
+@functools.cache
+def _babi_archive():
+    """Return the official archive, downloaded if need be."""
+    advice = "Pass --data-dir (data_dir) with a copy of it, or use the dataset 'stories', which needs none."
+    try:
+        from dmn_keras.datasets.babi import babi_qa
+    except ImportError as error:
+        raise ImportError(f"Downloading bAbI needs tensorflow_datasets: {error}. {advice}") from error
+    try:
+        return babi_qa.download()
+    except ConnectionError as error:
+        raise ConnectionError(f"{error} {advice}") from error
+
+
+def _jsonl_path(data_dir, split):
+    """Return the file of a split, None if it is an optional one that is not there."""
+    if data_dir is None:
+        raise ValueError(
+            "data_dir (--data-dir) is required for dataset 'jsonl': a folder with train.jsonl, or a .jsonl file."
+        )
+    data_dir = pathlib.Path(data_dir).expanduser()
+    if data_dir.is_file():
+        return data_dir if split == "train" else None
+    path = data_dir / f"{split}.jsonl"
+    if path.is_file():
+        return path
+    if split != "train":
+        return None
+    found = f"it holds: {_listing(data_dir)}" if data_dir.is_dir() else "it does not exist"
+    raise FileNotFoundError(
+        f"data_dir {str(data_dir)!r}: expected a folder with train.jsonl, or one .jsonl file; {found}."
+    )
+
+
+def _listing(folder):
+    return ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
