@@ -1,0 +1,104 @@
+"""Generating examples: the sizes are checked, and the stories dealt out to the splits."""
+
+import numbers
+import zlib
+
+from dmn_keras.datasets.example import Example
+from dmn_keras.datasets.stories.draws import Draws
+from dmn_keras.datasets.stories.tasks import TASKS
+from dmn_keras.datasets.stories.world import World
+from dmn_keras.errors import unknown_name
+
+SPLITS = ("train", "valid", "test")
+
+
+def generate(
+    task,
+    *,
+    split="train",
+    num_examples=1000,
+    seed=0,
+    num_facts=None,
+    num_people=4,
+    num_places=6,
+    num_objects=3,
+):
+    """Generate stories of a little world, each with a question, its answer and its supporting facts.
+
+    Every answer follows from the supporting facts alone, and from the whole story. They stand in
+    the order of reasoning: each can be found given the question and those before it. The other facts are
+    of the same kinds. In a long story the supporting facts may be anywhere, not only near the end.
+
+    A story belongs to one split, which its own text decides (a checksum of it, modulo three). So no story
+    of one split stands in another, whatever the seeds and sizes; within a split small
+    stories may repeat. Each split and task has its own random stream: fewer examples are the first ones of more.
+
+    Args:
+        task: One of `TASKS`.
+        split: `"train"`, `"valid"` or `"test"`.
+        num_examples: Number of examples. Each has a story of its own.
+        seed: Non-negative integer. The same arguments give the same examples in every process.
+        num_facts: Number of facts of each story, or a pair `(least, most)` to draw it from, both included;
+            None for the task's usual range. Time and memory are linear in it.
+        num_people: Number of people. Deduction, induction and time draw theirs from that many, and from more if
+            the facts need more; path finding has no people.
+        num_places: Number of places, at least 2. Path finding draws from that many, or from more likewise;
+            deduction and induction have no places.
+        num_objects: Number of objects that are carried (two and three supporting facts, counting, lists) or owned
+            (deduction); the other tasks have no objects.
+
+    Returns:
+        A list of `Example`. `answer` has several parts in `lists` (in the order in which the person got the
+        objects; `("nothing",)` for none) and in `path-finding` (two directions in walking order), else one.
+
+    Raises:
+        ValueError: If `task` or `split` is unknown, or a number is not an integer or too small for the task.
+    """
+    _check_name("task", task, TASKS)
+    _check_name("split", split, SPLITS)
+    _check_least("num_examples", num_examples, 1)
+    _check_least("seed", seed, 0)
+    sizes = {"num_people": num_people, "num_places": num_places, "num_objects": num_objects}
+    least_facts, most_facts = _check_range(TASKS[task].usual_facts if num_facts is None else num_facts)
+    for argument, value in {"num_facts": least_facts, **sizes}.items():
+        _check_least(argument, value, TASKS[task].least[argument], f" for {task}")
+
+    draws = Draws([seed, zlib.crc32(task.encode()), SPLITS.index(split)])
+    examples = []
+    while len(examples) < num_examples:
+        length = least_facts + draws.below(most_facts - least_facts + 1)
+        world = World(draws, TASKS[task].deeds, num_facts=length, **sizes)
+        question = TASKS[task].build(world)
+        story = tuple(fact.sentence for fact in world.facts)
+        if split_of(story) == split:
+            examples.append(Example(story, *question, task=task, story_id=len(examples)))
+    return examples
+
+
+def split_of(story):
+    """Return the split that a story, a sequence of sentences, belongs to."""
+    return SPLITS[zlib.crc32("\n".join(story).encode()) % len(SPLITS)]
+
+
+def _check_name(argument, value, expected):
+    if value not in expected:
+        raise ValueError(unknown_name(argument, value, expected))
+
+
+def _check_least(argument, value, least, where=""):
+    if not _is_integer(value) or value < least:
+        raise ValueError(f"{argument} must be an integer of at least {least}{where}. Received: {argument}={value!r}.")
+
+
+def _check_range(num_facts):
+    """Return the least and the greatest number of facts."""
+    bounds = (num_facts, num_facts) if _is_integer(num_facts) else num_facts
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or not all(map(_is_integer, bounds)):
+        raise ValueError(f"num_facts must be an integer or a pair of them. Received: num_facts={num_facts!r}.")
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"num_facts: the least must come first. Received: num_facts={num_facts!r}.")
+    return bounds
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

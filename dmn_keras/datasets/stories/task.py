@@ -1,0 +1,35 @@
+"""What makes up a task: how its stories are built, and how large they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dmn_keras.datasets.stories.world import MOVING, Question, World
+
+
+@dataclass(frozen=True)
+class Task:
+    """A family of stories with one kind of question.
+
+    Attributes:
+        build: Function that tells `world.num_facts` facts of a fresh `World` and returns a `Question`.
+        usual_facts: Least and greatest number of facts of a story, unless the caller says otherwise.
+        least_facts: Number of facts below which the question cannot be asked.
+        least_people: Number of people likewise: while one rests another goes on.
+        deeds: What the people of its world do of their own will.
+    """
+
+    build: Callable[[World], Question]
+    usual_facts: tuple[int, int]
+    least_facts: int = 1
+    least_people: int = 1
+    deeds: tuple[Callable, ...] = MOVING
+
+    @property
+    def least(self):
+        """The least sizes that are possible, by argument of `generate`."""
+        return {
+            "num_facts": self.least_facts,
+            "num_people": self.least_people,
+            "num_places": 2,
+            "num_objects": 1,
+        }

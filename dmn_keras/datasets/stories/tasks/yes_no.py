@@ -1,0 +1,24 @@
+"""Is a person at a place? It is where they went last, or it is not."""
+
+from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.world import Question
+
+
+def build(world):
+    """Ask whether somebody is at a place; the supporting fact is their latest move.
+
+    Yes and no have equal chances. A wrong place is, if there is one, a place where another person is, so
+    that having been mentioned does not speak for a place.
+    """
+    person = world.draws.pick(world.people)
+    world.pause(reserve=1)
+    move = world.move(person)
+    world.rest(person)
+    world.fill()
+    here, yes = world.at[person], world.draws.flip()
+    elsewhere = [place for place in world.at.values() if place != here] or world.places
+    place = here if yes else world.draws.other(elsewhere, here)
+    return Question(f"Is {person} in the {place}?", ("yes" if yes else "no",), (move,))
+
+
+TASK = Task(build, usual_facts=(2, 10), least_people=2)
