@@ -1,0 +1,253 @@
+import collections
+import os
+import re
+import subprocess
+import sys
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from dmn_keras.datasets import stories
+from dmn_keras.datasets.stories import names
+from tests.datasets import story_solver
+
+TASKS = tuple(stories.TASKS)
+SIZES = {
+    "usual": {"num_examples": 300},
+    "few facts, many names": {"num_people": 60, "num_places": 70, "num_objects": 80},
+    "many objects": {"num_facts": (3, 60), "num_people": 5, "num_objects": 30},
+    "hundred facts": {"num_examples": 30, "num_facts": 100, "seed": 3},
+    "ten thousand facts": {"num_examples": 2, "num_facts": 10_000},
+}
+
+
+def supporting(example, without=None):
+    """The supporting facts in the order of the story, all but the one at index `without`."""
+    kept = sorted(set(example.supporting_facts) - {without})
+    return [example.story[i] for i in kept]
+
+
+@pytest.fixture(scope="module")
+def thousand():
+    return {task: stories.generate(task) for task in TASKS}
+
+
+@pytest.mark.parametrize("size", [*SIZES, "smallest"])
+@pytest.mark.parametrize("task", TASKS)
+def test_answer_follows_from_story_and_from_no_less_than_the_supporting_facts(task, size):
+    sizes = stories.TASKS[task].least if size == "smallest" else SIZES[size]
+    for example in stories.generate(task, **{"num_examples": 60, **sizes}):
+        assert story_solver.solve(example.story, example.question) == example.answer
+        assert story_solver.solve(supporting(example), example.question) == example.answer
+        for dropped in example.supporting_facts:
+            assert story_solver.solve(supporting(example, dropped), example.question) != example.answer
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_solver_needs_the_facts(task, thousand):
+    assert not any(story_solver.solve((), example.question) for example in thousand[task])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_supporting_fact_can_be_found_from_the_question_and_those_before(task, thousand):
+    for example in thousand[task]:
+        known, previous = set(re.findall(r"\w+", example.question)), None
+        for fact in example.supporting_facts:
+            kind, mentioned = story_solver.read(example.story[fact])
+            assert known & set(mentioned) or (kind == "pronoun" and fact == previous + 1)
+            known, previous = known | set(mentioned), fact
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_form_of_the_records(task, thousand):
+    low, high = stories.TASKS[task].usual_facts
+    lengths = set()
+    for number, example in enumerate(thousand[task]):
+        assert (example.task, example.story_id) == (task, number)
+        assert example.question.endswith("?")
+        assert all(re.fullmatch(r"[A-Z][A-Za-z ]+\.", sentence) for sentence in example.story)
+        assert all(re.fullmatch("[a-z]+", word) for word in example.answer)
+        assert len(set(example.supporting_facts)) == len(example.supporting_facts) > 0
+        assert all(type(i) is int and 0 <= i < len(example.story) for i in example.supporting_facts)
+        lengths.add(len(example.story))
+    assert lengths == set(range(low, high + 1))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_surface_form_is_used(task, thousand):
+    kinds = collections.defaultdict(set)
+    for example in thousand[task]:
+        for sentence in example.story:
+            kind, mentioned = story_solver.read(sentence)
+            kinds[kind].add(re.sub("|".join(mentioned), "_", sentence))
+    assert all(len(forms) > 1 for forms in kinds.values())
+
+
+@pytest.mark.parametrize(
+    ("task", "num_answers", "most"),
+    [
+        ("one-supporting-fact", 6, 0.22),
+        ("two-supporting-facts", 6, 0.22),
+        ("three-supporting-facts", 6, 0.22),
+        ("yes-no", 2, 0.6),
+        ("counting", 4, 0.3),
+        ("lists", 16, 0.3),  # all orders of up to three objects; "nothing" is as likely as each length
+        ("path-finding", 12, 0.13),
+        ("deduction", 3, 0.4),
+        ("induction", 6, 0.22),
+        ("coreference", 6, 0.22),
+        ("time", 6, 0.22),
+    ],
+)
+def test_no_answer_is_more_frequent_than_chance(task, num_answers, most, thousand):
+    counts = collections.Counter(example.answer for example in thousand[task])
+    assert len(counts) == num_answers
+    assert max(counts.values()) <= most * 1000
+
+
+def test_yes_no_is_not_told_by_mention(thousand):
+    """Whether the place is mentioned at all, or how often, says little: two out of three at most."""
+    right = 0
+    for example in thousand["yes-no"]:
+        place = re.search(r"in the (\w+)", example.question)[1]
+        mentioned = any(f"the {place}." in sentence for sentence in example.story)
+        right += mentioned == (example.answer == ("yes",))
+    assert right < 667
+
+
+@pytest.mark.parametrize("task", ["one-supporting-fact", "two-supporting-facts", "counting", "time"])
+def test_supporting_facts_are_spread_over_a_long_story(task):
+    last = [max(e.supporting_facts) for e in stories.generate(task, num_examples=60, num_facts=500)]
+    assert min(last) < 250 < np.median(last)
+    assert max(last) > 450
+
+
+def test_path_finding_maps_lie_on_a_grid():
+    for example in stories.generate("path-finding", num_examples=50, num_facts=(2, 200)):
+        assert len(story_solver.lay_out(example.story)) == len(example.story) + 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_share_no_story_even_if_there_are_few(task):
+    splits = {split: set() for split in stories.SPLITS}
+    for split in splits:
+        for seed in (0, 1):
+            examples = stories.generate(task, split=split, seed=seed, **stories.TASKS[task].least)
+            splits[split].update(example.story for example in examples)
+    assert all(splits.values())
+    assert len(set.union(*splits.values())) == sum(map(len, splits.values()))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_fewer_examples_are_the_first_of_more(task, thousand):
+    assert stories.generate(task, num_examples=20) == thousand[task][:20]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"split": "valid"},
+        {"num_facts": 12},
+        {"num_people": 30},
+        {"num_places": 40},
+        {"num_objects": 20},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_argument_changes_the_stories(change, thousand):
+    task = "two-supporting-facts"
+    assert stories.generate(task, num_examples=20, **change) != thousand[task][:20]
+
+
+def test_sizes_bound_the_names():
+    told = collections.defaultdict(set)
+    sizes = {"num_people": 20, "num_places": 14, "num_objects": 15}
+    for example in stories.generate("two-supporting-facts", num_examples=5, num_facts=2000, **sizes):
+        for kind, mentioned in map(story_solver.read, example.story):
+            told["people"].update(mentioned[::2] if kind == "hand" else mentioned[:1])
+            told["places" if kind == "go" else "objects"].add(mentioned[1])
+    assert {kind: len(found) for kind, found in told.items()} == {"people": 20, "places": 14, "objects": 15}
+
+
+@pytest.mark.parametrize("num_facts", [7, np.int64(7), (7, 7), [7, 7]])
+def test_number_of_facts_may_be_exact(num_facts):
+    examples = stories.generate("lists", num_examples=10, num_facts=num_facts)
+    assert {len(example.story) for example in examples} == {7}
+
+
+def test_names_never_run_out_and_never_mean_two_things():
+    kinds = (names.PEOPLE, names.PLACES, names.OBJECTS, names.TRADES)
+    found = [name for kind in kinds for name in kind.first(20_000)]
+    assert len(set(found)) == 80_000
+    assert names.PEOPLE.first(30)[:20] == names.PEOPLE.first(20)
+    assert names.PEOPLE.first(18)[16:] == ("Bebana", "Bebaro")
+    assert names.PLACES.first(14)[12:] == ("bebaford", "bebeford")
+    assert {name[0] for kind in kinds[1:] for name in kind.first(2000)}.isdisjoint("aeiou")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_ten_thousand_facts_take_well_under_a_second(task):
+    start = time.process_time()
+    stories.generate(task, num_examples=4, num_facts=10_000, num_people=50)
+    assert (time.process_time() - start) / 4 < 1
+
+
+PRINT_CHECKSUM = """
+import zlib
+from dmn_keras.datasets import stories
+text = repr([stories.generate(task, num_examples=30, num_facts=(5, 90)) for task in stories.TASKS])
+print(zlib.crc32(text.encode()))
+"""
+
+
+def test_same_seed_gives_same_stories_in_another_process():
+    text = repr([stories.generate(task, num_examples=30, num_facts=(5, 90)) for task in TASKS])
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    printed = subprocess.run(
+        [sys.executable, "-c", PRINT_CHECKSUM], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(printed.stdout) == zlib.crc32(text.encode())
+
+
+def test_snapshot(thousand):
+    """A change of the stories must be on purpose: published results depend on them."""
+    example = thousand["two-supporting-facts"][0]
+    assert example.story[4:7] == (
+        "Anna hurried to the cellar.",
+        "David handed the lantern to Anna.",
+        "David headed to the kitchen.",
+    )
+    assert (example.question, example.answer) == ("Where is the lantern?", ("cellar",))
+    assert example.supporting_facts == (5, 4)
+    assert zlib.crc32(repr(list(thousand.values())).encode()) == 383613163
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments", "message"),
+    [
+        ("count", {}, "task must be one of one-supporting-fact, .*Received: 'count'. Did you mean 'counting'?"),
+        ("lists", {"split": "tests"}, "split must be one of train, valid, test. Received: 'tests'. .*'test'"),
+        ("lists", {"num_examples": 0}, "num_examples must be an integer of at least 1. Received: num_examples=0."),
+        ("lists", {"seed": -1}, "seed must be an integer of at least 0. Received: seed=-1."),
+        ("lists", {"seed": "0"}, "seed must be an integer of at least 0. Received: seed='0'."),
+        ("lists", {"num_facts": 2}, "num_facts must be an integer of at least 3 for lists. Received: num_facts=2."),
+        ("yes-no", {"num_facts": (0, 5)}, "num_facts must be .* at least 1 for yes-no. Received: num_facts=0."),
+        ("yes-no", {"num_facts": (5, 2)}, "num_facts: the least must come first. Received: num_facts=(5, 2)."),
+        ("yes-no", {"num_facts": 2.5}, "num_facts must be an integer or a pair of them. Received: num_facts=2.5."),
+        ("yes-no", {"num_facts": (1, 2, 3)}, "num_facts must be an integer or a pair of them. Received:"),
+        (
+            "yes-no",
+            {"num_people": 1},
+            "num_people must be an integer of at least 2 for yes-no. Received: num_people=1.",
+        ),
+        ("time", {"num_people": 0}, "num_people must be an integer of at least 1 for time. Received: num_people=0."),
+        ("time", {"num_places": 1}, "num_places must be an integer of at least 2 for time. Received: num_places=1."),
+        ("lists", {"num_objects": True}, "num_objects must be an integer of at least 1 for lists. Received:"),
+    ],
+)
+def test_errors_name_the_argument(task, arguments, message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?")):
+        stories.generate(task, **arguments)
