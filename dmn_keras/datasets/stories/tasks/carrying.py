@@ -29,21 +29,29 @@ def _carry(world):
     """Tell a story of a person with some objects in their hands; return both, and how they got there."""
     draws, person = world.draws, world.draws.pick(world.people)
     goal = draws.below(min(len(world.objects), world.num_facts - 1, len(NUMBERS) - 1) + 1)
-    # To fetch takes two facts at most, to drop takes one; empty hands come of fetching and dropping.
-    world.pause(reserve=max(2 * goal, 3, len(world.objects) - goal))
+    peak = _peak(world, goal)
+    # To fetch takes two facts at most, to drop takes one.
+    world.pause(reserve=max(3 * peak - goal, len(world.objects) - goal))
     world.rest(person)
     things = world.hands.setdefault(person, [])
-    if goal == 0 and person not in world.lost and not things:
-        world.fetch(person, draws.pick(world.objects))
+    while len(things) < peak:
+        world.fetch(person, draws.pick([thing for thing in world.objects if thing not in things]))
+        world.pause(reserve=2 * (peak - len(things)) + peak - goal)
     while len(things) > goal:
         world.drop(person, draws.pick(things))
         world.pause(reserve=len(things) - goal)
-    while len(things) < goal:
-        world.fetch(person, draws.pick([thing for thing in world.objects if thing not in things]))
-        world.pause(reserve=2 * (goal - len(things)))
     world.fill()
     support = [world.gained[thing] for thing in things] or [world.lost[person]]
     return person, tuple(things), tuple(support)
+
+
+def _peak(world, goal):
+    """Return how many objects to hold before `goal`: often one more, so that what was taken is not what is held.
+
+    Empty hands always come of having held something.
+    """
+    possible = goal < len(world.objects) and goal + 3 <= world.num_facts  # a move, the takes, and a drop
+    return goal + 1 if goal == 0 or (possible and world.draws.flip()) else goal
 
 
 COUNTING = Task(counting, usual_facts=(4, 14), least_facts=3, least_people=2, deeds=HANDLING)
