@@ -12,6 +12,7 @@ DATASETS = ("babi", "stories", "jsonl")
 SPLITS = ("train", "valid", "test")
 DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "stories": None, "jsonl": None}
 STORIES_NUM_EXAMPLES = {"train": 1000, "valid": 100, "test": 1000}
+STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
 
 def task_names(dataset, data_dir=None):
@@ -96,7 +97,7 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
 
     - `babi`: read from `data_dir` (see `babi.load` for what it may be) or, without it, from the official
       archive, downloaded once through TensorFlow Datasets.
-    - `stories`: generated, needs no file; `seed` chooses the stories.
+    - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
     - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
       one `.jsonl` file, which is the training part.
 
@@ -105,7 +106,9 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
         task: One of `task_names(dataset, data_dir)`.
         split: One of `SPLITS`.
         data_dir: Path of the data; see above.
-        config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None; the others have none.
+        config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None. For `stories` the sizes to change from
+            `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a number or, for
+            `num_facts`, a range to draw from. None for `jsonl`.
         seed: Integer, used by `stories` alone.
         num_examples: Number of questions; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.
@@ -127,9 +130,11 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
     if dataset == "stories":
         stories = _stories()
         _check("task", task, tuple(stories.TASKS))
-        return stories.generate(task, split=split, num_examples=num_examples or STORIES_NUM_EXAMPLES[split], seed=seed)
-    load_split = _load_babi if dataset == "babi" else _load_jsonl
-    return load_split(data_dir, config=config, task=task, split=split)[:num_examples]
+        count = num_examples or STORIES_NUM_EXAMPLES[split]
+        return stories.generate(task, split=split, num_examples=count, seed=seed, **_story_sizes(config))
+    if dataset == "babi":
+        return _load_babi(data_dir, config=config, task=task, split=split)[:num_examples]
+    return _load_jsonl(data_dir, task=task, split=split)[:num_examples]
 
 
 def _load_babi(data_dir, *, config, task, split):
@@ -139,7 +144,7 @@ def _load_babi(data_dir, *, config, task, split):
     return babi.load(data_dir or _babi_archive(), config=config, task=task, split=split)
 
 
-def _load_jsonl(data_dir, *, config, task, split):
+def _load_jsonl(data_dir, *, task, split):
     _check("task", task, task_names("jsonl", data_dir))
     path = _jsonl_path(data_dir, split)
     return [] if path is None else [example for example in jsonl.load(path) if example.task == task]
@@ -151,13 +156,30 @@ def _check(argument, value, expected):
 
 
 def _config(dataset, config):
-    """Return the dataset's config, its default for None."""
+    """Return the dataset's config after a check, its default for None."""
     if config is None:
         return DEFAULT_CONFIGS[dataset]
-    if dataset != "babi":
+    if dataset == "babi":
+        _check("config", config, babi.CONFIGS)
+    elif dataset == "stories":
+        _story_sizes(config)
+    else:
         raise ValueError(f"config must be None for dataset {dataset!r}, which has none. Received: {config!r}.")
-    _check("config", config, babi.CONFIGS)
     return config
+
+
+def _story_sizes(config):
+    """Return the sizes in a config such as `"num_facts=10-50,num_people=8"` as keyword arguments."""
+    sizes = {}
+    for part in () if config is None else config.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        _check("config: size", name, STORIES_SIZES)
+        bounds = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", value)
+        if bounds is None or (bounds[2] and name != "num_facts"):
+            form = "a number or a range such as 10-50" if name == "num_facts" else "a number"
+            raise ValueError(f"config: {name} must be {form}. Received: {part.strip()!r}.")
+        sizes[name] = (int(bounds[1]), int(bounds[2])) if bounds[2] else int(bounds[1])
+    return sizes
 
 
 def _task_range(part, bounds, names):

@@ -30,8 +30,8 @@ _CITATION = """
 _CONFIG_DESCRIPTIONS = {
     "en": "English, 1,000 training questions a task.",
     "en-10k": "English, 10,000 training questions a task.",
-    "en-valid": "English, the 1,000 training questions of a task split into 900 and 100.",
-    "en-valid-10k": "English, the 10,000 training questions of a task split into 9,000 and 1,000.",
+    "en-valid": "English, 1,000 training questions a task, about a tenth of them for validation.",
+    "en-valid-10k": "English, 10,000 training questions a task, about a tenth of them for validation.",
     "hn": "Hindi, 1,000 training questions a task.",
     "hn-10k": "Hindi, 10,000 training questions a task.",
     "shuffled": "English with the letters permuted, 1,000 training questions a task.",
@@ -146,13 +146,13 @@ def download(data_dir=None):
             # One request without retries: those of TFDS take minutes to say that there is no network.
             requests.head(URL, timeout=20, allow_redirects=True)
         return pathlib.Path(manager.download(URL))
-    except OSError as error:
+    except (OSError, tfds.download.DownloadError) as error:
         raise ConnectionError(f"The bAbI archive cannot be downloaded from {URL}: {error}") from error
 
 
 def _is_downloaded(folder):
     """Return whether TFDS has noted in `folder` that it downloaded the archive."""
-    return any(URL in path.read_text(encoding="utf-8") for path in folder.rglob("*.INFO.json"))
+    return any(URL in path.read_text(encoding="utf-8") for path in folder.rglob("*.INFO"))
 
 
 def _manual_dir(dl_manager):

@@ -212,7 +212,7 @@ def _read_archive(path, config, _version):
     """
     contents, configs = {}, set()
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 folder, name = (
                     pathlib.PurePosixPath(member.name).parent.name,
@@ -224,7 +224,8 @@ def _read_archive(path, config, _version):
                 if folder == config:
                     contents[name] = archive.extractfile(member).read()
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise ValueError(
-            f"data_dir {str(path)!r} cannot be read as an archive: {error}. It may be incomplete. {_expected()}"
+            f"data_dir {str(path)!r} cannot be read as an archive: {cause}. It may be incomplete. {_expected()}"
         ) from error
     return contents, tuple(name for name in CONFIGS if name in configs)

@@ -1,0 +1,129 @@
+"""The text format: what is read from it, and what is refused."""
+
+import io
+
+import pytest
+
+from dmn_keras.datasets import Example, babi
+
+STORY = """\
+1 Greta walked to the pier.
+2 Olaf took the rope.
+3 Where is Greta? \tpier\t1
+4 Olaf walked to the pier.
+5 Where is the rope? \tpier\t4 2
+1 Greta took the lamp.
+2 Greta walked to the pier.
+3 What is Greta holding?\tlamp,rope\t1
+"""
+
+
+def parse(text, task="1"):
+    lines = text if isinstance(text, bytes) else text.encode()
+    return babi.parse(io.BytesIO(lines), source="qa1_train.txt", task=task)
+
+
+def test_questions_see_the_facts_so_far():
+    assert parse(STORY) == [
+        Example(
+            story=("Greta walked to the pier.", "Olaf took the rope."),
+            question="Where is Greta?",
+            answer=("pier",),
+            supporting_facts=(0,),
+            task="1",
+            story_id=0,
+        ),
+        Example(
+            story=("Greta walked to the pier.", "Olaf took the rope.", "Olaf walked to the pier."),
+            question="Where is the rope?",
+            answer=("pier",),
+            supporting_facts=(2, 1),  # the file's order, and line 4 is the third fact
+            task="1",
+            story_id=0,
+        ),
+        Example(
+            story=("Greta took the lamp.", "Greta walked to the pier."),
+            question="What is Greta holding?",
+            answer=("lamp", "rope"),
+            supporting_facts=(0,),
+            task="1",
+            story_id=1,
+        ),
+    ]
+
+
+def test_equal_sentences_are_one_object():
+    examples = parse(STORY)
+    assert examples[0].story[0] is examples[2].story[1]
+
+
+def test_line_ends_blank_lines_and_byte_order_mark_do_not_matter():
+    text = STORY.replace("\n", "\r\n") + "\r\n"
+    assert parse(b"\xef\xbb\xbf" + text.encode()) == parse(STORY)
+    assert babi.parse(STORY.split("\n"), source="text", task=1) == parse(STORY)
+
+
+def test_case_and_other_alphabets_are_kept():
+    (example,) = parse("1 Olaf gav Åse äpplet.\n2 Who gave it?\tOlaf\t1\n")
+    assert example.story == ("Olaf gav Åse äpplet.",)
+    assert example.answer == ("Olaf",)
+
+
+def test_no_lines_no_examples():
+    assert parse("") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Greta ran.", "expected a line id, a space and a sentence or question. Received: 'Greta ran.'"),
+        ("3\tWhere?\tpier\t1", "expected a line id, a space"),
+        ("3", "expected a sentence or question after the line id 3, found none"),
+        ("3 \t", "expected a sentence or question after the line id 3, found none"),
+        ("4 Greta ran.", "line id out of sequence: expected 3, or 1 for a new story. Received: 4"),
+        ("2 Greta ran.", "line id out of sequence: expected 3, or 1 for a new story. Received: 2"),
+        ("3 Where is Greta?\tpier", "needs 3 fields separated by tabs, .* Received 2: 'Where is Greta.', 'pier'"),
+        ("3 Where?\tpier\t1\t2", "needs 3 fields separated by tabs, .* Received 4:"),
+        ("3 \tpier\t1", "the question is empty"),
+        ("3 Where is Greta? \t\t1", "the answer is empty"),
+        ("3 What has Olaf?\trope,,lamp\t1", "the answer is empty"),
+        ("3 Where is Greta?\tpier\t", "the supporting fact ids are empty"),
+        ("3 Where is Greta?\tpier\t7", "line id of an earlier fact of the same story, one of '1 2'. Received: '7'"),
+        ("3 Where is Greta?\tpier\t3", "line id of an earlier fact .* Received: '3'"),
+        ("3 Where is Greta?\tpier\tone", "line id of an earlier fact .* Received: 'one'"),
+    ],
+)
+def test_malformed_line_is_named(line, expected):
+    text = f"1 Greta walked to the pier.\n2 Olaf took the rope.\n{line}\n"
+    with pytest.raises(ValueError, match=f"^qa1_train.txt, line 3: .*{expected}"):
+        parse(text)
+
+
+def test_question_line_is_no_supporting_fact():
+    with pytest.raises(ValueError, match=r"line 4: a supporting fact must .* one of '1 2'. Received: '3'"):
+        parse("1 A b.\n2 C d.\n3 Where is a?\tb\t1\n4 Where is c?\td\t3\n")
+
+
+def test_fact_of_the_story_before_is_no_supporting_fact():
+    with pytest.raises(ValueError, match=r"line 4: a supporting fact must .* one of '1'. Received: '2'"):
+        parse("1 A b.\n2 C d.\n1 E f.\n2 Where is c?\td\t2\n")
+
+
+def test_first_line_must_have_id_1():
+    with pytest.raises(ValueError, match=r"line 1: line id out of sequence: expected 1. Received: 2"):
+        parse("2 Greta ran.\n")
+
+
+def test_not_utf8_is_named():
+    with pytest.raises(ValueError, match=r"line 2: expected text in UTF-8. Received the byte 0xe9 at position 6"):
+        parse(b"1 Greta ran.\n2 caf\xe9.\n")
+
+
+def test_blank_lines_count_in_the_line_number():
+    with pytest.raises(ValueError, match=r"line 3: line id out of sequence"):
+        parse("1 Greta ran.\n\n3 Olaf ran.\n")
+
+
+def test_long_line_is_cut_in_the_message():
+    with pytest.raises(ValueError, match=r"Received: 'x{80}'\.\.\.\.$"):
+        parse("x" * 5000)

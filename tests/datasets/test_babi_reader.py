@@ -1,0 +1,208 @@
+"""Finding the files, packed or not, and what is said when they are not there."""
+
+import pathlib
+import shutil
+import tarfile
+
+import pytest
+
+from dmn_keras.datasets import babi
+from dmn_keras.datasets.babi import reader
+
+DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
+UNPACKED = DUMMY / "tasks_1-20_v1-2"
+
+
+def pack(path, *folders):
+    with tarfile.open(path, "w:gz") as archive:
+        for folder in folders or (UNPACKED,):
+            archive.add(folder, arcname=folder.name)
+    return path
+
+
+@pytest.fixture(name="archive")
+def packed_dummy(tmp_path):
+    return pack(tmp_path / "tasks_1-20_v1-2.tar.gz")
+
+
+@pytest.fixture(name="direct")
+def files_directly_inside(tmp_path):
+    return shutil.copytree(UNPACKED / "en", tmp_path / "my tasks")
+
+
+def questions(data_dir, config="en", task="1", split="train"):
+    return [example.question for example in babi.load(data_dir, config=config, task=task, split=split)]
+
+
+@pytest.mark.parametrize("data_dir", [DUMMY, UNPACKED, UNPACKED / "en", str(UNPACKED)])
+def test_reads_unpacked_folders(data_dir):
+    assert questions(data_dir) == ["Where is Greta?", "Where is Greta?", "Where is Olaf?"]
+    assert questions(data_dir, task=8, split="test") == ["What is Greta holding?"]
+
+
+def test_reads_folder_with_files_directly_inside(direct):
+    assert babi.load(direct, config="hn", task="1", split="train") == babi.load(
+        UNPACKED, config="en", task="1", split="train"
+    )
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+@pytest.mark.parametrize(("config", "split"), [("en", "train"), ("en-valid", "valid")])
+def test_archive_and_folder_give_the_same(archive, by_folder, config, split):
+    data_dir = archive.parent if by_folder else archive
+    unpacked = babi.load(UNPACKED, config=config, task="1", split=split)
+    assert babi.load(data_dir, config=config, task="1", split=split) == unpacked
+
+
+def test_archive_of_another_name_and_nothing_is_unpacked(tmp_path):
+    pack(tmp_path / "mine.tgz", UNPACKED / "en")
+    assert len(questions(tmp_path)) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.tgz"]
+
+
+def test_changed_archive_is_read_again(archive, tmp_path):
+    assert len(questions(archive)) == 3
+    folder = tmp_path / "en"
+    folder.mkdir()
+    (folder / "qa1_train.txt").write_text("1 Olaf ran.\n2 Who ran?\tOlaf\t1\n")
+    pack(archive, folder)
+    assert questions(archive) == ["Who ran?"]
+
+
+def test_config_missing_in_folder_is_read_from_the_archive_beside_it(archive):
+    shutil.copytree(UNPACKED / "en-valid", archive.parent / "en-valid")
+    assert len(questions(archive.parent, config="en")) == 3
+
+
+def test_hidden_and_other_files_are_left_aside(direct):
+    (direct / "._qa1_single-supporting-fact_train.txt").write_bytes(b"\x00\xff")
+    (direct / "qa21_more_train.txt").write_text("anything")
+    assert len(questions(direct)) == 3
+    assert babi.available_tasks(direct, config="en", split="train") == ("1", "8")
+
+
+def test_available_tasks_of_a_split():
+    assert babi.available_tasks(UNPACKED, config="en-valid", split="valid") == ("1",)
+    with pytest.raises(ValueError, match=r"split must be one of train, test. Received: 'valid'"):
+        babi.available_tasks(UNPACKED, config="en", split="valid")
+
+
+def test_splits_of_configs():
+    assert {config: babi.splits(config) for config in babi.CONFIGS} == {
+        **dict.fromkeys(babi.CONFIGS, ("train", "test")),
+        "en-valid": ("train", "valid", "test"),
+        "en-valid-10k": ("train", "valid", "test"),
+    }
+    with pytest.raises(ValueError, match=r"config must be one of .* Did you mean 'en-10k'"):
+        babi.splits("en10k")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"task": "21"}, "task must be one of 1, 2, .*, 20. Received: '21'"),
+        ({"split": "tets"}, "split must be one of train, test. Received: 'tets'. Did you mean 'test'"),
+        ({"split": "valid"}, r"split must be one of train, test. Received: 'valid'. \(bAbI config 'en'\)"),
+        ({"config": "en-vald"}, "config must be one of .* Did you mean 'en-valid'"),
+    ],
+)
+def test_unknown_name(changed, message):
+    with pytest.raises(ValueError, match=message):
+        babi.load(UNPACKED, **{"config": "en", "task": "1", "split": "train", **changed})
+
+
+def test_missing_folder(tmp_path):
+    (tmp_path / "babi").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"babl' does not exist. Expected the .* Did you mean 'babi'"):
+        questions(tmp_path / "babl")
+    with pytest.raises(FileNotFoundError, match=r"does not exist. .* The folder '.*nowhere' does not exist either"):
+        questions(tmp_path / "nowhere" / "babi")
+
+
+def test_folder_without_babi(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no bAbI files. Expected .* It is empty"):
+        questions(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(FileNotFoundError, match=r"holds no bAbI files. .* It holds: notes.txt, photos/"):
+        questions(tmp_path)
+
+
+def test_config_that_is_not_there(archive):
+    expected = "config must be one of en, en-valid. Received: 'en-10k'. Did you mean"
+    for data_dir in (archive, archive.parent, UNPACKED, DUMMY):
+        with pytest.raises(FileNotFoundError, match=expected):
+            questions(data_dir, config="en-10k")
+
+
+def test_folder_of_another_config_is_refused():
+    with pytest.raises(FileNotFoundError, match=r"config must be one of en. Received: 'en-10k'"):
+        questions(UNPACKED / "en", config="en-10k")
+
+
+def test_task_that_is_not_there():
+    with pytest.raises(FileNotFoundError, match=r"no file of task 2, .* 'qa2_train.txt'. Tasks found: 1 .*8 "):
+        questions(UNPACKED, task="2")
+
+
+def test_several_archives(tmp_path):
+    for name in ("a.tar.gz", "b.tar.gz"):
+        pack(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"or one archive. Received: a.tar.gz, b.tar.gz"):
+        questions(tmp_path)
+
+
+def test_archive_of_something_else(tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(FileNotFoundError, match=r"is an archive without bAbI files"):
+        questions(pack(tmp_path / "notes.tar.gz", tmp_path / "notes.txt"))
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+def test_damaged_archive(archive, kept):
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(ValueError, match=r"cannot be read as an archive: .* It may be incomplete"):
+        questions(archive)
+
+
+def test_file_that_is_no_archive(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text("1 Greta ran.\n" * 100)
+    with pytest.raises(ValueError, match=r"cannot be read as an archive"):
+        questions(path)
+
+
+def test_file_without_questions(direct):
+    (direct / "qa1_single-supporting-fact_train.txt").write_text("")
+    with pytest.raises(ValueError, match=r"fact_train.txt: expected at least one question, found none"):
+        questions(direct)
+
+
+def test_two_files_of_one_task(direct):
+    shutil.copy(direct / "qa8_lists-sets_train.txt", direct / "qa8_train.txt")
+    with pytest.raises(ValueError, match=r"one file a task and split. Received: qa8_lists-sets_train.txt, qa8_train"):
+        questions(direct)
+
+
+def test_malformed_line_names_the_file(direct):
+    path = direct / "qa1_single-supporting-fact_train.txt"
+    path.write_text("1 Greta ran.\n3 Olaf ran.\n")
+    with pytest.raises(ValueError, match=r"qa1_single-supporting-fact_train.txt, line 2: line id out of sequence"):
+        questions(direct)
+
+
+def test_malformed_line_names_the_file_in_the_archive(tmp_path):
+    folder = tmp_path / "en"
+    folder.mkdir()
+    (folder / "qa1_train.txt").write_text("Greta ran.\n")
+    with pytest.raises(ValueError, match=r"mine.tar.gz/en/qa1_train.txt, line 1: expected a line id"):
+        questions(pack(tmp_path / "mine.tar.gz", folder))
+
+
+def test_archive_is_read_once_for_all_tasks(archive):
+    reader._read_archive.cache_clear()
+    for task in ("1", "8"):
+        for split in ("train", "test"):
+            questions(archive, task=task, split=split)
+    assert reader._read_archive.cache_info().misses == 1

@@ -1,0 +1,153 @@
+"""Own data as JSON lines."""
+
+import json
+
+import pytest
+
+from dmn_keras.datasets import Example, jsonl
+
+RECORD = {"story": ["Greta ran.", "Olaf slept."], "question": "Who ran?", "answer": "Greta", "supporting_facts": [0]}
+
+
+@pytest.fixture(name="load")
+def load_records(tmp_path):
+    def load(*records):
+        path = tmp_path / "train.jsonl"
+        lines = (record if isinstance(record, (str, bytes)) else json.dumps(record) for record in records)
+        path.write_bytes(b"".join((line.encode() if isinstance(line, str) else line) + b"\n" for line in lines))
+        return jsonl.load(path)
+
+    return load
+
+
+def story_ids(load, *stories):
+    return [example.story_id for example in load(*({"story": story, "question": "Who?"} for story in stories))]
+
+
+def test_reads_a_record(load):
+    assert load(RECORD) == [
+        Example(
+            story=("Greta ran.", "Olaf slept."),
+            question="Who ran?",
+            answer=("Greta",),
+            supporting_facts=(0,),
+            task="all",
+            story_id=0,
+        )
+    ]
+
+
+def test_answer_and_supporting_facts_may_be_absent_or_null(load):
+    bare = {"story": ["Greta ran."], "question": "Who ran?"}
+    for example in load(bare, {**bare, "answer": None, "supporting_facts": None, "task": None, "story_id": None}):
+        assert example.answer == example.supporting_facts == ()
+        assert example.task == "all"
+
+
+def test_answers_of_several_parts_and_of_several_words(load):
+    examples = load({**RECORD, "answer": ["rope", "lamp"]}, {**RECORD, "answer": "the pier, the mill"})
+    assert [example.answer for example in examples] == [("rope", "lamp"), ("the pier, the mill",)]
+
+
+def test_order_of_supporting_facts_is_kept(load):
+    assert load({**RECORD, "supporting_facts": [1, 0]})[0].supporting_facts == (1, 0)
+
+
+def test_blank_lines_other_alphabets_byte_order_mark_and_other_keys(load):
+    record = {**RECORD, "question": "Где Ольга?", "source": "chat", "id": 7}
+    (example,) = load("\ufeff" + json.dumps(record, ensure_ascii=False), "", "  ")
+    assert example.question == "Где Ольга?"
+
+
+def test_line_separators_inside_a_sentence_do_not_split_a_line(load):
+    (example,) = load(json.dumps({**RECORD, "question": "Who\u2028ran\x85?"}, ensure_ascii=False))
+    assert example.question == "Who\u2028ran\x85?"
+
+
+def test_equal_sentences_are_one_object(load):
+    first, second = load(RECORD, {**RECORD, "question": "Who slept?"})
+    assert first.story[1] is second.story[1]
+
+
+def test_tasks(load):
+    examples = load({**RECORD, "task": "who"}, {**RECORD, "task": 2}, RECORD)
+    assert [example.task for example in examples] == ["who", "2", "all"]
+
+
+def test_equal_stories_share_an_id_anywhere(load):
+    assert story_ids(load, ["A.", "B."], ["C."], ["A.", "B."]) == [0, 1, 0]
+
+
+def test_growing_story_shares_an_id(load):
+    assert story_ids(load, ["A."], ["A.", "B."], ["A.", "B.", "C."], ["D."], ["D.", "A."]) == [0, 0, 0, 1, 1]
+
+
+def test_story_asked_about_from_its_end_shares_an_id(load):
+    assert story_ids(load, ["A.", "B.", "C."], ["A.", "B."], ["A."]) == [0, 0, 0]
+
+
+def test_stories_that_begin_alike_far_apart_do_not_share_an_id(load):
+    assert story_ids(load, ["A.", "B."], ["C."], ["A.", "D."], ["C."], ["A."], ["E."]) == [0, 1, 2, 1, 2 + 1, 4]
+
+
+def test_groups_that_meet_later_are_joined(load):
+    # The third line repeats the first and the fourth continues it; the fifth repeats the second, which the
+    # fourth begins with: so all but the last are one.
+    assert story_ids(load, ["A."], ["A.", "B.", "C."], ["D."], ["A.", "B."], ["A.", "B.", "C."]) == [0, 0, 1, 0, 0]
+
+
+def test_growing_story_that_ends_like_an_earlier_one_joins_it(load):
+    assert story_ids(load, ["A.", "B."], ["C."], ["A."], ["A.", "B."]) == [0, 1, 0, 0]
+
+
+def test_given_story_ids_are_kept(load):
+    examples = load({**RECORD, "story_id": 7}, {**RECORD, "story_id": 3})
+    assert [example.story_id for example in examples] == [7, 3]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"story": ["A."]', "expected one JSON object: .*Received: "),
+        ("[" * 100_000, "expected one JSON object: .*Received: "),
+        ('["A."]', "expected one JSON object. Received: "),
+        ({"question": "Who?"}, "the key 'story' is missing. Received the keys: question"),
+        ({"story": ["A."]}, "the key 'question' is missing. Received the keys: story"),
+        ({**RECORD, "story": "Greta ran."}, "story must be a list of at least one string. Received: 'Greta ran.'"),
+        ({**RECORD, "story": []}, r"story must be a list of at least one string. Received: '\[\]'"),
+        ({**RECORD, "story": ["A.", 3]}, r"story\[1\] must be a string that is not empty. Received: '3'"),
+        ({**RECORD, "story": ["A.", " "]}, r"story\[1\] must be a string that is not empty. Received: ' '"),
+        ({**RECORD, "question": ""}, "question must be a string that is not empty"),
+        ({**RECORD, "question": ["Who?"]}, "question must be a string that is not empty"),
+        ({**RECORD, "answer": ""}, "answer must be a string that is not empty"),
+        ({**RECORD, "answer": 4}, "answer must be a string that is not empty. Received: '4'"),
+        ({**RECORD, "answer": []}, "answer must be a list of at least one string"),
+        ({**RECORD, "answer": ["a", None]}, r"answer\[1\] must be a string that is not empty. Received: 'None'"),
+        ({**RECORD, "supporting_facts": 0}, "supporting_facts must be a list of indexes into story"),
+        ({**RECORD, "supporting_facts": [2]}, "whole numbers from 0 to 1. Received: '.2.'"),
+        ({**RECORD, "supporting_facts": [-1]}, "whole numbers from 0 to 1"),
+        ({**RECORD, "supporting_facts": [True]}, "whole numbers from 0 to 1"),
+        ({**RECORD, "task": ["who"]}, "task must be a string that is not empty"),
+        ({**RECORD, "story_id": "a"}, "story_id must be a whole number from 0. Received: 'a'"),
+        ({"story": ["A."], "question": "Who?", "anser": "A"}, "unknown key 'anser'. Did you mean 'answer'"),
+        (b'{"story": ["caf\xe9"]}', "expected text in UTF-8. Received the byte 0xe9 at position 16"),
+    ],
+)
+def test_malformed_line_is_named(load, line, expected):
+    with pytest.raises(ValueError, match=f"train.jsonl, line 2: .*{expected}"):
+        load(RECORD, line)
+
+
+def test_story_id_on_some_lines_only(load):
+    with pytest.raises(ValueError, match=r"on every line or on none. Received: 1 of 2 lines without it"):
+        load(RECORD, {**RECORD, "story_id": 0})
+
+
+def test_empty_file(load):
+    with pytest.raises(ValueError, match=r"train.jsonl: expected at least one JSON line, found none"):
+        load("")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing.jsonl' is not a file"):
+        jsonl.load(tmp_path / "nothing.jsonl")

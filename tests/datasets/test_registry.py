@@ -1,0 +1,231 @@
+"""Datasets and tasks by name."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from dmn_keras import datasets
+from dmn_keras.datasets import babi, jsonl, registry, stories
+
+DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
+NAMES = tuple(map(str, range(1, 21)))
+
+
+@pytest.fixture(name="own")
+def own_data(tmp_path):
+    def record(question, task):
+        return json.dumps({"story": ["Greta ran."], "question": question, "answer": "Greta", "task": task})
+
+    (tmp_path / "train.jsonl").write_text(f"{record('Who ran?', 'b')}\n{record('Who sat?', 'a')}\n")
+    (tmp_path / "test.jsonl").write_text(f"{record('Who slept?', 'a')}\n{record('Who fell?', 'c')}\n")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_downloaded_before():
+    registry._babi_archive.cache_clear()
+    yield
+    registry._babi_archive.cache_clear()
+
+
+def load(dataset, task="1", split="train", **options):
+    return datasets.load(dataset, task=task, split=split, **options)
+
+
+def test_import_needs_the_standard_library_alone():
+    # The package above imports Keras, so that the names are loaded without it.
+    code = (
+        "import sys, types; package = types.ModuleType('dmn_keras'); package.__path__ = ['dmn_keras'];"
+        "sys.modules['dmn_keras'] = package; before = set(sys.modules); import dmn_keras.datasets;"
+        "print(sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    root = pathlib.Path(__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "['dmn_keras']"
+
+
+def test_datasets():
+    assert datasets.DATASETS == ("babi", "stories", "jsonl")
+    assert datasets.DEFAULT_CONFIGS == {"babi": "en-10k", "stories": None, "jsonl": None}
+
+
+def test_task_names_of_babi_and_stories():
+    assert datasets.task_names("babi") == NAMES
+    assert datasets.task_names("stories") == tuple(stories.TASKS)
+
+
+def test_task_names_of_own_data(own, tmp_path):
+    assert datasets.task_names("jsonl", own) == ("b", "a", "c")
+    (tmp_path / "plain.jsonl").write_text('{"story": ["A."], "question": "Who?"}\n')
+    assert datasets.task_names("jsonl", tmp_path / "plain.jsonl") == (jsonl.DEFAULT_TASK,) == ("all",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1", ("1",)),
+        ("1-3,7", ("1", "2", "3", "7")),
+        (" 7 , 1-3, 2", ("7", "1", "2", "3")),
+        ("20-20", ("20",)),
+        ("all", NAMES),
+        ("3,all", ("3", *(name for name in NAMES if name != "3"))),
+    ],
+)
+def test_parse_tasks(text, expected):
+    assert datasets.parse_tasks(text, NAMES) == expected
+
+
+def test_parse_tasks_by_name():
+    assert datasets.parse_tasks("yes-no,1-2", ("one", "yes-no", "1-2")) == ("yes-no", "1-2")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        ("", NAMES, "tasks must be one of 1, .* Received: ''"),
+        ("1,,2", NAMES, "tasks must be one of 1, .* Received: ''"),
+        ("0-3", NAMES, "tasks must be one of .* Received: '0'.* It is an end of the range '0-3'"),
+        ("19-21", NAMES, "Received: '21'. Did you mean '.*'.* It is an end of the range '19-21'"),
+        ("3-1", NAMES, "a range must run upwards, e.g. '1-3'. Received: '3-1'"),
+        ("countin", ("counting", "lists"), "tasks must be one of counting, lists. .* Did you mean 'counting'"),
+    ],
+)
+def test_parse_tasks_refuses(text, names, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.parse_tasks(text, names)
+
+
+def test_load_babi():
+    examples = load("babi", data_dir=DUMMY, config="en")
+    assert examples == babi.load(DUMMY, config="en", task="1", split="train")
+    assert load("babi", task=1, data_dir=DUMMY, config="en", num_examples=2) == examples[:2]
+
+
+def test_babi_validation_part():
+    assert load("babi", split="valid", data_dir=DUMMY, config="en") == []
+    assert len(load("babi", split="valid", data_dir=DUMMY, config="en-valid")) == 1
+    assert not datasets.has_split("babi", split="valid")
+    assert datasets.has_split("babi", split="valid", config="en-valid")
+
+
+def test_default_config_of_babi_is_en_10k():
+    with pytest.raises(FileNotFoundError, match=r"Received: 'en-10k'"):
+        load("babi", data_dir=DUMMY)
+
+
+def test_babi_without_data_dir_is_downloaded(monkeypatch):
+    babi_qa = pytest.importorskip("dmn_keras.datasets.babi.babi_qa")
+    monkeypatch.setattr(babi_qa, "download", lambda: DUMMY)
+    assert load("babi", config="en") == load("babi", config="en", data_dir=DUMMY)
+
+
+def test_babi_without_network(monkeypatch):
+    babi_qa = pytest.importorskip("dmn_keras.datasets.babi.babi_qa")
+
+    def refuse():
+        raise ConnectionError("No network.")
+
+    monkeypatch.setattr(babi_qa, "download", refuse)
+    with pytest.raises(ConnectionError, match=r"No network. Pass --data-dir .* or use the dataset 'stories'"):
+        load("babi")
+
+
+def test_babi_without_tensorflow_datasets(monkeypatch):
+    monkeypatch.delitem(sys.modules, "dmn_keras.datasets.babi.babi_qa", raising=False)
+    monkeypatch.delattr(babi, "babi_qa", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass --data-dir"):
+        load("babi")
+
+
+def test_load_stories():
+    task = next(iter(stories.TASKS))
+    examples = load("stories", task=task, num_examples=5, seed=3)
+    assert examples == stories.generate(task, split="train", num_examples=5, seed=3)
+    assert examples != load("stories", task=task, num_examples=5, seed=4)
+    assert len(load("stories", task=task, split="valid")) == registry.STORIES_NUM_EXAMPLES["valid"]
+    assert datasets.has_split("stories", split="valid")
+
+
+def test_sizes_of_stories():
+    task = next(iter(stories.TASKS))
+    (example,) = load("stories", task=task, num_examples=1, config="num_facts=200, num_people=9")
+    assert len(example.story) == 200
+    examples = load("stories", task=task, num_examples=20, config="num_facts=10-12")
+    assert {len(example.story) for example in examples} <= {10, 11, 12}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("num_fact=3", "config: size must be one of num_facts, .* Did you mean 'num_facts'"),
+        ("", "config: size must be one of num_facts"),
+        ("num_facts=many", "config: num_facts must be a number or a range such as 10-50. Received: 'num_facts=many'"),
+        ("num_people=2-3", "config: num_people must be a number. Received: 'num_people=2-3'"),
+    ],
+)
+def test_sizes_of_stories_refused(config, message):
+    for call in (datasets.load, datasets.has_split):
+        options = {"task": next(iter(stories.TASKS))} if call is datasets.load else {}
+        with pytest.raises(ValueError, match=message):
+            call("stories", split="train", config=config, **options)
+
+
+def test_load_own_data(own):
+    assert [example.question for example in load("jsonl", "a", data_dir=own)] == ["Who sat?"]
+    assert [example.question for example in load("jsonl", "a", "test", data_dir=own)] == ["Who slept?"]
+    assert load("jsonl", "a", "valid", data_dir=own) == []
+    assert [datasets.has_split("jsonl", split=split, data_dir=own) for split in datasets.SPLITS] == [True, False, True]
+
+
+def test_one_file_of_own_data_is_the_training_part(own):
+    path = own / "train.jsonl"
+    assert [example.question for example in load("jsonl", "b", data_dir=path)] == ["Who ran?"]
+    assert load("jsonl", "b", "test", data_dir=path) == []
+
+
+@pytest.mark.parametrize(
+    "call", [lambda **kw: load("jsonl", "all", **kw), lambda **kw: datasets.task_names("jsonl", **kw)]
+)
+def test_own_data_that_is_not_there(call, tmp_path):
+    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) is required for dataset 'jsonl'"):
+        call()
+    with pytest.raises(FileNotFoundError, match=r"expected a folder with train.jsonl, .*; it does not exist"):
+        call(data_dir=tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match=r"expected a folder with train.jsonl, .*; it holds: nothing"):
+        call(data_dir=tmp_path)
+    (tmp_path / "trian.jsonl").write_text("")
+    with pytest.raises(FileNotFoundError, match=r"; it holds: trian.jsonl"):
+        call(data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dataset": "bAbI"}, "dataset must be one of babi, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'"),
+        ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
+        ({"task": "0"}, "task must be one of 1, 2, "),
+        ({"config": "e"}, "config must be one of en, "),
+        ({"num_examples": 0}, "num_examples must be a positive integer or None. Received: 0"),
+        ({"dataset": "stories", "task": "one"}, "task must be one of "),
+        ({"dataset": "jsonl", "config": "en"}, "config must be None for dataset 'jsonl', which has none"),
+    ],
+)
+def test_unknown_names(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load(**{"dataset": "babi", "data_dir": DUMMY, **arguments})
+
+
+def test_unknown_task_of_own_data(own):
+    with pytest.raises(ValueError, match=r"task must be one of b, a, c. Received: 'all'"):
+        load("jsonl", "all", data_dir=own)
+
+
+def test_unknown_dataset_of_other_calls():
+    with pytest.raises(ValueError, match=r"dataset must be one of"):
+        datasets.task_names("squad")
+    with pytest.raises(ValueError, match=r"dataset must be one of"):
+        datasets.has_split("squad", split="train")
