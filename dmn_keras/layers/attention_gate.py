@@ -38,7 +38,7 @@ class AttentionGate(keras.layers.Layer):
     without `m` are the same in every pass, so `precompute` yields them once for all passes.
 
     Masking: a padded fact's gate is exactly 0. Softmax gates of the real facts sum to 1; a story without real facts
-    has only zeros. Logits and gates are computed in float32 whatever the dtype policy.
+    has only zeros. Logits and gates come in float32 also under mixed precision (in float64 under a float64 policy).
 
     Args:
         units: Positive integer, width of the hidden layer (rows of `W1`).
@@ -69,9 +69,7 @@ class AttentionGate(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equations 8 and 9; Xiong et al. 2016, arXiv:1603.01417, equations 8 to 10.
     """
 
-    def __init__(
-        self, units, *, activation="sigmoid", features=DMN_FEATURES, kernel_regularizer=None, **kwargs
-    ):
+    def __init__(self, units, *, activation="sigmoid", features=DMN_FEATURES, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.activation = one_of("activation", activation, ("sigmoid", "softmax"))
@@ -80,7 +78,8 @@ class AttentionGate(keras.layers.Layer):
             raise ValueError("features must name at least one term. Received: features=()")
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self.softmax = keras.layers.Softmax(axis=-1, dtype="float32", name="softmax")
+        self._gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
+        self.softmax = keras.layers.Softmax(axis=-1, dtype=self._gate_dtype, name="softmax")
 
     def build(self, facts_shape, question_shape, memory_shape):
         dim = facts_shape[-1]
@@ -103,9 +102,7 @@ class AttentionGate(keras.layers.Layer):
             for index, name in enumerate(self.features)
         }
         if any(name in _BILINEAR for name in self.features):
-            self.bilinear = self.add_weight(
-                shape=(dim, dim), regularizer=self.kernel_regularizer, name="bilinear"
-            )
+            self.bilinear = self.add_weight(shape=(dim, dim), regularizer=self.kernel_regularizer, name="bilinear")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.output_kernel = self.add_weight(
             shape=(self.units, 1), regularizer=self.kernel_regularizer, name="output_kernel"
@@ -163,7 +160,7 @@ class AttentionGate(keras.layers.Layer):
         logits = ops.matmul(hidden, self.output_kernel)[..., 0]
         # `ops.zeros_like(facts)` gives the (B, F) shape where no chosen term has a facts axis.
         logits = logits + ops.zeros_like(facts[..., 0])
-        return ops.cast(logits, "float32") + ops.cast(self.output_bias, "float32")
+        return ops.cast(logits, self._gate_dtype) + ops.cast(self.output_bias, self._gate_dtype)
 
     def gates(self, logits, facts_mask=None):
         """Turn logits into gates.

@@ -86,7 +86,7 @@ class EpisodicMemory(keras.layers.Layer):
         self.units = positive_integer("units", units)
         self.num_passes = positive_integer("num_passes", num_passes)
         self.gate = one_of("gate", gate, ("sigmoid", "softmax"))
-        self.gate_features = tuple(gate_features)
+        self.gate_features = tuple(one_of("gate_features", name, DMN_FEATURES) for name in gate_features)
         self.episode = one_of("episode", episode, ("mix", "update", "soft"))
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
         self.tie_weights = tie_weights
@@ -96,8 +96,7 @@ class EpisodicMemory(keras.layers.Layer):
         copies = range(1 if tie_weights else num_passes)
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
         self.attention_gates = [
-            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
-            for i in copies
+            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared) for i in copies
         ]
         self.attention_grus = [
             AttentionGRU(units, mode=episode, name=f"gru_{i}", **shared) for i in copies if episode != "soft"
