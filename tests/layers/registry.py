@@ -1,0 +1,189 @@
+"""Every public layer with inputs for it, so that one set of generic tests covers them all."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from dmn_keras import layers
+from tests.layers.helpers import numpy
+
+B, F, W, D, U, V = 3, 5, 4, 3, 4, 6
+"""Stories, facts, words of a sentence, entries of a word vector, units, words of the vocabulary."""
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).standard_normal(shape).astype("float32")
+
+
+def fact_mask():
+    """Real facts first, 3, 5 and 1 of them."""
+    return np.arange(F)[None] < np.array([3, 5, 1])[:, None]
+
+
+def word_mask():
+    """Real words anywhere: padding between words, between sentences, and at the end."""
+    mask = np.random.default_rng(1).random((B, F, W)) < 0.6
+    mask[1, 2] = False
+    mask[2, 4] = False
+    return mask
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A layer and what its generic tests need.
+
+    Attributes:
+        layer: The class.
+        arguments: Arguments of the constructor for the tests.
+        inputs: Arrays of the call, by argument.
+        masks: Boolean masks of the call, by argument.
+        padded: Which inputs have values under which mask: input -> mask.
+        others: Another value of each argument of the constructor, in order; it must change weights or results.
+        resized: The inputs that another value of an argument needs, by argument.
+        observe: Takes the layer and its case, returns arrays.
+    """
+
+    layer: type
+    arguments: dict
+    inputs: dict
+    others: dict
+    masks: dict = dataclasses.field(default_factory=dict)
+    padded: dict = dataclasses.field(default_factory=dict)
+    resized: dict = dataclasses.field(default_factory=dict)
+    observe: Callable = lambda layer, case: []
+
+    def make(self, **changes):
+        return self.layer(**{**self.arguments, **changes})
+
+    def call(self, layer, rows=slice(None), inputs=None, masks=None, **options):
+        """Call the layer on some rows of the batch."""
+        tensors = {name: ops.convert_to_tensor(x[rows]) for name, x in (inputs or self.inputs).items()}
+        tensors |= {name: ops.convert_to_tensor(x[rows]) for name, x in (masks or self.masks).items()}
+        return layer(**tensors, **options)
+
+    def everything(self, layer):
+        """All that the layer's arguments can change: outputs, penalties, and what `observe` adds."""
+        outputs = keras.tree.flatten(numpy(self.call(layer)))
+        penalty = numpy(ops.convert_to_tensor(sum(layer.losses, 0.0)))
+        return [*outputs, penalty, *self.observe(layer, self)]
+
+
+def _generated(layer, case):
+    inputs = [ops.convert_to_tensor(case.inputs[name]) for name in ("memory", "question")]
+    return list(numpy(layer.generate(*inputs, beam_width=3)).values())
+
+
+def _forced(layer, case):
+    return [numpy(case.call(layer, training=True))]
+
+
+def cell_inputs(units):
+    fact_and_gate = np.concatenate([random(B, D), np.full((B, 1), 0.3, "float32")], axis=1)
+    return {"inputs": fact_and_gate, "states": random(B, units)}
+
+
+def update_inputs(units):
+    vectors = {"memory": units, "episode": U, "question": U}
+    return {name: random(B, size, seed=k) for k, (name, size) in enumerate(vectors.items())}
+
+
+def passes_inputs(units):
+    return {"facts": random(B, F, units), "question": random(B, units, seed=1)}
+
+
+L2 = "l2"
+"""A regularizer that every layer takes."""
+
+CASES = {
+    case.layer.__name__: case
+    for case in [
+        Case(
+            layers.FactEncoder,
+            {"units": U},
+            {"words": random(B, F, W, D)},
+            masks={"words_mask": word_mask()},
+            padded={"words": "words_mask"},
+            others={"units": U + 1, "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.QuestionEncoder,
+            {},
+            {"states": random(B, W, U)},
+            masks={"states_mask": word_mask()[:, 0]},
+            padded={"states": "states_mask"},
+            others={},
+        ),
+        Case(
+            layers.AttentionGate,
+            {"units": 6},
+            {"facts": random(B, F, U), "question": random(B, U, seed=1), "memory": random(B, U, seed=2)},
+            masks={"facts_mask": fact_mask()},
+            padded={"facts": "facts_mask"},
+            others={
+                "units": 7,
+                "activation": "softmax",
+                "features": layers.DMN_PLUS_FEATURES,
+                "kernel_regularizer": L2,
+            },
+        ),
+        Case(
+            layers.AttentionGRUCell,
+            {"units": U},
+            cell_inputs(U),
+            resized={"units": cell_inputs(U + 1)},
+            others={"units": U + 1, "mode": "update", "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.AttentionGRU,
+            {"units": U},
+            {"facts": random(B, F, D), "gates": abs(np.tanh(random(B, F)))},
+            others={"units": U + 1, "mode": "update", "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.MemoryUpdate,
+            {"units": U},
+            update_inputs(U),
+            resized={"units": update_inputs(U + 1)},
+            others={"units": U + 1, "kind": "relu", "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.EpisodicMemory,
+            {"units": U, "num_passes": 2},
+            passes_inputs(U),
+            resized={"units": passes_inputs(U + 1)},
+            masks={"facts_mask": fact_mask()},
+            padded={"facts": "facts_mask"},
+            others={
+                "units": U + 1,
+                "num_passes": 3,
+                "gate": "softmax",
+                "gate_features": layers.DMN_PLUS_FEATURES,
+                "episode": "update",
+                "memory_update": "relu",
+                "tie_weights": False,
+                "learned_stop": True,
+                "kernel_regularizer": L2,
+            },
+        ),
+        Case(
+            layers.AnswerDecoder,
+            {"vocabulary_size": V, "max_words": 2},
+            {
+                "memory": random(B, U),
+                "question": random(B, D, seed=1),
+                "answer": np.array([[3, 4, 2], [5, 2, 0], [4, 4, 2]], "int32"),
+            },
+            others={
+                "vocabulary_size": V + 1,
+                "max_words": 3,
+                "start_id": 1,
+                "end_id": 3,
+                "kernel_regularizer": L2,
+            },
+            observe=lambda layer, case: [*_generated(layer, case), *_forced(layer, case)],
+        ),
+    ]
+}

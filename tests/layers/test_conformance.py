@@ -1,0 +1,176 @@
+"""Tests that every public layer must pass, whatever it computes."""
+
+import dataclasses
+import inspect
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dmn_keras import layers
+from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
+from tests.layers.registry import CASES
+
+each_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+each_masked_layer = pytest.mark.parametrize(
+    "case", [case for case in CASES.values() if case.masks], ids=[n for n, case in CASES.items() if case.masks]
+)
+each_argument = pytest.mark.parametrize(
+    ("case", "argument"),
+    [(case, argument) for case in CASES.values() for argument in case.others],
+    ids=[f"{name}-{argument}" for name, case in CASES.items() for argument in case.others],
+)
+
+
+def built(case, seed=0, **changes):
+    layer = case.make(**changes)
+    case.call(layer)
+    return randomize(layer, seed)
+
+
+def assert_same(left, right, atol=0.0):
+    keras.tree.assert_same_structure(left, right)
+    for a, b in zip(keras.tree.flatten(left), keras.tree.flatten(right), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol)
+
+
+def test_no_public_layer_escapes():
+    public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
+    assert public == set(CASES)
+
+
+@each_layer
+def test_every_argument_is_listed(case):
+    arguments = [
+        name
+        for name, parameter in inspect.signature(case.layer.__init__).parameters.items()
+        if name != "self" and parameter.kind != parameter.VAR_KEYWORD
+    ]
+    assert list(case.others) == arguments
+
+
+@each_argument
+def test_argument_changes_weights_or_result(case, argument):
+    changed = dataclasses.replace(case, inputs=case.resized.get(argument, case.inputs))
+    here, there = built(case), built(changed, **{argument: case.others[argument]})
+    shapes = [[tuple(w.shape) for w in layer.weights] for layer in (here, there)]
+    if shapes[0] == shapes[1]:
+        results = zip(case.everything(here), changed.everything(there), strict=True)
+        assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in results)
+
+
+@each_argument
+def test_config_round_trip(case, argument):
+    layer = case.make(**{argument: case.others[argument]})
+    config = layer.get_config()
+    json.dumps(config)
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+    loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(loaded) is type(layer)
+    assert loaded.get_config() == config
+
+
+@each_layer
+def test_rebuilt_from_config_computes_the_same(case):
+    layer = built(case)
+    again = type(layer).from_config(layer.get_config())
+    case.call(again)
+    again.set_weights(layer.get_weights())
+    assert_same(numpy(case.call(layer)), numpy(case.call(again)))
+
+
+@each_layer
+def test_a_row_does_not_depend_on_its_batch(case):
+    layer = built(case)
+    whole = numpy(case.call(layer))
+    for row in range(3):
+        alone = numpy(case.call(layer, [row]))
+        assert_same(alone, keras.tree.map_structure(lambda x, row=row: x[[row]], whole), atol=2e-6)
+    assert_same(numpy(case.call(layer, [2, 0, 1])), keras.tree.map_structure(lambda x: x[[2, 0, 1]], whole), 2e-6)
+
+
+@each_masked_layer
+def test_values_under_the_mask_change_nothing(case):
+    layer = built(case)
+    rng = np.random.default_rng(5)
+    inputs = dict(case.inputs)
+    for name, mask in case.padded.items():
+        noise = 9 * rng.standard_normal(inputs[name].shape).astype("float32")
+        inputs[name] = np.where(case.masks[mask][..., None], inputs[name], noise)
+        assert not np.array_equal(inputs[name], case.inputs[name])
+    assert_same(numpy(case.call(layer)), numpy(case.call(layer, inputs=inputs)))
+    assert_same(all_gradients(case, layer, inputs), all_gradients(case, layer, case.inputs), atol=2e-6)
+
+
+def all_gradients(case, layer, inputs, masks=None):
+    """By the inputs, whose padding must get none, and by the weights."""
+
+    def function(*values):
+        values = {name: ops.convert_to_tensor(x) for name, x in zip(inputs, values, strict=True)}
+        return weighted_sum(layer(**values, **{n: ops.convert_to_tensor(m) for n, m in masks.items()}))
+
+    masks = masks or case.masks
+    found = gradients(function, inputs.values(), layer.trainable_variables)
+    for name, gradient in zip(inputs, found, strict=False):
+        if name in case.padded:
+            assert np.all(gradient[~masks[case.padded[name]]] == 0)
+    return found
+
+
+@each_masked_layer
+def test_no_mask_means_all_real(case):
+    layer = built(case)
+    real = {name: np.ones_like(mask) for name, mask in case.masks.items()}
+    without = layer(**{name: ops.convert_to_tensor(x) for name, x in case.inputs.items()})
+    assert_same(numpy(without), numpy(case.call(layer, masks=real)), atol=1e-6)
+    assert not all(
+        np.array_equal(a, b)
+        for a, b in zip(*(keras.tree.flatten(numpy(x)) for x in (without, case.call(layer))), strict=True)
+    )
+
+
+@each_masked_layer
+def test_all_padding_is_finite(case):
+    layer = built(case)
+    nothing = {name: np.zeros_like(mask) for name, mask in case.masks.items()}
+    outputs = case.call(layer, masks=nothing)
+    assert all(np.isfinite(x).all() for x in keras.tree.flatten(numpy(outputs)))
+    assert all(np.isfinite(x).all() for x in all_gradients(case, layer, case.inputs, nothing))
+
+
+@each_layer
+def test_declared_shapes_and_compiled_result(case):
+    layer = built(case)
+    eager = numpy(case.call(layer))
+    outputs, declared = compiled(layer, case.inputs, case.masks)
+    assert_same(outputs, eager, atol=2e-6)
+    for shape, x in zip(declared, keras.tree.flatten(eager), strict=True):
+        assert len(shape) == x.ndim
+        assert all(size in (None, real) for size, real in zip(shape, x.shape, strict=True))
+        assert shape[0] is None
+
+
+@each_layer
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_close(case, policy):
+    full, mixed = built(case), built(case, dtype=policy)
+    tolerance = 0.02 if policy == "mixed_float16" else 0.12
+    outputs = case.call(mixed)
+    for name, x in outputs.items() if isinstance(outputs, dict) else [("", keras.tree.flatten(outputs)[0])]:
+        expected = "float32" if name in ("gates", "stop") or case.layer is layers.AttentionGate else policy[6:]
+        assert keras.backend.standardize_dtype(x.dtype) == expected
+    assert_same(numpy(outputs), numpy(case.call(full)), atol=tolerance)
+    assert all(v.dtype == "float32" for v in mixed.weights)
+
+
+@each_layer
+def test_gradient_reaches_every_weight(case):
+    layer = built(case)
+    options = {"training": True} if "answer" in case.inputs else {}
+    found = gradients(lambda: weighted_sum(case.call(layer, **options)), variables=layer.trainable_variables)
+    assert len(found) == len(layer.weights)
+    for variable, gradient in zip(layer.trainable_variables, found, strict=True):
+        assert np.abs(gradient).max() > 1e-5, variable.path
