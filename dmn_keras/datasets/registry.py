@@ -222,7 +222,7 @@ def _jsonl_path(data_dir, split):
     path = data_dir / f"{split}.jsonl"
     if path.is_file():
         return path
-    if split != "train":
+    if split != "train" and data_dir.is_dir():
         return None
     found = f"it holds: {_listing(data_dir)}" if data_dir.is_dir() else "it does not exist"
     raise FileNotFoundError(

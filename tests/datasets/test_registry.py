@@ -219,6 +219,11 @@ def test_unknown_names(arguments, message):
         load(**{"dataset": "babi", "data_dir": DUMMY, **arguments})
 
 
+def test_part_of_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="it does not exist"):
+        datasets.has_split("jsonl", split="valid", data_dir=tmp_path / "nothing")
+
+
 def test_unknown_task_of_own_data(own):
     with pytest.raises(ValueError, match=r"task must be one of b, a, c. Received: 'all'"):
         load("jsonl", "all", data_dir=own)
