@@ -20,11 +20,9 @@ def build(world):
     jobs = [draws.below(num_trades) for _ in workers]
     memberships = [("be", worker, trades[job]) for worker, job in zip(workers, jobs, strict=True)]
     indexes = world.tell_shuffled(rules + memberships)
-    asked = draws.below(num_workers)
-    rule = jobs[asked]
-    return Question(
-        f"What does {workers[asked]} own?", (rules[rule][-1],), (indexes[num_trades + asked], indexes[rule])
-    )
+    rule = jobs[0]  # of any person: their order is random
+    support = indexes[num_trades], indexes[rule]
+    return Question(f"What does {workers[0]} own?", (rules[rule][-1],), support)
 
 
 TASK = Task(build, usual_facts=(4, 12), least_facts=2)
