@@ -79,7 +79,6 @@ class AttentionGate(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self._gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
-        self.softmax = keras.layers.Softmax(axis=-1, dtype=self._gate_dtype, name="softmax")
 
     def build(self, facts_shape, question_shape, memory_shape):
         dim = facts_shape[-1]
@@ -173,7 +172,7 @@ class AttentionGate(keras.layers.Layer):
             Gates, float32 `(batch, facts)`, exactly 0 for padded facts.
         """
         if self.activation == "softmax":
-            return self.softmax(logits, mask=facts_mask)
+            return _softmax_over_real(logits, facts_mask)
         gates = ops.sigmoid(logits)
         return gates if facts_mask is None else ops.where(facts_mask, gates, ops.zeros_like(gates))
 
@@ -195,3 +194,17 @@ class AttentionGate(keras.layers.Layer):
             "features": list(self.features),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+
+def _softmax_over_real(logits, mask):
+    """Softmax over the last axis; 0 where padded, also where all is padded.
+
+    Not `keras.layers.Softmax`, which warns of an axis of size 1: a story may have a single fact.
+    """
+    if mask is None:
+        mask = ops.ones_like(logits, dtype="bool")
+    logits = ops.where(mask, logits, -1e9)  # never float16, see `AttentionGate.logits`
+    weights = ops.exp(logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True)))
+    weights = ops.where(mask, weights, ops.zeros_like(weights))
+    total = ops.sum(weights, axis=-1, keepdims=True)
+    return weights / ops.where(total > 0, total, ops.ones_like(total))

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.sequences import known_shape, packing, take_rows, zero_where_padded
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -17,17 +18,19 @@ class FactEncoder(keras.layers.Layer):
     Packing moves all padding behind the last word, where a recurrence that runs forward cannot carry it into a
     real state. The GRU therefore needs no mask, and on a GPU it takes cuDNN whatever the sentences' lengths.
 
-    Masking: `words_mask` marks the real words, anywhere in a sentence. The result's mask (`compute_mask`) marks
+    Masking: `mask` marks the real words, anywhere in a sentence. The result's mask (`compute_mask`) marks
     the sentences, or words, that hold at least one of them; the other facts are exactly zero.
 
     Args:
         units: Positive integer, size of a fact.
+        scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what was said before; `"sentence"`:
+            the GRU starts anew with each sentence, so that a fact is that sentence alone. Defaults to `"story"`.
         kernel_regularizer: Regularizer of the GRU's input and recurrent kernels. Defaults to `None`.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)` for a story of sentences, or `(batch, words, dim)` for
             a single sentence.
-        words_mask: Boolean, `(batch, facts, words)` or `(batch, words)`, `True` for a real word. Filled in by
+        mask: Boolean, `(batch, facts, words)` or `(batch, words)`, `True` for a real word. Filled in by
             Keras where `words` comes from `Embedding(mask_zero=True)`. `None` means that all words are real.
 
     Returns:
@@ -47,9 +50,10 @@ class FactEncoder(keras.layers.Layer):
         the reset gate's product, which cuDNN needs.
     """
 
-    def __init__(self, units, *, kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, scope="story", kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
+        self.scope = one_of("scope", scope, ("story", "sentence"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.gru = keras.layers.GRU(
@@ -69,27 +73,37 @@ class FactEncoder(keras.layers.Layer):
             )
         self.gru.build((words_shape[0], None, words_shape[-1]))
 
-    def call(self, words, words_mask=None):
-        if words_mask is None:
-            words_mask = ops.ones(ops.shape(words)[:-1], dtype="bool")
+    def call(self, words, mask=None):
+        if mask is None:
+            mask = ops.ones(ops.shape(words)[:-1], dtype="bool")
         if len(words.shape) == 3:
-            return self._fact_per_word(words, words_mask)
-        return self._fact_per_sentence(words, words_mask)
+            return self._fact_per_word(words, mask)
+        return self._fact_per_sentence(words, mask)
 
-    def _fact_per_word(self, words, words_mask):
+    def _fact_per_word(self, words, mask):
         """Read every state; padding inside a sentence is packed behind it first and spread out again after."""
-        order, position = _packing(words_mask)
-        states = self.gru(_take_rows(words, order))  # (B, W, U)
-        return _zero_where_padded(_take_rows(states, position), words_mask)
+        order, position = packing(mask)
+        states = self.gru(take_rows(words, order))  # (B, W, U)
+        return zero_where_padded(take_rows(states, position), mask)
 
-    def _fact_per_sentence(self, words, words_mask):
-        batch, num_facts, num_words, dim = _shape(words)
-        order, position = _packing(ops.reshape(words_mask, (batch, num_facts * num_words)))
-        packed = _take_rows(ops.reshape(words, (batch, num_facts * num_words, dim)), order)
+    def _fact_per_sentence(self, words, mask):
+        batch, num_facts, num_words, dim = known_shape(words)
+        if self.scope == "sentence":
+            # Every sentence is a row of its own.
+            rows = ops.reshape(words, (batch * num_facts, 1, num_words, dim))
+            rows_mask = ops.reshape(words_mask, (batch * num_facts, 1, num_words))
+            return ops.reshape(self._read_at_ends(rows, rows_mask), (batch, num_facts, self.units))
+        return self._read_at_ends(words, words_mask)
+
+    def _read_at_ends(self, words, words_mask):
+        """Run the GRU over each row's sentences as one sequence and keep its states at the sentence ends."""
+        batch, num_facts, num_words, dim = known_shape(words)
+        order, position = packing(ops.reshape(mask, (batch, num_facts * num_words)))
+        packed = take_rows(ops.reshape(words, (batch, num_facts * num_words, dim)), order)
         states = self.gru(packed)  # (B, F * W, U)
         position = ops.reshape(position, (batch, num_facts, num_words))
-        ends = ops.max(ops.where(words_mask, position, 0), axis=-1)  # (B, F)
-        return _zero_where_padded(_take_rows(states, ends), ops.any(words_mask, axis=-1))
+        ends = ops.max(ops.where(mask, position, 0), axis=-1)  # (B, F)
+        return zero_where_padded(take_rows(states, ends), ops.any(mask, axis=-1))
 
     def compute_mask(self, words, previous_mask=None):
         if previous_mask is None or len(words.shape) == 3:
@@ -100,41 +114,6 @@ class FactEncoder(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
+            "scope": self.scope,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
-
-
-def _shape(tensor):
-    """Return the shape with each dimension as an integer where it is known, else as a scalar tensor."""
-    dynamic = ops.shape(tensor)
-    return tuple(dynamic[i] if size is None else size for i, size in enumerate(tensor.shape))
-
-
-def _packing(mask):
-    """Tell how to move the real positions of each row to its front, in their order.
-
-    Args:
-        mask: Boolean, `(batch, positions)`.
-
-    Returns:
-        Two integer tensors of the mask's shape: `order[b, k]` is the position that comes to place `k`, the real
-        ones first; `place[b, p]` is the place that position `p` comes to, so that the second undoes the first.
-    """
-    real = ops.cast(mask, "int32")
-    num_real = ops.sum(real, axis=1, keepdims=True)
-    among_real = ops.cumsum(real, axis=1) - 1
-    among_padding = ops.cumsum(1 - real, axis=1) - 1 + num_real
-    place = ops.where(mask, among_real, among_padding)
-    return ops.argsort(place, axis=1), place
-
-
-def _take_rows(values, index):
-    """Take `values[b, index[b, k]]` of `(batch, positions, dim)` for an index `(batch, k)`."""
-    batch, num_positions, dim = _shape(values)
-    offset = ops.expand_dims(ops.arange(batch, dtype="int32") * num_positions, 1)
-    flat = ops.reshape(values, (batch * num_positions, dim))
-    return ops.take(flat, ops.cast(index, "int32") + offset, axis=0)
-
-
-def _zero_where_padded(values, mask):
-    return ops.where(mask[..., None], values, ops.zeros_like(values))

@@ -12,11 +12,11 @@ class QuestionEncoder(keras.layers.Layer):
     weights of its own: it takes what `FactEncoder` makes of the question as a single sentence, a state per word,
     and keeps the last real one, `q = h_T` (Kumar et al. 2015, section 2.2).
 
-    Masking: `states_mask` marks the real words. A question without any gives zeros. The result carries no mask.
+    Masking: `mask` marks the real words. A question without any gives zeros. The result carries no mask.
 
     Call arguments:
         states: States, `(batch, words, units)`.
-        states_mask: Boolean, `(batch, words)`, `True` for a real word; filled in by Keras. `None` means that
+        mask: Boolean, `(batch, words)`, `True` for a real word; filled in by Keras. `None` means that
             all words are real.
 
     Returns:
@@ -37,13 +37,13 @@ class QuestionEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, states, states_mask=None):
-        if states_mask is None:
+    def call(self, states, mask=None):
+        if mask is None:
             return states[:, -1]
         # One-hot of the last real word; all zeros, and so a zero question, where there is none.
-        real = ops.cast(states_mask, "int32")
+        real = ops.cast(mask, "int32")
         later = ops.cumsum(ops.flip(real, axis=1), axis=1)
-        last = ops.logical_and(states_mask, ops.equal(ops.flip(later, axis=1), 1))
+        last = ops.logical_and(mask, ops.equal(ops.flip(later, axis=1), 1))
         return ops.sum(ops.where(last[..., None], states, ops.zeros_like(states)), axis=1)
 
     def compute_mask(self, states, previous_mask=None):
