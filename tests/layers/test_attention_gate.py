@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from dmn_keras.layers import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
+from tests.layers.helpers import compiled, gate_weights, gradients, numpy, randomize, weighted_sum
+from tests.layers.registry import B, F, U, fact_mask, random
+from tests.reference import attention
+
+INPUTS = {"facts": random(B, F, U), "question": random(B, U, seed=1), "memory": random(B, U, seed=2)}
+TENSORS = {name: ops.convert_to_tensor(x) for name, x in INPUTS.items()}
+MASK = ops.convert_to_tensor(fact_mask())
+FEATURES = {"nine": DMN_FEATURES, "four": DMN_PLUS_FEATURES} | {name: (name,) for name in DMN_FEATURES}
+
+
+def make(features=DMN_FEATURES, activation="sigmoid"):
+    gate = AttentionGate(6, activation=activation, features=features)
+    gate(**TENSORS)
+    return randomize(gate)
+
+
+def reference(gate, mask):
+    weights = gate_weights(gate)
+    rows = []
+    for facts, question, memory, real in zip(*INPUTS.values(), mask, strict=True):
+        logits = attention.gate_logits(facts, question, memory, gate.features, weights)
+        rows.append(attention.gates(logits, real, gate.activation))
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES.keys())
+def test_gates_are_those_of_the_equations(features, activation):
+    gate = make(features, activation)
+    np.testing.assert_allclose(numpy(gate(**TENSORS)), reference(gate, np.ones((B, F))), atol=1e-6)
+    masked = numpy(gate(**TENSORS, facts_mask=MASK))
+    np.testing.assert_allclose(masked, reference(gate, fact_mask()), atol=1e-6)
+    assert np.all(masked[~fact_mask()] == 0)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_compiled_gates_are_those_of_the_equations(activation):
+    gate = make(activation=activation)
+    outputs, _ = compiled(gate, INPUTS, {"facts_mask": fact_mask()})
+    np.testing.assert_allclose(outputs, reference(gate, fact_mask()), atol=1e-6)
+
+
+def test_the_hidden_layer_has_one_row_per_entry_of_z():
+    weights = gate_weights(make())
+    assert weights["W1"].shape == (7 * U + 2, 6)
+    assert weights["W"].shape == (U, U)
+    assert "W" not in gate_weights(make(DMN_PLUS_FEATURES))
+
+
+def test_softmax_gates_of_the_real_facts_sum_to_one():
+    gates = numpy(make(activation="softmax")(**TENSORS, facts_mask=MASK))
+    np.testing.assert_allclose(gates.sum(axis=1), 1, atol=1e-6)
+    assert gates[2, 0] == 1  # the only real fact of its story
+
+
+def test_one_fact_has_softmax_gate_one():
+    gate = make(activation="softmax")
+    inputs = {**TENSORS, "facts": TENSORS["facts"][:, :1]}
+    assert np.all(numpy(gate(**inputs)) == 1)
+    assert all(np.all(g == 0) for g in gradients(lambda: weighted_sum(gate(**inputs)), variables=gate.weights))
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_no_real_fact_gives_zeros(activation):
+    gates = make(activation=activation)(**TENSORS, facts_mask=ops.zeros_like(MASK))
+    assert np.all(numpy(gates) == 0)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_more_padding_changes_nothing(activation):
+    gate = make(activation=activation)
+    longer = np.concatenate([INPUTS["facts"], 7 * random(B, 2, U)], axis=1)
+    mask = np.concatenate([fact_mask(), np.zeros((B, 2), bool)], axis=1)
+    padded = numpy(gate(**{**TENSORS, "facts": ops.convert_to_tensor(longer)}, facts_mask=ops.convert_to_tensor(mask)))
+    np.testing.assert_allclose(padded[:, :F], numpy(gate(**TENSORS, facts_mask=MASK)), atol=1e-6)
+    assert np.all(padded[:, F:] == 0)
+
+
+def test_softmax_gates_do_not_overflow():
+    gate = make(activation="softmax")
+    gate.output_kernel.assign(1e4 * np.ones(gate.output_kernel.shape))
+    gates = numpy(gate(**TENSORS, facts_mask=MASK))
+    assert np.isfinite(gates).all()
+    np.testing.assert_allclose(gates.sum(axis=1), 1, atol=1e-6)
+
+
+def test_equal_fact_and_question_have_a_finite_gradient():
+    gate = make(("|fact-question|", "|fact-memory|"))
+    same = np.ones((1, 2, U), "float32")
+
+    def function(facts):
+        facts = ops.convert_to_tensor(facts)
+        return weighted_sum(gate(facts, facts[:, 0], facts[:, 1]))
+
+    assert all(np.isfinite(g).all() for g in gradients(function, [same], gate.weights))
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"units must be a positive integer. Received: units=-1"):
+        AttentionGate(-1)
+    with pytest.raises(ValueError, match=r"activation must be one of sigmoid, softmax. Received: 'tanh'"):
+        AttentionGate(3, activation="tanh")
+    with pytest.raises(ValueError, match=r"features must be one of fact, .* Received: 'facts'. Did you mean 'fact'\?"):
+        AttentionGate(3, features=["facts"])
+    with pytest.raises(ValueError, match=r"features must name at least one term. Received: features=\(\)"):
+        AttentionGate(3, features=[])
+    message = (
+        r"facts, question and memory must have the same last dimension. Received: "
+        r"facts.shape=\(2, 5, 4\), question.shape=\(2, 3\), memory.shape=\(2, 4\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        AttentionGate(3)(ops.ones((2, 5, 4)), ops.ones((2, 3)), ops.ones((2, 4)))

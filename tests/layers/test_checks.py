@@ -1,0 +1,28 @@
+import pytest
+
+from dmn_keras.layers.checks import fraction, one_of, positive_integer
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None])
+def test_positive_integer_refuses(value):
+    with pytest.raises(ValueError, match=rf"^units must be a positive integer. Received: units={value!r}$"):
+        positive_integer("units", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 1.5, False, "0.1", None, float("nan")])
+def test_fraction_refuses(value):
+    with pytest.raises(ValueError, match=rf"^dropout must be a number with 0 <= dropout < 1. Received: .*{value!r}$"):
+        fraction("dropout", value)
+
+
+def test_one_of_suggests_the_nearest_name():
+    message = r"^gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'\?$"
+    with pytest.raises(ValueError, match=message):
+        one_of("gate", "sofmax", ("sigmoid", "softmax"))
+
+
+def test_right_values_are_returned():
+    assert positive_integer("units", 3) == 3
+    assert fraction("dropout", 0) == 0
+    assert fraction("dropout", 0.5) == 0.5
+    assert one_of("gate", "softmax", ("sigmoid", "softmax")) == "softmax"

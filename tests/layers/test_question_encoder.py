@@ -1,0 +1,37 @@
+import numpy as np
+from keras import ops
+
+from dmn_keras.layers import FactEncoder, QuestionEncoder
+from tests.layers.helpers import compiled, gru_weights, numpy, randomize
+from tests.layers.registry import D, U, random
+from tests.reference.gru import question_vector
+
+WORDS = random(4, 5, D)
+MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 0, 0]], bool)
+
+
+def test_the_state_at_the_true_end_of_the_question():
+    encoder = FactEncoder(U)
+    encoder.build((None, None, D))
+    randomize(encoder)
+    weights = gru_weights(encoder.gru.cell)
+    expected = np.stack([question_vector(*row, weights) for row in zip(WORDS, MASK, strict=True)])
+    states = encoder(ops.convert_to_tensor(WORDS), ops.convert_to_tensor(MASK))
+    q = QuestionEncoder()(states, ops.convert_to_tensor(MASK))
+    np.testing.assert_allclose(numpy(q), expected, atol=1e-6)
+
+
+def test_compiled_takes_the_last_real_state():
+    states = random(4, 5, U)
+    expected = np.stack([states[0, 4], states[1, 1], states[2, 3], np.zeros(U)])
+    np.testing.assert_array_equal(compiled(QuestionEncoder(), {"states": states}, {"mask": MASK})[0], expected)
+
+
+def test_without_mask_the_last_state():
+    states = random(4, 5, U)
+    np.testing.assert_array_equal(numpy(QuestionEncoder()(ops.convert_to_tensor(states))), states[:, -1])
+
+
+def test_the_result_carries_no_mask():
+    states, mask = ops.convert_to_tensor(random(4, 5, U)), ops.convert_to_tensor(MASK)
+    assert QuestionEncoder().compute_mask(states, mask) is None
