@@ -106,6 +106,14 @@ CASES = {
             {"words": random(B, F, W, D)},
             masks={"mask": word_mask()},
             padded={"words": "mask"},
+            others={"units": U + 1, "scope": "sentence", "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.InputFusion,
+            {"units": U},
+            {"facts": random(B, F, D)},
+            masks={"mask": fact_mask()},
+            padded={"facts": "mask"},
             others={"units": U + 1, "kernel_regularizer": L2},
         ),
         Case(

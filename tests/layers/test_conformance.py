@@ -174,3 +174,37 @@ def test_gradient_reaches_every_weight(case):
     assert len(found) == len(layer.weights)
     for variable, gradient in zip(layer.trainable_variables, found, strict=True):
         assert np.abs(gradient).max() > 1e-5, variable.path
+
+
+@each_layer
+def test_gradients_are_those_of_differences(case, float64):
+    """Central differences in float64 along one random direction per input and weight."""
+    layer = built(case, dtype="float64")
+    options = {"training": True} if "answer" in case.inputs else {}
+    names = [name for name, x in case.inputs.items() if x.dtype.kind == "f"]
+    inputs = case.inputs | {name: case.inputs[name].astype("float64") for name in names}
+
+    def function(*values):
+        tensors = dict(zip(names, (ops.convert_to_tensor(v, dtype="float64") for v in values), strict=True))
+        rest = {n: ops.convert_to_tensor(x) for n, x in (case.inputs | case.masks).items() if n not in tensors}
+        return weighted_sum(layer(**tensors, **rest, **options))
+
+    arrays = [inputs[name] for name in names]
+    found = gradients(function, arrays, layer.trainable_variables)
+    rng, delta = np.random.default_rng(11), 1e-4
+    for i, gradient in enumerate(found):
+        direction = rng.standard_normal(gradient.shape)
+        up, down = (moved(function, arrays, layer.trainable_variables, i, s * delta * direction) for s in (1, -1))
+        np.testing.assert_allclose(np.sum(gradient * direction), (up - down) / (2 * delta), rtol=1e-5, atol=1e-7)
+
+
+def moved(function, arrays, variables, index, step):
+    """The function's value with one of the arrays, or one of the variables after them, moved by a step."""
+    if index < len(arrays):
+        return float(numpy(function(*(a + step if i == index else a for i, a in enumerate(arrays)))))
+    variable = variables[index - len(arrays)]
+    before = numpy(variable)
+    variable.assign(before + step)
+    value = float(numpy(function(*arrays)))
+    variable.assign(before)
+    return value

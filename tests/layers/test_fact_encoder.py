@@ -28,6 +28,17 @@ def test_facts_are_the_states_at_the_sentence_ends(encoder):
     np.testing.assert_allclose(compiled(encoder, {"words": STORY}, {"mask": word_mask()})[0], expected, atol=1e-6)
 
 
+def test_a_fact_of_scope_sentence_is_that_sentence_alone():
+    encoder = FactEncoder(U, scope="sentence")
+    encoder.build((None, None, None, D))
+    weights = gru_weights(randomize(encoder).gru.cell)
+    expected = [facts_at_sentence_ends(*row, weights, "sentence") for row in zip(STORY, word_mask(), strict=True)]
+    eager = numpy(encoder(ops.convert_to_tensor(STORY), ops.convert_to_tensor(word_mask())))
+    np.testing.assert_allclose(eager, np.stack(expected), atol=1e-6)
+    outputs, _ = compiled(encoder, {"words": STORY}, {"mask": word_mask()})
+    np.testing.assert_allclose(outputs, np.stack(expected), atol=1e-6)
+
+
 def test_without_mask_all_words_are_real(encoder):
     weights = gru_weights(encoder.gru.cell)
     expected = np.stack([facts_at_sentence_ends(row, np.ones((5, 4)), weights) for row in STORY])
@@ -99,6 +110,8 @@ def test_mask_of_the_result():
 def test_errors():
     with pytest.raises(ValueError, match=r"units must be a positive integer. Received: units=0"):
         FactEncoder(0)
+    with pytest.raises(ValueError, match=r"scope must be one of story, sentence. Received: 'word'"):
+        FactEncoder(U, scope="word")
     message = r"words must have shape \(batch, facts, words, dim\) or \(batch, words, dim\)"
     with pytest.raises(ValueError, match=message + r". Received: words.shape=\(2, 3\)"):
         FactEncoder(U)(ops.ones((2, 3)))

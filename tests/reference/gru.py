@@ -19,11 +19,15 @@ def gru_step(x, h, weights):
     return update * h + (1 - update) * candidate
 
 
-def facts_at_sentence_ends(words, mask, weights):
-    """Words (F, W, D), mask (F, W) -> facts (F, U): one GRU over all real words, read at each sentence's last."""
+def facts_at_sentence_ends(words, mask, weights, scope="story"):
+    """Words (F, W, D), mask (F, W) -> facts (F, U): one GRU over all real words, read at each sentence's last.
+
+    With scope "sentence" the GRU starts anew with each sentence.
+    """
     h = np.zeros(len(weights["U"]))
     facts = np.zeros((len(words), len(h)))
     for f in range(words.shape[0]):
+        h = np.zeros(len(h)) if scope == "sentence" else h
         for w in range(words.shape[1]):
             if mask[f, w]:
                 h = gru_step(words[f, w], h, weights)
@@ -43,3 +47,15 @@ def question_vector(words, mask, weights):
         if mask[w]:
             h = gru_step(words[w], h, weights)
     return h
+
+
+def fused_facts(facts, mask, forward, backward):
+    """Facts (F, D), mask (F,) -> (F, U): the sum of a GRU in each direction over the real facts."""
+    fused = np.zeros((len(facts), len(forward["U"])))
+    real = [t for t in range(len(facts)) if mask[t]]
+    for order, weights in ((real, forward), (real[::-1], backward)):
+        h = np.zeros(len(weights["U"]))
+        for t in order:
+            h = gru_step(facts[t], h, weights)
+            fused[t] += h
+    return fused

@@ -1,0 +1,183 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dmn_keras.layers import AnswerDecoder
+from tests.layers.helpers import compiled, decoder_weights, numpy, randomize
+from tests.layers.registry import B, D, U, V, random
+from tests.reference import answer as reference
+
+MEMORY, QUESTION = random(B, U), random(B, D, seed=1)
+TENSORS = [ops.convert_to_tensor(x) for x in (MEMORY, QUESTION)]
+ANSWER = np.array([[3, 4, 2], [5, 2, 0], [4, 4, 2]], "int32")
+END = 2
+
+
+def make(max_words=2, seed=0, scale=0.9, **arguments):
+    decoder = AnswerDecoder(V, max_words, **arguments)
+    decoder.build((None, U), (None, D))
+    return randomize(decoder, seed, scale)
+
+
+def rows(function, *more):
+    return np.stack([function(*row) for row in zip(MEMORY, QUESTION, *more, strict=True)])
+
+
+def test_classification_is_one_product():
+    decoder = make(None)
+    weights = decoder_weights(decoder)
+    expected = rows(lambda m, q: reference.classify(m, q, weights))
+    np.testing.assert_allclose(numpy(decoder(*TENSORS)), expected, atol=1e-6)
+    outputs, _ = compiled(decoder, {"memory": MEMORY, "question": QUESTION})
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_teacher_forcing_is_that_of_the_equations(start):
+    decoder = make(start_id=start)
+    weights = decoder_weights(decoder)
+    expected = rows(lambda m, q, y: reference.teacher_forced(m, q, y, 3, start, weights), ANSWER)
+    outputs = decoder(*TENSORS, answer=ops.convert_to_tensor(ANSWER), training=True)
+    np.testing.assert_allclose(numpy(outputs), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_greedy_is_that_of_the_equations(start):
+    decoder = make(start_id=start)
+    weights = decoder_weights(decoder)
+    expected = rows(lambda m, q: reference.greedy(m, q, 3, start, weights))
+    np.testing.assert_allclose(numpy(decoder(*TENSORS)), expected, atol=1e-6)
+    outputs, _ = compiled(decoder, {"memory": MEMORY, "question": QUESTION})
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+
+def test_the_right_answer_is_used_in_training_alone():
+    decoder = make()
+    answer = ops.convert_to_tensor(ANSWER)
+    np.testing.assert_array_equal(numpy(decoder(*TENSORS, answer=answer)), numpy(decoder(*TENSORS)))
+    np.testing.assert_array_equal(numpy(decoder(*TENSORS, training=True)), numpy(decoder(*TENSORS)))
+
+
+def test_each_step_sees_only_the_words_before_it():
+    decoder = make()
+    changed = ANSWER.copy()
+    changed[:, 1] = 1
+    changed[:, 2] = 5
+    here, there = (numpy(decoder(*TENSORS, answer=ops.convert_to_tensor(y), training=True)) for y in (ANSWER, changed))
+    np.testing.assert_array_equal(here[:, :2], there[:, :2])
+    assert np.abs(here[:, 2] - there[:, 2]).max() > 1e-3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_beam_is_greedy(seed):
+    decoder = make(3, seed)
+    greedy = numpy(decoder(*TENSORS)).argmax(-1)
+    found = numpy(decoder.generate(*TENSORS, beam_width=1))
+    np.testing.assert_array_equal(found["words"], [reference.until_end(words, END) for words in greedy])
+    weights = decoder_weights(decoder)
+    scores = rows(lambda m, q, y: reference.log_probability(m, q, list(y), 0, END, weights), found["words"])
+    np.testing.assert_allclose(found["log_probability"], scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_beams_for_all_words_find_the_best_of_all_answers(seed):
+    """With one word and the end, as many beams as words keep every first word: the search is exhaustive."""
+    decoder = make(1, seed, scale=1.5)
+    weights = decoder_weights(decoder)
+    found = numpy(decoder.generate(*TENSORS, beam_width=V))
+    for row, (m, q) in enumerate(zip(MEMORY, QUESTION, strict=True)):
+        words, score = reference.exhaustive(m, q, 2, 0, END, weights)
+        assert found["words"][row].tolist() == words
+        np.testing.assert_allclose(found["log_probability"][row], score, atol=1e-5)
+
+
+def test_beams_find_what_greedy_misses():
+    improved = 0
+    for seed in range(5):
+        decoder = make(3, seed, scale=1.5)
+        weights = decoder_weights(decoder)
+        wide, narrow = (numpy(decoder.generate(*TENSORS, beam_width=k)) for k in (V, 1))
+        improved += np.sum(wide["log_probability"] > narrow["log_probability"] + 1e-4)
+        scores = rows(lambda m, q, y, w=weights: reference.log_probability(m, q, list(y), 0, END, w), wide["words"])
+        np.testing.assert_allclose(wide["log_probability"], scores, atol=1e-4)
+        best = [reference.exhaustive(m, q, 4, 0, END, weights)[1] for m, q in zip(MEMORY, QUESTION, strict=True)]
+        assert np.all(wide["log_probability"] <= np.array(best) + 1e-4)
+    assert improved
+
+
+@pytest.mark.parametrize("beam_width", [1, 3])
+def test_a_generated_answer_does_not_depend_on_its_batch(beam_width):
+    for seed in range(3):
+        decoder = make(3, seed, scale=1.5)
+        whole = numpy(decoder.generate(*TENSORS, beam_width=beam_width))
+        for row in range(B):
+            alone = numpy(decoder.generate(*(x[row : row + 1] for x in TENSORS), beam_width=beam_width))
+            np.testing.assert_array_equal(alone["words"][0], whole["words"][row])
+            np.testing.assert_allclose(alone["log_probability"][0], whole["log_probability"][row], atol=1e-5)
+
+
+@pytest.mark.parametrize("beam_width", [1, 2])
+def test_nothing_stands_after_the_end(beam_width):
+    lengths = set()
+    for seed in range(8):
+        words = numpy(make(4, seed, end_id=3, scale=1.5).generate(*TENSORS, beam_width=beam_width)["words"])
+        for row in words.tolist():
+            assert row == reference.until_end(row, 3)
+            lengths.add(row.index(3) if 3 in row else None)
+    assert len(lengths) > 2  # answers of several lengths, else the test shows nothing
+
+
+def test_a_decoder_that_ends_at_once_takes_one_step(monkeypatch):
+    decoder = make(5)
+    decoder.logits.bias.assign(50.0 * np.eye(V)[END])
+    steps = []
+    step = decoder._step
+    monkeypatch.setattr(decoder, "_step", lambda *args: steps.append(1) or step(*args))
+    found = numpy(decoder.generate(*TENSORS))
+    assert found["words"].tolist() == [[END, 0, 0, 0, 0, 0]] * B
+    np.testing.assert_allclose(found["log_probability"], 0, atol=1e-5)
+    # JAX traces its loops, the condition and the body once each, and so runs none of this code a second time.
+    assert len(steps) == 1
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_generates_in_mixed_precision(policy):
+    decoder = make(2, dtype=policy)
+    found = decoder.generate(*TENSORS, beam_width=2)
+    assert np.isfinite(numpy(found["log_probability"])).all()
+    assert keras.backend.standardize_dtype(found["log_probability"].dtype) == "float32"
+    assert keras.backend.standardize_dtype(found["words"].dtype) == "int32"
+
+
+def test_result_carries_no_mask():
+    assert make().compute_mask(TENSORS[0], ops.ones((B,), "bool")) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"vocabulary_size": 0}, r"vocabulary_size must be a positive integer. Received: vocabulary_size=0"),
+        ({"max_words": 0}, r"max_words must be a positive integer. Received: max_words=0"),
+        ({"start_id": 6}, r"start_id must be a word id below vocabulary_size=6. Received: start_id=6"),
+        ({"end_id": -1}, r"end_id must be a word id below vocabulary_size=6. Received: end_id=-1"),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)
+def test_errors_of_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AnswerDecoder(**{"vocabulary_size": V, "max_words": 2, **arguments})
+
+
+def test_errors_of_calls():
+    with pytest.raises(ValueError, match=r"answer must be None for classification \(max_words=None\)"):
+        make(None)(*TENSORS, answer=ops.convert_to_tensor(ANSWER))
+    message = r"answer must have at least max_words=4 ids a row. Received: answer.shape=\(3, 3\)"
+    with pytest.raises(ValueError, match=message):
+        make(4)(*TENSORS, answer=ops.convert_to_tensor(ANSWER), training=True)
+    with pytest.raises(ValueError, match=r"beam_width must be a positive integer. Received: beam_width=0"):
+        make().generate(*TENSORS, beam_width=0)
+    with pytest.raises(ValueError, match=r"beam_width must not exceed vocabulary_size=6. Received: beam_width=7"):
+        make().generate(*TENSORS, beam_width=7)
+    with pytest.raises(ValueError, match=r"generate needs a decoder with max_words; this one classifies"):
+        make(None).generate(*TENSORS)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from dmn_keras.layers import InputFusion
+from tests.layers.helpers import compiled, gru_weights, numpy, randomize
+from tests.layers.registry import B, D, F, U, fact_mask, random
+from tests.reference.gru import fused_facts
+
+FACTS = random(B, F, D)
+
+
+@pytest.fixture
+def fusion():
+    layer = InputFusion(U)
+    layer.build((None, None, D))
+    return randomize(layer)
+
+
+def expected(fusion, mask):
+    weights = [gru_weights(gru.cell) for gru in (fusion.forward_gru, fusion.backward_gru)]
+    return np.stack([fused_facts(*row, *weights) for row in zip(FACTS, mask, strict=True)])
+
+
+def test_fused_facts_are_those_of_the_equations(fusion):
+    outputs = fusion(ops.convert_to_tensor(FACTS), ops.convert_to_tensor(fact_mask()))
+    np.testing.assert_allclose(numpy(outputs), expected(fusion, fact_mask()), atol=1e-6)
+    outputs, _ = compiled(fusion, {"facts": FACTS}, {"mask": fact_mask()})
+    np.testing.assert_allclose(outputs, expected(fusion, fact_mask()), atol=1e-6)
+    without = fusion(ops.convert_to_tensor(FACTS))
+    np.testing.assert_allclose(numpy(without), expected(fusion, np.ones((B, F))), atol=1e-6)
+
+
+def test_more_padding_changes_nothing(fusion):
+    longer = np.concatenate([FACTS, 7 * random(B, 2, D)], axis=1)
+    mask = np.concatenate([fact_mask(), np.zeros((B, 2), bool)], axis=1)
+    padded = numpy(fusion(ops.convert_to_tensor(longer), ops.convert_to_tensor(mask)))
+    np.testing.assert_allclose(padded[:, :F], expected(fusion, fact_mask()), atol=1e-6)
+    assert np.all(padded[:, F:] == 0)
+
+
+def test_the_mask_is_passed_on(fusion):
+    mask = ops.convert_to_tensor(fact_mask())
+    assert fusion.compute_mask(ops.convert_to_tensor(FACTS), mask) is mask
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"units must be a positive integer. Received: units=0"):
+        InputFusion(0)
