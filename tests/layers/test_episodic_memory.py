@@ -68,22 +68,15 @@ def test_compiled_passes_are_those_of_the_equations(name):
     assert_equal_dicts(outputs, expected(layer, fact_mask()))
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("gate", ["sigmoid", "softmax"])
-def test_learned_stop_ends_where_the_reference_ends(seed, gate):
-    layer = make(seed, gate=gate, learned_stop=True, tie_weights=False, num_passes=4)
-    assert_equal_dicts(numpy(layer(*TENSORS, facts_mask=MASK)), expected(layer, fact_mask()))
-
-
-def test_the_seeds_above_stop_early_late_and_never():
-    seen = set()
-    for seed, gate in itertools.product(range(6), ["sigmoid", "softmax"]):
-        layer = make(seed, gate=gate, learned_stop=True, tie_weights=False, num_passes=4)
+def test_learned_stop_ends_where_the_reference_ends():
+    ends = set()
+    for seed, gate in itertools.product(range(4), ["sigmoid", "softmax"]):
+        layer = make(seed, gate=gate, learned_stop=True, tie_weights=False)
         outputs = expected(layer, fact_mask())
+        assert_equal_dicts(numpy(layer(*TENSORS, facts_mask=MASK)), outputs)
         ended = outputs["stop"] > np.maximum(outputs["gates"].max(-1), 0.5 if gate == "sigmoid" else 0)
-        seen |= {int(np.argmax(row)) if row.any() else None for row in ended}
-    assert {None, 0} < seen
-    assert seen - {None, 0}
+        ends |= {int(np.argmax(row)) if row.any() else None for row in ended}
+    assert {None, 0} < ends  # never, at once, and later: else the test shows too little
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "softmax"])
