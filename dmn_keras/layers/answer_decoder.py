@@ -189,9 +189,7 @@ class AnswerDecoder(keras.layers.Layer):
             ended = ops.logical_or(ended, ops.equal(word, self.end_id))
             return t + 1, words, ops.take(state, origin, axis=0), score, word, ended
 
-        _, words, _, score, _, _ = ops.while_loop(
-            unfinished, advance, loop, maximum_iterations=self.max_words + 1
-        )
+        _, words, _, score, _, _ = ops.while_loop(unfinished, advance, loop, maximum_iterations=self.max_words + 1)
         # The beams of a row are sorted, best first.
         words = ops.reshape(words, (-1, beam_width, self.max_words + 1))[:, 0]
         return {"words": words, "log_probability": ops.reshape(score, (-1, beam_width))[:, 0]}

@@ -29,9 +29,7 @@ def fraction(argument, value):
         ValueError: If `value` is no number or outside the range.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(
-            f"{argument} must be a number with 0 <= {argument} < 1. Received: {argument}={value!r}"
-        )
+        raise ValueError(f"{argument} must be a number with 0 <= {argument} < 1. Received: {argument}={value!r}")
     return value
 
 

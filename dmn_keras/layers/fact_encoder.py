@@ -91,11 +91,11 @@ class FactEncoder(keras.layers.Layer):
         if self.scope == "sentence":
             # Every sentence is a row of its own.
             rows = ops.reshape(words, (batch * num_facts, 1, num_words, dim))
-            rows_mask = ops.reshape(words_mask, (batch * num_facts, 1, num_words))
+            rows_mask = ops.reshape(mask, (batch * num_facts, 1, num_words))
             return ops.reshape(self._read_at_ends(rows, rows_mask), (batch, num_facts, self.units))
-        return self._read_at_ends(words, words_mask)
+        return self._read_at_ends(words, mask)
 
-    def _read_at_ends(self, words, words_mask):
+    def _read_at_ends(self, words, mask):
         """Run the GRU over each row's sentences as one sequence and keep its states at the sentence ends."""
         batch, num_facts, num_words, dim = known_shape(words)
         order, position = packing(ops.reshape(mask, (batch, num_facts * num_words)))

@@ -1,1 +1,18 @@
-"""TODO"""
+"""Raw text -> token ids."""
+
+from dmn_keras.text.encoding import EncodedExample, Encoder, pad_ids, pad_sentences
+from dmn_keras.text.tokenizer import split_sentences, tokenize
+from dmn_keras.text.vocabulary import END_ID, PAD_ID, UNKNOWN_ID, Vocabulary
+
+__all__ = [
+    "END_ID",
+    "PAD_ID",
+    "UNKNOWN_ID",
+    "EncodedExample",
+    "Encoder",
+    "Vocabulary",
+    "pad_ids",
+    "pad_sentences",
+    "split_sentences",
+    "tokenize",
+]

@@ -1,0 +1,83 @@
+"""Input fusion: lets every fact know of the facts before and after it."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.sequences import take_rows, zero_where_padded
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class InputFusion(keras.layers.Layer):
+    """Bidirectional GRU over the facts; a fused fact is the sum of both directions.
+
+    `c_t = GRU_forward(f_t, c^f_{t-1}) + GRU_backward(f_t, c^b_{t+1})` (Xiong et al. 2016, section 3.1).
+
+    Masking: `mask` marks the real facts, which must stand before the padded ones. A padded fact stays exactly
+    zero and has no influence; the mask is passed on.
+
+    Args:
+        units: Positive integer, size of a fused fact.
+        kernel_regularizer: Regularizer of both GRUs' kernels. Defaults to `None`.
+
+    Call arguments:
+        facts: `(batch, facts, dim)`.
+        mask: Boolean, `(batch, facts)`, `True` for a real fact; filled in by Keras. `None` means that all are
+            real.
+
+    Returns:
+        Fused facts, `(batch, facts, units)`.
+
+    Raises:
+        ValueError: If `units` is no positive integer.
+
+    Example:
+
+    >>> facts = keras.random.normal((2, 5, 16))
+    >>> dmn_keras.layers.InputFusion(32)(facts).shape
+    (2, 5, 32)
+
+    Reference:
+        Xiong et al. 2016, arXiv:1603.01417, equations 4 to 6.
+    """
+
+    def __init__(self, units, *, kernel_regularizer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units = positive_integer("units", units)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        self.forward_gru, self.backward_gru = (
+            keras.layers.GRU(
+                units,
+                return_sequences=True,
+                kernel_regularizer=self.kernel_regularizer,
+                recurrent_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name in ("forward", "backward")
+        )
+
+    def build(self, facts_shape):
+        self.forward_gru.build(tuple(facts_shape))
+        self.backward_gru.build(tuple(facts_shape))
+
+    def call(self, facts, mask=None):
+        forward = self.forward_gru(facts)
+        if mask is None:
+            return forward + ops.flip(self.backward_gru(ops.flip(facts, axis=1)), axis=1)
+        # Each row's real facts are reversed in place, so that the padding stays behind them in both directions.
+        backward = self._reversed(self.backward_gru(self._reversed(facts, mask)), mask)
+        return zero_where_padded(forward + backward, mask)
+
+    def _reversed(self, facts, mask):
+        num_real = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        place = ops.expand_dims(ops.arange(ops.shape(facts)[1], dtype="int32"), 0)
+        return take_rows(facts, ops.where(place < num_real, num_real - 1 - place, place))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }

@@ -1,0 +1,86 @@
+"""Examples -> arrays of token ids."""
+
+import dataclasses
+
+import numpy as np
+
+from dmn_keras.text.tokenizer import tokenize
+from dmn_keras.text.vocabulary import END_ID
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedExample:
+    """One example as ids, not yet padded.
+
+    Attributes:
+        story: Ids of each sentence, ending with the end word.
+        question: Ids of the question, ending with the end word.
+        answer: Ids of the answer's words, without the end word.
+        supporting_facts: Indexes into `story`, in the order of reasoning.
+    """
+
+    story: tuple[tuple[int, ...], ...]
+    question: tuple[int, ...]
+    answer: tuple[int, ...]
+    supporting_facts: tuple[int, ...]
+
+
+class Encoder:
+    """Turn examples into token ids with one vocabulary.
+
+    Args:
+        vocabulary: The `Vocabulary`.
+        max_facts: Keep only the last `max_facts` sentences of a longer story; supporting facts that are cut off are
+            dropped. `None` keeps all.
+        fact_level: `"sentence"`, or `"word"` to join the story into one sentence whose words are the facts;
+            supporting facts, which name sentences, are dropped then.
+    """
+
+    def __init__(self, vocabulary, *, max_facts=None, fact_level="sentence"):
+        self.vocabulary = vocabulary
+        self.max_facts = max_facts
+        self.fact_level = fact_level
+        self._sentences = {}
+
+    def __call__(self, example):
+        """Return the `EncodedExample` of a `dmn_keras.datasets.Example`."""
+        kept = example.story if self.max_facts is None else example.story[-self.max_facts :]
+        cut = len(example.story) - len(kept)
+        story = tuple(self._sentence(text) for text in kept)
+        facts = tuple(fact - cut for fact in example.supporting_facts if fact >= cut)
+        if self.fact_level == "word":
+            story, facts = (tuple(index for sentence in story for index in sentence),), ()
+        answer = tuple(index for part in example.answer for index in self.vocabulary.ids(tokenize(part)))
+        return EncodedExample(story, self._sentence(example.question), answer, facts)
+
+    def _sentence(self, text):
+        # bAbI says the same few thousand sentences a million times.
+        if text not in self._sentences:
+            self._sentences[text] = (*self.vocabulary.ids(tokenize(text)), END_ID)
+        return self._sentences[text]
+
+
+def pad_sentences(stories, num_facts, num_words):
+    """Pad stories to one array.
+
+    Args:
+        stories: Sequence of stories, each a sequence of sentences of ids.
+        num_facts: Sentences a story is padded to.
+        num_words: Words a sentence is padded to.
+
+    Returns:
+        int32 array `(stories, num_facts, num_words)`, 0 where padded.
+    """
+    padded = np.zeros((len(stories), num_facts, num_words), dtype="int32")
+    for row, story in zip(padded, stories, strict=True):
+        for words, sentence in zip(row, story, strict=False):
+            words[: len(sentence)] = sentence
+    return padded
+
+
+def pad_ids(sequences, length):
+    """Pad sequences of ids to one int32 array `(sequences, length)`, 0 where padded."""
+    padded = np.zeros((len(sequences), length), dtype="int32")
+    for row, sequence in zip(padded, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return padded

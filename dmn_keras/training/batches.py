@@ -1,0 +1,233 @@
+"""Encoded examples -> padded batches: few shapes, nothing dropped, the same on every backend."""
+
+import keras
+import numpy as np
+
+from dmn_keras.text import END_ID, pad_ids, pad_sentences
+
+
+class StoryBatches:
+    """The batches of one split, padded to a few shapes.
+
+    Stories are put into at most `num_buckets` buckets by their number of sentences, chosen so that the padding is
+    least. A bucket's stories are padded to its longest, and its last batch is filled up with empty rows of weight 0:
+    every batch of a bucket has one shape, so that a compiled step is compiled once a bucket.
+
+    All real rows of the split have the same weight, `rows / examples`. A loss that is a mean over the rows of a batch
+    is then, over the whole split and on any number of devices, the mean over the examples.
+
+    Args:
+        encoded: List of `dmn_keras.text.EncodedExample`, at least one.
+        batch_size: Rows of a batch; fewer in a bucket that holds fewer stories.
+        num_passes: Passes of the model, for the gates' targets.
+        answer_words: Longest answer in words, `None` for classification, as in `dmn`.
+        fact_level: `"sentence"` or `"word"`, as in `dmn`.
+        gate_targets: `None` without gate supervision; `"file"` where pass i is to attend to the i-th supporting fact
+            and the last pass to all that remain; `"any"` where every pass is to attend to all of them.
+        gate: `"softmax"`, where a pass's targets sum to 1, or `"sigmoid"`, where each is 0 or 1.
+        learned_stop: Whether to give targets for `"stop"`: 1 for the passes after the last supporting fact.
+        num_buckets: Most buckets.
+        multiple_of: The rows of a batch are a multiple of this, the number of devices.
+
+    Raises:
+        ValueError: If there is no example.
+    """
+
+    def __init__(
+        self,
+        encoded,
+        *,
+        batch_size,
+        num_passes,
+        answer_words=None,
+        fact_level="sentence",
+        gate_targets=None,
+        gate="softmax",
+        learned_stop=False,
+        num_buckets=4,
+        multiple_of=1,
+    ):
+        if not encoded:
+            raise ValueError("encoded must hold at least one example. Received none.")
+        self.encoded = encoded
+        self.num_passes = num_passes
+        self.answer_words = answer_words
+        self.fact_level = fact_level
+        self.gate_targets = gate_targets
+        self.gate = gate
+        self.learned_stop = learned_stop
+        self.sentence_words = max((len(sentence) for e in encoded for sentence in e.story), default=1)
+        self.question_words = max(len(e.question) for e in encoded)
+        self.buckets = _buckets(encoded, batch_size, num_buckets, multiple_of)
+        self.weight = sum(rows for _, rows, _ in self.plan()) / len(encoded)
+
+    def __len__(self):
+        """Return the number of batches of an epoch."""
+        return sum(-(-len(members) // rows) for _, rows, members in self.buckets)
+
+    def plan(self, rng=None):
+        """Choose the batches of one epoch.
+
+        Args:
+            rng: `np.random.Generator` that shuffles the stories of each bucket and the batches; `None` keeps the
+                examples' order in each bucket, shortest bucket first.
+
+        Returns:
+            List of `(padded facts, rows, indexes of the examples)`, for `batch`. Every example stands in one.
+        """
+        plan = []
+        for num_facts, rows, members in self.buckets:
+            members = members if rng is None else rng.permutation(members)
+            plan += [(num_facts, rows, members[i : i + rows]) for i in range(0, len(members), rows)]
+        if rng is not None:
+            rng.shuffle(plan)
+        return plan
+
+    def batch(self, num_facts, rows, members):
+        """Pad the examples of one entry of a plan.
+
+        Args:
+            num_facts: Sentences to pad to.
+            rows: Rows of the batch.
+            members: Indexes of the examples, at most `rows`.
+
+        Returns:
+            Inputs, targets and weights, three dicts for `model.fit`. Rows beyond the members are zeros, with weight 0.
+        """
+        examples = [self.encoded[i] for i in members]
+        empty = [()] * (rows - len(examples))
+        story = pad_sentences([e.story for e in examples] + empty, num_facts, self.sentence_words)
+        question = pad_ids([e.question for e in examples] + empty, self.question_words)
+        inputs = {"story": story if self.fact_level == "sentence" else story[:, 0], "question": question}
+        answer = self._answers(examples, empty)
+        if self.answer_words is not None:
+            inputs["answer"] = answer
+        targets = {"answer": answer}
+        if self.gate_targets is not None:
+            targets["gates"] = self._gate_targets(examples, rows, num_facts)
+            if self.learned_stop:
+                targets["stop"] = self._stop_targets(examples, rows)
+        weight = np.zeros(rows, dtype="float32")
+        weight[: len(examples)] = self.weight
+        return inputs, targets, dict.fromkeys(targets, weight)
+
+    def _answers(self, examples, empty):
+        if self.answer_words is None:
+            return pad_ids([e.answer[:1] for e in examples] + empty, 1)[:, 0]
+        # A longer answer, which only a test split can hold, cannot be said and must not pass for its beginning.
+        said = [(*e.answer, END_ID)[: self.answer_words + 1] for e in examples]
+        return pad_ids(said + empty, self.answer_words + 1)
+
+    def _gate_targets(self, examples, rows, num_facts):
+        targets = np.full((rows, self.num_passes, num_facts), -1.0, dtype="float32")
+        for passes, example in zip(targets, examples, strict=False):
+            facts = list(example.supporting_facts)
+            if not facts:
+                continue
+            passes[:] = 0.0
+            for i, target in enumerate(passes):
+                chosen = facts if self.gate_targets == "any" else self._facts_of_pass(i, facts)
+                if not chosen:
+                    target[:] = -1.0
+                else:
+                    target[chosen] = 1.0 if self.gate == "sigmoid" else 1.0 / len(chosen)
+        return targets
+
+    def _facts_of_pass(self, i, facts):
+        """Return the facts that pass `i` is to attend to, in the order of reasoning."""
+        if i >= len(facts):
+            # No fact is left: with a learned stop the passes have ended, else the last fact is read again.
+            return [] if self.learned_stop else facts[-1:]
+        return facts[i:] if i == self.num_passes - 1 else facts[i : i + 1]
+
+    def _stop_targets(self, examples, rows):
+        targets = np.full((rows, self.num_passes), -1.0, dtype="float32")
+        for target, example in zip(targets, examples, strict=False):
+            if example.supporting_facts:
+                target[:] = np.arange(self.num_passes) >= len(example.supporting_facts)
+        return targets
+
+
+def _buckets(encoded, batch_size, num_buckets, multiple_of):
+    """Return `(padded facts, rows of a batch, indexes of the examples)` of each bucket."""
+    lengths = np.array([max(len(example.story), 1) for example in encoded])
+    edges = _worthwhile_edges(lengths, num_buckets)
+    buckets = []
+    for low, high in zip([0, *edges[:-1]], edges, strict=True):
+        members = np.flatnonzero((lengths > low) & (lengths <= high))
+        rows = min(batch_size, len(members))
+        buckets.append((high, -(-rows // multiple_of) * multiple_of, members))
+    return buckets
+
+
+def _worthwhile_edges(lengths, num_buckets):
+    """Return the fewest edges, at most `num_buckets`, whose padding comes within a tenth of the best."""
+    lengths = np.sort(lengths)
+
+    def padded(edges):
+        return np.take(edges, np.searchsorted(edges, lengths)).sum()
+
+    best = padded(bucket_edges(lengths, num_buckets))
+    candidates = (bucket_edges(lengths, k) for k in range(1, num_buckets + 1))
+    return next(edges for edges in candidates if padded(edges) <= 1.1 * best)
+
+
+def bucket_edges(lengths, num_buckets):
+    """Choose the lengths to pad to, so that the total padding is least.
+
+    Args:
+        lengths: 1-D integer array, one length an example, each at least 1.
+        num_buckets: Most edges.
+
+    Returns:
+        Ascending list of at most `num_buckets` lengths, the last of them the greatest.
+    """
+    values, counts = np.unique(lengths, return_counts=True)
+    up_to = np.cumsum(counts)  # examples no longer than each length
+    cost = values * up_to  # padded length of all of them, in one bucket
+    choices = []
+    for _ in range(num_buckets - 1):
+        # options[i, k]: a bucket from above the k-th length to the i-th, on top of the best buckets up to the k-th.
+        options = cost + values[:, None] * (up_to[:, None] - up_to)
+        options = np.where(np.tri(len(values), dtype=bool), options, np.iinfo(options.dtype).max)
+        choices.append(options.argmin(axis=1))
+        cost = options.min(axis=1)
+    edges = [len(values) - 1]
+    for choice in reversed(choices):
+        edges.append(choice[edges[-1]])
+    return sorted({int(values[i]) for i in edges})
+
+
+class EpochSequence(keras.utils.PyDataset):
+    """`StoryBatches` for `model.fit`, in an order that is a function of seed and epoch alone.
+
+    A run that resumes at an epoch therefore sees the batches it would have seen.
+
+    Args:
+        batches: `StoryBatches`.
+        seed: Integer that shuffles each epoch anew; `None` keeps the order of the examples.
+        first_epoch: Number of the first epoch, from 0.
+    """
+
+    def __init__(self, batches, *, seed=None, first_epoch=0):
+        super().__init__(workers=1)
+        self.batches = batches
+        self.seed = seed
+        self.epoch = first_epoch
+        self._plan = self._draw()
+
+    def _draw(self):
+        return self.batches.plan(None if self.seed is None else np.random.default_rng([self.seed, self.epoch]))
+
+    def __len__(self):
+        """Return the number of batches of an epoch."""
+        return len(self._plan)
+
+    def __getitem__(self, index):
+        """Return the batch `index` of the current epoch."""
+        return self.batches.batch(*self._plan[index])
+
+    def on_epoch_end(self):
+        """Move to the next epoch's order."""
+        self.epoch += 1
+        self._plan = self._draw()

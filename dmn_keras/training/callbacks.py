@@ -1,0 +1,136 @@
+"""Early stopping that a resumed run continues, and a stop at the first loss that is not finite."""
+
+import dataclasses
+import math
+
+import keras
+
+from dmn_keras.training.run_folder import write_json
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss became infinite or NaN; the message says in which epoch and batch."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where training stands after some epochs, a function of their validation results alone.
+
+    Attributes:
+        best_epoch: The best epoch so far, from 0; -1 before the first.
+        waited: Epochs since the best one.
+        halvings: How often the learning rate has been halved.
+        finished: Why training stops here: `"target"`, `"patience"`, or `None` to go on.
+    """
+
+    best_epoch: int = -1
+    waited: int = 0
+    halvings: int = 0
+    finished: str | None = None
+
+
+def progress(history, *, patience, target_loss):
+    """Judge the epochs so far.
+
+    An epoch is better than the best before it if its validation error is lower or, where they are equal, its
+    validation loss. Each time half of `patience` passes without a better one, the learning rate is halved.
+
+    Args:
+        history: List of one dict an epoch with `"val_error"` and `"val_loss"`.
+        patience: Epochs without a better one after which training stops.
+        target_loss: Training stops once the validation loss is below this.
+
+    Returns:
+        The `Progress` after the last epoch.
+    """
+    best, best_epoch, halvings = (math.inf, math.inf), -1, 0
+    for epoch, logs in enumerate(history):
+        result = (logs["val_error"], logs["val_loss"])
+        if result < best:
+            best, best_epoch = result, epoch
+        elif (epoch - best_epoch) % max(patience // 2, 1) == 0:
+            halvings += 1
+    waited = len(history) - 1 - best_epoch
+    finished = "patience" if history and waited >= patience else None
+    if history and history[-1]["val_loss"] < target_loss:
+        finished = "target"
+    return Progress(best_epoch, waited, halvings, finished)
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keep the best epoch's weights in the run folder, halve the learning rate, and stop in time.
+
+    Its whole state is the history in the run folder, so that a resumed run decides as the uninterrupted one would have.
+
+    Args:
+        run: The `RunFolder`.
+        config: The `Config`.
+        history: The epochs before a resumed one, a list of dicts; it grows in place.
+    """
+
+    def __init__(self, run, config, history):
+        super().__init__()
+        self.run = run
+        self.config = config
+        self.history = history
+
+    def on_train_begin(self, logs=None):
+        self._set_learning_rate(self._progress().halvings)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise TrainingDiverged(
+                f"The loss became {logs['loss']} in epoch {len(self.history) + 1}, batch {batch + 1}. "
+                "The best weights before it are kept; a lower learning_rate or clip_norm may help."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        record = {name: float(value) for name, value in logs.items()}
+        accuracy = record.get("val_answer_accuracy", record.get("val_accuracy"))
+        self.history.append({**record, "val_error": 1.0 - accuracy})
+        state = self._progress()
+        if state.best_epoch == epoch:
+            self.run.save_best_weights(self.model)
+        write_json(self.run.history, self.history)
+        self._set_learning_rate(state.halvings)
+        self.model.stop_training = state.finished is not None
+
+    def _progress(self):
+        return progress(self.history, patience=self.config.patience, target_loss=self.config.target_loss)
+
+    def _set_learning_rate(self, halvings):
+        self.model.optimizer.learning_rate = self.config.learning_rate * 0.5**halvings
+
+
+class ResumableBackup(keras.callbacks.BackupAndRestore):
+    """`BackupAndRestore` that tells, before `fit`, at which epoch the run goes on.
+
+    Keras writes the weights first and the number of the epoch after them. A kill in between leaves a number that is
+    one too low; the optimizer's count of steps, saved with the weights, tells the right one.
+
+    Args:
+        run: The `RunFolder`.
+        steps_per_epoch: Batches of an epoch.
+    """
+
+    def __init__(self, run, steps_per_epoch):
+        super().__init__(str(run.backup), double_checkpoint=True, delete_checkpoint=False)
+        self.run = run
+        self.steps_per_epoch = steps_per_epoch
+
+    def restore(self, model):
+        """Load the last backup into the compiled model, if there is one.
+
+        Args:
+            model: The model, built and compiled.
+
+        Returns:
+            The number of the epoch to go on with, from 0; 0 without a backup.
+        """
+        if not self.run.backup.is_dir():
+            return 0
+        self.set_model(model)
+        self.on_train_begin()
+        epoch = int(model.optimizer.iterations) // self.steps_per_epoch
+        write_json(self.run.backup / "training_metadata.json", {"epoch": epoch, "batch": 0})
+        return epoch

@@ -1,0 +1,178 @@
+"""What a run is made of: one frozen record of every setting."""
+
+import dataclasses
+import json
+import typing
+
+from dmn_keras.errors import unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run; each can be set with `--set name=value`.
+
+    Attributes:
+        units: Size of facts, question, episode and memory.
+        embedding_dim: Size of a word vector; `None` for `units`, or the size of the vectors in `word_vectors`.
+        num_passes: Number of passes, the maximum with `learned_stop`; `None` for as many as the training split's
+            questions have supporting facts (at least 2, at most 3), or 3 where it names none.
+        fact_level: `"sentence"`, or `"word"` for a fact per word of the story.
+        gate: `"sigmoid"` or `"softmax"`.
+        gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
+        episode: `"mix"` (2015), `"update"` (2016) or `"soft"`.
+        memory_update: `"gru"` (2015) or `"relu"` (2016).
+        tie_weights: Whether the passes share their weights.
+        learned_stop: Whether the passes may end before `num_passes`.
+        dropout: Share of entries dropped of word vectors, facts and memory, in training.
+        l2: Weight of the L2 penalty on kernels.
+        word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
+        train_word_vectors: Whether word vectors are trained; `False` freezes those that were found.
+        supervise_gates: Whether the supporting facts teach the gates.
+        gate_weight: Weight of the gates' loss.
+        gate_order: `"file"`: pass i attends to the i-th supporting fact, the last pass to all that remain;
+            `"any"`: every pass to all of them.
+        max_facts: Keep only the last sentences of a longer story; `None` keeps all.
+        learning_rate: Step size of Adam.
+        clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
+        batch_size: Questions a batch, over all devices.
+        epochs: Most epochs.
+        patience: Epochs without a better validation loss before training stops; after half of them the learning rate
+            is halved.
+        target_loss: Training stops when the validation loss falls below this.
+        num_buckets: Most shapes the training stories are padded to.
+        validation_fraction: Share of the training stories held out, where the data has no validation part.
+        jit_compile: Whether XLA compiles the training step: `True`, `False`, or `"auto"` for Keras' choice.
+        seed: Seed of weights, order, dropout and the validation cut.
+
+    Raises:
+        ValueError: If a value has the wrong type or is out of range.
+    """
+
+    units: int = 80
+    embedding_dim: int | None = None
+    num_passes: int | None = None
+    fact_level: str = "sentence"
+    gate: str = "softmax"
+    gate_features: str = "dmn"
+    episode: str = "mix"
+    memory_update: str = "gru"
+    tie_weights: bool = True
+    learned_stop: bool = False
+    dropout: float = 0.1
+    l2: float = 1e-5
+    word_vectors: str | None = None
+    train_word_vectors: bool = True
+    supervise_gates: bool = False
+    gate_weight: float = 1.0
+    gate_order: str = "file"
+    max_facts: int | None = None
+    learning_rate: float = 2e-3
+    clip_norm: float | None = 5.0
+    batch_size: int = 50
+    epochs: int = 200
+    patience: int = 30
+    target_loss: float = 0.0
+    num_buckets: int = 4
+    validation_fraction: float = 0.1
+    jit_compile: bool | str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name), field.type))
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(unknown_name(name, value, allowed))
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{name} must be between {low} and {high}. Received: {name}={value}")
+
+    @classmethod
+    def from_dict(cls, values):
+        """Build a configuration from a dict; a name that is not a setting fails with the nearest one."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in names:
+                raise ValueError(unknown_name("--set", name, names))
+        return cls(**values)
+
+    def replace(self, **changes):
+        """Return a copy with `changes`, checked as a new one is."""
+        return self.from_dict({**self.to_dict(), **changes})
+
+    def to_dict(self):
+        """Return the settings as a dict that JSON can hold."""
+        return dataclasses.asdict(self)
+
+
+_CHOICES = {
+    "fact_level": ("sentence", "word"),
+    "gate": ("sigmoid", "softmax"),
+    "gate_features": ("dmn", "dmn_plus"),
+    "episode": ("mix", "update", "soft"),
+    "memory_update": ("gru", "relu"),
+    "gate_order": ("file", "any"),
+    "jit_compile": (True, False, "auto"),
+}
+_LARGE = 10**9
+_RANGES = {
+    "units": (1, _LARGE),
+    "embedding_dim": (1, _LARGE),
+    "num_passes": (1, 1000),
+    "dropout": (0.0, 0.99),
+    "l2": (0.0, _LARGE),
+    "gate_weight": (0.0, _LARGE),
+    "max_facts": (1, _LARGE),
+    "learning_rate": (0.0, _LARGE),
+    "clip_norm": (0.0, _LARGE),
+    "batch_size": (1, _LARGE),
+    "epochs": (1, _LARGE),
+    "patience": (1, _LARGE),
+    "target_loss": (0.0, _LARGE),
+    "num_buckets": (1, 1000),
+    "validation_fraction": (0.0, 0.9),
+    "seed": (0, 2**32 - 1),
+}
+
+
+def _checked(name, value, expected):
+    """Return `value` if it has the `expected` type; a whole number is also a real one, a boolean is no number."""
+    kinds = typing.get_args(expected) or (expected,)
+    if isinstance(value, bool):
+        fits = bool in kinds
+    elif isinstance(value, int) and float in kinds:
+        return float(value)
+    else:
+        fits = isinstance(value, kinds)
+    if not fits or value != value:
+        shown = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+        raise ValueError(f"{name} must be of type {shown}. Received: {name}={value!r}")
+    return value
+
+
+def parse_settings(assignments):
+    """Read `--set` arguments.
+
+    Args:
+        assignments: Strings `name=value`; a value is read as JSON (`3`, `0.1`, `true`, `null`), else as text.
+
+    Returns:
+        Dict of names and values, for `Config.from_dict`.
+
+    Raises:
+        ValueError: If one has no `=`.
+    """
+    settings = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set must be given as name=value. Received: {assignment!r}")
+        words = {"none": None, "true": True, "false": False}
+        try:
+            value = words[text.lower()] if text.lower() in words else json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        settings[name.strip().replace("-", "_")] = value
+    return settings

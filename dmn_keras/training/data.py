@@ -1,0 +1,100 @@
+"""A dataset's tasks -> training, validation and test questions."""
+
+import dataclasses
+import random
+
+from dmn_keras import datasets
+from dmn_keras.datasets import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Which questions a run is about.
+
+    Attributes:
+        dataset: Name of the dataset, one of `dmn_keras.datasets.DATASETS`.
+        tasks: Names of its tasks.
+        data_dir: Where its files lie, `None` where it needs none.
+        config: Its configuration, `None` for the default.
+    """
+
+    dataset: str
+    tasks: tuple[str, ...]
+    data_dir: str | None = None
+    config: str | None = None
+
+    def load(self, split, *, seed=0):
+        """Load one part of all tasks.
+
+        Args:
+            split: `"train"`, `"valid"` or `"test"`.
+            seed: Seed of generated stories.
+
+        Returns:
+            Dict of task name to list of `Example`, empty where the data has no such part.
+        """
+        return {
+            task: datasets.load(
+                self.dataset, task=task, split=split, data_dir=self.data_dir, config=self.config, seed=seed
+            )
+            for task in self.tasks
+        }
+
+
+def train_and_validation(source, *, validation_fraction, seed):
+    """Load the training and validation questions of all tasks.
+
+    Where the data has no validation part, one is cut from the training part by story: all questions about a story are
+    on the same side.
+
+    Args:
+        source: The `Source`.
+        validation_fraction: Share of the stories to hold out, between 0 and 1.
+        seed: Seed of the cut, and of generated stories.
+
+    Returns:
+        Two dicts of task name to list of `Example`.
+
+    Raises:
+        ValueError: If a task has too few stories to hold any out, or a question has no answer.
+    """
+    train = source.load("train", seed=seed)
+    valid = source.load("valid", seed=seed)
+    for task in source.tasks:
+        _check_answers(train[task], task)
+        if not valid[task]:
+            train[task], valid[task] = cut_by_story(train[task], validation_fraction, seed)
+        if not train[task] or not valid[task]:
+            raise ValueError(
+                f"Task {task} of {source.dataset} has too few stories: expected some to train on and some to hold out "
+                f"for validation. Received: {len(train[task])} and {len(valid[task])} questions; "
+                "give more stories or set validation_fraction."
+            )
+    return train, valid
+
+
+def cut_by_story(examples, fraction, seed):
+    """Divide questions in two, never those of one story.
+
+    Args:
+        examples: List of `Example` of one task.
+        fraction: Share of the stories that goes to the second part; at least one story, if there are two.
+        seed: Integer.
+
+    Returns:
+        Two lists of `Example`, in the order given.
+    """
+    stories = sorted({example.story_id for example in examples})
+    count = min(max(round(fraction * len(stories)), 1), len(stories) - 1) if stories else 0
+    held_out = set(random.Random(seed).sample(stories, count))
+    first: list[Example] = [e for e in examples if e.story_id not in held_out]
+    return first, [e for e in examples if e.story_id in held_out]
+
+
+def _check_answers(examples, task):
+    for number, example in enumerate(examples, start=1):
+        if not example.answer:
+            raise ValueError(
+                f"Task {task}: question {number} of the training part has no answer: {example.question!r}. "
+                "Training needs one for every question."
+            )
