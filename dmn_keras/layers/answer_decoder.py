@@ -169,7 +169,8 @@ class AnswerDecoder(keras.layers.Layer):
             )
         rows = ops.shape(memory)[0] * beam_width
         questions = ops.repeat(question, beam_width, axis=0)  # (B * K, D)
-        state = ops.repeat(memory, beam_width, axis=0)
+        # A loop keeps its types: the state has that of the cell's result from the start.
+        state = ops.repeat(ops.cast(memory, self.compute_dtype), beam_width, axis=0)
         zeros = ops.zeros((rows,), dtype="int32")
         # All beams of a row start alike: only the first may be continued.
         first = ops.equal(ops.arange(rows, dtype="int32") % beam_width, 0)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.sequences import take_rows, zero_where_padded
+from dmn_keras.layers.sequences import packing, take_rows, zero_where_padded
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -13,8 +13,8 @@ class InputFusion(keras.layers.Layer):
 
     `c_t = GRU_forward(f_t, c^f_{t-1}) + GRU_backward(f_t, c^b_{t+1})` (Xiong et al. 2016, section 3.1).
 
-    Masking: `mask` marks the real facts, which must stand before the padded ones. A padded fact stays exactly
-    zero and has no influence; the mask is passed on.
+    Masking: `mask` marks the real facts, anywhere in the story. A padded fact stays exactly zero and has no
+    influence; the mask is passed on.
 
     Args:
         units: Positive integer, size of a fused fact.
@@ -63,12 +63,13 @@ class InputFusion(keras.layers.Layer):
         self.backward_gru.build(tuple(facts_shape))
 
     def call(self, facts, mask=None):
-        forward = self.forward_gru(facts)
         if mask is None:
-            return forward + ops.flip(self.backward_gru(ops.flip(facts, axis=1)), axis=1)
-        # Each row's real facts are reversed in place, so that the padding stays behind them in both directions.
+            return self.forward_gru(facts) + ops.flip(self.backward_gru(ops.flip(facts, axis=1)), axis=1)
+        # The real facts come first, in either order, so that the padding stays behind them in both directions.
+        order, place = packing(mask)
+        facts = take_rows(facts, order)
         backward = self._reversed(self.backward_gru(self._reversed(facts, mask)), mask)
-        return zero_where_padded(forward + backward, mask)
+        return zero_where_padded(take_rows(self.forward_gru(facts) + backward, place), mask)
 
     def _reversed(self, facts, mask):
         num_real = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)

@@ -1,9 +1,8 @@
 """The Dynamic Memory Network as a functional model: the way of the data in one readable place."""
 
 import keras
-from keras import ops
 
-from dmn_keras.layers import AnswerDecoder, EpisodicMemory, FactEncoder, QuestionEncoder
+from dmn_keras.layers import AnswerDecoder, EpisodicMemory, FactEncoder, InputFusion, QuestionEncoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
 
@@ -38,8 +37,11 @@ def dmn(
     num_passes=3,
     *,
     embedding_dim=None,
+    embedding_scale=0.3,
     answer_words=None,
     fact_level="sentence",
+    fact_scope="story",
+    input_fusion=False,
     gate="sigmoid",
     gate_features=DMN_FEATURES,
     episode="mix",
@@ -52,11 +54,71 @@ def dmn(
     train_word_vectors=True,
     name="dmn",
 ):
-    """Build the Dynamic Memory Network of Kumar et al. 2015."""
+    """Build the Dynamic Memory Network of Kumar et al. 2015 as a functional model.
+
+    Token ids -> word vectors (semantic memory) -> facts and question (one word GRU) -> gates, episodes and memory in
+    several passes -> answer. Id 0 is padding everywhere: more of it never changes an answer.
+
+    Args:
+        vocabulary_size: Positive integer, number of token ids, padding included.
+        units: Positive integer, size of facts, question, episode and memory. Defaults to 80.
+        num_passes: Positive integer, passes over the facts; the maximum with `learned_stop`. Defaults to 3.
+        embedding_dim: Size of a word vector. Defaults to `units`.
+        embedding_scale: Word vectors start uniform between -`embedding_scale` and `embedding_scale`. Defaults to 0.3.
+        answer_words: Positive integer, the longest answer in words, for a decoder that says several; `None` for
+            one word (classification). Defaults to `None`.
+        fact_level: `"sentence"` for stories of sentences, a fact each; `"word"` for a single sentence, every word of
+            which is a fact. Defaults to `"sentence"`.
+        fact_scope: `"story"` (2015) for one GRU over all sentences, `"sentence"` for a GRU that starts anew with
+            each. Defaults to `"story"`.
+        input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
+        gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next five. Defaults to `"sigmoid"`.
+        gate_features: Terms of the gate's input. Defaults to the nine of 2015.
+        episode: `"mix"` (2015), `"update"` (2016) or `"soft"`. Defaults to `"mix"`.
+        memory_update: `"gru"` (2015) or `"relu"` (2016). Defaults to `"gru"`.
+        tie_weights: Whether the passes share their weights. Defaults to `True`.
+        learned_stop: Whether the passes may end early. Defaults to `False`.
+        dropout: Share of the entries of word vectors, facts and last memory dropped in training. Defaults to 0.
+        l2: Weight of the L2 penalty on all kernels. Defaults to 0.
+        word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
+        train_word_vectors: Whether the word vectors are trained. Defaults to `True`.
+        name: Name of the model. Defaults to `"dmn"`.
+
+    Returns:
+        A `keras.Model` with named inputs and outputs.
+
+        Inputs: `"story"`, int32 `(batch, facts, words)`, or `(batch, words)` with `fact_level="word"`; `"question"`,
+        int32 `(batch, words)`; with `answer_words` also `"answer"`, int32 `(batch, answer_words + 1)`, the right
+        answers for teacher forcing, which may be left out and is not looked at in inference.
+
+        Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
+        `"gates"`, float32 `(batch, num_passes, facts)`; with `learned_stop` also `"stop"`, float32
+        `(batch, num_passes)`.
+
+    Raises:
+        ValueError: If an argument is out of range, or `word_vectors` has another shape.
+
+    Example:
+
+    >>> model = dmn_keras.models.dmn(vocabulary_size=20, units=16)
+    >>> story, question = np.ones((4, 5, 6), "int32"), np.ones((4, 3), "int32")
+    >>> outputs = model.predict({"story": story, "question": question}, verbose=0)
+    >>> outputs["answer"].shape, outputs["gates"].shape
+    ((4, 20), (4, 3, 5))
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285. Deviations: those of the layers, and dropout on facts and memory.
+    """
     positive_integer("vocabulary_size", vocabulary_size)
     one_of("fact_level", fact_level, ("sentence", "word"))
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
+    embedding_dim = positive_integer("embedding_dim", embedding_dim or units)
+    if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
+        raise ValueError(
+            f"word_vectors must have shape (vocabulary_size, embedding_dim) = {(vocabulary_size, embedding_dim)}. "
+            f"Received: word_vectors.shape={tuple(word_vectors.shape)}"
+        )
     shape = (None, None) if fact_level == "sentence" else (None,)
     story = keras.Input(shape, dtype="int32", name="story")
     question = keras.Input((None,), dtype="int32", name="question")
@@ -64,15 +126,20 @@ def dmn(
 
     semantic_memory = keras.layers.Embedding(
         vocabulary_size,
-        embedding_dim or units,
+        embedding_dim,
         mask_zero=True,
+        embeddings_initializer=keras.initializers.RandomUniform(-embedding_scale, embedding_scale),
         trainable=train_word_vectors,
         name="semantic_memory",
     )
-    encoder = FactEncoder(units, kernel_regularizer=regularizer, name="fact_encoder")
+    encoder = FactEncoder(units, scope=fact_scope, kernel_regularizer=regularizer, name="fact_encoder")
     drop_words = keras.layers.Dropout(dropout, name="word_dropout")
     drop_facts = keras.layers.Dropout(dropout, name="fact_dropout")
-    facts = drop_facts(encoder(drop_words(semantic_memory(story))))
+    facts = encoder(drop_words(semantic_memory(story)))
+    if input_fusion:
+        facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(drop_facts(facts))
+    else:
+        facts = drop_facts(facts)
     q = QuestionEncoder(name="question_encoder")(encoder(drop_words(semantic_memory(question))))
 
     episodes = EpisodicMemory(
@@ -88,9 +155,7 @@ def dmn(
         name="episodic_memory",
     )(facts, q)
 
-    decoder = AnswerDecoder(
-        vocabulary_size, answer_words, kernel_regularizer=regularizer, name="answer_decoder"
-    )
+    decoder = AnswerDecoder(vocabulary_size, answer_words, kernel_regularizer=regularizer, name="answer_decoder")
     memory = keras.layers.Dropout(dropout, name="memory_dropout")(episodes["memory"])
     if answer_words is None:
         logits = decoder(memory, q)

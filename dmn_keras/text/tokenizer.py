@@ -4,7 +4,7 @@ import re
 
 # A word is a run of letters, digits and marks of any script, with inner apostrophes and hyphens; any other visible
 # character stands alone.
-_WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n+")
 _CLOSING = (".", "?", "!")
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Configuration -> data -> strategy -> fit -> metrics."""

@@ -102,11 +102,9 @@ class StoryBatches:
         answer = self._answers(examples, empty)
         if self.answer_words is not None:
             inputs["answer"] = answer
-        targets = {"answer": answer}
-        if self.gate_targets is not None:
-            targets["gates"] = self._gate_targets(examples, rows, num_facts)
-            if self.learned_stop:
-                targets["stop"] = self._stop_targets(examples, rows)
+        targets = {"answer": answer, "gates": self._gate_targets(examples, rows, num_facts)}
+        if self.learned_stop:
+            targets["stop"] = self._stop_targets(examples, rows)
         weight = np.zeros(rows, dtype="float32")
         weight[: len(examples)] = self.weight
         return inputs, targets, dict.fromkeys(targets, weight)
@@ -119,6 +117,9 @@ class StoryBatches:
         return pad_ids(said + empty, self.answer_words + 1)
 
     def _gate_targets(self, examples, rows, num_facts):
+        if self.gate_targets is None:
+            # Keras asks for a target of every output as soon as one has a metric.
+            return np.full((rows, 1, 1), -1.0, dtype="float32")
         targets = np.full((rows, self.num_passes, num_facts), -1.0, dtype="float32")
         for passes, example in zip(targets, examples, strict=False):
             facts = list(example.supporting_facts)
@@ -143,7 +144,7 @@ class StoryBatches:
     def _stop_targets(self, examples, rows):
         targets = np.full((rows, self.num_passes), -1.0, dtype="float32")
         for target, example in zip(targets, examples, strict=False):
-            if example.supporting_facts:
+            if example.supporting_facts and self.gate_targets is not None:
                 target[:] = np.arange(self.num_passes) >= len(example.supporting_facts)
         return targets
 

@@ -8,7 +8,7 @@ import keras
 from dmn_keras.training.run_folder import write_json
 
 
-class TrainingDiverged(RuntimeError):
+class TrainingDivergedError(RuntimeError):
     """The loss became infinite or NaN; the message says in which epoch and batch."""
 
 
@@ -79,7 +79,7 @@ class BestWeights(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite(logs["loss"]):
-            raise TrainingDiverged(
+            raise TrainingDivergedError(
                 f"The loss became {logs['loss']} in epoch {len(self.history) + 1}, batch {batch + 1}. "
                 "The best weights before it are kept; a lower learning_rate or clip_norm may help."
             )

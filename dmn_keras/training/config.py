@@ -14,9 +14,12 @@ class Config:
     Attributes:
         units: Size of facts, question, episode and memory.
         embedding_dim: Size of a word vector; `None` for `units`, or the size of the vectors in `word_vectors`.
+        embedding_scale: Word vectors start uniform between minus and plus this.
         num_passes: Number of passes, the maximum with `learned_stop`; `None` for as many as the training split's
             questions have supporting facts (at least 2, at most 3), or 3 where it names none.
         fact_level: `"sentence"`, or `"word"` for a fact per word of the story.
+        fact_scope: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew.
+        input_fusion: Whether a bidirectional GRU over the facts follows (2016).
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
         episode: `"mix"` (2015), `"update"` (2016) or `"soft"`.
@@ -50,8 +53,11 @@ class Config:
 
     units: int = 80
     embedding_dim: int | None = None
+    embedding_scale: float = 0.3
     num_passes: int | None = None
     fact_level: str = "sentence"
+    fact_scope: str = "story"
+    input_fusion: bool = False
     gate: str = "softmax"
     gate_features: str = "dmn"
     episode: str = "mix"
@@ -109,6 +115,7 @@ class Config:
 
 _CHOICES = {
     "fact_level": ("sentence", "word"),
+    "fact_scope": ("story", "sentence"),
     "gate": ("sigmoid", "softmax"),
     "gate_features": ("dmn", "dmn_plus"),
     "episode": ("mix", "update", "soft"),
@@ -120,6 +127,7 @@ _LARGE = 10**9
 _RANGES = {
     "units": (1, _LARGE),
     "embedding_dim": (1, _LARGE),
+    "embedding_scale": (0.0, _LARGE),
     "num_passes": (1, 1000),
     "dropout": (0.0, 0.99),
     "l2": (0.0, _LARGE),

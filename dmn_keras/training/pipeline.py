@@ -19,17 +19,17 @@ def training_data(batches, *, seed, first_epoch=0):
         first_epoch: Number of the epoch that comes first, from 0.
 
     Returns:
-        Dict of the arguments `x` and `steps_per_epoch` of `model.fit`.
+        Dict of the arguments `x`, `steps_per_epoch` and `shuffle` of `model.fit`.
     """
     if keras.backend.backend() != "tensorflow":
-        return {"x": EpochSequence(batches, seed=seed, first_epoch=first_epoch), "steps_per_epoch": None}
+        return {"x": EpochSequence(batches, seed=seed, first_epoch=first_epoch), "shuffle": False}
 
     def plans():
         for epoch in itertools.count(first_epoch):
             yield from batches.plan(np.random.default_rng([seed, epoch]))
 
     # One endless dataset: an iterator that started over each epoch could not know the epoch's number.
-    return {"x": _as_dataset(batches, plans), "steps_per_epoch": len(batches)}
+    return {"x": _as_dataset(batches, plans), "steps_per_epoch": len(batches), "shuffle": False}
 
 
 def evaluation_data(batches):

@@ -77,7 +77,9 @@ class RunFolder:
         runs = [RunFolder(path.parent) for path in self.path.glob("*/config.json")]
         if not runs:
             what = "holds no run" if self.path.is_dir() else "does not exist"
-            raise FileNotFoundError(f"{self.path} {what}: expected a folder that `dmn-keras train` wrote (config.json).")
+            raise FileNotFoundError(
+                f"{self.path} {what}: expected a folder that `dmn-keras train` wrote (config.json)."
+            )
         return sorted(runs, key=lambda run: (len(run.path.name), run.path.name))
 
     def create(self, recipe):
@@ -135,7 +137,9 @@ class RunFolder:
         """
         recipe = self.recipe()
         if not self.model.exists():
-            raise FileNotFoundError(f"{self.path} has no model.keras yet: the run is not finished (see train --resume).")
+            raise FileNotFoundError(
+                f"{self.path} has no model.keras yet: the run is not finished (see train --resume)."
+            )
         try:
             model = keras.models.load_model(self.model)
         except Exception as error:  # zip, HDF5 and JSON readers each raise their own

@@ -1,0 +1,141 @@
+"""A story and a question as text -> the answer, and the facts each pass attended to."""
+
+import dataclasses
+
+from dmn_keras.datasets import Example
+from dmn_keras.text import Encoder, split_sentences, tokenize
+from dmn_keras.training.answers import answer_questions
+from dmn_keras.training.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """An answer and the evidence for it.
+
+    Attributes:
+        answer: The answer's words, separated by spaces.
+        probability: Probability the model gives to the whole answer, between 0 and 1.
+        facts: The sentences the model has read, in order.
+        gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
+        unknown_words: Words of story and question that the model does not know; it reads all of them as one word.
+    """
+
+    answer: str
+    probability: float
+    facts: tuple[str, ...]
+    gates: tuple[tuple[float, ...], ...]
+    unknown_words: tuple[str, ...]
+
+    def to_dict(self):
+        """Return a dict that JSON can hold."""
+        return dataclasses.asdict(self)
+
+
+class Answerer:
+    """A trained run, ready to be asked.
+
+    Args:
+        path: The run folder that `dmn-keras train` wrote.
+
+    Raises:
+        FileNotFoundError: If it holds no trained model.
+        ValueError: If it is damaged or of another format.
+
+    Example:
+
+        answerer = dmn_keras.Answerer("runs/babi")
+        answerer.ask("Mary went to the kitchen. John went to the garden.", "Where is Mary?").answer
+    """
+
+    def __init__(self, path):
+        self.model, self.vocabulary, self.recipe = RunFolder(path).load()
+
+    def ask(self, story, question, *, beam_width=1):
+        """Answer one question.
+
+        Args:
+            story: Text, or a sequence of sentences.
+            question: Text.
+            beam_width: Width of the search for answers of several words.
+
+        Returns:
+            The `Answer`.
+
+        Raises:
+            ValueError: If story or question holds no word.
+        """
+        facts = split_sentences(story) if isinstance(story, str) else list(story)
+        facts = [fact for fact in facts if tokenize(fact)]
+        if not facts:
+            raise ValueError("story must hold at least one word. Received an empty story.")
+        if not tokenize(question):
+            raise ValueError(f"question must hold at least one word. Received: {question!r}")
+        config = self.recipe.config
+        encoder = Encoder(self.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
+        encoded = encoder(Example(story=tuple(facts), question=question))
+        [raw] = answer_questions(self.model, self.recipe, [encoded], batch_size=1, beam_width=beam_width)
+        if config.fact_level == "word":
+            shown = [self.vocabulary.words[i] for i in encoded.story[0]]
+        else:
+            shown = facts[-len(encoded.story) :]
+        return Answer(
+            answer=" ".join(self.vocabulary.answer(raw.ids)),
+            probability=raw.probability,
+            facts=tuple(shown),
+            gates=tuple(tuple(float(g) for g in gates) for gates in raw.gates),
+            unknown_words=tuple(self.vocabulary.unknown_words([*facts, question])),
+        )
+
+
+def attention_table(answer):
+    """Lay an answer's attention out for the terminal: a line a fact, a column a pass.
+
+    Args:
+        answer: The `Answer`.
+
+    Returns:
+        Text; each gate as a number of two digits, and the highest of each pass marked with `<`.
+    """
+    passes = range(len(answer.gates))
+    highest = [max(range(len(answer.facts)), key=gates.__getitem__) for gates in answer.gates]
+    width = max(len(fact) for fact in answer.facts)
+    lines = [" " * width + "".join(f"  pass {i + 1}" for i in passes)]
+    for row, fact in enumerate(answer.facts):
+        marks = ("<" if highest[i] == row else " " for i in passes)
+        cells = (f"   {answer.gates[i][row]:.2f}{mark}" for i, mark in zip(passes, marks, strict=True))
+        lines.append(f"{fact:<{width}}" + "".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def plot_attention(answer, question, path):
+    """Draw an answer's attention as a heat map: a row a fact, a column a pass.
+
+    Args:
+        answer: The `Answer`.
+        question: The question, for the title.
+        path: File to write, its suffix tells the format; written atomically.
+
+    Raises:
+        ValueError: If matplotlib does not know the suffix.
+    """
+    from matplotlib.figure import Figure
+
+    from dmn_keras.training.run_folder import atomic
+
+    num_facts, num_passes = len(answer.facts), len(answer.gates)
+    longest = max(len(fact) for fact in answer.facts)
+    figure = Figure(figsize=(1.2 + 0.085 * longest + 0.9 * num_passes, 1.5 + 0.32 * num_facts), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(list(zip(*answer.gates, strict=True)), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(num_passes), [f"pass {i + 1}" for i in range(num_passes)])
+    axes.set_yticks(range(num_facts), answer.facts)
+    axes.set_title(f"{question}  {answer.answer} ({answer.probability:.0%})", loc="right", fontsize=11)
+    for column, gates in enumerate(answer.gates):
+        for row, gate in enumerate(gates):
+            if num_facts <= 40:
+                axes.text(
+                    column, row, f"{gate:.2f}", ha="center", va="center", color="white" if gate > 0.5 else "black"
+                )
+    figure.colorbar(image, label="gate")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)

@@ -1,0 +1,225 @@
+"""Command line: train, evaluate, ask. Parses, calls, prints."""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import pathlib
+import sys
+
+COMMAND = "dmn-keras"
+MAIN_TASKS = "two-supporting-facts"
+MAIN_SETTINGS = {"supervise_gates": True}
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Args:
+        arguments: List of arguments, `sys.argv[1:]` by default.
+
+    Returns:
+        Exit status: 0, 1 where training diverged, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"{COMMAND} {options.command}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{COMMAND} {options.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, ask.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    train = commands.add_parser("train", help="train a model; without arguments on generated stories")
+    _add_source(train, dataset="stories")
+    train.add_argument("--supervise-gates", action="store_true", help="let the supporting facts teach the gates")
+    train.add_argument("--epochs", type=int, help="most epochs")
+    train.add_argument("--seed", type=int, help="seed of weights, order, dropout and validation cut")
+    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
+    train.add_argument("--output", help="run folder (default: a new one in runs/)")
+    train.add_argument("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
+    existing = train.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    existing.add_argument("--overwrite", action="store_true", help="replace the run in --output")
+    train.add_argument("--strategy", default="auto", help="auto, one or mirrored: which devices train")
+    train.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="Keras' verbosity")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="measure a trained model on the test questions")
+    evaluate.add_argument("folder", metavar="RUN", help="folder that train wrote")
+    _add_source(evaluate, dataset=None)
+    evaluate.add_argument("--batch-size", type=int, default=100, help="questions answered at a time")
+    evaluate.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
+    evaluate.add_argument("--json", metavar="FILE", help="write the result to a file, - for the standard output")
+    evaluate.set_defaults(run=_evaluate)
+
+    ask = commands.add_parser("ask", help="ask a trained model a question about a story")
+    ask.add_argument("folder", metavar="RUN", help="folder that train wrote")
+    ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
+    ask.add_argument("--question", required=True, metavar="TEXT")
+    ask.add_argument("--json", action="store_true", help="print answer, probability, facts and gates as JSON")
+    ask.add_argument("--plot", metavar="FILE", help="draw the attention as a heat map")
+    ask.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
+    ask.set_defaults(run=_ask)
+    return parser
+
+
+def _add_source(parser, dataset):
+    parser.add_argument("--dataset", default=dataset, help="babi, stories (generated, the default) or jsonl")
+    parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
+    parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
+    parser.add_argument("--tasks", help="names, numbers and ranges: 1, 1-20, counting,lists")
+
+
+def _train(options):
+    from dmn_keras.training.fit import TrainingDivergedError, train
+
+    if (options.resume or options.overwrite) and not options.output:
+        raise ValueError("--resume and --overwrite need --output, the run folder they are about.")
+    config, source = _config(options), _source(options)
+    output = pathlib.Path(options.output or _new_folder(options.dataset))
+    print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
+    status = 0
+    for part, folder in _parts(source, output, options.one_by_one):
+        try:
+            metrics = train(
+                part,
+                config,
+                folder,
+                resume=options.resume,
+                overwrite=options.overwrite,
+                strategy=options.strategy,
+                verbose=options.verbose,
+            )
+        except TrainingDivergedError as error:
+            print(f"{COMMAND} train: error: {error}", file=sys.stderr)
+            status = 1
+            continue
+        _say_result(metrics, folder)
+        _show_example(part, folder, config.seed)
+        if metrics["status"] == "interrupted":
+            return 130
+    return status
+
+
+def _config(options):
+    from dmn_keras.training.config import Config, parse_settings
+
+    settings = parse_settings(options.set)
+    for name in ("epochs", "seed"):
+        if getattr(options, name) is not None:
+            settings[name] = getattr(options, name)
+    if options.supervise_gates:
+        settings["supervise_gates"] = True
+    if options.dataset == "stories" and options.tasks is None:
+        options.tasks = MAIN_TASKS
+        settings = {**MAIN_SETTINGS, **settings}
+    return Config.from_dict(settings)
+
+
+def _source(options, recipe=None):
+    """Return the `Source` that the arguments name; what they leave open is taken from `recipe`."""
+    from dmn_keras import datasets
+    from dmn_keras.training.data import Source
+
+    dataset, config = options.dataset, options.config
+    if recipe is not None:
+        dataset = dataset or recipe.dataset
+        config = config or (recipe.dataset_config if dataset == recipe.dataset else None)
+    names = datasets.task_names(dataset, options.data_dir)
+    if options.tasks is not None:
+        tasks = datasets.parse_tasks(options.tasks, names)
+    else:
+        tasks = names if recipe is None else recipe.tasks
+    return Source(dataset, tasks, options.data_dir, config)
+
+
+def _new_folder(dataset):
+    """Return the first of `runs/DATASET-1`, `runs/DATASET-2`, ... that is not there yet."""
+    folders = (pathlib.Path("runs", f"{dataset}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
+
+
+def _parts(source, output, one_by_one):
+    """Return the pairs of `Source` and folder to train: one, or one a task."""
+    if not one_by_one:
+        return [(source, output)]
+    return [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
+
+
+def _say_result(metrics, folder):
+    from dmn_keras.training.evaluation import table
+
+    print(
+        f"\n{metrics['epochs']} epochs in {metrics['seconds']:.0f} s, stopped by {metrics['status']}; "
+        f"best epoch {metrics['best_epoch']}. Test questions:"
+    )
+    print(table(metrics))
+    print(f"Model and metrics are in {folder}.\n")
+
+
+def _show_example(source, folder, seed):
+    """Answer one question of the first task's test part and show the attention."""
+    from dmn_keras.asking import Answerer, attention_table
+
+    examples = source.load("test", seed=seed)[source.tasks[0]] or source.load("train", seed=seed)[source.tasks[0]]
+    example = min(examples[:20], key=lambda e: abs(len(e.story) - 6))
+    answer = Answerer(folder).ask(example.story, example.question)
+    print(f"Question: {example.question}")
+    print(f"Answer:   {answer.answer} (probability {answer.probability:.3f}; right: {' '.join(example.answer)})\n")
+    print(attention_table(answer))
+
+
+def _evaluate(options):
+    from dmn_keras.training.evaluation import evaluate_run, summary, table
+    from dmn_keras.training.run_folder import RunFolder, write_json
+
+    runs = RunFolder(options.folder).runs()
+    tasks = {}
+    for run in runs:
+        recipe = run.recipe()
+        source = _source(options, recipe)
+        if len(runs) > 1:  # one model a task: each answers for its own
+            source = dataclasses.replace(source, tasks=tuple(task for task in source.tasks if task in recipe.tasks))
+        tasks.update(evaluate_run(run, source, batch_size=options.batch_size, beam_width=options.beam_width))
+    result = summary(tasks)
+    if options.json == "-":
+        print(json.dumps(result, indent=1))
+        return 0
+    print(table(result))
+    if options.json:
+        write_json(pathlib.Path(options.json), result)
+    return 0
+
+
+def _ask(options):
+    from dmn_keras.asking import Answerer, attention_table, plot_attention
+
+    story = _read_story(options.story)
+    answer = Answerer(options.folder).ask(story, options.question, beam_width=options.beam_width)
+    if answer.unknown_words:
+        print(f"warning: the model does not know the words {', '.join(answer.unknown_words)}", file=sys.stderr)
+    if options.json:
+        content = {name: value for name, value in answer.to_dict().items() if name != "unknown_words"}
+        print(json.dumps(content))
+    else:
+        print(f"{answer.answer} (probability {answer.probability:.3f})\n")
+        print(attention_table(answer))
+    if options.plot:
+        plot_attention(answer, options.question, options.plot)
+    return 0
+
+
+def _read_story(path):
+    """Read a story's text from a file, or from the standard input for `-`."""
+    data = sys.stdin.buffer.read() if path == "-" else pathlib.Path(path).read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--story {path} is not UTF-8 text: {error}") from error

@@ -1,0 +1,57 @@
+"""Trained model -> a model that says the words of its answers."""
+
+import keras
+from keras import ops
+
+
+def answering_model(model, *, beam_width=1):
+    """Build a functional model that answers, on the layers and weights of a trained one.
+
+    Args:
+        model: What `dmn` returned, or a saved one loaded again.
+        beam_width: Positive integer; how many partial answers the search keeps, 1 for greedy. A model that answers in
+            one word chooses the likeliest whatever the width.
+
+    Returns:
+        A `keras.Model` from `{"story", "question"}` to a dict: `"words"`, int32 ids `(batch, words)`, 0 after the end;
+        `"log_probability"`, float32 `(batch,)`, of the whole answer; `"gates"` and, with a learned stop, `"stop"`, as
+        the model gives them.
+
+    Raises:
+        ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
+
+    Example:
+
+    >>> model = dmn_keras.models.dmn(vocabulary_size=20, units=16, answer_words=2)
+    >>> answerer = dmn_keras.models.answering_model(model, beam_width=3)
+    >>> story, question = np.ones((4, 5, 6), "int32"), np.ones((4, 3), "int32")
+    >>> answerer.predict({"story": story, "question": question}, verbose=0)["words"].shape
+    (4, 3)
+    """
+    memory = model.get_layer("memory_dropout").output
+    question = model.get_layer("question_encoder").output
+    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, name="answer_search")
+    inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
+    attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
+    return keras.Model(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
+
+
+class _AnswerSearch(keras.layers.Layer):
+    """`AnswerDecoder.generate`, and its counterpart for one word, as a step of a functional model."""
+
+    def __init__(self, decoder, beam_width, **kwargs):
+        super().__init__(dtype=decoder.dtype_policy, **kwargs)
+        self.decoder = decoder
+        self.beam_width = beam_width
+
+    def build(self, memory_shape, question_shape):
+        """Nothing to build: the decoder has its weights."""
+
+    def call(self, memory, question):
+        if self.decoder.max_words is not None:
+            return self.decoder.generate(memory, question, self.beam_width)
+        log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
+        return {
+            "words": ops.cast(ops.argmax(log_probabilities, axis=-1), "int32")[:, None],
+            "log_probability": ops.max(log_probabilities, axis=-1),
+        }

@@ -1,0 +1,71 @@
+"""A trained model, encoded questions -> answers, with their probability and the gates of each pass."""
+
+import dataclasses
+
+import numpy as np
+
+from dmn_keras.models import answering_model
+from dmn_keras.training.batches import StoryBatches
+
+
+@dataclasses.dataclass(frozen=True)
+class RawAnswer:
+    """One answer, in ids.
+
+    Attributes:
+        ids: Ids of the answer's words; of several words, up to and with the end word.
+        probability: Probability the model gives to the whole answer.
+        gates: float32 `(passes, facts)`, over the real facts alone; without the passes that a learned stop left out.
+    """
+
+    ids: tuple[int, ...]
+    probability: float
+    gates: np.ndarray
+
+
+def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
+    """Answer questions.
+
+    The answers depend neither on the batch size nor on the other questions.
+
+    Args:
+        model: The model of `recipe`.
+        recipe: The `Recipe`.
+        encoded: List of `dmn_keras.text.EncodedExample`, at least one; answers and supporting facts are not looked at.
+        batch_size: Questions answered at a time.
+        beam_width: Width of the search for answers of several words, 1 for greedy.
+
+    Returns:
+        List of `RawAnswer`, in the order of `encoded`.
+    """
+    batches = StoryBatches(
+        encoded,
+        batch_size=batch_size,
+        num_passes=recipe.config.num_passes,
+        answer_words=recipe.answer_words,
+        fact_level=recipe.config.fact_level,
+    )
+    answerer = answering_model(model, beam_width=beam_width)
+    answers = [None] * len(encoded)
+    for num_facts, rows, members in batches.plan():
+        inputs, _, _ = batches.batch(num_facts, rows, members)
+        outputs = answerer.predict_on_batch({name: inputs[name] for name in ("story", "question")})
+        for row, member in enumerate(members):
+            answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe))
+    return answers
+
+
+def _num_facts(example, recipe):
+    return len(example.story[0]) if recipe.config.fact_level == "word" else len(example.story)
+
+
+def _raw_answer(outputs, row, num_facts):
+    gates = outputs["gates"][row, :, :num_facts]
+    if "stop" in outputs:
+        stopped = outputs["stop"][row] > gates.max(axis=1, initial=0.0)
+        gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
+    return RawAnswer(
+        ids=tuple(int(i) for i in outputs["words"][row]),
+        probability=float(np.exp(outputs["log_probability"][row])),
+        gates=gates,
+    )

@@ -1,0 +1,285 @@
+"""Source, configuration -> a trained model in a run folder."""
+
+import importlib.util
+import time
+
+import keras
+
+from dmn_keras.layers import DMN_FEATURES, DMN_PLUS_FEATURES
+from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
+from dmn_keras.metrics import AnswerAccuracy
+from dmn_keras.models import dmn
+from dmn_keras.text import Encoder, Vocabulary
+from dmn_keras.text.word_vectors import word_vector_matrix
+from dmn_keras.training.batches import StoryBatches
+from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError, progress
+from dmn_keras.training.data import train_and_validation
+from dmn_keras.training.evaluation import evaluate_task, summary, versions
+from dmn_keras.training.pipeline import evaluation_data, training_data
+from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
+from dmn_keras.training.strategy import devices
+
+
+def train(source, config, output, *, resume=False, overwrite=False, strategy="auto", verbose=1, say=print):
+    """Train a Dynamic Memory Network and leave it, with its measured errors, in a folder.
+
+    The model is chosen by its validation error; the test questions are looked at once, at the end. Ctrl-C ends
+    training early: the best model so far is kept and evaluated. A killed run goes on with `resume=True`, to the result
+    it would have had.
+
+    Args:
+        source: The `Source` of the questions. With several tasks, one model learns them all.
+        config: The `Config`.
+        output: The run folder.
+        resume: Go on with the run in `output`, under the settings it was begun with.
+        overwrite: Replace the run in `output`.
+        strategy: `"auto"`, `"one"` or `"mirrored"`, see `dmn_keras.training.strategy.devices`.
+        verbose: Keras' verbosity of `fit`: 0, 1 or 2.
+        say: Function that takes a line to tell the user.
+
+    Returns:
+        The metrics, as in `metrics.json`.
+
+    Raises:
+        FileExistsError: If `output` holds a run and neither `resume` nor `overwrite` is set.
+        TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
+        ValueError: If a setting is out of range, the data malformed, or the run in `output` has other settings.
+    """
+    run = RunFolder(output)
+    if run.exists() and not (resume or overwrite):
+        raise FileExistsError(
+            f"{output} holds a run already. Resume it (--resume), replace it (--overwrite) or choose another --output."
+        )
+    if resume and run.exists() and run.metrics.exists() and "status" in read_json(run.metrics):
+        raise FileExistsError(f"{output} holds a finished run: there is nothing to resume.")
+    start = time.perf_counter()
+    keras.utils.set_random_seed(config.seed)
+    train_examples, valid_examples = train_and_validation(
+        source, validation_fraction=config.validation_fraction, seed=config.seed
+    )
+    recipe = make_recipe(source, config, [e for examples in train_examples.values() for e in examples])
+    if run.exists() and resume:
+        _check_same(run.recipe(), recipe, run)
+    else:
+        run.remove()
+        run.create(recipe)
+    scope, num_devices = devices(strategy)
+    with scope:
+        model = build(recipe, say=say)
+    error = _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say)
+    if not run.history.exists():
+        raise error
+    metrics = _measure(model, recipe, run, source, valid_examples, time.perf_counter() - start, error)
+    if isinstance(error, TrainingDivergedError):
+        raise error
+    return metrics
+
+
+def make_recipe(source, config, examples):
+    """Settle what the training questions decide: vocabulary, longest answer, number of passes.
+
+    Args:
+        source: The `Source`.
+        config: The `Config`; `num_passes=None` is resolved here.
+        examples: The training questions alone.
+
+    Returns:
+        The `Recipe`.
+
+    Raises:
+        ValueError: If the gates are to be supervised and no question names a supporting fact.
+    """
+    vocabulary = Vocabulary.from_examples(examples)
+    encoder = Encoder(vocabulary)
+    answer_words = max(len(encoder(example).answer) for example in examples)
+    num_facts = max(len(example.supporting_facts) for example in examples)
+    if config.supervise_gates and (num_facts == 0 or config.fact_level == "word"):
+        raise ValueError(
+            "--supervise-gates needs questions that name supporting facts, and facts that are sentences "
+            f"(fact_level='sentence'). Received: at most {num_facts} supporting facts a question, "
+            f"fact_level={config.fact_level!r}."
+        )
+    if config.num_passes is None:
+        config = config.replace(num_passes=min(max(num_facts, 2), 3) if config.supervise_gates else 3)
+    return Recipe(
+        dataset=source.dataset,
+        dataset_config=source.config,
+        tasks=source.tasks,
+        config=config,
+        vocabulary=vocabulary.words[3:],
+        answer_words=None if answer_words == 1 else answer_words,
+    )
+
+
+def build(recipe, *, say=print):
+    """Build and compile the model of a `Recipe`; says which words pretrained vectors lack."""
+    config, vectors = recipe.config, None
+    vocabulary = Vocabulary(recipe.vocabulary)
+    if config.word_vectors:
+        vectors, missing = word_vector_matrix(config.word_vectors, vocabulary, seed=config.seed)
+        if config.embedding_dim not in (None, vectors.shape[1]):
+            raise ValueError(
+                f"embedding_dim must be that of {config.word_vectors}, {vectors.shape[1]}. "
+                f"Received: embedding_dim={config.embedding_dim}"
+            )
+        say(
+            f"Word vectors: {len(vocabulary) - 3 - len(missing)} words found, {len(missing)} missing: "
+            f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}"
+        )
+    model = dmn(
+        len(vocabulary),
+        config.units,
+        config.num_passes,
+        answer_words=recipe.answer_words,
+        embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
+        gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
+        word_vectors=vectors,
+        **{name: getattr(config, name) for name in _MODEL_SETTINGS},
+    )
+    loss = {"answer": AnswerCrossentropy()}
+    loss_weights = {"answer": 1.0}
+    if config.supervise_gates:
+        loss["gates"] = GateCrossentropy(config.gate)
+        loss_weights["gates"] = config.gate_weight
+        if config.learned_stop:
+            loss["stop"] = GateCrossentropy("sigmoid")
+            loss_weights["stop"] = config.gate_weight
+    model.compile(
+        keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm),
+        loss=loss,
+        loss_weights=loss_weights,
+        metrics={"answer": [AnswerAccuracy()]},
+        jit_compile=config.jit_compile,
+    )
+    return model
+
+
+_MODEL_SETTINGS = (
+    "embedding_scale",
+    "fact_level",
+    "fact_scope",
+    "input_fusion",
+    "gate",
+    "episode",
+    "memory_update",
+    "tie_weights",
+    "learned_stop",
+    "dropout",
+    "l2",
+    "train_word_vectors",
+)
+
+
+def encode(recipe, examples, *, num_devices=1, num_buckets=None):
+    """Encode and pad the questions of one split, as the model of `recipe` reads them.
+
+    Args:
+        recipe: The `Recipe`.
+        examples: Dict of task name to list of `Example`.
+        num_devices: Devices that share a batch.
+        num_buckets: Most shapes; `None` for the configuration's number.
+
+    Returns:
+        The `StoryBatches`.
+    """
+    config = recipe.config
+    encoder = Encoder(Vocabulary(recipe.vocabulary), max_facts=config.max_facts, fact_level=config.fact_level)
+    return StoryBatches(
+        [encoder(example) for task in recipe.tasks for example in examples[task]],
+        batch_size=config.batch_size,
+        num_passes=config.num_passes,
+        answer_words=recipe.answer_words,
+        fact_level=config.fact_level,
+        gate_targets=config.gate_order if config.supervise_gates else None,
+        gate=config.gate,
+        learned_stop=config.learned_stop,
+        num_buckets=num_buckets or config.num_buckets,
+        multiple_of=num_devices,
+    )
+
+
+def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say):
+    """Train until a reason to stop; returns the exception that was it, or `None`."""
+    config = recipe.config
+    batches = encode(recipe, train_examples, num_devices=num_devices)
+    valid_batches = encode(recipe, valid_examples, num_devices=num_devices, num_buckets=1)
+    backup = ResumableBackup(run, len(batches))
+    epoch = backup.restore(model)
+    history = read_json(run.history)[:epoch] if run.history.exists() else []
+    if progress(history, patience=config.patience, target_loss=config.target_loss).finished:
+        return None
+    try:
+        model.fit(
+            **training_data(batches, seed=config.seed, first_epoch=epoch),
+            validation_data=evaluation_data(valid_batches),
+            epochs=config.epochs,
+            initial_epoch=epoch,
+            callbacks=[BestWeights(run, config, history), *_tensorboard(run), backup],
+            verbose=verbose,
+        )
+    except TrainingDivergedError as error:
+        return error
+    except KeyboardInterrupt as error:
+        say("\nInterrupted: keeping and evaluating the best weights so far.")
+        return error
+    return None
+
+
+def _tensorboard(run):
+    """Return the TensorBoard callback where TensorFlow, which writes its files, is installed."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return []
+    return [keras.callbacks.TensorBoard(str(run.logs), write_graph=False)]
+
+
+def _measure(model, recipe, run, source, valid_examples, seconds, error):
+    """Load the best weights, save the model, measure it on validation and test questions, and write it all down."""
+    model.load_weights(run.best_weights)
+    run.save_model(model)
+    history = read_json(run.history)
+    state = progress(history, patience=recipe.config.patience, target_loss=recipe.config.target_loss)
+    metrics = {
+        **_errors(model, recipe, source, valid_examples),
+        "status": _STATUS[type(error)] if error else state.finished or "epochs",
+        "epochs": len(history),
+        "best_epoch": state.best_epoch + 1,
+        "seconds": round(seconds, 1),
+        "seed": recipe.config.seed,
+        "parameters": model.count_params(),
+        "versions": versions(),
+    }
+    write_json(run.metrics, metrics)
+    return metrics
+
+
+_STATUS = {TrainingDivergedError: "diverged", KeyboardInterrupt: "interrupted"}
+
+
+def _errors(model, recipe, source, valid_examples):
+    """Measure every task on its validation and test questions; without a test part there is only the first."""
+    vocabulary = Vocabulary(recipe.vocabulary)
+    test_examples = source.load("test", seed=recipe.config.seed)
+    tasks = {}
+    for task in recipe.tasks:
+        valid = evaluate_task(model, vocabulary, recipe, valid_examples[task])
+        row = {"validation_error": valid["error"], "validation_questions": valid["questions"]}
+        if test_examples[task]:
+            row.update(evaluate_task(model, vocabulary, recipe, test_examples[task]))
+        tasks[task] = row
+    return summary({task: {"error": row["validation_error"], **row} for task, row in tasks.items()})
+
+
+def _check_same(stored, given, run):
+    """Raise if a resumed run was begun with other settings; the number of epochs may grow."""
+    for name in ("dataset", "dataset_config", "tasks", "vocabulary", "answer_words"):
+        if getattr(stored, name) != getattr(given, name):
+            raise ValueError(
+                f"--resume: {run.path} was begun with another {name}. Expected: {str(getattr(stored, name))[:200]}. "
+                f"Received: {str(getattr(given, name))[:200]}"
+            )
+    for name, value in stored.config.to_dict().items():
+        if name != "epochs" and value != getattr(given.config, name):
+            raise ValueError(
+                f"--resume: {run.path} was begun with {name}={value!r}. "
+                f"Received: {name}={getattr(given.config, name)!r}"
+            )
