@@ -177,7 +177,8 @@ def test_gradient_reaches_every_weight(case):
 
 
 @each_layer
-def test_gradients_are_those_of_differences(case, float64):
+@pytest.mark.usefixtures("float64")
+def test_gradients_are_those_of_differences(case):
     """Central differences in float64 along one random direction per input and weight."""
     layer = built(case, dtype="float64")
     options = {"training": True} if "answer" in case.inputs else {}

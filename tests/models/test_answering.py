@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+import pytest
+
+from dmn_keras.models import answering_model
+from tests.layers.helpers import numpy
+from tests.models import stories
+from tests.models.test_dmn import assert_close, call, inputs_and_targets, make
+from tests.reference.answer import until_end
+
+
+def asked(setting):
+    return inputs_and_targets(setting, with_answer=False)[0]
+
+
+def test_several_words_are_those_of_the_greedy_model():
+    setting = {"answer_words": 3}
+    model = make(**setting)
+    outputs = numpy(call(model, asked(setting)))
+    answers = answering_model(model).predict(asked(setting), verbose=0)
+    words = [until_end(row, stories.END) for row in outputs["answer"].argmax(-1)]
+    np.testing.assert_array_equal(answers["words"], words)
+    assert answers["words"].dtype == "int32"
+    assert_close({"gates": answers["gates"]}, {"gates": outputs["gates"]}, 1e-6)
+    assert set(answers) == {"words", "log_probability", "gates"}
+
+
+def test_wider_search_is_no_worse_here_and_the_decoder_s_own():
+    setting = {"answer_words": 2}
+    model = make(**setting)
+    narrow, wide = (numpy(call(answering_model(model, beam_width=k), asked(setting))) for k in (1, 5))
+    assert np.all(wide["log_probability"] >= narrow["log_probability"] - 1e-6)
+    assert np.any(wide["log_probability"] > narrow["log_probability"] + 1e-6)
+
+
+def test_one_word_is_the_likeliest():
+    setting = {"learned_stop": True}
+    model = make(**setting)
+    outputs = numpy(call(model, asked(setting)))
+    answers = numpy(call(answering_model(model), asked(setting)))
+    assert set(answers) == {"words", "log_probability", "gates", "stop"}
+    np.testing.assert_array_equal(answers["words"], outputs["answer"].argmax(-1)[:, None])
+    logits = outputs["answer"]
+    largest = logits.max(-1) - np.log(np.exp(logits).sum(-1))
+    np.testing.assert_allclose(answers["log_probability"], largest, atol=1e-5)
+
+
+def test_a_model_of_other_layers_is_refused():
+    inputs = keras.Input((3,))
+    with pytest.raises(ValueError, match=r"No such layer: memory_dropout"):
+        answering_model(keras.Model(inputs, keras.layers.Dense(2)(inputs)))

@@ -1,0 +1,336 @@
+import inspect
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from dmn_keras.layers import DMN_PLUS_FEATURES
+from dmn_keras.models import dmn
+from tests.layers.helpers import numpy, randomize
+from tests.models import stories
+
+UNITS, PASSES, WORDS = 6, 2, 2
+DMN_PLUS = {
+    "fact_scope": "sentence",
+    "input_fusion": True,
+    "gate": "softmax",
+    "gate_features": DMN_PLUS_FEATURES,
+    "episode": "update",
+    "memory_update": "relu",
+    "tie_weights": False,
+}
+SETTINGS = {
+    "2015": {},
+    "2016": DMN_PLUS,
+    "answer-words": {"answer_words": WORDS},
+    "learned-stop": {"learned_stop": True, "episode": "soft"},
+    "fact-per-word": {"fact_level": "word"},
+}
+each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's own: XLA by jit_compile, SavedModel"
+)
+
+
+def make(seed=0, **setting):
+    model = dmn(stories.VOCABULARY_SIZE, **{"units": UNITS, "num_passes": PASSES, **setting})
+    return randomize(model, seed)
+
+
+def inputs_and_targets(setting, count=8, with_answer=True):
+    """What `fit` takes for a model of this setting."""
+    inputs, targets = stories.make(count)
+    if setting.get("fact_level") == "word":
+        inputs["story"] = inputs["story"][:, 0]
+        targets["gates"] = targets["gates"][:, :3]
+    targets["gates"] = np.repeat(targets["gates"][:, None], PASSES, axis=1)
+    if "answer_words" in setting:
+        targets["answer"] = stories.word_by_word(targets["answer"], WORDS)
+        if with_answer:
+            inputs["answer"] = targets["answer"]
+    return inputs, targets
+
+
+def call(model, inputs, **options):
+    return model({name: ops.convert_to_tensor(x) for name, x in inputs.items()}, **options)
+
+
+def compile_model(model, optimizer, **options):
+    model.compile(
+        optimizer,
+        loss={
+            "answer": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "gates": keras.losses.BinaryCrossentropy(),
+        },
+        loss_weights={"answer": 1.0, "gates": 0.5},
+        **options,
+    )
+    return model
+
+
+def assert_close(left, right, atol):
+    assert set(left) == set(right)
+    for name in left:
+        np.testing.assert_allclose(left[name], right[name], rtol=0, atol=atol, err_msg=name)
+
+
+@each_setting
+def test_named_inputs_and_outputs(setting):
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    outputs = call(model, inputs)
+    names = {"answer", "gates"} | ({"stop"} if setting.get("learned_stop") else set())
+    assert set(outputs) == set(model.output) == names
+    assert {tensor.name for tensor in model.inputs} == set(inputs)
+    num_facts = inputs["story"].shape[1]
+    steps = (WORDS + 1,) if "answer_words" in setting else ()
+    assert tuple(outputs["answer"].shape) == (8, *steps, stories.VOCABULARY_SIZE)
+    assert tuple(outputs["gates"].shape) == (8, PASSES, num_facts)
+    assert tuple(model.output["answer"].shape) == (None, *steps, stories.VOCABULARY_SIZE)
+    assert tuple(model.output["gates"].shape) == (None, PASSES, None)
+    real = inputs["story"] > 0
+    real = real if setting.get("fact_level") == "word" else real.any(-1)
+    gates = numpy(outputs["gates"])
+    assert np.all(gates[~np.repeat(real[:, None], PASSES, axis=1)] == 0)
+    assert np.all(gates[np.repeat(real[:, None], PASSES, axis=1)] > 0)
+
+
+def test_the_answer_may_be_left_out():
+    setting = SETTINGS["answer-words"]
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    without = {name: x for name, x in inputs.items() if name != "answer"}
+    assert_close(numpy(call(model, without)), numpy(call(model, inputs)), 0)
+    assert_close(model.predict(without, verbose=0), numpy(call(model, inputs)), 1e-6)
+    forced = numpy(call(model, inputs, training=True))
+    assert np.abs(forced["answer"] - numpy(call(model, without, training=True))["answer"]).max() > 1e-3
+
+
+def sow(inputs):
+    """Put padding between the words and the sentences of stories, and into the question."""
+    story, question = inputs["story"], inputs["question"]
+    if story.ndim == 2:
+        padded, rows = np.zeros((len(story), 6), "int32"), [0, 2, 3]
+        padded[:, rows] = story
+    else:
+        padded, rows = np.zeros((len(story), 7, 5), "int32"), [0, 2, 3, 6]
+        padded[np.ix_(range(len(story)), rows, [0, 1, 4])] = story
+    longer = np.zeros((len(question), 6), "int32")
+    longer[:, [1, 2, 4]] = question
+    return {**inputs, "story": padded, "question": longer}, rows
+
+
+@each_setting
+def test_padding_anywhere_changes_nothing(setting):
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    sown, rows = sow(inputs)
+    outputs = numpy(call(model, sown))
+    assert np.all(np.delete(outputs["gates"], rows, axis=2) == 0)
+    outputs["gates"] = outputs["gates"][:, :, rows]
+    assert_close(outputs, numpy(call(model, inputs)), 5e-6)
+
+
+@each_setting
+def test_a_story_does_not_depend_on_its_batch(setting):
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    whole = numpy(call(model, inputs))
+    for row in (0, 5):
+        alone = numpy(call(model, {name: x[row : row + 1] for name, x in inputs.items()}))
+        assert_close(alone, {name: x[row : row + 1] for name, x in whole.items()}, 5e-6)
+
+
+@each_setting
+@pytest.mark.parametrize("empty", ["story", "question"])
+def test_an_empty_story_or_question_is_finite(setting, empty):
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    inputs[empty] = np.zeros_like(inputs[empty])
+    assert all(np.isfinite(x).all() for x in numpy(call(model, inputs)).values())
+
+
+@each_setting
+def test_a_training_step_moves_every_weight(setting):
+    model = compile_model(make(**setting), keras.optimizers.SGD(1.0), run_eagerly=True)
+    before = numpy([variable.value for variable in model.trainable_variables])
+    history = model.fit(*inputs_and_targets(setting), batch_size=8, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        # A softmax does not change when all its logits move alike.
+        still = setting.get("gate") == "softmax" and variable.path.endswith("/output_bias")
+        assert (np.abs(numpy(variable.value) - old).max() > 1e-6) != still, variable.path
+
+
+@pytest.mark.parametrize("name", ["2015", "answer-words"])
+def test_overfits_32_stories(name):
+    keras.utils.set_random_seed(0)
+    setting = SETTINGS[name]
+    model = compile_model(dmn(stories.VOCABULARY_SIZE, 24, PASSES, **setting), keras.optimizers.Adam(0.03))
+    inputs, targets = inputs_and_targets(setting, 32)
+    history = model.fit(inputs, targets, batch_size=32, epochs=60, verbose=0).history
+    outputs = numpy(call(model, {name: inputs[name] for name in ("story", "question")}))
+    answered = outputs["answer"].argmax(-1)
+    if name == "2015":
+        assert np.all(answered == targets["answer"])
+    else:
+        assert np.all(answered[:, :2] == targets["answer"][:, :2])
+    assert np.all((outputs["gates"][:, -1] > 0.5) == targets["gates"][:, -1])
+    assert history["loss"][-1] < 0.1 * history["loss"][0]
+
+
+LOAD = """
+import pathlib, sys
+import numpy as np
+import keras
+import dmn_keras
+for path in sys.argv[1:]:
+    folder = pathlib.Path(path)
+    model = keras.models.load_model(folder / "model.keras")
+    outputs = model({name: keras.ops.convert_to_tensor(x) for name, x in np.load(folder / "inputs.npz").items()})
+    np.savez(folder / "outputs.npz", **{name: keras.ops.convert_to_numpy(x) for name, x in outputs.items()})
+"""
+
+
+def test_saved_models_give_the_same_to_the_bit_in_a_fresh_process(tmp_path):
+    expected = {}
+    for name in ("2016", "answer-words", "learned-stop"):
+        folder, setting = tmp_path / name, SETTINGS[name]
+        folder.mkdir()
+        inputs, _ = inputs_and_targets(setting, with_answer=False)
+        model = make(**setting)
+        expected[folder] = numpy(call(model, inputs))
+        model.save(folder / "model.keras")
+        np.savez(folder / "inputs.npz", **inputs)
+        again = keras.models.load_model(folder / "model.keras")
+        assert_close(numpy(call(again, inputs)), expected[folder], 0)
+        assert type(again) is type(model)
+    environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
+    root = pathlib.Path(__file__).parents[2]
+    command = [sys.executable, "-c", LOAD, *map(str, expected)]
+    result = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for folder, outputs in expected.items():
+        assert_close(dict(np.load(folder / "outputs.npz")), outputs, 0)
+
+
+@tensorflow_only
+def test_trains_under_xla():
+    model = compile_model(make(num_passes=1), keras.optimizers.SGD(0.1), jit_compile=True)
+    inputs, targets = inputs_and_targets({})
+    targets["gates"] = targets["gates"][:, :1]
+    plain = compile_model(make(num_passes=1), keras.optimizers.SGD(0.1), run_eagerly=True)
+    losses = [m.fit(inputs, targets, batch_size=8, verbose=0).history["loss"][0] for m in (model, plain)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for compiled, eager in zip(model.weights, plain.weights, strict=True):
+        np.testing.assert_allclose(numpy(compiled.value), numpy(eager.value), atol=1e-5)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("name", ["2016", "answer-words"])
+def test_exported_saved_model_gives_the_same(name, tmp_path):
+    import tensorflow as tf
+
+    setting = SETTINGS[name]
+    model = make(**setting)
+    inputs, _ = inputs_and_targets(setting)
+    model.export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    outputs = served.serve({name: tf.constant(x) for name, x in inputs.items()})
+    assert_close(numpy(outputs), numpy(call(model, inputs)), 1e-6)
+    few = {name: tf.constant(x[:3]) for name, x in sow(inputs)[0].items()}
+    assert tuple(served.serve(few)["gates"].shape) == (3, PASSES, 7)
+
+
+VECTORS = np.random.default_rng(4).standard_normal((stories.VOCABULARY_SIZE, UNITS)).astype("float32")
+OTHERS = {
+    "vocabulary_size": stories.VOCABULARY_SIZE + 1,
+    "units": UNITS + 1,
+    "num_passes": PASSES + 1,
+    "embedding_dim": 5,
+    "embedding_scale": 2.0,
+    "answer_words": 2,
+    "fact_level": "word",
+    "fact_scope": "sentence",
+    "input_fusion": True,
+    "gate": "softmax",
+    "gate_features": DMN_PLUS_FEATURES,
+    "episode": "update",
+    "memory_update": "relu",
+    "tie_weights": False,
+    "learned_stop": True,
+    "dropout": 0.5,
+    "l2": 0.1,
+    "word_vectors": VECTORS,
+    "train_word_vectors": False,
+    "name": "other",
+}
+
+
+def test_every_argument_is_listed():
+    assert list(OTHERS) == list(inspect.signature(dmn).parameters)
+
+
+def observed(changes):
+    """All that an argument can change: names, shapes of the weights and the outputs, and results of training."""
+    keras.utils.set_random_seed(1)
+    model = dmn(**{"vocabulary_size": stories.VOCABULARY_SIZE, "units": UNITS, "num_passes": PASSES, **changes})
+    inputs, _ = inputs_and_targets(changes)
+    shapes = [tuple(w.shape) for w in model.trainable_variables] + [model.name]
+    outputs = numpy(call(model, inputs, training=True))
+    return str(shapes), [*outputs.values(), numpy(ops.convert_to_tensor(sum(model.losses, 0.0)))]
+
+
+@pytest.fixture(scope="module")
+def base():
+    again = observed({})
+    base = observed({})
+    assert base[0] == again[0]
+    assert all(np.array_equal(a, b) for a, b in zip(base[1], again[1], strict=True))
+    return base
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_changes_the_model(argument, base):
+    shapes, results = observed({argument: OTHERS[argument]})
+    same = len(results) == len(base[1]) and all(
+        a.shape == b.shape and np.array_equal(a, b) for a, b in zip(results, base[1], strict=True)
+    )
+    assert shapes != base[0] or not same
+
+
+def test_word_vectors_are_taken_and_kept():
+    setting = {"word_vectors": VECTORS, "train_word_vectors": False}
+    model = compile_model(dmn(stories.VOCABULARY_SIZE, UNITS, PASSES, **setting), "sgd", run_eagerly=True)
+    model.fit(*inputs_and_targets({}), batch_size=8, verbose=0)
+    np.testing.assert_array_equal(numpy(model.get_layer("semantic_memory").embeddings), VECTORS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"vocabulary_size": 0}, r"vocabulary_size must be a positive integer. Received: vocabulary_size=0"),
+        ({"embedding_dim": -2}, r"embedding_dim must be a positive integer. Received: embedding_dim=-2"),
+        (
+            {"word_vectors": VECTORS},
+            r"word_vectors must have shape \(vocabulary_size, embedding_dim\) = \(9, 80\). "
+            r"Received: word_vectors.shape=\(14, 6\)",
+        ),
+        ({"num_passes": -1}, r"num_passes must be a positive integer. Received: num_passes=-1"),
+        (
+            {"fact_level": "words"},
+            r"fact_level must be one of sentence, word. Received: 'words'. Did you mean 'word'\?",
+        ),
+        ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
+        ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dmn(**{"vocabulary_size": 9, **arguments})

@@ -1,0 +1,27 @@
+"""The tests of layers and models on every other Keras backend that is installed."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+OTHERS = [name for name in ("tensorflow", "jax", "torch") if name != keras.backend.backend()]
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_layers_and_models_pass_on(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"the {backend} backend is not installed")
+    # These folders alone: this file, which would start the others again, stands outside of them.
+    command = [sys.executable, "-m", "pytest", "tests/layers", "tests/models", "-p", "no:cacheprovider"]
+    # One thread: several would wait for each other, on products as small as these.
+    environment = {**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTEST_ADDOPTS", None)
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    assert " passed" in result.stdout

@@ -1,0 +1,143 @@
+"""Dependencies point one way, and TensorFlow is needed only where it is the point."""
+
+import ast
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "dmn_keras"
+LEAVES = {"errors", "_version"}
+MODELS = {"layers", "losses", "metrics", "models"}
+DATA = {"text", "datasets"}
+MAY_IMPORT = {
+    "_version": set(),
+    "errors": set(),
+    "text": LEAVES,
+    "datasets": LEAVES | {"text"},
+    "layers": LEAVES,
+    "losses": LEAVES | {"layers"},
+    "metrics": LEAVES | {"layers"},
+    "models": LEAVES | {"layers", "losses", "metrics"},
+    "training": LEAVES | DATA | MODELS,
+    "asking": LEAVES | DATA | MODELS | {"training"},
+    "serving": LEAVES | DATA | MODELS | {"training", "asking"},
+}
+"""Part of the package -> the other parts it may import. `cli` and `tuning` may import all."""
+
+TENSORFLOW_IS_THE_POINT = {"dmn_keras/datasets/babi/babi_qa.py"}
+"""Files that may import TensorFlow, or TFDS, at module level."""
+
+SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py"))
+
+
+def imported(node):
+    """The modules an import statement names, as dotted paths."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def parts_imported(path):
+    """The parts of the package, and `tuning`, that a file imports, anywhere in it."""
+    modules = [m for node in ast.walk(ast.parse(path.read_text())) for m in imported(node)]
+    return {m.split(".")[1] for m in modules if m.startswith("dmn_keras.")} | {
+        "tuning" for m in modules if m.split(".")[0] == "tuning"
+    }
+
+
+def part_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_part_has_its_place():
+    parts = {part_of(path) for path in PACKAGE.rglob("*.py")}
+    assert parts - {"__init__", "__main__", "cli"} <= set(MAY_IMPORT)
+    assert {"layers", "models", "datasets", "text"} <= parts
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_dependencies_point_one_way(part):
+    for path in PACKAGE.rglob("*.py"):
+        if part_of(path) == part:
+            assert parts_imported(path) - {part} <= MAY_IMPORT[part], path.relative_to(ROOT)
+
+
+def test_the_scan_sees_imports(tmp_path):
+    source = tmp_path / "source.py"
+    source.write_text("import dmn_keras.text.x\ndef f():\n    from dmn_keras import models\n    import tuning.search\n")
+    assert parts_imported(source) == {"text", "models", "tuning"}
+    assert at_import_time(source) == {"dmn_keras"}
+
+
+def at_import_time(path):
+    """The top-level packages a file imports when it is imported: all statements outside of functions."""
+    found, waiting = set(), list(ast.parse(path.read_text()).body)
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            found |= {module.split(".")[0] for module in imported(node)}
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def test_tensorflow_is_imported_inside_functions():
+    guilty = {
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if at_import_time(path) & {"tensorflow", "tensorflow_datasets", "jax", "torch"}
+    }
+    assert guilty <= TENSORFLOW_IS_THE_POINT
+
+
+def run(code, backend):
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
+            raise ImportError(f"{name} is made to fail")
+sys.meta_path.insert(0, Refuse())
+import dmn_keras
+model = dmn_keras.models.dmn(9, 4, 1)
+print(model.count_params())
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_works_without_tensorflow(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"the {backend} backend is not installed")
+    result = run(WITHOUT_TENSORFLOW, backend)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 0
+
+
+IMPORT_COST = """
+import sys, time
+import keras
+before, start = set(sys.modules), time.process_time()
+import dmn_keras
+print(time.process_time() - start, *set(sys.modules) - before)
+"""
+
+
+def test_import_costs_less_than_a_second_beyond_keras():
+    result = run(IMPORT_COST, keras.backend.backend())
+    assert result.returncode == 0, result.stderr
+    seconds, *modules = result.stdout.split()
+    assert float(seconds) < 1
+    assert not {"tensorflow_datasets", "matplotlib", "keras_tuner"} & set(modules)
