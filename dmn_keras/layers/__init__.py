@@ -7,6 +7,7 @@ from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_encoder import QuestionEncoder
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "FactEncoder",
     "InputFusion",
     "MemoryUpdate",
+    "PositionEncoder",
     "QuestionEncoder",
 ]

@@ -2,7 +2,7 @@
 
 import keras
 
-from dmn_keras.layers import AnswerDecoder, EpisodicMemory, FactEncoder, InputFusion, QuestionEncoder
+from dmn_keras.layers import AnswerDecoder, EpisodicMemory, FactEncoder, InputFusion, PositionEncoder, QuestionEncoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
 
@@ -40,7 +40,7 @@ def dmn(
     embedding_scale=0.3,
     answer_words=None,
     fact_level="sentence",
-    fact_scope="story",
+    fact_encoder="story",
     input_fusion=False,
     gate="sigmoid",
     gate_features=DMN_FEATURES,
@@ -69,8 +69,9 @@ def dmn(
             one word (classification). Defaults to `None`.
         fact_level: `"sentence"` for stories of sentences, a fact each; `"word"` for a single sentence, every word of
             which is a fact. Defaults to `"sentence"`.
-        fact_scope: `"story"` (2015) for one GRU over all sentences, `"sentence"` for a GRU that starts anew with
-            each. Defaults to `"story"`.
+        fact_encoder: `"story"` (2015) for one word GRU over all sentences; `"sentence"` for a word GRU that starts anew
+            with each; `"position"` (2016) for position-weighted sums of word vectors, which leaves the word GRU to the
+            question. Defaults to `"story"`.
         input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
         gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next five. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input. Defaults to the nine of 2015.
@@ -111,6 +112,9 @@ def dmn(
     """
     positive_integer("vocabulary_size", vocabulary_size)
     one_of("fact_level", fact_level, ("sentence", "word"))
+    one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
+    if fact_encoder == "position" and fact_level == "word":
+        raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     embedding_dim = positive_integer("embedding_dim", embedding_dim or units)
@@ -132,14 +136,14 @@ def dmn(
         trainable=train_word_vectors,
         name="semantic_memory",
     )
-    encoder = FactEncoder(units, scope=fact_scope, kernel_regularizer=regularizer, name="fact_encoder")
+    scope = "story" if fact_encoder == "story" else "sentence"
+    encoder = FactEncoder(units, scope=scope, kernel_regularizer=regularizer, name="fact_encoder")
     drop_words = keras.layers.Dropout(dropout, name="word_dropout")
-    drop_facts = keras.layers.Dropout(dropout, name="fact_dropout")
-    facts = encoder(drop_words(semantic_memory(story)))
+    words = drop_words(semantic_memory(story))
+    facts = PositionEncoder(name="position_encoder")(words) if fact_encoder == "position" else encoder(words)
+    facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:
-        facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(drop_facts(facts))
-    else:
-        facts = drop_facts(facts)
+        facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(facts)
     q = QuestionEncoder(name="question_encoder")(encoder(drop_words(semantic_memory(question))))
 
     episodes = EpisodicMemory(

@@ -18,7 +18,8 @@ class Config:
         num_passes: Number of passes, the maximum with `learned_stop`; `None` for as many as the training split's
             questions have supporting facts (at least 2, at most 3), or 3 where it names none.
         fact_level: `"sentence"`, or `"word"` for a fact per word of the story.
-        fact_scope: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew.
+        fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
+            with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016).
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
@@ -56,7 +57,7 @@ class Config:
     embedding_scale: float = 0.3
     num_passes: int | None = None
     fact_level: str = "sentence"
-    fact_scope: str = "story"
+    fact_encoder: str = "story"
     input_fusion: bool = False
     gate: str = "softmax"
     gate_features: str = "dmn"
@@ -115,7 +116,7 @@ class Config:
 
 _CHOICES = {
     "fact_level": ("sentence", "word"),
-    "fact_scope": ("story", "sentence"),
+    "fact_encoder": ("story", "sentence", "position"),
     "gate": ("sigmoid", "softmax"),
     "gate_features": ("dmn", "dmn_plus"),
     "episode": ("mix", "update", "soft"),

@@ -157,7 +157,7 @@ def build(recipe, *, say=print):
 _MODEL_SETTINGS = (
     "embedding_scale",
     "fact_level",
-    "fact_scope",
+    "fact_encoder",
     "input_fusion",
     "gate",
     "episode",
