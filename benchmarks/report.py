@@ -1,0 +1,43 @@
+"""What a measurement is written down with: machine, versions, command; and how it is read back as tables."""
+
+import json
+import os
+import pathlib
+import platform
+import shlex
+import sys
+
+
+def machine():
+    """Describe the machine: CPU model, its cores, and those this process may use."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "cores_used": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _cpu_model():
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def command(module, arguments=None):
+    """Return the command line of this measurement, as one types it in the checkout."""
+    return shlex.join(["python", "-m", f"benchmarks.{module}", *(sys.argv[1:] if arguments is None else arguments)])
+
+
+def write(path, content):
+    """Write a measurement as JSON, making its folder where needed."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def markdown(header, rows):
+    """Lay rows of cells out as a Markdown table, the first column left, the others right."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)

@@ -1,0 +1,199 @@
+"""CPU time of a training step of `dmn`, beside the floor of its own matrix products in the same run.
+
+One thread. Steps of `model.fit` and computations of the floor take turns, so that a change in the machine's speed meets
+both; the medians of both are reported, and their ratio.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import time
+
+from benchmarks import report
+
+WARM_UP = 2
+"""Steps at the start that trace, compile and fill caches, and do not count."""
+
+
+def main(arguments=None):
+    """Measure, print a table, and write a JSON file if asked to; or print the table of JSON files."""
+    options = _parser().parse_args(arguments)
+    if options.table:
+        print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
+        return
+    use_one_thread(options.backend)
+    settings = {
+        "batch": options.batch_size,
+        "words": options.words,
+        "question_words": 4,
+        "units": options.units,
+        "passes": options.passes,
+        "vocabulary": 40,
+    }
+    rows = [measure(facts, options.repeats, options.jit, settings) for facts in options.facts]
+    result = {
+        "command": report.command("training_step", arguments),
+        "machine": report.machine(),
+        "versions": _versions(),
+        "xla": rows[0].pop("xla"),
+        "settings": settings,
+        "rows": [{name: value for name, value in row.items() if name != "xla"} for row in rows],
+    }
+    print(table([result]))
+    if options.json:
+        report.write(options.json, result)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_step", description=__doc__)
+    parser.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
+    parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
+    parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
+    parser.add_argument("--repeats", type=int, default=20, help="steps that count")
+    parser.add_argument("--batch-size", type=int, default=100, help="stories a batch")
+    parser.add_argument("--words", type=int, default=8, help="words a fact")
+    parser.add_argument("--units", type=int, default=80, help="size of facts, question, episode and memory")
+    parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
+    parser.add_argument("--json", metavar="FILE", help="write the measurement")
+    parser.add_argument("--table", metavar="FILE", nargs="+", help="measure nothing, print the table of these files")
+    return parser
+
+
+def use_one_thread(backend):
+    """Choose the backend and hold the process to one core and one thread; before NumPy and Keras are imported."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    for name in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP"):
+        os.environ[f"{name}_THREADS"] = "1"
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+def measure(facts, repeats, jit, settings):
+    """Time steps and floor for one length of story.
+
+    Args:
+        facts: Facts a story.
+        repeats: Steps that count.
+        jit: Whether XLA compiles the step on TensorFlow.
+        settings: Dict of the other arguments of `benchmarks.floor.products`.
+
+    Returns:
+        Dict of `"facts"`, `"xla"` (whether the step was compiled by XLA), `"gflop"` of the products, medians in
+        milliseconds of CPU and wall time of step and floor, `"ratio"` of the CPU medians, and all CPU times.
+    """
+    from benchmarks.floor import Floor, products
+
+    floor = Floor(products(facts=facts, **settings))
+    model, inputs, answers = _model_and_data(facts, WARM_UP + repeats, jit, settings)
+    turns = _take_turns(floor)
+    model.fit(inputs, {"answer": answers}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
+    step, floor_times = turns.steps[WARM_UP:], turns.floors[WARM_UP:]
+    medians = {
+        f"{what}_{kind}_ms": round(1000 * statistics.median(times[i] for times in taken), 2)
+        for what, taken in (("step", step), ("floor", floor_times))
+        for i, kind in enumerate(("cpu", "wall"))
+    }
+    return {
+        "facts": facts,
+        "xla": bool(model.jit_compile),
+        "gflop": round(floor.flops / 1e9, 3),
+        **medians,
+        "ratio": round(medians["step_cpu_ms"] / medians["floor_cpu_ms"], 2),
+        "steps_cpu_ms": [round(1000 * cpu, 1) for cpu, _ in step],
+        "floors_cpu_ms": [round(1000 * cpu, 1) for cpu, _ in floor_times],
+    }
+
+
+def _model_and_data(facts, steps, jit, settings):
+    """Build and compile the model of 2015, and random stories without padding for `steps` steps."""
+    import keras
+    import numpy as np
+
+    from dmn_keras.losses import AnswerCrossentropy
+    from dmn_keras.models import dmn
+
+    keras.utils.set_random_seed(0)
+    model = dmn(settings["vocabulary"], settings["units"], settings["passes"])
+    jit = True if keras.backend.backend() == "jax" else jit
+    model.compile(keras.optimizers.Adam(1e-3), loss={"answer": AnswerCrossentropy()}, jit_compile=jit)
+    rng, stories = np.random.default_rng(0), steps * settings["batch"]
+
+    def ids(*shape):
+        return rng.integers(1, settings["vocabulary"], (stories, *shape), dtype="int32")
+
+    inputs = {"story": ids(facts, settings["words"]), "question": ids(settings["question_words"])}
+    return model, inputs, ids()
+
+
+def _take_turns(floor):
+    """Return a callback that times each step of `fit` and computes the floor after it."""
+    import keras
+
+    class TakeTurns(keras.callbacks.Callback):
+        """Pairs of CPU and wall seconds of each step, and of the floor after it."""
+
+        def __init__(self):
+            super().__init__()
+            self.steps, self.floors = [], []
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.start = _clocks()
+
+        def on_train_batch_end(self, batch, logs=None):
+            # A number of the step's result can be read only when the step is done.
+            float(logs["loss"])
+            self.steps.append(_since(self.start))
+            start = _clocks()
+            floor()
+            self.floors.append(_since(start))
+
+    return TakeTurns()
+
+
+def _clocks():
+    return time.process_time(), time.perf_counter()
+
+
+def _since(start):
+    return tuple(now - then for now, then in zip(_clocks(), start, strict=True))
+
+
+def _versions():
+    import numpy as np
+
+    from dmn_keras.training.evaluation import versions
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {**versions(), "blas of the floor": f"{blas['name']} {blas['version']}"}
+
+
+def table(results):
+    """Lay measurements out as a Markdown table.
+
+    Args:
+        results: List of what the JSON files hold.
+
+    Returns:
+        Text, a line for each measurement and number of facts.
+    """
+    header = ["backend", "facts", "step, CPU ms", "floor, CPU ms", "ratio", "step, wall ms", "floor, wall ms"]
+    rows = [
+        [
+            result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
+            row["facts"],
+            *(f"{row[name]:,.0f}" for name in ("step_cpu_ms", "floor_cpu_ms")),
+            f"{row['ratio']:.1f}",
+            *(f"{row[name]:,.0f}" for name in ("step_wall_ms", "floor_wall_ms")),
+        ]
+        for result in results
+        for row in result["rows"]
+    ]
+    return report.markdown(header, rows)
+
+
+if __name__ == "__main__":
+    main()
