@@ -17,25 +17,34 @@ def read_word_vectors(path, words=None):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is malformed or of another length than the first (file and line are named), or the file
-            is empty.
+        ValueError: If a line is malformed, not UTF-8 or of another length than the first (file and line are named),
+            or the file is empty.
     """
     vectors, dim = {}, None
-    with pathlib.Path(path).open(encoding="utf-8") as lines:
+    with pathlib.Path(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            word, *numbers = line.rstrip("\n").split(" ")
+            try:
+                word, *numbers = line.decode("utf-8").rstrip("\r\n").split(" ")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path}:{number}: not UTF-8 text: {error}.") from error
             dim = len(numbers) if dim is None else dim
             if not numbers or len(numbers) != dim:
                 raise ValueError(f"{path}:{number}: expected a word and {dim or 'some'} numbers, got {len(numbers)}.")
-            if words is not None and word not in words:
-                continue
-            try:
-                vectors[word] = np.array(numbers, dtype="float32")
-            except ValueError as error:
-                raise ValueError(f"{path}:{number}: {error}.") from error
+            if words is None or word in words:
+                vectors[word] = _vector(numbers, f"{path}:{number}")
     if dim is None:
         raise ValueError(f"{path} is empty: expected a word and its numbers on each line.")
     return vectors, dim
+
+
+def _vector(numbers, place):
+    try:
+        vector = np.array(numbers, dtype="float32")
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}.") from error
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{place}: expected finite numbers, got NaN or infinity.")
+    return vector
 
 
 def word_vector_matrix(path, vocabulary, *, seed=0):

@@ -1,0 +1,103 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from dmn_keras.text import Vocabulary
+from dmn_keras.text.word_vectors import read_word_vectors, word_vector_matrix
+
+REAL = pathlib.Path(__file__).parents[2] / "../shared/data/word_vectors/glove.6B.300d.bAbI.txt"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "vectors.txt"
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"], ids=["newline", "none", "CRLF"])
+def test_reads_every_line_whatever_ends_the_last(write, end):
+    vectors, dim = read_word_vectors(write(f"milk 0.5 -1 2e-1\nöl 1 2 3{end}"))
+    assert dim == 3
+    assert list(vectors) == ["milk", "öl"]
+    np.testing.assert_array_equal(vectors["milk"], np.float32([0.5, -1, 0.2]))
+    np.testing.assert_array_equal(vectors["öl"], np.float32([1, 2, 3]))
+    assert vectors["milk"].dtype == np.float32
+
+
+def test_keeps_the_words_asked_for(write):
+    vectors, dim = read_word_vectors(write("a 1 2\nb 3 4\n"), {"b", "c"})
+    assert list(vectors) == ["b"]
+    assert dim == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a 1 2\nb 3\n", 2, "expected a word and 2 numbers, got 1"),
+        ("a 1 2\n\nb 3 4\n", 2, "expected a word and 2 numbers, got 0"),
+        ("a\n", 1, "expected a word and some numbers, got 0"),
+        ("a 1 2\nb 3 4\nc 5 x\n", 3, "could not convert string to float: 'x'"),
+        ("a 1 2\nb 3 nan\n", 2, "expected finite numbers"),
+    ],
+)
+def test_errors_name_file_and_line(write, text, line, said):
+    path = write(text)
+    with pytest.raises(ValueError, match=said) as error:
+        read_word_vectors(path)
+    assert str(error.value).startswith(f"{path}:{line}: ")
+
+
+def test_a_file_in_another_encoding_is_named(write):
+    path = write("a 1 2\nöl 3 4\n", encoding="latin-1")
+    with pytest.raises(ValueError, match="not UTF-8") as error:
+        read_word_vectors(path)
+    assert str(path) in str(error.value)
+
+
+def test_an_empty_file_is_refused(write):
+    with pytest.raises(ValueError, match="is empty: expected a word and its numbers on each line"):
+        read_word_vectors(write(""))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
+        read_word_vectors(tmp_path / "nowhere.txt")
+
+
+def test_matrix_holds_found_vectors_and_draws_the_missing_ones_alike(write):
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.3, 2.0, (400, 50)).round(4)
+    path = write("\n".join(f"w{i} {' '.join(map(str, row))}" for i, row in enumerate(values)))
+    vocabulary = Vocabulary([f"w{i}" for i in range(400)] + [f"x{i}" for i in range(400)])
+    matrix, missing = word_vector_matrix(path, vocabulary, seed=1)
+    assert matrix.shape == (803, 50)
+    assert matrix.dtype == np.float32
+    np.testing.assert_array_equal(matrix[3:403], values.astype("float32"))
+    assert missing == tuple(f"x{i}" for i in range(400))
+    drawn = matrix[403:]
+    assert abs(drawn.mean() - 0.3) < 0.1
+    assert abs(drawn.std() - 2.0) < 0.1
+    assert not matrix[0].any(), "padding is zero"
+    np.testing.assert_array_equal(matrix, word_vector_matrix(path, vocabulary, seed=1)[0])
+    assert (drawn != word_vector_matrix(path, vocabulary, seed=2)[0][403:]).any()
+
+
+def test_a_file_without_any_word_of_the_vocabulary_is_refused(write):
+    with pytest.raises(ValueError, match="holds none of the 4 words of the vocabulary"):
+        word_vector_matrix(write("a 1 2\n"), Vocabulary(["b"]))
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL.name} beside the checkout")
+def test_reads_the_real_file():
+    vectors, dim = read_word_vectors(REAL)
+    assert dim == 300
+    assert len(vectors) == 152
+    np.testing.assert_allclose(vectors["the"][:3], [0.04656, 0.21318, -0.0074364], rtol=1e-6)
+    matrix, missing = word_vector_matrix(REAL, Vocabulary(["kitchen", "the", "zzz-no-word"]))
+    assert missing == ("zzz-no-word",)
+    np.testing.assert_array_equal(matrix[4], vectors["the"])
