@@ -45,7 +45,7 @@ def train_and_validation(source, *, validation_fraction, seed):
     """Load the training and validation questions of all tasks.
 
     Where the data has no validation part, one is cut from the training part by story: all questions about a story are
-    on the same side.
+    on the same side. Validation questions without an answer are left out.
 
     Args:
         source: The `Source`.
@@ -62,6 +62,7 @@ def train_and_validation(source, *, validation_fraction, seed):
     valid = source.load("valid", seed=seed)
     for task in source.tasks:
         _check_answers(train[task], task)
+        valid[task] = [example for example in valid[task] if example.answer]
         if not valid[task]:
             train[task], valid[task] = cut_by_story(train[task], validation_fraction, seed)
         if not train[task] or not valid[task]:

@@ -258,13 +258,13 @@ _STATUS = {TrainingDivergedError: "diverged", KeyboardInterrupt: "interrupted"}
 def _errors(model, recipe, source, valid_examples):
     """Measure every task on its validation and test questions; without a test part there is only the first."""
     vocabulary = Vocabulary(recipe.vocabulary)
-    test_examples = source.load("test", seed=recipe.config.seed)
     tasks = {}
-    for task in recipe.tasks:
+    for task, examples in source.load("test", seed=recipe.config.seed).items():
+        answered = [example for example in examples if example.answer]
         valid = evaluate_task(model, vocabulary, recipe, valid_examples[task])
         row = {"validation_error": valid["error"], "validation_questions": valid["questions"]}
-        if test_examples[task]:
-            row.update(evaluate_task(model, vocabulary, recipe, test_examples[task]))
+        if answered:
+            row.update(evaluate_task(model, vocabulary, recipe, answered))
         tasks[task] = row
     return summary({task: {"error": row["validation_error"], **row} for task, row in tasks.items()})
 

@@ -1,0 +1,94 @@
+import dataclasses
+
+import pytest
+
+from dmn_keras.training.config import Config, parse_settings
+
+
+def test_every_setting_is_documented():
+    for field in dataclasses.fields(Config):
+        assert f"        {field.name}: " in Config.__doc__
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"units": 8.0}, "units must be of type int. Received: units=8.0"),
+        ({"units": "8"}, "units must be of type int. Received: units='8'"),
+        ({"units": True}, "units must be of type int. Received: units=True"),
+        ({"units": None}, "units must be of type int. Received: units=None"),
+        ({"max_facts": 2.5}, "max_facts must be of type int or None. Received: max_facts=2.5"),
+        ({"dropout": True}, "dropout must be of type float. Received: dropout=True"),
+        ({"dropout": float("nan")}, "dropout must be of type float. Received: dropout=nan"),
+        ({"tie_weights": 1}, "tie_weights must be of type bool. Received: tie_weights=1"),
+        ({"word_vectors": 3}, "word_vectors must be of type str or None. Received: word_vectors=3"),
+        ({"units": 0}, "units must be between 1 and 1000000000. Received: units=0"),
+        ({"dropout": 1.0}, "dropout must be between 0.0 and 0.99. Received: dropout=1.0"),
+        ({"seed": -1}, "seed must be between 0 and 4294967295. Received: seed=-1"),
+        ({"epochs": 0}, "epochs must be between 1 and"),
+        ({"gate": "sofmax"}, "gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'?"),
+        ({"jit_compile": "never"}, "jit_compile must be one of True, False, auto. Received: 'never'."),
+        ({"fact_level": "words"}, "fact_level must be one of sentence, word. Received: 'words'. Did you mean 'word'?"),
+    ],
+)
+def test_a_wrong_value_is_refused(settings, message):
+    with pytest.raises(ValueError, match="Received") as error:
+        Config(**settings)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("learning_rat", "learning_rate"), ("unit", "units"), ("passes", "num_passes")]
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name, near):
+    with pytest.raises(ValueError, match=f"--set must be one of units, .*Received: '{name}'. Did you mean '{near}'?"):
+        Config.from_dict({name: 1})
+    with pytest.raises(ValueError, match="Did you mean"):
+        Config().replace(**{name: 1})
+
+
+def test_whole_numbers_are_real_ones_too():
+    dropout = Config(dropout=0).dropout
+    assert dropout == 0.0
+    assert isinstance(dropout, float)
+    assert Config(clip_norm=None).clip_norm is None
+    assert Config(clip_norm=3).clip_norm == 3.0
+
+
+def test_is_frozen_and_goes_through_a_dict():
+    config = Config(units=7, gate="sigmoid", num_passes=2)
+    assert Config.from_dict(config.to_dict()) == config
+    changed = config.replace(units=9)
+    assert (changed.units, changed.gate, config.units) == (9, "sigmoid", 7)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.units = 8
+
+
+def test_parse_settings():
+    settings = parse_settings(
+        [
+            "units=40",
+            "dropout=0.2",
+            "l2=1e-4",
+            "tie-weights=False",
+            "clip_norm=none",
+            "gate=softmax",
+            " jit_compile=true",
+        ]
+    )
+    assert settings == {
+        "units": 40,
+        "dropout": 0.2,
+        "l2": 1e-4,
+        "tie_weights": False,
+        "clip_norm": None,
+        "gate": "softmax",
+        "jit_compile": True,
+    }
+    assert parse_settings(["word_vectors=a=b.txt"]) == {"word_vectors": "a=b.txt"}
+    assert parse_settings(["units=1", "units=2"]) == {"units": 2}
+
+
+def test_parse_settings_without_equals():
+    with pytest.raises(ValueError, match=r"--set must be given as name=value\. Received: 'units'"):
+        parse_settings(["units"])

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from dmn_keras.datasets import Example
+from dmn_keras.training.data import Source, cut_by_story, train_and_validation
+
+
+def questions(stories, per_story=3, task="1"):
+    return [
+        Example((f"fact {s}",), f"question {q}", ("yes",), task=task, story_id=s)
+        for s in range(stories)
+        for q in range(per_story)
+    ]
+
+
+@pytest.mark.parametrize(("fraction", "held_out"), [(0.1, 2), (0.5, 10), (0.0, 1), (0.9, 18), (1.0, 19)])
+def test_the_cut_goes_between_stories(fraction, held_out):
+    examples = questions(20)
+    train, valid = cut_by_story(examples, fraction, seed=0)
+    assert len({e.story_id for e in valid}) == held_out
+    assert not {e.story_id for e in train} & {e.story_id for e in valid}
+    assert sorted(train + valid, key=examples.index) == examples
+    assert train == [e for e in examples if e in train], "in the order given"
+
+
+def test_the_cut_is_seeded():
+    examples = questions(20)
+    assert cut_by_story(examples, 0.5, seed=1) == cut_by_story(examples, 0.5, seed=1)
+    assert cut_by_story(examples, 0.5, seed=1) != cut_by_story(examples, 0.5, seed=2)
+
+
+def write(path, examples):
+    with path.open("w") as lines:
+        for e in examples:
+            record = {"story": e.story, "question": e.question, "task": e.task, "story_id": e.story_id}
+            lines.write(json.dumps({**record, **({"answer": e.answer} if e.answer else {})}) + "\n")
+
+
+def load(folder, **options):
+    return train_and_validation(
+        Source("jsonl", ("1",), str(folder)), **{"validation_fraction": 0.25, "seed": 0, **options}
+    )
+
+
+def test_validation_is_cut_from_training_where_there_is_none(tmp_path):
+    write(tmp_path / "train.jsonl", questions(8))
+    train, valid = load(tmp_path)
+    assert (len(train["1"]), len(valid["1"])) == (18, 6)
+
+
+def test_a_validation_part_of_its_own_is_used(tmp_path):
+    write(tmp_path / "train.jsonl", questions(8))
+    write(tmp_path / "valid.jsonl", questions(2, per_story=1))
+    train, valid = load(tmp_path)
+    assert (len(train["1"]), len(valid["1"])) == (24, 2)
+
+
+def test_validation_questions_without_an_answer_do_not_count(tmp_path):
+    write(tmp_path / "train.jsonl", questions(8))
+    write(tmp_path / "valid.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
+    assert len(load(tmp_path)[1]["1"]) == 6
+
+
+def test_too_few_stories(tmp_path):
+    write(tmp_path / "train.jsonl", questions(1))
+    with pytest.raises(ValueError, match=r"Task 1 of jsonl has too few stories: .* Received: 3 and 0 questions"):
+        load(tmp_path)
+
+
+def test_a_training_question_without_an_answer(tmp_path):
+    write(tmp_path / "train.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
+    with pytest.raises(ValueError, match="Task 1: question 7 of the training part has no answer: 'why'"):
+        load(tmp_path)
