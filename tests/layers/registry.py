@@ -109,6 +109,14 @@ CASES = {
             others={"units": U + 1, "scope": "sentence", "kernel_regularizer": L2},
         ),
         Case(
+            layers.PositionEncoder,
+            {},
+            {"words": random(B, F, W, D)},
+            masks={"mask": word_mask()},
+            padded={"words": "mask"},
+            others={},
+        ),
+        Case(
             layers.InputFusion,
             {"units": U},
             {"facts": random(B, F, D)},

@@ -16,7 +16,7 @@ from tests.models import stories
 
 UNITS, PASSES, WORDS = 6, 2, 2
 DMN_PLUS = {
-    "fact_scope": "sentence",
+    "fact_encoder": "position",
     "input_fusion": True,
     "gate": "softmax",
     "gate_features": DMN_PLUS_FEATURES,
@@ -256,7 +256,7 @@ OTHERS = {
     "embedding_scale": 2.0,
     "answer_words": 2,
     "fact_level": "word",
-    "fact_scope": "sentence",
+    "fact_encoder": "sentence",
     "input_fusion": True,
     "gate": "softmax",
     "gate_features": DMN_PLUS_FEATURES,
@@ -325,6 +325,14 @@ def test_word_vectors_are_taken_and_kept():
         (
             {"fact_level": "words"},
             r"fact_level must be one of sentence, word. Received: 'words'. Did you mean 'word'\?",
+        ),
+        (
+            {"fact_encoder": "bag"},
+            r"fact_encoder must be one of story, sentence, position. Received: 'bag'",
+        ),
+        (
+            {"fact_encoder": "position", "fact_level": "word"},
+            r"fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'",
         ),
         ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
         ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),
