@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import shutil
 
 import keras
+from keras import ops
 
 from dmn_keras.training.run_folder import write_json
 
@@ -78,13 +80,11 @@ class BestWeights(keras.callbacks.Callback):
         self._set_learning_rate(self._progress().halvings)
 
     def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            raise TrainingDivergedError(
-                f"The loss became {logs['loss']} in epoch {len(self.history) + 1}, batch {batch + 1}. "
-                "The best weights before it are kept; a lower learning_rate or clip_norm may help."
-            )
+        self._check_finite("loss", logs["loss"], f"batch {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
+        # The last batch of an epoch may spoil the weights without any training loss that shows it.
+        self._check_finite("validation loss", logs["val_loss"], "after its last batch")
         record = {name: float(value) for name, value in logs.items()}
         accuracy = record.get("val_answer_accuracy", record.get("val_accuracy"))
         self.history.append({**record, "val_error": 1.0 - accuracy})
@@ -95,6 +95,14 @@ class BestWeights(keras.callbacks.Callback):
         self._set_learning_rate(state.halvings)
         self.model.stop_training = state.finished is not None
 
+    def _check_finite(self, name, loss, where):
+        if not math.isfinite(loss):
+            kept = "The best weights before it are kept" if self.history else "There are no weights to keep yet"
+            raise TrainingDivergedError(
+                f"The {name} became {loss} in epoch {len(self.history) + 1}, {where}. "
+                f"{kept}; a lower learning_rate or clip_norm may help."
+            )
+
     def _progress(self):
         return progress(self.history, patience=self.config.patience, target_loss=self.config.target_loss)
 
@@ -102,11 +110,16 @@ class BestWeights(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self.config.learning_rate * 0.5**halvings
 
 
+_DRAWS_OF_EPOCH = 2**20
+"""More than one dropout layer draws in an epoch, so that no two epochs drop the same."""
+
+
 class ResumableBackup(keras.callbacks.BackupAndRestore):
     """`BackupAndRestore` that tells, before `fit`, at which epoch the run goes on.
 
     Keras writes the weights first and the number of the epoch after them. A kill in between leaves a number that is
-    one too low; the optimizer's count of steps, saved with the weights, tells the right one.
+    one too low; the optimizer's count of steps, saved with the weights, tells the right one. What dropout draws in an
+    epoch does not depend on the epochs before, so that it is the same after a resume.
 
     Args:
         run: The `RunFolder`.
@@ -130,7 +143,19 @@ class ResumableBackup(keras.callbacks.BackupAndRestore):
         if not self.run.backup.is_dir():
             return 0
         self.set_model(model)
-        self.on_train_begin()
+        try:
+            self.on_train_begin()
+        except OSError:  # killed while it wrote the first backup: there is no earlier one
+            shutil.rmtree(self.run.backup)
+            return 0
         epoch = int(model.optimizer.iterations) // self.steps_per_epoch
         write_json(self.run.backup / "training_metadata.json", {"epoch": epoch, "batch": 0})
         return epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras' backup leaves out the state of the random generators. Where each starts in an epoch is therefore a
+        # function of its seed and the epoch alone; the second entry of a state counts what was drawn.
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                seed = ops.convert_to_numpy(variable)[0]
+                variable.assign([seed, epoch * _DRAWS_OF_EPOCH % 2**32])
