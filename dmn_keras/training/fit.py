@@ -38,41 +38,56 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
         say: Function that takes a line to tell the user.
 
     Returns:
-        The metrics, as in `metrics.json`.
+        The metrics, as in `metrics.json`; to resume a run that has finished changes nothing.
 
     Raises:
-        FileExistsError: If `output` holds a run and neither `resume` nor `overwrite` is set.
+        FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
         ValueError: If a setting is out of range, the data malformed, or the run in `output` has other settings.
     """
     run = RunFolder(output)
-    if run.exists() and not (resume or overwrite):
-        raise FileExistsError(
-            f"{output} holds a run already. Resume it (--resume), replace it (--overwrite) or choose another --output."
-        )
-    if resume and run.exists() and run.metrics.exists() and "status" in read_json(run.metrics):
-        raise FileExistsError(f"{output} holds a finished run: there is nothing to resume.")
+    if not (resume or overwrite):
+        run.refuse_existing()
+    resume = resume and run.exists()
     start = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     train_examples, valid_examples = train_and_validation(
         source, validation_fraction=config.validation_fraction, seed=config.seed
     )
     recipe = make_recipe(source, config, [e for examples in train_examples.values() for e in examples])
-    if run.exists() and resume:
+    if resume:
         _check_same(run.recipe(), recipe, run)
-    else:
-        run.remove()
-        run.create(recipe)
+        if _finished(run, config):
+            say(f"{output} holds a finished run: there is nothing to resume.")
+            return read_json(run.metrics)
     scope, num_devices = devices(strategy)
     with scope:
         model = build(recipe, say=say)
+    # Not before everything that a mistake in the arguments can stop.
+    if not resume:
+        run.remove()
+    run.create(recipe)
     error = _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say)
     if not run.history.exists():
         raise error
     metrics = _measure(model, recipe, run, source, valid_examples, time.perf_counter() - start, error)
     if isinstance(error, TrainingDivergedError):
         raise error
+    if metrics["status"] in _FINISHED:
+        run.remove_backup()
     return metrics
+
+
+_FINISHED = ("target", "patience")
+
+
+def _finished(run, config):
+    """Return whether a run has nothing left to do: a run cut short by Ctrl-C or too few epochs has."""
+    if not run.metrics.exists():
+        return False
+    metrics = read_json(run.metrics)
+    status = metrics.get("status")
+    return status in _FINISHED or (status == "epochs" and metrics["epochs"] >= config.epochs)
 
 
 def make_recipe(source, config, examples):

@@ -45,7 +45,7 @@ class RunFolder:
     - `model.keras`: the best model;
     - `metrics.json`: what it reaches;
     - `history.json`: losses and metrics of each epoch;
-    - `best.weights.h5`, `backup/`: what a killed run resumes from, removed at its end;
+    - `best.weights.h5`, `backup/`: what an unfinished run resumes from, removed when it has finished;
     - `logs/`: TensorBoard.
 
     Args:
@@ -66,21 +66,38 @@ class RunFolder:
         """Return whether the folder holds a run, finished or not."""
         return self.config.exists()
 
+    def found(self):
+        """Return the runs in this folder: itself, or those in its subfolders, in the order of their tasks."""
+        if self.exists():
+            return [self]
+        runs = [RunFolder(path.parent) for path in self.path.glob("*/config.json")]
+        return sorted(runs, key=lambda run: (len(run.path.name), run.path.name))
+
+    def refuse_existing(self):
+        """Raise if there is a run in this folder or its subfolders.
+
+        Raises:
+            FileExistsError: If there is.
+        """
+        if self.found():
+            raise FileExistsError(
+                f"{self.found()[0].path} holds a run already. "
+                "Resume it (--resume), replace it (--overwrite) or choose another --output."
+            )
+
     def runs(self):
-        """Return the runs in this folder: itself, or those in its subfolders, in the order of their tasks.
+        """Return the runs in this folder, as `found` does.
 
         Raises:
             FileNotFoundError: If there is none.
         """
-        if self.exists():
-            return [self]
-        runs = [RunFolder(path.parent) for path in self.path.glob("*/config.json")]
+        runs = self.found()
         if not runs:
             what = "holds no run" if self.path.is_dir() else "does not exist"
             raise FileNotFoundError(
                 f"{self.path} {what}: expected a folder that `dmn-keras train` wrote (config.json)."
             )
-        return sorted(runs, key=lambda run: (len(run.path.name), run.path.name))
+        return runs
 
     def create(self, recipe):
         """Make the folder and write its `config.json`."""
@@ -90,10 +107,16 @@ class RunFolder:
 
     def remove(self):
         """Remove the files of a run, and nothing else that may lie in the folder."""
-        for path in (self.config, self.model, self.metrics, self.history, self.best_weights):
+        self.remove_backup()
+        for path in (self.config, self.model, self.metrics, self.history):
             path.unlink(missing_ok=True)
-        for path in (self.backup, self.logs):
+        for path in (self.logs, *self.path.glob(f"{_WRITING}*")):
             shutil.rmtree(path, ignore_errors=True)
+
+    def remove_backup(self):
+        """Remove what a finished run does not need any more."""
+        self.best_weights.unlink(missing_ok=True)
+        shutil.rmtree(self.backup, ignore_errors=True)
 
     def recipe(self):
         """Read `config.json`.
@@ -103,10 +126,15 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: If the folder holds no run.
-            ValueError: If the file is damaged or of another format.
+            ValueError: If it holds several, or the file is damaged or of another format.
         """
-        self.runs()
+        runs = self.runs()
+        if runs[0] is not self:
+            names = ", ".join(run.path.name for run in runs)
+            raise ValueError(f"{self.path} holds a run for each task: expected the folder of one of them ({names}).")
         content = read_json(self.config)
+        if not isinstance(content, dict):
+            raise ValueError(f"{self.config} is damaged: it holds no object. Nothing was changed.")
         written = content.get("format")
         if written != FORMAT:
             raise ValueError(
@@ -122,8 +150,10 @@ class RunFolder:
                 vocabulary=tuple(content["vocabulary"]),
                 answer_words=content["answer_words"],
             )
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise ValueError(f"{self.config} is damaged: it lacks {error}. Nothing was changed.") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self.config} is damaged: {error} Nothing was changed.") from error
 
     def load(self):
         """Read the trained model.
@@ -157,6 +187,9 @@ class RunFolder:
             model.save_weights(path)
 
 
+_WRITING = ".writing-"
+
+
 class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
     """Context: a temporary path of the same suffix that takes the place of `path` at the end, if nothing failed."""
 
@@ -164,7 +197,7 @@ class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
         self.path = pathlib.Path(path)
 
     def __enter__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=self.path.parent))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.path.parent))
         return self.folder / self.path.name
 
     def __exit__(self, kind, error, traceback):
