@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from dmn_keras.layers.checks import positive_integer
+
 
 def answering_model(model, *, beam_width=1):
     """Build a functional model that answers, on the layers and weights of a trained one.
@@ -42,7 +44,7 @@ class _AnswerSearch(keras.layers.Layer):
     def __init__(self, decoder, beam_width, **kwargs):
         super().__init__(dtype=decoder.dtype_policy, **kwargs)
         self.decoder = decoder
-        self.beam_width = beam_width
+        self.beam_width = positive_integer("beam_width", beam_width)
 
     def build(self, memory_shape, question_shape):
         """Nothing to build: the decoder has its weights."""

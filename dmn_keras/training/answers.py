@@ -1,6 +1,7 @@
 """A trained model, encoded questions -> answers, with their probability and the gates of each pass."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         answer_words=recipe.answer_words,
         fact_level=recipe.config.fact_level,
     )
-    answerer = answering_model(model, beam_width=beam_width)
+    answerer = _answerer(model, beam_width)
     answers = [None] * len(encoded)
     for num_facts, rows, members in batches.plan():
         inputs, _, _ = batches.batch(num_facts, rows, members)
@@ -53,6 +54,12 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         for row, member in enumerate(members):
             answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe))
     return answers
+
+
+@functools.lru_cache(maxsize=1)
+def _answerer(model, beam_width):
+    """Return the answering model, the same one call after call, so that it is compiled once."""
+    return answering_model(model, beam_width=beam_width)
 
 
 def _num_facts(example, recipe):
