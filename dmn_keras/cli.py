@@ -7,6 +7,8 @@ import json
 import pathlib
 import sys
 
+from dmn_keras.errors import unknown_name
+
 COMMAND = "dmn-keras"
 MAIN_TASKS = "two-supporting-facts"
 MAIN_SETTINGS = {"supervise_gates": True}
@@ -79,11 +81,14 @@ def _add_source(parser, dataset):
 
 def _train(options):
     from dmn_keras.training.fit import TrainingDivergedError, train
+    from dmn_keras.training.run_folder import RunFolder
 
     if (options.resume or options.overwrite) and not options.output:
         raise ValueError("--resume and --overwrite need --output, the run folder they are about.")
     config, source = _config(options), _source(options)
     output = pathlib.Path(options.output or _new_folder(options.dataset))
+    if not (options.resume or options.overwrite):
+        RunFolder(output).refuse_existing()
     print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
     status = 0
     for part, folder in _parts(source, output, options.one_by_one):
@@ -188,13 +193,16 @@ def _evaluate(options):
         if len(runs) > 1:  # one model a task: each answers for its own
             source = dataclasses.replace(source, tasks=tuple(task for task in source.tasks if task in recipe.tasks))
         tasks.update(evaluate_run(run, source, batch_size=options.batch_size, beam_width=options.beam_width))
-    result = summary(tasks)
+    if not tasks:
+        trained = [task for run in runs for task in run.recipe().tasks]
+        raise ValueError(unknown_name("--tasks", options.tasks, trained))
+    content = summary({task: {name: row[name] for name in ("error", "questions")} for task, row in tasks.items()})
     if options.json == "-":
-        print(json.dumps(result, indent=1))
+        print(json.dumps(content, indent=1))
         return 0
-    print(table(result))
+    print(table(summary(tasks)))
     if options.json:
-        write_json(pathlib.Path(options.json), result)
+        write_json(pathlib.Path(options.json), content)
     return 0
 
 
@@ -220,6 +228,6 @@ def _read_story(path):
     """Read a story's text from a file, or from the standard input for `-`."""
     data = sys.stdin.buffer.read() if path == "-" else pathlib.Path(path).read_bytes()
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"--story {path} is not UTF-8 text: {error}") from error
