@@ -105,6 +105,10 @@ class FactEncoder(keras.layers.Layer):
         ends = ops.max(ops.where(mask, position, 0), axis=-1)  # (B, F)
         return zero_where_padded(take_rows(states, ends), ops.any(mask, axis=-1))
 
+    def compute_output_shape(self, words_shape):
+        # Without it Keras traces `call`, which PyTorch does step by step over thousands of stand-in words.
+        return (*words_shape[:2], self.units)
+
     def compute_mask(self, words, previous_mask=None):
         if previous_mask is None or len(words.shape) == 3:
             return previous_mask
