@@ -97,6 +97,13 @@ def test_keras_fills_in_the_mask_and_the_result_carries_one():
     np.testing.assert_array_equal(ops.convert_to_numpy(keras.src.backend.get_keras_mask(facts)), [[True, False, True]])
 
 
+def test_building_a_model_does_not_run_the_words(monkeypatch):
+    """PyTorch would take minutes: unknown sizes stand for thousands of words, which it steps through one by one."""
+    monkeypatch.setattr(FactEncoder, "call", lambda self, words, mask=None: pytest.fail("call was traced"))
+    assert FactEncoder(U)(keras.Input((None, None, D))).shape == (None, None, U)
+    assert FactEncoder(U)(keras.Input((None, D))).shape == (None, None, U)
+
+
 def test_mask_of_the_result():
     encoder = FactEncoder(U)
     story, sentence = ops.convert_to_tensor(STORY), ops.convert_to_tensor(SENTENCE)
