@@ -1,0 +1,77 @@
+"""What the tests of training share: tiny data, a tiny model, and ways to stop a run."""
+
+import contextlib
+import hashlib
+import json
+import random
+
+import keras
+import pytest
+
+from dmn_keras.training.config import Config
+from dmn_keras.training.data import Source
+
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="runs eagerly, on TensorFlow alone"
+)
+without_tracing = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+
+TINY = {
+    "units": 4,
+    "num_passes": 2,
+    "fact_encoder": "position",
+    "dropout": 0.2,
+    "batch_size": 8,
+    "num_buckets": 1,
+    "epochs": 3,
+}
+"""Settings under which a run takes seconds: no GRU over words, few and small batches."""
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Run training steps without tracing them, which takes longer than the few steps of these tests."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def write_stories(folder, *, train=15, valid=6, test=7, several=False):
+    """Write stories of two or three facts, and the place where someone is as answer (two words, if `several`)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(0)
+    for split, count in (("train", train), ("valid", valid), ("test", test)):
+        records = [_record(rng, several) for _ in range(count)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def _record(rng, several):
+    people = rng.sample(["Mary", "John", "Bill"], rng.choice([2, 3]))
+    places = [rng.choice(["park", "office", "home"]) for _ in people]
+    asked = rng.randrange(len(people))
+    answer = ["the", places[asked]] if several else places[asked]
+    story = [f"{person} {place}." for person, place in zip(people, places, strict=True)]
+    return {"story": story, "question": f"Where is {people[asked]}?", "answer": answer, "supporting_facts": [asked]}
+
+
+def own_data(folder, **sizes):
+    """Return the `Source` of such stories, written into `folder`."""
+    return Source("jsonl", ("all",), str(write_stories(folder, **sizes)))
+
+
+def tiny(**settings):
+    return Config(**{**TINY, **settings})
+
+
+def snapshot(folder):
+    """Return a checksum of every file in a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

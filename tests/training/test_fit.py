@@ -1,0 +1,304 @@
+import itertools
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.training import fit
+from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError
+from dmn_keras.training.fit import train
+from dmn_keras.training.run_folder import RunFolder
+from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
+
+pytestmark = [tensorflow_only, without_tracing]
+
+
+@pytest.fixture(autouse=True)
+def _eager():
+    with eagerly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return own_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def whole(source, tmp_path_factory):
+    """The folder of a run of three epochs, with dropout, that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with eagerly():
+        train(source, tiny(), folder, verbose=0)
+    return folder
+
+
+@pytest.fixture
+def run(whole, tmp_path):
+    """A copy of `whole`."""
+    return shutil.copytree(whole, tmp_path / "run")
+
+
+def history(folder):
+    return json.loads((folder / "history.json").read_text())
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def weights(folder):
+    return RunFolder(folder).load()[0].get_weights()
+
+
+def assert_same_run(one, other):
+    """Same losses of every epoch, same weights in the end, to the bit."""
+    assert history(one) == history(other)
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("tasks", "epochs", "best_epoch", "status"):
+        assert metrics(one)[name] == metrics(other)[name]
+
+
+class Killed(BaseException):
+    """Ends training where it is raised; nothing may catch it, as nothing catches SIGKILL."""
+
+
+def stop_in_batch(monkeypatch, error, epoch, batch):
+    original = BestWeights.on_train_batch_end
+
+    def on_train_batch_end(self, number, logs=None):
+        original(self, number, logs)
+        if (len(self.history), number) == (epoch, batch):
+            raise error
+
+    monkeypatch.setattr(BestWeights, "on_train_batch_end", on_train_batch_end)
+
+
+def stop_in_backup(monkeypatch, epoch, *, share):
+    """Kill the run while it backs up: after it has written this share of the weights, before it writes the epoch."""
+
+    def on_epoch_end(self, number, logs=None):
+        if number == epoch:
+            metadata = self._training_metadata_path
+            self._training_metadata_path = metadata + ".never"
+            original(self, number, logs)
+            weights = self.run.backup / "latest.weights.h5"
+            weights.write_bytes(weights.read_bytes()[: int(share * weights.stat().st_size)])
+            (self.run.backup / "training_metadata.json.never").unlink()
+            raise Killed
+        original(self, number, logs)
+
+    original = ResumableBackup.on_epoch_end
+    monkeypatch.setattr(ResumableBackup, "on_epoch_end", on_epoch_end)
+
+
+STOPS = {
+    "in the second epoch": lambda patch: stop_in_batch(patch, Killed, 1, 1),
+    "in the first epoch": lambda patch: stop_in_batch(patch, Killed, 0, 1),
+    "between weights and epoch of the first backup": lambda patch: stop_in_backup(patch, 0, share=1),
+    "between weights and epoch of the second backup": lambda patch: stop_in_backup(patch, 1, share=1),
+    "in the middle of the first backup": lambda patch: stop_in_backup(patch, 0, share=0.5),
+    "in the middle of the second backup": lambda patch: stop_in_backup(patch, 1, share=0.5),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS.keys())
+def test_a_killed_run_resumes_to_the_same_result(stop, whole, source, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        stop(patch)
+        with pytest.raises(Killed):
+            train(source, tiny(), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run/metrics.json").exists()
+    train(source, tiny(), tmp_path / "run", resume=True, verbose=0)
+    assert_same_run(tmp_path / "run", whole)
+
+
+def test_a_run_killed_in_its_evaluation_resumes(monkeypatch, whole, source, run):
+    (run / "metrics.json").unlink()
+    (run / "model.keras").unlink()
+    train(source, tiny(), run, resume=True, verbose=0)
+    assert_same_run(run, whole)
+
+
+def test_an_interrupted_run_keeps_its_best_weights_and_can_go_on(whole, source, tmp_path):
+    said, run = [], tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_batch(patch, KeyboardInterrupt, 1, 0)
+        result = train(source, tiny(), run, verbose=0, say=said.append)
+    assert result == metrics(run)
+    assert (result["status"], result["epochs"], result["best_epoch"]) == ("interrupted", 1, 1)
+    assert result["tasks"]["all"]["questions"] == 7
+    assert "Interrupted" in said[0]
+    RunFolder(run).load()
+    train(source, tiny(), run, resume=True, verbose=0)
+    assert_same_run(run, whole)
+
+
+def test_an_interruption_before_the_first_epoch_has_nothing_to_keep(monkeypatch, source, tmp_path):
+    stop_in_batch(monkeypatch, KeyboardInterrupt, 0, 0)
+    with pytest.raises(KeyboardInterrupt):
+        train(source, tiny(), tmp_path / "run", verbose=0, say=lambda line: None)
+    assert not (tmp_path / "run/model.keras").exists()
+    with pytest.raises(FileNotFoundError, match=r"has no model\.keras yet: the run is not finished"):
+        RunFolder(tmp_path / "run").load()
+
+
+def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path):
+    assert train(source, tiny(epochs=1), tmp_path / "run", verbose=0)["status"] == "epochs"
+    result = train(source, tiny(epochs=3), tmp_path / "run", resume=True, verbose=0)
+    assert result["epochs"] == 3
+    assert_same_run(tmp_path / "run", whole)
+    assert RunFolder(tmp_path / "run").recipe().config.epochs == 3
+
+
+def diverge_at(monkeypatch, call):
+    """Make the loss of one training step NaN; validation calls count too."""
+
+    original, calls = AnswerCrossentropy.call, itertools.count(1)
+
+    def spoiled(self, y_true, y_pred):
+        return original(self, y_true, y_pred) * (float("nan") if next(calls) == call else 1.0)
+
+    monkeypatch.setattr(AnswerCrossentropy, "call", spoiled)
+
+
+def test_a_loss_that_turns_nan_stops_the_run_and_leaves_the_best_weights(monkeypatch, source, tmp_path):
+    train(source, tiny(epochs=1), tmp_path / "good", verbose=0)
+    # An epoch of two batches and one for validation, then the second batch of the next epoch.
+    diverge_at(monkeypatch, 2 + 1 + 2)
+    with pytest.raises(TrainingDivergedError, match=r"loss became nan in epoch 2, batch 2\. The best weights .* kept"):
+        train(source, tiny(), tmp_path / "run", verbose=0)
+    assert metrics(tmp_path / "run")["status"] == "diverged"
+    assert metrics(tmp_path / "run")["tasks"] == metrics(tmp_path / "good")["tasks"]
+    for a, b in zip(weights(tmp_path / "run"), weights(tmp_path / "good"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_loss_that_is_nan_from_the_start_leaves_no_model(monkeypatch, source, tmp_path):
+    diverge_at(monkeypatch, 1)
+    with pytest.raises(TrainingDivergedError, match=r"nan in epoch 1, batch 1\. There are no weights to keep yet"):
+        train(source, tiny(), tmp_path / "run", verbose=0)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) in (["config.json"], ["config.json", "logs"])
+
+
+@pytest.mark.parametrize("where", [".", ".."], ids=["the folder itself", "a folder of runs"])
+def test_a_folder_that_holds_a_run_is_refused(where, source, run):
+    before = snapshot(run)
+    with pytest.raises(FileExistsError, match=r"run holds a run already\. Resume it \(--resume\), replace it"):
+        train(source, tiny(), run / where, verbose=0)
+    assert snapshot(run) == before
+
+
+def test_overwrite_removes_the_files_of_a_run_alone(source, run):
+    (run / "notes.txt").write_text("mine")
+    (run / "logs/old").mkdir(parents=True)
+    (run / ".writing-left-by-a-kill").mkdir()
+    train(source, tiny(epochs=1, seed=1), run, overwrite=True, verbose=0)
+    assert (run / "notes.txt").read_text() == "mine"
+    assert not (run / "logs/old").exists()
+    assert not list(run.glob(".writing*"))
+    assert metrics(run)["seed"] == 1
+    assert len(history(run)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ({"word_vectors": "nowhere.txt"}, r"nowhere\.txt"),
+        (
+            {"supervise_gates": True, "fact_level": "word"},
+            "--supervise-gates needs questions that name",
+        ),
+    ],
+)
+def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, run):
+    before = snapshot(run)
+    with pytest.raises((ValueError, OSError), match=message):
+        train(source, tiny(**mistake), run, overwrite=True, verbose=0)
+    with pytest.raises(ValueError, match="--strategy must be one of auto, one, mirrored"):
+        train(source, tiny(), run, overwrite=True, strategy="mirorred", verbose=0)
+    assert snapshot(run) == before
+
+
+def test_a_finished_run_is_left_alone_when_resumed(source, run):
+    before, said = snapshot(run), []
+    assert train(source, tiny(), run, resume=True, verbose=0, say=said.append) == metrics(run)
+    assert said == [f"{run} holds a finished run: there is nothing to resume."]
+    assert snapshot(run) == before
+
+
+def test_a_run_that_reached_its_target_keeps_no_backup(source, tmp_path):
+    assert train(source, tiny(target_loss=100), tmp_path / "run", verbose=0)["status"] == "target"
+    assert not (tmp_path / "run/backup").exists()
+    assert not (tmp_path / "run/best.weights.h5").exists()
+    before = snapshot(tmp_path)
+    train(source, tiny(target_loss=100, epochs=9), tmp_path / "run", resume=True, verbose=0, say=lambda line: None)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"units": 5}, r"was begun with units=4\. Received: units=5"), ({"seed": 1}, r"was begun with seed=0\.")],
+)
+def test_resuming_under_other_settings_is_refused(settings, message, source, run):
+    before = snapshot(run)
+    with pytest.raises(ValueError, match=f"--resume: .*{message}"):
+        train(source, tiny(**settings), run, resume=True, verbose=0)
+    assert snapshot(run) == before
+
+
+def test_resuming_with_other_data_is_refused(run, tmp_path):
+    with pytest.raises(ValueError, match="was begun with another vocabulary"):
+        train(own_data(tmp_path / "other", several=True), tiny(), run, resume=True, verbose=0)
+
+
+def test_the_metrics_say_all_that_was_promised(run):
+    result = metrics(run)
+    row = result["tasks"]["all"]
+    assert (row["questions"], row["validation_questions"]) == (7, 6)
+    assert 0 <= row["error"] <= 100
+    assert 0 <= row["validation_error"] <= 100
+    assert result["mean_error"] == row["error"]
+    assert result["versions"]["keras"] == keras.__version__
+    assert result["seconds"] > 0
+    assert result["seed"] == 0
+    best = min(range(3), key=lambda i: (history(run)[i]["val_error"], history(run)[i]["val_loss"]))
+    assert result["best_epoch"] == best + 1
+    assert row["validation_error"] == pytest.approx(100 * history(run)[best]["val_error"], abs=1e-3)
+    assert list((run / "logs").rglob("events*")), "TensorBoard"
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("mary 1 0 0.5\noffice 0 1 2\nunused 1 1 1")
+    return str(path)
+
+
+def vectors_of(folder):
+    model, vocabulary, _ = RunFolder(folder).load()
+    matrix = model.get_layer("semantic_memory").get_weights()[0]
+    return {word: matrix[i] for i, word in enumerate(vocabulary.words)}
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_word_vectors_are_frozen_or_tuned(tuned, vectors, source, tmp_path):
+    said = []
+    config = tiny(word_vectors=vectors, train_word_vectors=tuned, epochs=1, fact_encoder="sentence")
+    train(source, config, tmp_path / "run", verbose=0, say=said.append)
+    start = fit.word_vector_matrix(vectors, RunFolder(tmp_path / "run").load()[1], seed=0)[0]
+    assert said == ["Word vectors: 2 words found, 6 missing: bill, home, is, john, park, where"]
+    learned = vectors_of(tmp_path / "run")
+    np.testing.assert_array_equal(start[list(learned).index("mary")], [1, 0, 0.5])
+    changed = {word for i, word in enumerate(learned) if (learned[word] != start[i]).any()}
+    assert changed == ({"mary", "john", "bill", "where", "is", "park", "home", "office", "<end>"} if tuned else set())
+
+
+def test_the_size_of_word_vectors_must_fit(vectors, source, tmp_path):
+    with pytest.raises(ValueError, match=r"embedding_dim must be that of .*, 3\. Received: embedding_dim=4"):
+        train(source, tiny(word_vectors=vectors, embedding_dim=4), tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
