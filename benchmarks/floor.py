@@ -85,30 +85,61 @@ def products(*, batch, facts, words, question_words, units, passes, vocabulary, 
 class Floor:
     """The products of one training step, ready to be computed again and again.
 
+    Libraries differ in how quick their products are, so the floor can be computed by several.
+
     Args:
         products: List of `Product`.
-        dtype: Type of the numbers.
+        library: `"numpy"`, `"tensorflow"` or `"jax"`.
     """
 
-    def __init__(self, products, dtype="float32"):
+    def __init__(self, products, library="numpy"):
         rng = np.random.default_rng(0)
         self.products = products
         self.flops = sum(product.flops for product in products)
-        # Results are written to the same memory each time: getting new memory is no part of a product.
-        self._matrices = [
-            [rng.standard_normal(shape).astype(dtype) for shape in _shapes(product) * 2] for product in products
+        make = _LIBRARIES[library]
+        self._multiply = [
+            make(*(rng.standard_normal(shape).astype("float32") for shape in _shapes(product))) for product in products
         ]
 
     def __call__(self):
-        """Compute all products, forward and backward, in as many threads as NumPy's BLAS has."""
-        for product, (x, k, y, dx, dk, dy) in zip(self.products, self._matrices, strict=True):
+        """Compute all products, forward and backward, in as many threads as the library has.
+
+        Returns:
+            List of `(Y, dX, dK)`, one for each `Product`.
+        """
+        results = []
+        for product, multiply in zip(self.products, self._multiply, strict=True):
             for _ in range(product.times):
-                np.matmul(x, k, out=y)
-                np.matmul(dy, k.T, out=dx)
-                np.matmul(x.T, dy, out=dk)
+                result = multiply()
+            results.append(result)
+        return results
 
 
 def _shapes(product):
-    """Return the shapes of `X`, `K` and `Y`; their gradients have the same."""
+    """Return the shapes of `X`, `K` and `dY`."""
     rows, inner, columns = product.rows, product.inner, product.columns
     return [(rows, inner), (inner, columns), (rows, columns)]
+
+
+def _numpy(x, k, dy):
+    # Results are written to the same memory each time: getting new memory is no part of a product.
+    y, dx, dk = np.empty_like(dy), np.empty_like(x), np.empty_like(k)
+    return lambda: (np.matmul(x, k, out=y), np.matmul(dy, k.T, out=dx), np.matmul(x.T, dy, out=dk))
+
+
+def _tensorflow(x, k, dy):
+    import tensorflow as tf
+
+    x, k, dy = (tf.constant(matrix) for matrix in (x, k, dy))
+    return lambda: (tf.matmul(x, k), tf.matmul(dy, k, transpose_b=True), tf.matmul(x, dy, transpose_a=True))
+
+
+def _jax(x, k, dy):
+    import jax
+
+    matrices = [jax.numpy.asarray(matrix) for matrix in (x, k, dy)]
+    compiled = jax.jit(lambda x, k, dy: (x @ k, dy @ k.T, x.T @ dy))
+    return lambda: jax.block_until_ready(compiled(*matrices))
+
+
+_LIBRARIES = {"numpy": _numpy, "tensorflow": _tensorflow, "jax": _jax}

@@ -1,8 +1,10 @@
 """What `import dmn_keras` costs beyond Keras and its backend, in fresh processes."""
 
 import argparse
+import importlib.metadata
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -55,8 +57,8 @@ def measure(backend, repeats):
         repeats: Number of processes.
 
     Returns:
-        Dict of the backend, median CPU and wall seconds of Keras with its backend and of what the package adds, and
-        the libraries outside Python's own that it loads beyond them.
+        Dict of the backend, versions, median CPU and wall seconds of Keras with its backend and of what the package
+        adds, and the libraries outside Python's own that it loads beyond them.
     """
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", _MEASURE, backend]
@@ -69,7 +71,9 @@ def measure(backend, repeats):
         for name in ("keras", "dmn_keras")
         for i, kind in enumerate(("cpu", "wall"))
     }
-    return {"backend": backend, **medians, "imported": taken[0]["imported"]}
+    versions = {name: importlib.metadata.version(name) for name in ("keras", backend, "numpy")}
+    versions["python"] = platform.python_version()
+    return {"backend": backend, "versions": versions, **medians, "imported": taken[0]["imported"]}
 
 
 def table(results):

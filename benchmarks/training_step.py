@@ -1,7 +1,8 @@
 """CPU time of a training step of `dmn`, beside the floor of its own matrix products in the same run.
 
 One thread. Steps of `model.fit` and computations of the floor take turns, so that a change in the machine's speed meets
-both; the medians of both are reported, and their ratio.
+both; the medians of both are reported, and their ratio. The floor is computed by NumPy's BLAS and by the backend, and
+the quicker of the two counts.
 """
 
 import argparse
@@ -82,30 +83,33 @@ def measure(facts, repeats, jit, settings):
         settings: Dict of the other arguments of `benchmarks.floor.products`.
 
     Returns:
-        Dict of `"facts"`, `"xla"` (whether the step was compiled by XLA), `"gflop"` of the products, medians in
-        milliseconds of CPU and wall time of step and floor, `"ratio"` of the CPU medians, and all CPU times.
+        Dict of `"facts"`; `"xla"`, whether XLA compiled the step; `"gflop"` of the products; `"step"` and `"floor"`,
+        each with median milliseconds of CPU and wall time; `"ratio"` of the CPU medians; `"floors"` by each library.
     """
     from benchmarks.floor import Floor, products
 
-    floor = Floor(products(facts=facts, **settings))
+    shapes = products(facts=facts, **settings)
     model, inputs, answers = _model_and_data(facts, WARM_UP + repeats, jit, settings)
-    turns = _take_turns(floor)
+    turns = _take_turns({library: Floor(shapes, library) for library in ("numpy", os.environ["KERAS_BACKEND"])})
     model.fit(inputs, {"answer": answers}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
-    step, floor_times = turns.steps[WARM_UP:], turns.floors[WARM_UP:]
-    medians = {
-        f"{what}_{kind}_ms": round(1000 * statistics.median(times[i] for times in taken), 2)
-        for what, taken in (("step", step), ("floor", floor_times))
-        for i, kind in enumerate(("cpu", "wall"))
-    }
+    medians = {name: _medians(times[WARM_UP:]) for name, times in turns.times.items()}
+    step = medians.pop("step")
+    quicker = min(medians, key=lambda library: medians[library]["cpu_ms"])
     return {
         "facts": facts,
         "xla": bool(model.jit_compile),
-        "gflop": round(floor.flops / 1e9, 3),
-        **medians,
-        "ratio": round(medians["step_cpu_ms"] / medians["floor_cpu_ms"], 2),
-        "steps_cpu_ms": [round(1000 * cpu, 1) for cpu, _ in step],
-        "floors_cpu_ms": [round(1000 * cpu, 1) for cpu, _ in floor_times],
+        "gflop": round(sum(product.flops for product in shapes) / 1e9, 3),
+        "step": step,
+        "floor": {"by": quicker, **medians[quicker]},
+        "ratio": round(step["cpu_ms"] / medians[quicker]["cpu_ms"], 2),
+        "floors": medians,
     }
+
+
+def _medians(times):
+    """Return the medians of pairs of CPU and wall seconds, in milliseconds, and all of the former."""
+    cpu, wall = ([round(1000 * seconds, 2) for seconds in kind] for kind in zip(*times, strict=True))
+    return {"cpu_ms": round(statistics.median(cpu), 2), "wall_ms": round(statistics.median(wall), 2), "all_cpu_ms": cpu}
 
 
 def _model_and_data(facts, steps, jit, settings):
@@ -129,16 +133,16 @@ def _model_and_data(facts, steps, jit, settings):
     return model, inputs, ids()
 
 
-def _take_turns(floor):
-    """Return a callback that times each step of `fit` and computes the floor after it."""
+def _take_turns(floors):
+    """Return a callback that times each step of `fit` and then each of a dict of floors, in `times`."""
     import keras
 
     class TakeTurns(keras.callbacks.Callback):
-        """Pairs of CPU and wall seconds of each step, and of the floor after it."""
+        """Pairs of CPU and wall seconds: of the steps, and of each floor after each step."""
 
         def __init__(self):
             super().__init__()
-            self.steps, self.floors = [], []
+            self.times = {name: [] for name in ("step", *floors)}
 
         def on_train_batch_begin(self, batch, logs=None):
             self.start = _clocks()
@@ -146,10 +150,11 @@ def _take_turns(floor):
         def on_train_batch_end(self, batch, logs=None):
             # A number of the step's result can be read only when the step is done.
             float(logs["loss"])
-            self.steps.append(_since(self.start))
-            start = _clocks()
-            floor()
-            self.floors.append(_since(start))
+            self.times["step"].append(_since(self.start))
+            for library, floor in floors.items():
+                start = _clocks()
+                floor()
+                self.times[library].append(_since(start))
 
     return TakeTurns()
 
@@ -168,7 +173,7 @@ def _versions():
     from dmn_keras.training.evaluation import versions
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {**versions(), "blas of the floor": f"{blas['name']} {blas['version']}"}
+    return {**versions(), "blas": f"{blas['name']} {blas['version']}"}
 
 
 def table(results):
@@ -180,14 +185,24 @@ def table(results):
     Returns:
         Text, a line for each measurement and number of facts.
     """
-    header = ["backend", "facts", "step, CPU ms", "floor, CPU ms", "ratio", "step, wall ms", "floor, wall ms"]
+    header = [
+        "backend",
+        "facts",
+        "step, CPU ms",
+        "floor, CPU ms",
+        "ratio",
+        "floor by",
+        "step, wall ms",
+        "floor, wall ms",
+    ]
     rows = [
         [
             result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
             row["facts"],
-            *(f"{row[name]:,.0f}" for name in ("step_cpu_ms", "floor_cpu_ms")),
+            *(f"{row[what]['cpu_ms']:,.0f}" for what in ("step", "floor")),
             f"{row['ratio']:.1f}",
-            *(f"{row[name]:,.0f}" for name in ("step_wall_ms", "floor_wall_ms")),
+            row["floor"]["by"],
+            *(f"{row[what]['wall_ms']:,.0f}" for what in ("step", "floor")),
         ]
         for result in results
         for row in result["rows"]
