@@ -18,7 +18,9 @@ without_tracing = pytest.mark.filterwarnings("ignore:Even though the `tf.config.
 
 TINY = {
     "units": 4,
-    "num_passes": 2,
+    "num_passes": 1,
+    "gate": "softmax",
+    "episode": "soft",
     "fact_encoder": "position",
     "dropout": 0.2,
     "batch_size": 8,

@@ -1,0 +1,62 @@
+import math
+
+import pytest
+
+from dmn_keras.training.callbacks import BestWeights, Progress, TrainingDivergedError, progress
+from dmn_keras.training.config import Config
+from dmn_keras.training.run_folder import RunFolder
+
+
+def judge(results, patience=4, target_loss=0.0):
+    """Progress after epochs of these validation errors and losses."""
+    history = [{"val_error": error, "val_loss": loss} for error, loss in results]
+    return progress(history, patience=patience, target_loss=target_loss)
+
+
+def test_before_the_first_epoch():
+    assert judge([]) == Progress(best_epoch=-1, waited=0, halvings=0, finished=None)
+
+
+def test_the_error_decides_and_the_loss_where_errors_are_equal():
+    assert judge([(0.5, 1.0), (0.4, 2.0)]).best_epoch == 1
+    assert judge([(0.5, 1.0), (0.6, 0.1)]).best_epoch == 0
+    assert judge([(0.5, 1.0), (0.5, 0.9)]).best_epoch == 1
+    assert judge([(0.5, 1.0), (0.5, 1.0)]).best_epoch == 0, "the first of equals"
+
+
+def test_patience_and_halvings():
+    results = [(0.5, 1.0)]
+    seen = []
+    for _ in range(4):
+        results.append((0.6, 1.0))
+        seen.append(judge(results))
+    assert [state.waited for state in seen] == [1, 2, 3, 4]
+    assert [state.halvings for state in seen] == [0, 1, 1, 2]
+    assert [state.finished for state in seen] == [None, None, None, "patience"]
+
+
+def test_a_better_epoch_starts_the_patience_anew_and_keeps_the_halvings():
+    worse, better = (0.6, 1.0), (0.4, 1.0)
+    state = judge([(0.5, 1.0), worse, worse, worse, better, worse])
+    assert state == Progress(best_epoch=4, waited=1, halvings=1, finished=None)
+
+
+def test_the_shortest_patience():
+    assert judge([(0.5, 1.0), (0.6, 1.0)], patience=1) == Progress(0, 1, 1, "patience")
+
+
+def test_the_target_is_the_last_epochs_loss():
+    assert judge([(0.5, 0.1)], target_loss=0.2).finished == "target"
+    assert judge([(0.5, 0.2)], target_loss=0.2).finished is None
+    assert judge([(0.5, 0.1), (0.4, 0.3)], target_loss=0.2).finished is None
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_validation_loss_that_is_not_finite_keeps_nothing(loss, tmp_path):
+    callback = BestWeights(RunFolder(tmp_path), Config(), [])
+    with pytest.raises(
+        TrainingDivergedError, match=rf"The validation loss became {loss} in epoch 1, after its last batch"
+    ):
+        callback.on_epoch_end(0, {"loss": 1.0, "val_loss": loss, "val_accuracy": 0.5})
+    assert callback.history == []
+    assert list(tmp_path.iterdir()) == []
