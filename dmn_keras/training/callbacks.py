@@ -22,7 +22,7 @@ class Progress:
         best_epoch: The best epoch so far, from 0; -1 before the first.
         waited: Epochs since the best one.
         halvings: How often the learning rate has been halved.
-        finished: Why training stops here: `"target"`, `"patience"`, or `None` to go on.
+        finished: Why training stops here: `"solved"`, `"patience"`, or `None` to go on.
     """
 
     best_epoch: int = -1
@@ -31,7 +31,7 @@ class Progress:
     finished: str | None = None
 
 
-def progress(history, *, patience, target_loss):
+def progress(history, *, patience, solved_epochs):
     """Judge the epochs so far.
 
     An epoch is better than the best before it if its validation error is lower or, where they are equal, its
@@ -40,7 +40,7 @@ def progress(history, *, patience, target_loss):
     Args:
         history: List of one dict an epoch with `"val_error"` and `"val_loss"`.
         patience: Epochs without a better one after which training stops.
-        target_loss: Training stops once the validation loss is below this.
+        solved_epochs: Training stops once the validation error was 0 in this many epochs in a row.
 
     Returns:
         The `Progress` after the last epoch.
@@ -54,8 +54,8 @@ def progress(history, *, patience, target_loss):
             halvings += 1
     waited = len(history) - 1 - best_epoch
     finished = "patience" if history and waited >= patience else None
-    if history and history[-1]["val_loss"] < target_loss:
-        finished = "target"
+    if len(history) >= solved_epochs and all(logs["val_error"] == 0 for logs in history[-solved_epochs:]):
+        finished = "solved"
     return Progress(best_epoch, waited, halvings, finished)
 
 
@@ -104,7 +104,7 @@ class BestWeights(keras.callbacks.Callback):
             )
 
     def _progress(self):
-        return progress(self.history, patience=self.config.patience, target_loss=self.config.target_loss)
+        return progress(self.history, patience=self.config.patience, solved_epochs=self.config.solved_epochs)
 
     def _set_learning_rate(self, halvings):
         self.model.optimizer.learning_rate = self.config.learning_rate * 0.5**halvings

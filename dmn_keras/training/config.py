@@ -42,7 +42,7 @@ class Config:
         epochs: Most epochs.
         patience: Epochs without a better validation loss before training stops; after half of them the learning rate
             is halved.
-        target_loss: Training stops when the validation loss falls below this.
+        solved_epochs: Training stops once every validation question was answered in this many epochs in a row.
         num_buckets: Most shapes the training stories are padded to.
         validation_fraction: Share of the training stories held out, where the data has no validation part.
         jit_compile: Whether XLA compiles the training step: `True`, `False`, or `"auto"` for Keras' choice.
@@ -78,7 +78,7 @@ class Config:
     batch_size: int = 50
     epochs: int = 200
     patience: int = 30
-    target_loss: float = 0.0
+    solved_epochs: int = 10
     num_buckets: int = 4
     validation_fraction: float = 0.1
     jit_compile: bool | str = "auto"
@@ -139,7 +139,7 @@ _RANGES = {
     "batch_size": (1, _LARGE),
     "epochs": (1, _LARGE),
     "patience": (1, _LARGE),
-    "target_loss": (0.0, _LARGE),
+    "solved_epochs": (1, _LARGE),
     "num_buckets": (1, 1000),
     "validation_fraction": (0.0, 0.9),
     "seed": (0, 2**32 - 1),

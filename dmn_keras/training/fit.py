@@ -221,7 +221,7 @@ def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbos
     backup = ResumableBackup(run, len(batches))
     epoch = backup.restore(model)
     history = read_json(run.history)[:epoch] if run.history.exists() else []
-    if progress(history, patience=config.patience, target_loss=config.target_loss).finished:
+    if progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished:
         return None
     try:
         model.fit(
@@ -252,7 +252,7 @@ def _measure(model, recipe, run, source, valid_examples, seconds, error):
     model.load_weights(run.best_weights)
     run.save_model(model)
     history = read_json(run.history)
-    state = progress(history, patience=recipe.config.patience, target_loss=recipe.config.target_loss)
+    state = progress(history, patience=recipe.config.patience, solved_epochs=recipe.config.solved_epochs)
     metrics = {
         **_errors(model, recipe, source, valid_examples),
         "status": _STATUS[type(error)] if error else state.finished or "epochs",

@@ -7,10 +7,10 @@ from dmn_keras.training.config import Config
 from dmn_keras.training.run_folder import RunFolder
 
 
-def judge(results, patience=4, target_loss=0.0):
+def judge(results, patience=4, solved_epochs=9):
     """Progress after epochs of these validation errors and losses."""
     history = [{"val_error": error, "val_loss": loss} for error, loss in results]
-    return progress(history, patience=patience, target_loss=target_loss)
+    return progress(history, patience=patience, solved_epochs=solved_epochs)
 
 
 def test_before_the_first_epoch():
@@ -45,10 +45,12 @@ def test_the_shortest_patience():
     assert judge([(0.5, 1.0), (0.6, 1.0)], patience=1) == Progress(0, 1, 1, "patience")
 
 
-def test_the_target_is_the_last_epochs_loss():
-    assert judge([(0.5, 0.1)], target_loss=0.2).finished == "target"
-    assert judge([(0.5, 0.2)], target_loss=0.2).finished is None
-    assert judge([(0.5, 0.1), (0.4, 0.3)], target_loss=0.2).finished is None
+def test_solved_once_enough_epochs_in_a_row_have_no_error():
+    right, wrong = (0.0, 0.1), (0.01, 0.1)
+    assert judge([wrong, right, right], solved_epochs=2).finished == "solved"
+    assert judge([right, wrong, right], solved_epochs=2).finished is None
+    assert judge([right], solved_epochs=2).finished is None
+    assert judge([right], solved_epochs=1).finished == "solved"
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

@@ -231,12 +231,13 @@ def test_a_finished_run_is_left_alone_when_resumed(source, run):
     assert snapshot(run) == before
 
 
-def test_a_run_that_reached_its_target_keeps_no_backup(source, tmp_path):
-    assert train(source, tiny(target_loss=100), tmp_path / "run", verbose=0)["status"] == "target"
+def test_a_run_out_of_patience_keeps_no_backup(source, tmp_path):
+    still = {"learning_rate": 0.0, "patience": 1}
+    assert train(source, tiny(**still, epochs=5), tmp_path / "run", verbose=0)["status"] == "patience"
     assert not (tmp_path / "run/backup").exists()
     assert not (tmp_path / "run/best.weights.h5").exists()
     before = snapshot(tmp_path)
-    train(source, tiny(target_loss=100, epochs=9), tmp_path / "run", resume=True, verbose=0, say=lambda line: None)
+    train(source, tiny(**still, epochs=9), tmp_path / "run", resume=True, verbose=0, say=lambda line: None)
     assert snapshot(tmp_path) == before
 
 
