@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import os
+import pathlib
 import platform
 import statistics
 import subprocess
@@ -29,8 +30,11 @@ print(json.dumps({"keras": keras, "dmn_keras": package, "imported": sorted(added
 
 
 def main(arguments=None):
-    """Measure, print a table, and write a JSON file if asked to."""
+    """Measure, print a table, and write a JSON file if asked to; or print the table of JSON files."""
     options = _parser().parse_args(arguments)
+    if options.table:
+        print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
+        return
     result = {
         "command": report.command("import_time", arguments),
         "machine": report.machine(),
@@ -46,6 +50,7 @@ def _parser():
     parser.add_argument("--backends", nargs="+", default=["tensorflow"], choices=("tensorflow", "jax", "torch"))
     parser.add_argument("--repeats", type=int, default=5, help="fresh processes")
     parser.add_argument("--json", metavar="FILE", help="write the measurement")
+    parser.add_argument("--table", metavar="FILE", nargs="+", help="measure nothing, print the table of these files")
     return parser
 
 

@@ -1,0 +1,198 @@
+"""The benchmarks: their formulas against independent counts, their scripts on tiny sizes."""
+
+import importlib.util
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import floor, import_time, invariance, report, training_step
+from dmn_keras.training.answers import RawAnswer, answer_questions
+from dmn_keras.training.config import Config
+from dmn_keras.training.data import Source
+from dmn_keras.training.fit import build, make_recipe
+from dmn_keras.training.run_folder import RunFolder
+
+ROOT = pathlib.Path(__file__).parents[1]
+TINY = {"batch": 3, "facts": 4, "words": 5, "question_words": 2, "units": 6, "passes": 3, "vocabulary": 11}
+
+
+def run(*arguments, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    command = [sys.executable, *arguments]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+# The floor
+
+
+def test_products_of_size_one_counted_by_hand():
+    ones = dict.fromkeys(TINY, 1)
+    word_gru = 3 * 2 + 3 * 2  # three gates, a story of one word and a question of one word: W x and U h
+    gate_once = 1 + 5  # c W; W1's blocks for c, q, c*q, |c-q| and c W q
+    gate_each_pass = 4 + 1  # W1's blocks for m, c*m, |c-m| and c W m; W2
+    attention_gru = 3 + 3
+    memory_update = 3 + 3
+    answer = 2  # [m; q]
+    forward = word_gru + gate_once + gate_each_pass + attention_gru + memory_update + answer
+    assert floor.Floor(floor.products(**ones)).flops == 3 * 2 * forward
+
+
+def test_products_are_those_that_jax_traces():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("the jax backend is not installed")
+    printed = run(__file__, KERAS_BACKEND="jax")
+    expected = sum(product.flops for product in floor.products(**TINY))
+    assert int(printed.split()[-1]) == expected
+
+
+def count_traced_products():
+    """Count the operations of all matrix products in the gradient of `dmn`, as JAX traces it."""
+    import jax
+
+    from dmn_keras.losses import AnswerCrossentropy
+    from dmn_keras.models import dmn
+
+    model = dmn(TINY["vocabulary"], TINY["units"], TINY["passes"])
+    story = np.ones((TINY["batch"], TINY["facts"], TINY["words"]), "int32")
+    question, answer = np.ones((TINY["batch"], TINY["question_words"]), "int32"), np.ones(TINY["batch"], "int32")
+    fixed = [variable.value for variable in model.non_trainable_variables]
+
+    def loss(trained):
+        outputs, _ = model.stateless_call(trained, fixed, {"story": story, "question": question}, training=True)
+        return AnswerCrossentropy()(answer, outputs["answer"])
+
+    return _flops(jax.make_jaxpr(jax.grad(loss))([variable.value for variable in model.trainable_variables]).jaxpr)
+
+
+def _flops(jaxpr):
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            left = equation.invars[0].aval.shape
+            ((summed, _), _) = equation.params["dimension_numbers"]
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in summed)
+        inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        total += times * sum(_flops(part) for part in inner if hasattr(part, "eqns"))
+    return total
+
+
+@pytest.mark.parametrize("library", ["numpy", "tensorflow", "jax"])
+def test_floor_computes_each_product_and_its_gradients(library):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    products = [floor.Product("one", rows=5, inner=3, columns=2, times=2), floor.Product("two", 4, 1, 3)]
+    timed = floor.Floor(products, library)
+    assert timed.flops == 2 * 3 * 2 * (5 * 3 * 2) + 3 * 2 * (4 * 1 * 3)
+    rng = np.random.default_rng(0)
+    for product, (y, dx, dk) in zip(products, timed(), strict=True):
+        rows, inner, columns = product.rows, product.inner, product.columns
+        x, k, dy = (rng.standard_normal(shape) for shape in ((rows, inner), (inner, columns), (rows, columns)))
+        np.testing.assert_allclose(y, np.einsum("ri,ic->rc", x, k), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(dx, np.einsum("rc,ic->ri", dy, k), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(dk, np.einsum("ri,rc->ic", x, dy), rtol=1e-4, atol=1e-5)
+
+
+# The scripts
+
+
+def test_training_step_measures_and_prints_what_it_writes(tmp_path, capsys):
+    backend = keras.backend.backend()
+    if backend == "torch":
+        pytest.skip("training_step measures TensorFlow and JAX")
+    file = tmp_path / "sub" / "step.json"
+    sizes = ["--facts", "2", "3", "--batch-size", "2", "--words", "3", "--units", "4", "--passes", "1"]
+    options = ["--backend", backend, *sizes, "--repeats", "3", "--json", str(file)]
+    printed = run("-m", "benchmarks.training_step", *options)
+    result = json.loads(file.read_text())
+    assert [row["facts"] for row in result["rows"]] == [2, 3]
+    assert result["command"].startswith(f"python -m benchmarks.training_step --backend {backend} --facts 2 3")
+    assert result["machine"]["cores_used"] == 1
+    assert result["versions"]["backend"].startswith(backend)
+    for row in result["rows"]:
+        assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
+        assert row["floor"]["cpu_ms"] == min(row["floors"][library]["cpu_ms"] for library in ("numpy", backend))
+        assert row["ratio"] > 1  # of sizes as small as these the products are the least part
+    assert training_step.table([result]) in printed
+    training_step.main(["--table", str(file)])
+    assert capsys.readouterr().out.strip() == training_step.table([result])
+
+
+def test_import_adds_little_to_keras(tmp_path, capsys):
+    file = tmp_path / "import.json"
+    import_time.main(["--backends", keras.backend.backend(), "--repeats", "1", "--json", str(file)])
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["dmn_keras_cpu_s"] < 1
+    assert row["imported"] == []
+    assert import_time.table([{"rows": [row]}]) in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run folder whose model was never trained: its answers are as good as any to be compared."""
+    source = Source("stories", ("two-supporting-facts",))
+    examples = source.load("test")[source.tasks[0]][:200]
+    recipe = make_recipe(source, Config(units=8, num_passes=1), examples)
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "two")
+    folder.create(recipe)
+    model = build(recipe)
+    model.optimizer.build(model.trainable_variables)  # as `fit` does
+    folder.save_model(model)
+    return folder
+
+
+def test_invariance_finds_no_changed_answer(run_folder, tmp_path, capsys):
+    file = tmp_path / "invariance.json"
+    options = ["--questions", "9", "--batch-sizes", "4", "--json", str(file)]
+    assert invariance.main([str(run_folder.path), *options]) == 0
+    result = json.loads(file.read_text())
+    variants = result["runs"]["two"]["variants"]
+    names = ["batches of 4", "in reversed order", "more padding"]
+    assert [variant["name"] for variant in variants] == names
+    assert result["runs"]["two"]["questions"] == 9
+    assert result["changed"] == 0
+    assert max(variant["gate_difference"] for variant in variants) < 1e-5
+    assert invariance.table(result) in capsys.readouterr().out
+
+
+def test_invariance_really_pads(run_folder):
+    encoded = invariance.load_questions(run_folder, limit=3)
+    model, _, recipe = run_folder.load()
+    padded = invariance.answer_padded(model, recipe, encoded, more_facts=5)
+    plain = answer_questions(model, recipe, encoded)
+    assert all(a.gates.shape[1] >= b.gates.shape[1] + 5 for a, b in zip(padded, plain, strict=True))
+    assert all(not a.gates[:, b.gates.shape[1] :].any() for a, b in zip(padded, plain, strict=True))
+
+
+def test_invariance_counts_changed_answers(run_folder, monkeypatch):
+    def answer(word, gate):
+        return RawAnswer((word,), 0.5, np.full((1, 2), gate))
+
+    found = invariance.compare("x", [answer(3, 0.25), answer(4, 0.25)], [answer(3, 0.5), answer(5, 0.25)])
+    assert found == {"name": "x", "changed": 1, "gate_difference": 0.25, "probability_difference": 0.0}
+    monkeypatch.setattr(invariance, "measure", lambda *_: {"questions": 2, "variants": [found]})
+    assert invariance.main([str(run_folder.path), "--questions", "2"]) == 1
+
+
+def test_command_is_one_that_can_be_typed():
+    assert report.command("floor", ["--json", "a b.json"]) == "python -m benchmarks.floor --json 'a b.json'"
+
+
+def test_readme_shows_the_tables_of_the_measured_files():
+    readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for name, table in (("training_step", training_step.table), ("import_time", import_time.table)):
+        files = sorted((ROOT / "benchmarks" / "results_speed").glob(f"{name}_*.json"))
+        assert table([json.loads(file.read_text(encoding="utf-8")) for file in files]) in readme
+
+
+if __name__ == "__main__":
+    print(count_traced_products())
