@@ -161,9 +161,10 @@ def _parts(source, output, one_by_one):
 def _say_result(metrics, folder):
     from dmn_keras.training.evaluation import table
 
+    tested = all("questions" in row for row in metrics["tasks"].values())
     print(
         f"\n{metrics['epochs']} epochs in {metrics['seconds']:.0f} s, stopped by {metrics['status']}; "
-        f"best epoch {metrics['best_epoch']}. Test questions:"
+        f"best epoch {metrics['best_epoch']}. {'Test' if tested else 'Validation (not every task has test)'} questions:"
     )
     print(table(metrics))
     print(f"Model and metrics are in {folder}.\n")

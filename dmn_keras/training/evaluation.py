@@ -107,7 +107,7 @@ def table(result):
     """Lay a `summary` out as lines for the terminal.
 
     Args:
-        result: What `summary` returned.
+        result: What `summary` returned; a task without `"questions"` has `"validation_questions"`.
 
     Returns:
         Text of one line a task and one for the mean.
@@ -117,7 +117,8 @@ def table(result):
     for task, row in result["tasks"].items():
         recall = f"{row['gate_recall']:.1f}" if "gate_recall" in row else "-"
         failed = "  failed" if row["error"] > FAILED_ABOVE else ""
-        lines.append(f"{task:>{width}}  {row['questions']:>9}  {row['error']:>7.1f}  {recall:>13}{failed}")
+        questions = row.get("questions", row.get("validation_questions"))
+        lines.append(f"{task:>{width}}  {questions:>9}  {row['error']:>7.1f}  {recall:>13}{failed}")
     lines.append(f"{'mean':>{width}}  {'':>9}  {result['mean_error']:>7.2f}  {'':>13}  {result['failed']} failed")
     return "\n".join(lines)
 
