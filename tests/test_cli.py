@@ -1,0 +1,411 @@
+"""The commands from end to end, in this process, on tiny stories; steps run eagerly, which is quicker for so few."""
+
+import contextlib
+import io
+import json
+import shutil
+import sys
+
+import pytest
+
+from dmn_keras import cli
+from dmn_keras.datasets import registry
+from dmn_keras.datasets.stories import generate
+from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.training.run_folder import FORMAT
+from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
+from tests.training.test_fit import stop_in_batch
+
+pytestmark = [tensorflow_only, without_tracing]
+
+SETTINGS = [part for name, value in {**TINY, "epochs": 2}.items() for part in ("--set", f"{name}={value}")]
+STORIES = ["--dataset", "stories", "--config", "num_facts=3", "--seed", "0"]
+[KNOWN] = generate("two-supporting-facts", num_examples=1, num_facts=3, seed=0)
+"""A story whose words are known: the first that the run is trained on."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny_and_eager():
+    with pytest.MonkeyPatch.context() as patch, eagerly():
+        patch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 14, "valid": 6, "test": 11})
+        yield
+
+
+def run(*arguments):
+    """Run the command line; returns exit status, standard output and standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.main([str(argument) for argument in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def train(*arguments):
+    return run("train", *SETTINGS, "--verbose", 0, *arguments)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of one generated task with supervised gates, and what the command printed."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    tasks = ["--tasks", "two-supporting-facts"]
+    status, out, err = train(*STORIES, *tasks, "--set", "num_passes=2", "--supervise-gates", "--output", folder)
+    assert status == 0, err
+    return folder, out
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    """Two runs in one folder; the answers of the second task are lists."""
+    folder = tmp_path_factory.mktemp("one") / "runs"
+    status, _, err = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", folder)
+    assert status == 0, err
+    return folder
+
+
+@pytest.fixture
+def story(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text(f"{' '.join(KNOWN.story[:2])}\n{KNOWN.story[2]}")
+    return path
+
+
+def ask(folder, story, *arguments, question=KNOWN.question):
+    return run("ask", folder, "--story", story, "--question", question, *arguments)
+
+
+def test_train_shows_the_errors_and_one_answered_question(trained):
+    folder, out = trained
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert f"Training on stories, task two-supporting-facts, into {folder}" in out
+    assert "2 epochs in" in out
+    assert f"{metrics['tasks']['two-supporting-facts']['error']:.1f}" in out
+    assert "gate recall" in out
+    assert "Question: Where is the " in out
+    assert "pass 1  pass 2" in out
+    assert json.loads((folder / "config.json").read_text())["config"]["supervise_gates"] is True
+
+
+def test_evaluate_writes_the_promised_json_whatever_the_batch_size(trained, tmp_path):
+    contents = []
+    for batch_size in (1, 7, 100):
+        file = tmp_path / f"{batch_size}.json"
+        status, out, err = run("evaluate", trained[0], "--batch-size", batch_size, "--json", file)
+        assert status == 0, err
+        contents.append(json.loads(file.read_text()))
+    assert "gate recall %" in out
+    assert contents[0] == contents[1] == contents[2]
+    tested = json.loads((trained[0] / "metrics.json").read_text())["tasks"]["two-supporting-facts"]
+    assert contents[0] == {
+        "tasks": {"two-supporting-facts": {"error": tested["error"], "questions": 11}},
+        "mean_error": tested["error"],
+        "failed": int(tested["error"] > 5),
+    }
+
+
+def test_evaluate_prints_json_alone(trained):
+    status, out, _ = run("evaluate", trained[0], "--json", "-")
+    assert status == 0
+    assert set(json.loads(out)) == {"tasks", "mean_error", "failed"}
+
+
+def test_evaluate_on_other_stories_and_tasks(trained):
+    status, out, _ = run(
+        "evaluate", trained[0], "--tasks", "counting,coreference", "--config", "num_facts=9", "--json", "-"
+    )
+    assert status == 0
+    assert list(json.loads(out)["tasks"]) == ["counting", "coreference"]
+
+
+def test_ask_prints_a_table(trained, story):
+    status, out, err = ask(trained[0], story)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert "(probability 0." in lines[0]
+    assert lines[2].split() == ["pass", "1", "pass", "2"]
+    assert [line.split("  ")[0] for line in lines[3:]] == list(KNOWN.story)
+
+
+def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
+    status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
+    content = json.loads(out)
+    assert status == 0
+    assert list(content) == ["answer", "probability", "facts", "gates"]
+    assert isinstance(content["answer"], str)
+    assert 0 < content["probability"] <= 1
+    assert len(content["facts"]) == 3
+    assert [len(gates) for gates in content["gates"]] == [3, 3]
+    assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ask_reads_the_standard_input(trained, story, monkeypatch):
+    # A byte order mark is no word.
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + story.read_bytes())))
+    status, out, err = ask(trained[0], "-")
+    assert (status, out, err) == ask(trained[0], story)
+    assert status == 0
+
+
+def test_unknown_words_are_answered_and_named(trained, story):
+    status, out, err = ask(trained[0], story, "--json", question="Where is zoe's unicorn?")
+    assert status == 0
+    assert json.loads(out)["answer"]
+    assert err == "warning: the model does not know the words zoe's, unicorn\n"
+
+
+def test_one_model_a_task(one_by_one):
+    assert sorted(path.name for path in one_by_one.iterdir()) == ["counting", "lists"]
+    status, out, _ = run("evaluate", one_by_one, "--json", "-")
+    assert status == 0
+    content = json.loads(out)
+    assert set(content["tasks"]) == {"counting", "lists"}
+    assert [row["questions"] for row in content["tasks"].values()] == [11, 11]
+    status, out, _ = run("evaluate", one_by_one, "--tasks", "lists", "--beam-width", 3, "--json", "-")
+    assert status == 0
+    assert list(json.loads(out)["tasks"]) == ["lists"]
+
+
+def test_answers_of_several_words(one_by_one, story):
+    for width in (1, 3):
+        status, out, _ = ask(one_by_one / "lists", story, "--json", "--beam-width", width, question="What has John?")
+        assert status == 0
+        assert "<end>" not in json.loads(out)["answer"]
+
+
+def test_resuming_one_by_one_goes_on_where_it_was(one_by_one, tmp_path):
+    folder = shutil.copytree(one_by_one, tmp_path / "runs")
+    shutil.rmtree(folder / "lists")
+    arguments = [*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", folder]
+    before = snapshot(folder / "counting")
+    status, out, err = train(*arguments, "--resume")
+    assert status == 0, err
+    assert f"{folder / 'counting'} holds a finished run" in out
+    assert snapshot(folder / "counting") == before
+    assert (folder / "lists/model.keras").exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["learned_stop=true", "supervise_gates=true", "num_passes=2"],
+        ["fact_level=word", "fact_encoder=sentence"],
+    ],
+    ids=["learned stop", "facts of words"],
+)
+def test_own_data_and_other_models(settings, story, tmp_path):
+    data = write_stories(tmp_path / "data")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    source = ["--dataset", "jsonl", "--data-dir", data]
+    status, out, err = train(*source, *chosen, "--output", tmp_path / "run")
+    assert status == 0, err
+    assert "Question: Where is" in out
+    status, out, _ = run("evaluate", tmp_path / "run", "--data-dir", data, "--json", "-")
+    assert status == 0
+    assert json.loads(out)["tasks"]["all"]["questions"] == 7
+    status, out, _ = ask(tmp_path / "run", story, "--json")
+    assert status == 0
+    assert json.loads(out)["gates"]
+
+
+def test_own_data_without_a_test_part(tmp_path):
+    data = write_stories(tmp_path / "data")
+    (data / "test.jsonl").unlink()
+    source = ["--dataset", "jsonl", "--data-dir", data]
+    status, out, err = train(*source, "--epochs", 1, "--output", tmp_path / "run")
+    assert status == 0, err
+    assert "Question: Where is" in out
+    status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data)
+    assert status == 2
+    assert "Task all of jsonl has no test questions with answers to evaluate on" in err
+
+
+def test_ctrl_c_keeps_and_shows_what_there_is(monkeypatch, tmp_path):
+    stop_in_batch(monkeypatch, KeyboardInterrupt, 1, 0)
+    status, out, _ = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", tmp_path / "run")
+    assert status == 130
+    assert "Interrupted: keeping and evaluating the best weights so far." in out
+    assert "1 epochs in" in out
+    assert "stopped by interrupted" in out
+    assert not (tmp_path / "run/lists").exists(), "the next task is not begun"
+
+
+def test_ctrl_c_before_there_is_anything(monkeypatch, tmp_path):
+    stop_in_batch(monkeypatch, KeyboardInterrupt, 0, 0)
+    status, _, err = train(*STORIES, "--tasks", "counting", "--output", tmp_path / "run")
+    assert (status, err) == (130, "dmn-keras train: interrupted\n")
+
+
+def test_a_loss_that_is_nan(monkeypatch, tmp_path):
+    monkeypatch.setattr(AnswerCrossentropy, "call", lambda self, y_true, y_pred: float("nan") * y_pred[:, 0])
+    status, _, err = train(*STORIES, "--tasks", "counting", "--output", tmp_path / "run")
+    assert status == 1
+    assert err.startswith("dmn-keras train: error: The loss became nan in epoch 1, batch 1.")
+
+
+def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
+    from dmn_keras.training import fit
+
+    def stop(source, config, output, **options):
+        raise ValueError(f"{source.dataset} {source.tasks} {config.to_dict()} {output}")
+
+    monkeypatch.setattr(fit, "train", stop)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/stories-1").mkdir(parents=True)
+    status, _, err = run("train", "--set", "units=7", "--seed", 3)
+    assert status == 2
+    assert f"stories ('{cli.MAIN_TASKS}',)" in err
+    assert "runs/stories-2" in err
+    for name, value in {**cli.MAIN_SETTINGS, "units": 7, "seed": 3}.items():
+        assert f"'{name}': {value!r}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--dataset", "babbi"],
+            "dataset must be one of babi, stories, jsonl. Received: 'babbi'. Did you mean 'babi'?",
+        ),
+        (["--tasks", "countin"], "Received: 'countin'. Did you mean 'counting'?"),
+        (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),
+        (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
+        (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
+        (["--set", "unit=3"], "--set must be one of units, "),
+        (["--set", "unit=3"], "Did you mean 'units'?"),
+        (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
+        (["--set", "units=many"], "units must be of type int. Received: units='many'"),
+        (["--epochs", "0"], "epochs must be between 1 and "),
+        (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),
+        (["--dataset", "babi", "--data-dir", "nowhere"], "nowhere"),
+        (["--dataset", "babi", "--data-dir", "."], "Expected the archive"),
+        (["--dataset", "jsonl", "--data-dir", "nowhere"], "expected a folder with train.jsonl, or one .jsonl file"),
+        (["--dataset", "jsonl", "--data-dir", "."], "it holds: nothing"),
+        (["--dataset", "jsonl"], "data_dir (--data-dir) is required for dataset 'jsonl'"),
+        (["--set", "word_vectors=nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_mistakes_in_train_are_named_and_leave_nothing(arguments, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("train", *arguments, "--output", tmp_path / "run")
+    assert status == 2
+    assert err.startswith("dmn-keras train: error: ")
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_and_overwrite_need_a_folder():
+    for flag in ("--resume", "--overwrite"):
+        status, _, err = run("train", flag)
+        assert status == 2
+        assert "--resume and --overwrite need --output, the run folder they are about." in err
+
+
+def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
+    for folder, arguments in ((trained[0], []), (one_by_one, []), (one_by_one, ["--one-by-one"])):
+        before = snapshot(folder)
+        status, _, err = train(*STORIES, "--tasks", "lists", *arguments, "--output", folder)
+        assert status == 2
+        assert "holds a run already. Resume it (--resume), replace it (--overwrite)" in err
+        assert snapshot(folder) == before
+
+
+def test_resuming_under_other_settings_is_refused(trained):
+    status, _, err = train(*STORIES, "--tasks", "two-supporting-facts", "--resume", "--output", trained[0])
+    assert status == 2
+    assert "was begun with num_passes=2. Received: num_passes=1" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tasks", "listz"], "Did you mean 'lists'?"),
+        (["--dataset", "storys"], "Did you mean 'stories'?"),
+        (["--config", "num_facs=3"], "Did you mean 'num_facts'?"),
+        (["--batch-size", "0"], "batch_size must be a positive integer. Received: batch_size=0"),
+        (["--beam-width", "0"], "beam_width must be a positive integer. Received: beam_width=0"),
+    ],
+)
+def test_mistakes_in_evaluate(arguments, message, trained):
+    status, _, err = run("evaluate", trained[0], *arguments)
+    assert status == 2
+    assert err.startswith("dmn-keras evaluate: error: ")
+    assert message in err
+
+
+def test_a_task_that_no_run_has(one_by_one):
+    status, _, err = run("evaluate", one_by_one, "--tasks", "coreference")
+    assert status == 2
+    assert "--tasks must be one of lists, counting. Received: 'coreference'." in err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "ask"])
+def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
+    arguments = ["--story", story, "--question", "Where?"] if command == "ask" else []
+
+    def error_of(folder):
+        before = snapshot(folder)
+        status, _, err = run(command, folder, *arguments)
+        assert status == 2
+        assert snapshot(folder) == before
+        return err
+
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    assert "does not exist: expected a folder that `dmn-keras train` wrote" in error_of(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "holds no run" in error_of(tmp_path / "empty")
+    (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
+    assert "model.keras cannot be read, it is damaged" in error_of(folder)
+    (folder / "model.keras").unlink()
+    assert "has no model.keras yet" in error_of(folder)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
+    assert "was written in format 99" in error_of(folder)
+    config.write_text("{")
+    assert "config.json is damaged" in error_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "story must hold at least one word. Received an empty story"),
+        (b" .\n\n", "story must hold at least one word"),
+        ("Zürich ist schön.".encode("latin-1"), "story.txt is not UTF-8 text"),
+        (None, "No such file or directory"),
+    ],
+)
+def test_mistakes_in_a_story(content, message, trained, tmp_path):
+    path = tmp_path / "story.txt"
+    if content is not None:
+        path.write_bytes(content)
+    status, out, err = ask(trained[0], path)
+    assert (status, out) == (2, "")
+    assert err.startswith("dmn-keras ask: error: ")
+    assert message in err
+    assert "story.txt" in err or content is not None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--question", " ? "], "question must hold at least one word. Received: ' ? '"),
+        (["--question", "Where?", "--beam-width", "0"], "beam_width must be a positive integer"),
+        (["--question", "Where?", "--plot", "gates.xyz"], "Format 'xyz' is not supported"),
+    ],
+)
+def test_mistakes_in_ask(arguments, message, trained, story):
+    status, _, err = run("ask", trained[0], "--story", story, *arguments)
+    assert status == 2
+    assert message in err
+
+
+def test_ask_wants_the_folder_of_one_task(one_by_one, story):
+    status, _, err = ask(one_by_one, story)
+    assert status == 2
+    assert "holds a run for each task: expected the folder of one of them (lists, counting)" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["ask"], ["train", "--verbose", "7"]])
+def test_argparse_refuses_with_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    assert error.value.code == 2
+    assert "usage: dmn-keras" in capsys.readouterr().err

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+
+from dmn_keras.datasets import Example
+from dmn_keras.text import Encoder, Vocabulary
+from dmn_keras.training import answers, evaluation
+from dmn_keras.training.answers import RawAnswer, answer_questions
+from dmn_keras.training.config import Config
+from dmn_keras.training.data import Source
+from dmn_keras.training.evaluation import evaluate_task, summary, table
+from dmn_keras.training.fit import build, make_recipe
+from tests.layers.helpers import randomize
+
+PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
+
+
+def examples(count=23, several=False, most_facts=9):
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        story = tuple(
+            f"{rng.choice(PEOPLE)} is in the {rng.choice(PLACES)}" for _ in range(rng.integers(1, most_facts))
+        )
+        answer = tuple(rng.choice(PLACES, rng.integers(1, 4))) if several else (str(rng.choice(PLACES)),)
+        made.append(Example(story, f"where is {rng.choice(PEOPLE)}", answer, (0,), task="1"))
+    return made
+
+
+def model_and_recipe(several=False, **settings):
+    config = Config(**{"units": 6, "num_passes": 2, "fact_encoder": "sentence", **settings})
+    recipe = make_recipe(Source("jsonl", ("1",)), config, examples(several=several))
+    return randomize(build(recipe)), recipe
+
+
+def encode(recipe, questions):
+    encoder = Encoder(Vocabulary(recipe.vocabulary), fact_level=recipe.config.fact_level)
+    return [encoder(question) for question in questions]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_answers_do_not_depend_on_the_batch(several):
+    model, recipe = model_and_recipe(several)
+    encoded = encode(recipe, examples(several=several))
+    whole = answer_questions(model, recipe, encoded, batch_size=100)
+    assert len(whole) == len(encoded)
+    for batch_size in (1, 7):
+        for one, other in zip(whole, answer_questions(model, recipe, encoded, batch_size=batch_size), strict=True):
+            assert one.ids == other.ids
+            assert one.probability == pytest.approx(other.probability, rel=1e-4)
+            np.testing.assert_allclose(one.gates, other.gates, atol=1e-5)
+    backwards = answer_questions(model, recipe, encoded[::-1], batch_size=7)[::-1]
+    assert [answer.ids for answer in backwards] == [answer.ids for answer in whole]
+
+
+def test_gates_are_those_of_the_real_facts():
+    model, recipe = model_and_recipe(gate="softmax")
+    encoded = encode(recipe, examples())
+    for answer, question in zip(answer_questions(model, recipe, encoded), encoded, strict=True):
+        assert answer.gates.shape == (2, len(question.story))
+        np.testing.assert_allclose(answer.gates.sum(axis=1), 1.0, rtol=1e-5)
+        assert 0 < answer.probability <= 1
+
+
+def test_facts_of_words_have_a_gate_each():
+    model, recipe = model_and_recipe(fact_level="word", gate="softmax")
+    encoded = encode(recipe, examples(3))
+    for answer, question in zip(answer_questions(model, recipe, encoded), encoded, strict=True):
+        assert answer.gates.shape == (2, len(question.story[0]))
+
+
+@pytest.mark.parametrize("settings", [{}, {"fact_level": "word"}, {"learned_stop": True}, {"gate": "softmax"}])
+@pytest.mark.parametrize("several", [False, True])
+def test_an_empty_story_or_question_gives_a_finite_answer(settings, several):
+    model, recipe = model_and_recipe(several, **settings)
+    asked = [Example((), "where is mary"), Example(("mary is in the park",), ""), Example((), "")]
+    for answer in answer_questions(model, recipe, encode(recipe, asked)):
+        assert np.isfinite(answer.probability)
+        assert np.isfinite(answer.gates).all()
+
+
+@pytest.mark.parametrize(
+    ("stop", "passes"), [([0.1, 0.9, 0.9], 2), ([0.9, 0.1, 0.1], 1), ([0.1, 0.1, 0.9], 3), ([0.1, 0.1, 0.1], 3)]
+)
+def test_passes_after_the_stop_are_left_out(stop, passes):
+    outputs = {
+        "words": np.array([[4]]),
+        "log_probability": np.array([-0.5]),
+        "gates": np.float32([[[0.5, 0.2, 0.0], [0.3, 0.4, 0.0], [0.3, 0.2, 0.0]]]),
+        "stop": np.float32([stop]),
+    }
+    raw = answers._raw_answer(outputs, 0, num_facts=2)
+    np.testing.assert_array_equal(raw.gates, outputs["gates"][0, :passes, :2])
+    assert raw.probability == pytest.approx(np.exp(-0.5))
+
+
+def says(*sentences, gates=((1.0, 0.0),)):
+    """Stand in for `answer_questions`: ids of the words said, and the gates of every question."""
+    vocabulary = Vocabulary(["apple", "milk", "pear"])
+    ids = [tuple(vocabulary.ids(words.split())) for words in sentences]
+    return vocabulary, lambda *args, **options: [RawAnswer(i, 1.0, np.array(gates)) for i in ids]
+
+
+def evaluate(monkeypatch, said, right, facts=(), **options):
+    vocabulary, answerer = says(*said, **options)
+    monkeypatch.setattr(evaluation, "answer_questions", answerer)
+    recipe = make_recipe(Source("jsonl", ("1",)), Config(), [Example(("milk",), "pear", ("apple",))])
+    questions = [Example(("milk", "pear"), "apple", answer, facts) for answer in right]
+    return evaluate_task(None, vocabulary, recipe, questions)
+
+
+def test_every_word_in_its_order_counts(monkeypatch):
+    right = [("apple", "milk"), ("Apple, milk",), ("apple", "milk"), ("milk",), ("milk",), ("milk apple",)]
+    said = ["apple milk", "apple milk", "milk apple", "milk pear", "pear", "milk apple"]
+    # "Apple, milk" is one part of three words, the comma among them.
+    assert evaluate(monkeypatch, said, right) == {"error": pytest.approx(100 * 4 / 6, abs=1e-3), "questions": 6}
+
+
+def test_an_unknown_word_is_never_said_right(monkeypatch):
+    assert evaluate(monkeypatch, ["<unknown>"], [("kiwi",)])["error"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("gates", "recall"),
+    [(((0.9, 0.1),), 100.0), (((0.1, 0.9),), 0.0), (((0.1, 0.5), (0.9, 0.1)), 100.0)],
+)
+def test_gate_recall(gates, recall, monkeypatch):
+    assert evaluate(monkeypatch, ["milk"], [("milk",)], facts=(0,), gates=gates)["gate_recall"] == recall
+
+
+def test_summary_and_table():
+    tasks = {"1": {"error": 5.0, "questions": 10}, "20": {"error": 5.1, "questions": 1000, "gate_recall": 87.65}}
+    result = summary(tasks)
+    assert result == {"tasks": tasks, "mean_error": 5.05, "failed": 1}
+    assert table(result).splitlines() == [
+        "task  questions  error %  gate recall %",
+        "   1         10      5.0              -",
+        "  20       1000      5.1           87.7  failed",
+        "mean                5.05                 1 failed",
+    ]
