@@ -11,7 +11,16 @@ from dmn_keras.errors import unknown_name
 
 COMMAND = "dmn-keras"
 MAIN_TASKS = "two-supporting-facts"
-MAIN_SETTINGS = {"supervise_gates": True}
+MAIN_SETTINGS = {
+    "supervise_gates": True,
+    "fact_encoder": "position",
+    "input_fusion": True,
+    "memory_update": "relu",
+    "learning_rate": 3e-3,
+    "l2": 1e-4,
+    "solved_epochs": 3,
+    "epochs": 12,
+}
 
 
 def main(arguments=None):

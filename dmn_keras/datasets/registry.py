@@ -11,7 +11,7 @@ from dmn_keras.errors import unknown_name
 DATASETS = ("babi", "stories", "jsonl")
 SPLITS = ("train", "valid", "test")
 DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "stories": None, "jsonl": None}
-STORIES_NUM_EXAMPLES = {"train": 1000, "valid": 100, "test": 1000}
+STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
 

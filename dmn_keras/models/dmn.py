@@ -37,7 +37,7 @@ def dmn(
     num_passes=3,
     *,
     embedding_dim=None,
-    embedding_scale=0.3,
+    embedding_scale=1.0,
     answer_words=None,
     fact_level="sentence",
     fact_encoder="story",
@@ -64,7 +64,7 @@ def dmn(
         units: Positive integer, size of facts, question, episode and memory. Defaults to 80.
         num_passes: Positive integer, passes over the facts; the maximum with `learned_stop`. Defaults to 3.
         embedding_dim: Size of a word vector. Defaults to `units`.
-        embedding_scale: Word vectors start uniform between -`embedding_scale` and `embedding_scale`. Defaults to 0.3.
+        embedding_scale: Word vectors start uniform between -`embedding_scale` and `embedding_scale`. Defaults to 1.
         answer_words: Positive integer, the longest answer in words, for a decoder that says several; `None` for
             one word (classification). Defaults to `None`.
         fact_level: `"sentence"` for stories of sentences, a fact each; `"word"` for a single sentence, every word of

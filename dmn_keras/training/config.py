@@ -54,7 +54,7 @@ class Config:
 
     units: int = 80
     embedding_dim: int | None = None
-    embedding_scale: float = 0.3
+    embedding_scale: float = 1.0
     num_passes: int | None = None
     fact_level: str = "sentence"
     fact_encoder: str = "story"

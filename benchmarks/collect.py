@@ -1,0 +1,69 @@
+"""Gather the metrics of trained runs into one file under version control.
+
+Given several folders of runs, the run of each task with the lowest validation error is chosen (of equals, the one whose
+folder is named first); test errors are not looked at. What was not chosen stays in the file with its validation error.
+"""
+
+import argparse
+import sys
+
+from benchmarks import report
+
+
+def main(arguments=None):
+    """Collect the runs in some folders and write the JSON file."""
+    options = _parser().parse_args(arguments)
+    content = {
+        "about": options.about,
+        "commands": options.command,
+        "machine": report.machine(),
+        **collect(options.folders),
+    }
+    report.write(options.json, content)
+    print(f"mean error {content['mean_error']} %, {content['failed']} failed")
+    return 0
+
+
+def collect(folders):
+    """Choose one run a task by validation error.
+
+    Args:
+        folders: Folders that `dmn-keras train` wrote, each one run or one run a task.
+
+    Returns:
+        Dict of `"tasks"` (task name to its metrics, settings and the candidates' validation errors), `"mean_error"`
+        and `"failed"`.
+    """
+    from dmn_keras.training.evaluation import summary
+    from dmn_keras.training.run_folder import RunFolder, read_json
+
+    candidates = {}
+    for folder in folders:
+        for run in RunFolder(folder).runs():
+            if not run.metrics.exists():
+                continue
+            metrics, settings = read_json(run.metrics), read_json(run.config)["config"]
+            for task, row in metrics["tasks"].items():
+                of_run = {
+                    name: metrics[name] for name in ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
+                }
+                candidates.setdefault(task, []).append({**row, **of_run, "run": str(folder), "settings": settings})
+    tasks = {}
+    for task in sorted(candidates, key=lambda name: (len(name), name)):
+        best = min(candidates[task], key=lambda row: row["validation_error"])
+        errors = {row["run"]: row["validation_error"] for row in candidates[task]}
+        tasks[task] = {**best, "candidates_validation_error": errors}
+    return summary(tasks)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", help="run folders")
+    parser.add_argument("--about", required=True, help="one sentence on what was measured")
+    parser.add_argument("--command", action="append", default=[], help="command that made a folder; may be repeated")
+    parser.add_argument("--json", required=True, help="file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
