@@ -5,9 +5,16 @@ from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.training.runs import own_data, tiny
+from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
+pytestmark = without_tracing
 ANSWER = Answer("the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), ())
+
+
+@pytest.fixture(autouse=True)
+def _eager():
+    with eagerly():
+        yield
 
 
 def answerer(folder, **settings):

@@ -10,8 +10,16 @@ from dmn_keras.training.data import Source
 from dmn_keras.training.evaluation import evaluate_task, summary, table
 from dmn_keras.training.fit import build, make_recipe
 from tests.layers.helpers import randomize
+from tests.training.runs import eagerly, without_tracing
 
+pytestmark = without_tracing
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
+
+
+@pytest.fixture(autouse=True)
+def _eager():
+    with eagerly():
+        yield
 
 
 def examples(count=23, several=False, most_facts=9):
