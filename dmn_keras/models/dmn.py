@@ -111,13 +111,19 @@ def dmn(
         Kumar et al. 2015, arXiv:1506.07285. Deviations: those of the layers, and dropout on facts and memory.
     """
     positive_integer("vocabulary_size", vocabulary_size)
+    positive_integer("units", units)
     one_of("fact_level", fact_level, ("sentence", "word"))
     one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
     if fact_encoder == "position" and fact_level == "word":
         raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
-    embedding_dim = positive_integer("embedding_dim", embedding_dim or units)
+    embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
+    if fact_encoder == "position" and not input_fusion and embedding_dim != units:
+        raise ValueError(
+            "embedding_dim must equal units with fact_encoder='position', unless input_fusion is set. "
+            f"Received: embedding_dim={embedding_dim}, units={units}"
+        )
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
         raise ValueError(
             f"word_vectors must have shape (vocabulary_size, embedding_dim) = {(vocabulary_size, embedding_dim)}. "

@@ -78,7 +78,7 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     return metrics
 
 
-_FINISHED = ("target", "patience")
+_FINISHED = ("solved", "patience")
 
 
 def _finished(run, config):

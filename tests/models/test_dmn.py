@@ -321,6 +321,8 @@ def test_word_vectors_are_taken_and_kept():
             r"word_vectors must have shape \(vocabulary_size, embedding_dim\) = \(9, 80\). "
             r"Received: word_vectors.shape=\(14, 6\)",
         ),
+        ({"units": 0}, r"units must be a positive integer. Received: units=0"),
+        ({"embedding_dim": 0}, r"embedding_dim must be a positive integer. Received: embedding_dim=0"),
         ({"num_passes": -1}, r"num_passes must be a positive integer. Received: num_passes=-1"),
         (
             {"fact_level": "words"},
@@ -333,6 +335,11 @@ def test_word_vectors_are_taken_and_kept():
         (
             {"fact_encoder": "position", "fact_level": "word"},
             r"fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'",
+        ),
+        (
+            {"fact_encoder": "position", "embedding_dim": 5},
+            r"embedding_dim must equal units with fact_encoder='position', unless input_fusion is set. Received: "
+            r"embedding_dim=5, units=",
         ),
         ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
         ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),

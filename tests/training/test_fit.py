@@ -9,6 +9,7 @@ import pytest
 from dmn_keras.losses import AnswerCrossentropy
 from dmn_keras.training import fit
 from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError
+from dmn_keras.training.data import Source
 from dmn_keras.training.fit import train
 from dmn_keras.training.run_folder import RunFolder
 from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
@@ -229,6 +230,20 @@ def test_a_finished_run_is_left_alone_when_resumed(source, run):
     assert train(source, tiny(), run, resume=True, verbose=0, say=said.append) == metrics(run)
     assert said == [f"{run} holds a finished run: there is nothing to resume."]
     assert snapshot(run) == before
+
+
+def test_a_solved_run_is_finished_and_keeps_no_backup(tmp_path):
+    (tmp_path / "data").mkdir()
+    record = {"story": ["Mary park."], "question": "Where is Mary?", "answer": "park"}
+    lines = [json.dumps({**record, "story_id": i}) + "\n" for i in range(12)]
+    (tmp_path / "data/train.jsonl").write_text("".join(lines))
+    config = tiny(epochs=60, solved_epochs=2, learning_rate=0.05)
+    source = Source("jsonl", ("all",), str(tmp_path / "data"))
+    metrics = train(source, config, tmp_path / "run", verbose=0)
+    assert metrics["status"] == "solved"
+    assert metrics["epochs"] < 60
+    assert metrics["mean_error"] == 0
+    assert not (tmp_path / "run/backup").exists()
 
 
 def test_a_run_out_of_patience_keeps_no_backup(source, tmp_path):
