@@ -105,6 +105,8 @@ def _train(options):
     if not (options.resume or options.overwrite):
         for _, folder in parts:
             RunFolder(folder).refuse_existing()
+    if options.one_by_one and RunFolder(output).exists():
+        raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
     print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
     status = 0
     for part, folder in parts:

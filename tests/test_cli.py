@@ -183,6 +183,13 @@ def test_resuming_one_by_one_goes_on_where_it_was(one_by_one, tmp_path):
     assert (folder / "lists/model.keras").exists()
 
 
+def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    status, _, err = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", tmp_path)
+    assert status == 2
+    assert f"{tmp_path} holds one run for all its tasks" in err
+
+
 @pytest.mark.parametrize(
     "settings",
     [

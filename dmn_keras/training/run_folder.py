@@ -197,6 +197,7 @@ class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
         self.path = pathlib.Path(path)
 
     def __enter__(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.path.parent))
         return self.folder / self.path.name
 

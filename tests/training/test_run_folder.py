@@ -110,3 +110,8 @@ def test_a_file_is_replaced_as_a_whole(run):
     write_json(run.metrics, {"b": "ö"})
     assert read_json(run.metrics) == {"b": "ö"}
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "metrics.json"]
+
+
+def test_a_missing_folder_is_made(tmp_path):
+    write_json(tmp_path / "new/folder/file.json", [1])
+    assert json.loads((tmp_path / "new/folder/file.json").read_text()) == [1]
