@@ -1,7 +1,8 @@
 """Gather the metrics of trained runs into one file under version control.
 
-Given several folders of runs, the run of each task with the lowest validation error is chosen (of equals, the one whose
-folder is named first); test errors are not looked at. What was not chosen stays in the file with its validation error.
+Given several folders of runs, the run of each task with the lowest validation error is chosen, of equals the one with
+the lowest validation loss of its answers; test errors are not looked at. What was not chosen stays in the file with its
+validation error.
 """
 
 import argparse
@@ -43,17 +44,28 @@ def collect(folders):
             if not run.metrics.exists():
                 continue
             metrics, settings = read_json(run.metrics), read_json(run.config)["config"]
+            loss = _best_validation_loss(run, metrics["best_epoch"])
             for task, row in metrics["tasks"].items():
                 of_run = {
                     name: metrics[name] for name in ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
                 }
-                candidates.setdefault(task, []).append({**row, **of_run, "run": str(folder), "settings": settings})
+                candidates.setdefault(task, []).append(
+                    {**row, **of_run, "validation_loss": loss, "run": str(folder), "settings": settings}
+                )
     tasks = {}
     for task in sorted(candidates, key=lambda name: (len(name), name)):
-        best = min(candidates[task], key=lambda row: row["validation_error"])
+        best = min(candidates[task], key=lambda row: (row["validation_error"], row["validation_loss"]))
         errors = {row["run"]: row["validation_error"] for row in candidates[task]}
         tasks[task] = {**best, "candidates_validation_error": errors}
     return summary(tasks)
+
+
+def _best_validation_loss(run, best_epoch):
+    """Return the validation loss of the answers in the epoch whose weights were kept, without gates and penalty."""
+    from dmn_keras.training.run_folder import read_json
+
+    epoch = read_json(run.history)[best_epoch - 1]
+    return epoch.get("val_answer_loss", epoch["val_loss"])
 
 
 def _parser():

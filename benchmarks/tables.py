@@ -81,7 +81,23 @@ def babi_1k():
     return report.markdown(["task", "accuracy %", "paper %", "gate recall %", "seconds", ""], rows)
 
 
-TABLES = {"babi-1k": babi_1k}
+def facts():
+    """Table of what else was measured on trained models: task 1 of `en-10k`, the batch, and the main job."""
+    task1, main_job, invariance = load("babi-en-10k-task1"), load("main-job"), load("invariance")
+    rows = []
+    for result in (task1, main_job):
+        [row] = result["tasks"].values()
+        what = f"{result['about']}, {row['questions']:,} test questions"
+        rows.append([what, f"{100 - row['error']:.1f} % right", f"{row['seconds']:.0f} s", result["commands"][0]])
+    questions = sum(run["questions"] for run in invariance["runs"].values())
+    what = f"{len(invariance['runs'])} trained models, {questions:,} questions, batches of 1, 7, 100 and 1000"
+    rows.append([what, f"{invariance['changed']} changed", "", invariance["command"]])
+    for row in rows:
+        row[-1] = f"`{row[-1]}`"
+    return report.markdown(["what", "result", "time", "command"], rows)
+
+
+TABLES = {"babi-1k": babi_1k, "facts": facts}
 
 if __name__ == "__main__":
     sys.exit(main())
