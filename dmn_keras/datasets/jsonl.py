@@ -20,7 +20,8 @@ def load(path):
     "supporting_facts": [0]}`. `story` and `question` are required. `answer` is a string (one part, kept as
     it is, spaces and commas included) or a list of strings (several parts). `supporting_facts` are indexes
     into `story` from 0, in the order of reasoning. `task` names the question's task, `"all"` where it is not
-    given. An optional key may be null. Other keys are ignored, unless they look like a misspelt one.
+    given; it may come to name a folder. An optional key may be null. Other keys are ignored, unless they look
+    like a misspelt one.
 
     **Which questions share a story.** A validation part is cut by story, so that no question of it is asked
     about a story known from training. Without `story_id`, two lines share a story if
@@ -41,9 +42,9 @@ def load(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is not UTF-8, not JSON, lacks a key, or has a value of the wrong type, an empty
-            story or question, or a supporting fact out of range, or the file has no record; the message names
-            the file and the line.
+        ValueError: If a line is not UTF-8, not JSON, lacks a key, or has a value of the wrong type, a story,
+            question or answer without a word, a task that cannot name a folder, or a supporting fact out of
+            range, or the file has no record; the message names the file and the line.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -67,9 +68,12 @@ def _record(text, place, sentences):
         raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
     _check_keys(record, place)
     story = _texts(record["story"], "story", place)
+    _check_word(" ".join(story), "story", place)
+    question = _text(record["question"], "question", place)
+    _check_word(question, "question", place)
     fields = {
         "story": tuple(sentences.setdefault(sentence, sentence) for sentence in story),
-        "question": _text(record["question"], "question", place),
+        "question": question,
         "answer": _answer(record.get("answer"), place),
         "supporting_facts": _supporting_facts(record.get("supporting_facts"), len(story), place),
         "task": _task(record.get("task"), place),
@@ -91,7 +95,15 @@ def _check_keys(record, place):
 def _text(value, name, place):
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {shorten(value)}.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {shorten(value)}.")
     return value.strip()
+
+
+def _check_word(text, name, place):
+    # As a model reads it: white space and the marks that close a sentence are no words.
+    if all(character.isspace() or character in ".?!" for character in text):
+        raise ValueError(f"{place}: {name} must hold at least one word. Received: {shorten(text)}.")
 
 
 def _texts(value, name, place):
@@ -103,9 +115,10 @@ def _texts(value, name, place):
 def _answer(value, place):
     if value is None:
         return ()
-    if isinstance(value, list):
-        return _texts(value, "answer", place)
-    return (_text(value, "answer", place),)
+    parts = _texts(value, "answer", place) if isinstance(value, list) else (_text(value, "answer", place),)
+    for part in parts:
+        _check_word(part, "each part of answer", place)
+    return parts
 
 
 def _is_index(value):
@@ -126,7 +139,12 @@ def _supporting_facts(value, num_facts, place):
 def _task(value, place):
     if value is None:
         return DEFAULT_TASK
-    return str(value) if _is_index(value) else _text(value, "task", place)
+    task = str(value) if _is_index(value) else _text(value, "task", place)
+    if task in (".", "..") or any(character in task for character in "/\\\0"):
+        raise ValueError(
+            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {shorten(task)}."
+        )
+    return task
 
 
 def _story_id(value, place):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dmn_keras.datasets import Example, jsonl
+from dmn_keras.text import tokenize
 
 RECORD = {"story": ["Greta ran.", "Olaf slept."], "question": "Who ran?", "answer": "Greta", "supporting_facts": [0]}
 
@@ -69,6 +70,21 @@ def test_equal_sentences_are_one_object(load):
     assert first.story[1] is second.story[1]
 
 
+def test_one_sentence_without_a_word_and_an_answer_that_is_a_mark(load):
+    (example,) = load({**RECORD, "story": ["...", "Greta ran."], "answer": "+"})
+    assert (example.story, example.answer) == (("...", "Greta ran."), ("+",))
+
+
+@pytest.mark.parametrize("text", [".", "? !", "...", "a", "+", ", .", ". ,", "-", "1", "\u2026", "?\u00a0!", "\u200b"])
+def test_a_word_is_what_the_tokenizer_finds(load, text):
+    record = {**RECORD, "question": text}
+    if tokenize(text):
+        assert load(record)[0].question == text
+    else:
+        with pytest.raises(ValueError, match="question must hold at least one word"):
+            load(record)
+
+
 def test_tasks(load):
     examples = load({**RECORD, "task": "who"}, {**RECORD, "task": 2}, RECORD)
     assert [example.task for example in examples] == ["who", "2", "all"]
@@ -123,6 +139,19 @@ def test_given_story_ids_are_kept(load):
         ({**RECORD, "answer": 4}, "answer must be a string that is not empty. Received: '4'"),
         ({**RECORD, "answer": []}, "answer must be a list of at least one string"),
         ({**RECORD, "answer": ["a", None]}, r"answer\[1\] must be a string that is not empty. Received: 'None'"),
+        ({**RECORD, "story": ["...", "?"]}, "story must hold at least one word. Received: '... .'"),
+        ({**RECORD, "question": " ?! "}, "question must hold at least one word. Received: '.!'"),
+        ({**RECORD, "answer": "."}, "each part of answer must hold at least one word. Received: '.'"),
+        ({**RECORD, "answer": ["rope", "..."]}, "each part of answer must hold at least one word. Received: '...'"),
+        ({**RECORD, "story": ["A.", "\ud800"]}, r"story\[1\] must not hold half a surrogate pair"),
+        ({**RECORD, "question": "Who\udfff?"}, r"question must not hold half a surrogate pair"),
+        ({**RECORD, "answer": "\ud800"}, r"answer must not hold half a surrogate pair. Received: '.ud800'"),
+        ({**RECORD, "task": "a\ud800"}, r"task must not hold half a surrogate pair"),
+        *(
+            ({**RECORD, "task": task}, "task must be able to name a folder: without / and .*Received: ")
+            for task in ("a/b", "a\\b", "a\0", ".", "..")
+        ),
+        ({**RECORD, "task": " "}, "task must be a string that is not empty"),
         ({**RECORD, "supporting_facts": 0}, "supporting_facts must be a list of indexes into story"),
         ({**RECORD, "supporting_facts": [2]}, "whole numbers from 0 to 1. Received: '.2.'"),
         ({**RECORD, "supporting_facts": [-1]}, "whole numbers from 0 to 1"),
