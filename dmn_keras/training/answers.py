@@ -52,7 +52,7 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         inputs, _, _ = batches.batch(num_facts, rows, members)
         outputs = answerer.predict_on_batch({name: inputs[name] for name in ("story", "question")})
         for row, member in enumerate(members):
-            answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe))
+            answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe), recipe.config.gate)
     return answers
 
 
@@ -66,10 +66,11 @@ def _num_facts(example, recipe):
     return len(example.story[0]) if recipe.config.fact_level == "word" else len(example.story)
 
 
-def _raw_answer(outputs, row, num_facts):
+def _raw_answer(outputs, row, num_facts, gate):
     gates = outputs["gates"][row, :, :num_facts]
     if "stop" in outputs:
-        stopped = outputs["stop"][row] > gates.max(axis=1, initial=0.0)
+        # As the episodic memory chooses: sigmoid gates do not compete, so the stop must also be likely in itself.
+        stopped = outputs["stop"][row] > gates.max(axis=1, initial=0.5 if gate == "sigmoid" else 0.0)
         gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
     return RawAnswer(
         ids=tuple(int(i) for i in outputs["words"][row]),

@@ -86,19 +86,32 @@ def test_an_empty_story_or_question_gives_a_finite_answer(settings, several):
         assert np.isfinite(answer.gates).all()
 
 
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
 @pytest.mark.parametrize(
     ("stop", "passes"), [([0.1, 0.9, 0.9], 2), ([0.9, 0.1, 0.1], 1), ([0.1, 0.1, 0.9], 3), ([0.1, 0.1, 0.1], 3)]
 )
-def test_passes_after_the_stop_are_left_out(stop, passes):
+def test_passes_after_the_stop_are_left_out(stop, passes, gate):
+    raw = raw_answer(stop, gate)
+    np.testing.assert_array_equal(raw.gates, GATES[:passes, :2])
+    assert raw.probability == pytest.approx(np.exp(-0.5))
+
+
+@pytest.mark.parametrize(("gate", "passes"), [("softmax", 2), ("sigmoid", 3)])
+def test_a_stop_above_all_facts_but_unlikely_counts_with_softmax_alone(gate, passes):
+    assert len(raw_answer([0.1, 0.45, 0.6], gate).gates) == passes
+
+
+GATES = np.float32([[0.5, 0.2, 0.0], [0.3, 0.4, 0.0], [0.3, 0.2, 0.0]])
+
+
+def raw_answer(stop, gate):
     outputs = {
         "words": np.array([[4]]),
         "log_probability": np.array([-0.5]),
-        "gates": np.float32([[[0.5, 0.2, 0.0], [0.3, 0.4, 0.0], [0.3, 0.2, 0.0]]]),
+        "gates": GATES[None],
         "stop": np.float32([stop]),
     }
-    raw = answers._raw_answer(outputs, 0, num_facts=2)
-    np.testing.assert_array_equal(raw.gates, outputs["gates"][0, :passes, :2])
-    assert raw.probability == pytest.approx(np.exp(-0.5))
+    return answers._raw_answer(outputs, 0, num_facts=2, gate=gate)
 
 
 def says(*sentences, gates=((1.0, 0.0),)):
