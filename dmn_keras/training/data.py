@@ -56,10 +56,16 @@ def train_and_validation(source, *, validation_fraction, seed):
         Two dicts of task name to list of `Example`.
 
     Raises:
-        ValueError: If a task has too few stories to hold any out, or a question has no answer.
+        ValueError: If a task has no training questions or too few stories to hold any out, or a question has no
+            answer.
     """
     train = source.load("train", seed=seed)
     valid = source.load("valid", seed=seed)
+    missing = [task for task in source.tasks if not train[task]]
+    if missing:
+        raise ValueError(
+            f"Task {', '.join(missing)} of {source.dataset} has no training questions; leave it out with --tasks."
+        )
     for task in source.tasks:
         _check_answers(train[task], task)
         valid[task] = [example for example in valid[task] if example.answer]

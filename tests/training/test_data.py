@@ -62,6 +62,15 @@ def test_validation_questions_without_an_answer_do_not_count(tmp_path):
     assert len(load(tmp_path)[1]["1"]) == 6
 
 
+def test_a_task_without_training_questions_can_be_left_out(tmp_path):
+    write(tmp_path / "train.jsonl", questions(8))
+    write(tmp_path / "test.jsonl", [*questions(2), *questions(2, task="2"), *questions(2, task="3")])
+    source = Source("jsonl", ("1", "2", "3"), str(tmp_path))
+    with pytest.raises(ValueError, match="Task 2, 3 of jsonl has no training questions; leave it out with --tasks"):
+        train_and_validation(source, validation_fraction=0.25, seed=0)
+    assert load(tmp_path)[0]["1"]
+
+
 def test_too_few_stories(tmp_path):
     write(tmp_path / "train.jsonl", questions(1))
     with pytest.raises(ValueError, match=r"Task 1 of jsonl has too few stories: .* Received: 3 and 0 questions"):
