@@ -40,8 +40,8 @@ class Config:
         clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
         batch_size: Questions a batch, over all devices.
         epochs: Most epochs.
-        patience: Epochs without a better validation loss before training stops; after half of them the learning rate
-            is halved.
+        patience: Epochs without a better validation result (a lower error or, at the same error, a lower loss) before
+            training stops; after half of them the learning rate is halved.
         solved_epochs: Training stops once every validation question was answered in this many epochs in a row.
         num_buckets: Most shapes the training stories are padded to.
         validation_fraction: Share of the training stories held out, where the data has no validation part.

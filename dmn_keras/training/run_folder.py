@@ -45,7 +45,8 @@ class RunFolder:
     - `model.keras`: the best model;
     - `metrics.json`: what it reaches;
     - `history.json`: losses and metrics of each epoch;
-    - `best.weights.h5`, `backup/`: what an unfinished run resumes from, removed when it has finished;
+    - `best.weights.h5`, `backup/`: what a run resumes from. They stay as long as it can go on, also after Ctrl-C or
+      the last of its epochs, and are removed once it is solved or out of patience;
     - `logs/`: TensorBoard.
 
     Args:
