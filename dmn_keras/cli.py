@@ -34,6 +34,10 @@ def main(arguments=None):
     Returns:
         Exit status: 0, 1 where training diverged, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
     """
+    # A terminal that cannot show a word of the data is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -102,6 +106,8 @@ def _train(options):
     config, source = _config(options, MAIN_SETTINGS if main_job else {}), _source(options)
     output = pathlib.Path(options.output or _new_folder(options.dataset))
     parts = _parts(source, output, options.one_by_one)
+    for _, folder in parts:
+        _refuse_file(folder)
     if not (options.resume or options.overwrite):
         for _, folder in parts:
             RunFolder(folder).refuse_existing()
@@ -174,6 +180,13 @@ def _parts(source, output, one_by_one):
     return [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
 
 
+def _refuse_file(folder):
+    """Raise if a folder, or one that it is to lie in, is a file."""
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise NotADirectoryError(f"--output {path} is a file; expected a folder.")
+
+
 def _say_result(metrics, folder):
     from dmn_keras.training.evaluation import table
 
@@ -187,11 +200,15 @@ def _say_result(metrics, folder):
 
 
 def _show_example(source, folder, seed):
-    """Answer one question of the first task's test part and show the attention."""
+    """Answer one question of the first task's test part and show the attention, if any of the first can be asked."""
     from dmn_keras.asking import Answerer, attention_table
+    from dmn_keras.text import tokenize
 
     examples = source.load("test", seed=seed)[source.tasks[0]] or source.load("train", seed=seed)[source.tasks[0]]
-    example = min(examples[:20], key=lambda e: abs(len(e.story) - 6))
+    asked = [e for e in examples[:20] if tokenize(e.question) and any(tokenize(fact) for fact in e.story)]
+    if not asked:
+        return
+    example = min(asked, key=lambda e: abs(len(e.story) - 6))
     answer = Answerer(folder).ask(example.story, example.question)
     print(f"Question: {example.question}")
     print(f"Answer:   {answer.answer} (probability {answer.probability:.3f}; right: {' '.join(example.answer)})\n")
@@ -203,16 +220,13 @@ def _evaluate(options):
     from dmn_keras.training.run_folder import RunFolder, write_json
 
     runs = RunFolder(options.folder).runs()
+    recipes = [run.recipe() for run in runs]
+    sources = [_source(options, recipe) for recipe in recipes]
+    if len(runs) > 1:  # one model a task: each answers for its own
+        sources = _own_tasks(sources, [recipe.tasks for recipe in recipes])
     tasks = {}
-    for run in runs:
-        recipe = run.recipe()
-        source = _source(options, recipe)
-        if len(runs) > 1:  # one model a task: each answers for its own
-            source = dataclasses.replace(source, tasks=tuple(task for task in source.tasks if task in recipe.tasks))
+    for run, source in zip(runs, sources, strict=True):
         tasks.update(evaluate_run(run, source, batch_size=options.batch_size, beam_width=options.beam_width))
-    if not tasks:
-        trained = [task for run in runs for task in run.recipe().tasks]
-        raise ValueError(unknown_name("--tasks", options.tasks, trained))
     content = summary({task: {name: row[name] for name in ("error", "questions")} for task, row in tasks.items()})
     if options.json == "-":
         print(json.dumps(content, indent=1))
@@ -221,6 +235,18 @@ def _evaluate(options):
     if options.json:
         write_json(pathlib.Path(options.json), content)
     return 0
+
+
+def _own_tasks(sources, trained):
+    """Leave each `Source` the tasks its run was trained on; raise if one was asked for that no run has."""
+    known = list(dict.fromkeys(task for tasks in trained for task in tasks))
+    unknown = dict.fromkeys(task for source in sources for task in source.tasks if task not in known)
+    if unknown:
+        raise ValueError(unknown_name("--tasks", ",".join(unknown), known))
+    return [
+        dataclasses.replace(source, tasks=tuple(task for task in source.tasks if task in tasks))
+        for source, tasks in zip(sources, trained, strict=True)
+    ]
 
 
 def _ask(options):

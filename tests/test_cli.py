@@ -1,10 +1,12 @@
 """The commands from end to end, in this process, on tiny stories; steps run eagerly, which is quicker for so few."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import shutil
 import sys
+import types
 
 import pytest
 
@@ -225,6 +227,50 @@ def test_own_data_without_a_test_part(tmp_path):
     assert "Task all of jsonl has no test questions with answers to evaluate on" in err
 
 
+def test_a_task_of_own_data_that_is_only_tested(tmp_path):
+    data = write_stories(tmp_path / "data")
+    with (data / "test.jsonl").open("a") as lines:
+        lines.write('{"story": ["Mary park."], "question": "Where is Mary?", "answer": "park", "task": "other"}\n')
+    source = ["--dataset", "jsonl", "--data-dir", data, "--epochs", 1, "--output", tmp_path / "run"]
+    status, _, err = train(*source)
+    assert status == 2
+    assert "Task other of jsonl has no training questions; leave it out with --tasks." in err
+    status, _, err = train(*source, "--tasks", "all")
+    assert status == 0, err
+
+
+def test_an_example_that_cannot_be_asked_is_not_shown(trained, capsys):
+    mute = [dataclasses.replace(KNOWN, question="?"), dataclasses.replace(KNOWN, story=("...",))]
+    source = types.SimpleNamespace(tasks=("1",), load=lambda split, seed: {"1": mute})
+    cli._show_example(source, trained[0], seed=0)
+    assert capsys.readouterr().out == ""
+    mute.append(KNOWN)
+    cli._show_example(source, trained[0], seed=0)
+    assert f"Question: {KNOWN.question}" in capsys.readouterr().out
+
+
+def test_words_that_the_terminal_cannot_show(trained, tmp_path, monkeypatch):
+    (tmp_path / "story.txt").write_text("Zoë went to the park.", encoding="utf-8")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert cli.main(["ask", str(trained[0]), "--story", str(tmp_path / "story.txt"), "--question", "Where?"]) == 0
+    out.flush()
+    assert b"Zo? went to the park." in out.buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--resume"], ["--overwrite"], ["--tasks", "counting,lists", "--one-by-one"]]
+)
+@pytest.mark.parametrize("below", ["", "deeper/run"])
+def test_an_output_that_is_a_file(arguments, below, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("precious")
+    status, out, err = train(*STORIES, *arguments, "--output", file / below)
+    assert (status, out) == (2, "")
+    assert f"--output {file} is a file; expected a folder." in err
+    assert file.read_text() == "precious"
+
+
 def test_ctrl_c_keeps_and_shows_what_there_is(monkeypatch, tmp_path):
     stop_in_batch(monkeypatch, KeyboardInterrupt, 1, 0)
     status, out, _ = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", tmp_path / "run")
@@ -338,10 +384,18 @@ def test_mistakes_in_evaluate(arguments, message, trained):
     assert message in err
 
 
-def test_a_task_that_no_run_has(one_by_one):
-    status, _, err = run("evaluate", one_by_one, "--tasks", "coreference")
-    assert status == 2
-    assert "--tasks must be one of lists, counting. Received: 'coreference'." in err
+@pytest.mark.parametrize(
+    ("tasks", "unknown"),
+    [
+        ("coreference", "coreference"),
+        ("counting,coreference", "coreference"),
+        ("coreference,lists,time", "coreference,time"),
+    ],
+)
+def test_tasks_that_no_run_has(tasks, unknown, one_by_one):
+    status, out, err = run("evaluate", one_by_one, "--tasks", tasks)
+    assert (status, out) == (2, "")
+    assert f"--tasks must be one of lists, counting. Received: '{unknown}'." in err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "ask"])
