@@ -116,8 +116,13 @@ def answer_padded(model, recipe, encoded, *, more_facts=5, more_words=3):
     from dmn_keras.training.answers import RawAnswer
     from dmn_keras.training.batches import StoryBatches
 
-    level = recipe.config.fact_level
-    batches = StoryBatches(encoded, batch_size=REFERENCE, num_passes=recipe.config.num_passes, fact_level=level)
+    batches = StoryBatches(
+        encoded,
+        batch_size=REFERENCE,
+        num_passes=recipe.config.num_passes,
+        answer_words=recipe.answer_words,
+        fact_level=recipe.config.fact_level,
+    )
     answerer = answering_model(model)
     answers = [None] * len(encoded)
     for num_facts, rows, members in batches.plan():

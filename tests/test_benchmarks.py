@@ -1,5 +1,6 @@
 """The benchmarks: their formulas against independent counts, their scripts on tiny sizes."""
 
+import dataclasses
 import importlib.util
 import json
 import math
@@ -14,6 +15,7 @@ import pytest
 
 from benchmarks import floor, import_time, invariance, report, training_step
 from dmn_keras.training.answers import RawAnswer, answer_questions
+from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
@@ -171,6 +173,23 @@ def test_invariance_really_pads(run_folder):
     plain = answer_questions(model, recipe, encoded)
     assert all(a.gates.shape[1] >= b.gates.shape[1] + 5 for a, b in zip(padded, plain, strict=True))
     assert all(not a.gates[:, b.gates.shape[1] :].any() for a, b in zip(padded, plain, strict=True))
+
+
+def test_invariance_pads_answers_of_several_words_as_they_are_asked(run_folder, monkeypatch):
+    batches, seen = [], StoryBatches.__init__
+
+    def watch(self, encoded, **options):
+        batches.append(options)
+        seen(self, encoded, **options)
+
+    monkeypatch.setattr(StoryBatches, "__init__", watch)
+    model, _, recipe = run_folder.load()
+    encoded = invariance.load_questions(run_folder, limit=1)
+    recipe = dataclasses.replace(recipe, answer_words=2)
+    answer_questions(model, recipe, encoded)
+    invariance.answer_padded(model, recipe, encoded)
+    assert batches[0] == batches[1]
+    assert batches[1]["answer_words"] == 2
 
 
 def test_invariance_counts_changed_answers(run_folder, monkeypatch):
