@@ -6,6 +6,7 @@ validation error.
 """
 
 import argparse
+import shlex
 import sys
 
 from benchmarks import report
@@ -43,14 +44,14 @@ def collect(folders):
         for run in RunFolder(folder).runs():
             if not run.metrics.exists():
                 continue
-            metrics, settings = read_json(run.metrics), read_json(run.config)["config"]
+            metrics, recipe = read_json(run.metrics), run.recipe()
             loss = _best_validation_loss(run, metrics["best_epoch"])
             for task, row in metrics["tasks"].items():
                 of_run = {
                     name: metrics[name] for name in ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
                 }
                 candidates.setdefault(task, []).append(
-                    {**row, **of_run, "validation_loss": loss, "run": str(folder), "settings": settings}
+                    {**row, **of_run, "validation_loss": loss, "run": str(folder), "command": command_of(recipe)}
                 )
     tasks = {}
     for task in sorted(candidates, key=lambda name: (len(name), name)):
@@ -58,6 +59,23 @@ def collect(folders):
         errors = {row["run"]: row["validation_error"] for row in candidates[task]}
         tasks[task] = {**best, "candidates_validation_error": errors}
     return summary(tasks)
+
+
+def command_of(recipe):
+    """Return the command that trains a run of this recipe again; `DIR` stands for where the data lies."""
+    from dmn_keras.training.config import Config
+
+    defaults = Config().to_dict()
+    changed = {
+        name: value for name, value in recipe.config.to_dict().items() if value != defaults[name] and name != "seed"
+    }
+    words = ["dmn-keras", "train", "--dataset", recipe.dataset, "--data-dir", "DIR", "--tasks", ",".join(recipe.tasks)]
+    if recipe.dataset_config:
+        words += ["--config", recipe.dataset_config]
+    words += ["--seed", str(recipe.config.seed)]
+    for name, value in changed.items():
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)
 
 
 def _best_validation_loss(run, best_epoch):
