@@ -105,11 +105,16 @@ def run(code, backend):
 
 
 WITHOUT_TENSORFLOW = """
-import sys
+import importlib.machinery, sys
 class Refuse:
+    # Libraries may ask whether TensorFlow is there (PyTorch does); only to import it fails.
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
-            raise ImportError(f"{name} is made to fail")
+            return importlib.machinery.ModuleSpec(name, self)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        raise ImportError(f"{module.__name__} is made to fail")
 sys.meta_path.insert(0, Refuse())
 import dmn_keras
 model = dmn_keras.models.dmn(9, 4, 1)
