@@ -46,7 +46,7 @@ def test_python_example_of_a_run(tmp_path, monkeypatch, capsys):
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "wrong answers, in percent:" in printed
-    assert "Mary went to the kitchen. [" in printed
+    assert "Clara went to the kitchen. [" in printed
     assert (tmp_path / "runs/first/model.keras").exists()
 
 
