@@ -9,6 +9,7 @@ from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_encoder import QuestionEncoder
+from dmn_keras.layers.question_match import QuestionMatch
 
 __all__ = [
     "DMN_FEATURES",
@@ -23,4 +24,5 @@ __all__ = [
     "MemoryUpdate",
     "PositionEncoder",
     "QuestionEncoder",
+    "QuestionMatch",
 ]

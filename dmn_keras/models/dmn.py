@@ -2,7 +2,15 @@
 
 import keras
 
-from dmn_keras.layers import AnswerDecoder, EpisodicMemory, FactEncoder, InputFusion, PositionEncoder, QuestionEncoder
+from dmn_keras.layers import (
+    AnswerDecoder,
+    EpisodicMemory,
+    FactEncoder,
+    InputFusion,
+    PositionEncoder,
+    QuestionEncoder,
+    QuestionMatch,
+)
 from dmn_keras.layers.attention_gate import DMN_FEATURES
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
 
@@ -41,6 +49,7 @@ def dmn(
     answer_words=None,
     fact_level="sentence",
     fact_encoder="story",
+    question_match=None,
     input_fusion=False,
     gate="sigmoid",
     gate_features=DMN_FEATURES,
@@ -72,6 +81,8 @@ def dmn(
         fact_encoder: `"story"` (2015) for one word GRU over all sentences; `"sentence"` for a word GRU that starts anew
             with each; `"position"` (2016) for position-weighted sums of word vectors, which leaves the word GRU to the
             question. Defaults to `"story"`.
+        question_match: Positive integer, size of what each word of the story learns of the question (`QuestionMatch`);
+            the question then has a word GRU of its own. `None` for facts that know nothing of it. Defaults to `None`.
         input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
         gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next five. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input. Defaults to the nine of 2015.
@@ -119,10 +130,11 @@ def dmn(
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
-    if fact_encoder == "position" and not input_fusion and embedding_dim != units:
+    if fact_encoder == "position" and not input_fusion and (embedding_dim != units or question_match):
         raise ValueError(
-            "embedding_dim must equal units with fact_encoder='position', unless input_fusion is set. "
-            f"Received: embedding_dim={embedding_dim}, units={units}"
+            "embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
+            f"input_fusion is set. Received: embedding_dim={embedding_dim}, units={units}, "
+            f"question_match={question_match}"
         )
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
         raise ValueError(
@@ -145,12 +157,19 @@ def dmn(
     scope = "story" if fact_encoder == "story" else "sentence"
     encoder = FactEncoder(units, scope=scope, kernel_regularizer=regularizer, name="fact_encoder")
     drop_words = keras.layers.Dropout(dropout, name="word_dropout")
-    words = drop_words(semantic_memory(story))
+    words, question_words = drop_words(semantic_memory(story)), drop_words(semantic_memory(question))
+    if question_match is None:
+        states = encoder(question_words)
+    else:
+        states = FactEncoder(units, kernel_regularizer=regularizer, name="question_gru")(question_words)
+        words = QuestionMatch(question_match, kernel_regularizer=regularizer, name="question_match")(
+            words, story, question, states
+        )
     facts = PositionEncoder(name="position_encoder")(words) if fact_encoder == "position" else encoder(words)
     facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:
         facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(facts)
-    q = QuestionEncoder(name="question_encoder")(encoder(drop_words(semantic_memory(question))))
+    q = QuestionEncoder(name="question_encoder")(states)
 
     episodes = EpisodicMemory(
         units,

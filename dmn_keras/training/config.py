@@ -20,6 +20,7 @@ class Config:
         fact_level: `"sentence"`, or `"word"` for a fact per word of the story.
         fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
             with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
+        question_match: Size of what each word of the story learns of the question, `None` for nothing.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016).
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
@@ -58,6 +59,7 @@ class Config:
     num_passes: int | None = None
     fact_level: str = "sentence"
     fact_encoder: str = "story"
+    question_match: int | None = None
     input_fusion: bool = False
     gate: str = "softmax"
     gate_features: str = "dmn"
@@ -128,6 +130,7 @@ _LARGE = 10**9
 _RANGES = {
     "units": (1, _LARGE),
     "embedding_dim": (1, _LARGE),
+    "question_match": (1, _LARGE),
     "embedding_scale": (0.0, _LARGE),
     "num_passes": (1, 1000),
     "dropout": (0.0, 0.99),

@@ -173,6 +173,7 @@ _MODEL_SETTINGS = (
     "embedding_scale",
     "fact_level",
     "fact_encoder",
+    "question_match",
     "input_fusion",
     "gate",
     "episode",

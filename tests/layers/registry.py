@@ -10,8 +10,8 @@ from keras import ops
 from dmn_keras import layers
 from tests.layers.helpers import numpy
 
-B, F, W, D, U, V = 3, 5, 4, 3, 4, 6
-"""Stories, facts, words of a sentence, entries of a word vector, units, words of the vocabulary."""
+B, F, W, D, U, V, Q = 3, 5, 4, 3, 4, 6, 3
+"""Stories, facts, words of a sentence, entries of a word vector, units, words of the vocabulary and of a question."""
 
 
 def random(*shape, seed=0):
@@ -29,6 +29,12 @@ def word_mask():
     mask[1, 2] = False
     mask[2, 4] = False
     return mask
+
+
+def word_ids():
+    """Ids of story and question out of few words, some of them padding."""
+    rng = np.random.default_rng(3)
+    return {"story": rng.integers(0, 4, (B, F, W), "int32"), "question": rng.integers(0, 4, (B, Q), "int32")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +137,12 @@ CASES = {
             masks={"mask": word_mask()[:, 0]},
             padded={"states": "mask"},
             others={},
+        ),
+        Case(
+            layers.QuestionMatch,
+            {"units": 2},
+            {"words": random(B, F, W, D), **word_ids(), "states": random(B, Q, U)},
+            others={"units": 3, "kernel_regularizer": L2},
         ),
         Case(
             layers.AttentionGate,

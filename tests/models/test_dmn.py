@@ -30,6 +30,7 @@ SETTINGS = {
     "answer-words": {"answer_words": WORDS},
     "learned-stop": {"learned_stop": True, "episode": "soft"},
     "fact-per-word": {"fact_level": "word"},
+    "question-match": {"fact_encoder": "sentence", "question_match": 3},
 }
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 tensorflow_only = pytest.mark.skipif(
@@ -257,6 +258,7 @@ OTHERS = {
     "answer_words": 2,
     "fact_level": "word",
     "fact_encoder": "sentence",
+    "question_match": 3,
     "input_fusion": True,
     "gate": "softmax",
     "gate_features": DMN_PLUS_FEATURES,
@@ -338,9 +340,14 @@ def test_word_vectors_are_taken_and_kept():
         ),
         (
             {"fact_encoder": "position", "embedding_dim": 5},
-            r"embedding_dim must equal units with fact_encoder='position', unless input_fusion is set. Received: "
-            r"embedding_dim=5, units=",
+            r"embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
+            r"input_fusion is set. Received: embedding_dim=5, units=80, question_match=None",
         ),
+        (
+            {"fact_encoder": "position", "question_match": 4},
+            r"unless input_fusion is set. Received: embedding_dim=80, units=80, question_match=4",
+        ),
+        ({"question_match": 0}, r"units must be a positive integer. Received: units=0"),
         ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
         ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),
     ],
