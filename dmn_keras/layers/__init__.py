@@ -5,6 +5,7 @@ from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, Att
 from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
+from dmn_keras.layers.fact_links import FactLinks
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
@@ -20,6 +21,7 @@ __all__ = [
     "AttentionGate",
     "EpisodicMemory",
     "FactEncoder",
+    "FactLinks",
     "InputFusion",
     "MemoryUpdate",
     "PositionEncoder",

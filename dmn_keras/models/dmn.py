@@ -6,6 +6,7 @@ from dmn_keras.layers import (
     AnswerDecoder,
     EpisodicMemory,
     FactEncoder,
+    FactLinks,
     InputFusion,
     PositionEncoder,
     QuestionEncoder,
@@ -50,6 +51,7 @@ def dmn(
     fact_level="sentence",
     fact_encoder="story",
     question_match=None,
+    fact_links=0,
     input_fusion=False,
     gate="sigmoid",
     gate_features=DMN_FEATURES,
@@ -83,6 +85,8 @@ def dmn(
             question. Defaults to `"story"`.
         question_match: Positive integer, size of what each word of the story learns of the question (`QuestionMatch`);
             the question then has a word GRU of its own. `None` for facts that know nothing of it. Defaults to `None`.
+        fact_links: Integer, how often the facts are read again, each time with what the facts that share a word with
+            them said (`FactLinks`). Needs facts read by a word GRU. Defaults to 0.
         input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
         gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next five. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input. Defaults to the nine of 2015.
@@ -127,6 +131,12 @@ def dmn(
     one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
     if fact_encoder == "position" and fact_level == "word":
         raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
+    if fact_links and (fact_encoder == "position" or fact_level == "word"):
+        raise ValueError(
+            "fact_links needs facts that are sentences read by a word GRU: fact_level='sentence' and fact_encoder "
+            f"'story' or 'sentence'. Received: fact_links={fact_links}, fact_level={fact_level!r}, "
+            f"fact_encoder={fact_encoder!r}"
+        )
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
@@ -166,6 +176,9 @@ def dmn(
             words, story, question, states
         )
     facts = PositionEncoder(name="position_encoder")(words) if fact_encoder == "position" else encoder(words)
+    for i in range(fact_links):
+        linked = FactLinks(units, kernel_regularizer=regularizer, name=f"fact_links_{i}")(words, story, facts)
+        facts = FactEncoder(units, scope=scope, kernel_regularizer=regularizer, name=f"linked_facts_{i}")(linked)
     facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:
         facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(facts)

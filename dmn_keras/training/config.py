@@ -21,6 +21,7 @@ class Config:
         fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
             with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
         question_match: Size of what each word of the story learns of the question, `None` for nothing.
+        fact_links: How often facts are read again, with what the facts that share a word with them said.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016).
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
@@ -60,6 +61,7 @@ class Config:
     fact_level: str = "sentence"
     fact_encoder: str = "story"
     question_match: int | None = None
+    fact_links: int = 0
     input_fusion: bool = False
     gate: str = "softmax"
     gate_features: str = "dmn"
@@ -131,6 +133,7 @@ _RANGES = {
     "units": (1, _LARGE),
     "embedding_dim": (1, _LARGE),
     "question_match": (1, _LARGE),
+    "fact_links": (0, 1000),
     "embedding_scale": (0.0, _LARGE),
     "num_passes": (1, 1000),
     "dropout": (0.0, 0.99),

@@ -174,6 +174,7 @@ _MODEL_SETTINGS = (
     "fact_level",
     "fact_encoder",
     "question_match",
+    "fact_links",
     "input_fusion",
     "gate",
     "episode",

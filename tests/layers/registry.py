@@ -34,7 +34,7 @@ def word_mask():
 def word_ids():
     """Ids of story and question out of few words, some of them padding."""
     rng = np.random.default_rng(3)
-    return {"story": rng.integers(0, 4, (B, F, W), "int32"), "question": rng.integers(0, 4, (B, Q), "int32")}
+    return {"story": rng.integers(0, 6, (B, F, W), "int32"), "question": rng.integers(0, 6, (B, Q), "int32")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +142,12 @@ CASES = {
             layers.QuestionMatch,
             {"units": 2},
             {"words": random(B, F, W, D), **word_ids(), "states": random(B, Q, U)},
+            others={"units": 3, "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.FactLinks,
+            {"units": 2},
+            {"words": random(B, F, W, D), "story": word_ids()["story"], "facts": random(B, F, U)},
             others={"units": 3, "kernel_regularizer": L2},
         ),
         Case(

@@ -30,7 +30,8 @@ SETTINGS = {
     "answer-words": {"answer_words": WORDS},
     "learned-stop": {"learned_stop": True, "episode": "soft"},
     "fact-per-word": {"fact_level": "word"},
-    "question-match": {"fact_encoder": "sentence", "question_match": 3},
+    "question-match": {"question_match": 3},
+    "fact-links": {"fact_encoder": "sentence", "question_match": 3, "fact_links": 2},
 }
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 tensorflow_only = pytest.mark.skipif(
@@ -259,6 +260,7 @@ OTHERS = {
     "fact_level": "word",
     "fact_encoder": "sentence",
     "question_match": 3,
+    "fact_links": 1,
     "input_fusion": True,
     "gate": "softmax",
     "gate_features": DMN_PLUS_FEATURES,
@@ -347,6 +349,11 @@ def test_word_vectors_are_taken_and_kept():
             {"fact_encoder": "position", "question_match": 4},
             r"unless input_fusion is set. Received: embedding_dim=80, units=80, question_match=4",
         ),
+        (
+            {"fact_encoder": "position", "fact_links": 1},
+            r"fact_links needs facts that are sentences read by a word GRU.* fact_encoder='position'",
+        ),
+        ({"fact_level": "word", "fact_links": 1}, r"Received: fact_links=1, fact_level='word'"),
         ({"question_match": 0}, r"units must be a positive integer. Received: units=0"),
         ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
         ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),
