@@ -58,6 +58,7 @@ def _parser():
     train.add_argument("--supervise-gates", action="store_true", help="let the supporting facts teach the gates")
     train.add_argument("--epochs", type=int, help="most epochs")
     train.add_argument("--seed", type=int, help="seed of weights, order, dropout and validation cut")
+    train.add_argument("--preset", metavar="NAME", help="dmn_2015, dmn_2, dmn_3, dmn_plus, fused, matched or linked")
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
     train.add_argument("--output", help="run folder (default: a new one in runs/)")
     train.add_argument("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
@@ -138,10 +139,12 @@ def _train(options):
 
 
 def _config(options, defaults):
-    """Return the `Config` that the arguments name, `--set` before `defaults`."""
+    """Return the `Config` that the arguments name: `--set` before the preset, `defaults` where there is none."""
     from dmn_keras.training.config import Config, parse_settings
+    from dmn_keras.training.presets import preset
 
-    settings = {**defaults, **parse_settings(options.set)}
+    chosen = defaults if options.preset is None else preset(options.preset)
+    settings = {**chosen, **parse_settings(options.set)}
     for name in ("epochs", "seed"):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)

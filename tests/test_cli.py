@@ -14,6 +14,8 @@ from dmn_keras import cli
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.training.config import Config
+from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.run_folder import FORMAT
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
 from tests.training.test_fit import stop_in_batch
@@ -309,6 +311,9 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
     assert "runs/stories-2" in err
     for name, value in {**cli.MAIN_SETTINGS, "units": 7, "seed": 3}.items():
         assert f"'{name}': {value!r}" in err
+    _, _, err = run("train", "--preset", "linked", "--set", "units=7", "--set", "fact_links=1")
+    for name, value in {**PRESETS["linked"], "units": 7, "fact_links": 1, "epochs": Config().epochs}.items():
+        assert f"'{name}': {value!r}" in err
 
 
 @pytest.mark.parametrize(
@@ -324,6 +329,8 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
         (["--set", "unit=3"], "--set must be one of units, "),
         (["--set", "unit=3"], "Did you mean 'units'?"),
+        (["--preset", "link"], "preset must be one of dmn_2015, "),
+        (["--preset", "link"], "Did you mean 'linked'?"),
         (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
         (["--set", "units=many"], "units must be of type int. Received: units='many'"),
         (["--epochs", "0"], "epochs must be between 1 and "),

@@ -5,6 +5,7 @@ import json
 import typing
 
 from dmn_keras.errors import unknown_name
+from dmn_keras.training.presets import preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Config:
             if name not in names:
                 raise ValueError(unknown_name("--set", name, names))
         return cls(**values)
+
+    @classmethod
+    def preset(cls, name, **changes):
+        """Build the configuration of a preset (`dmn_keras.training.presets.PRESETS`), with `changes`."""
+        return cls.from_dict({**preset(name), **changes})
 
     def replace(self, **changes):
         """Return a copy with `changes`, checked as a new one is."""

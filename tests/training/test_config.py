@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from dmn_keras.training.config import Config, parse_settings
+from dmn_keras.training.presets import PRESETS
 
 
 def test_every_setting_is_documented():
@@ -92,3 +93,25 @@ def test_parse_settings():
 def test_parse_settings_without_equals():
     with pytest.raises(ValueError, match=r"--set must be given as name=value\. Received: 'units'"):
         parse_settings(["units"])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_a_valid_configuration_of_its_own(name):
+    config = Config.preset(name, seed=7)
+    assert config.seed == 7
+    assert {**config.to_dict(), **PRESETS[name]} == config.to_dict()
+    assert all(config != Config.preset(other, seed=7) for other in PRESETS if other != name)
+
+
+def test_presets_of_the_ablation_differ_by_one_step_each():
+    """Xiong et al. 2016, table 1: the attention GRU with its gates, then the untied ReLU update."""
+    second, third, last = (PRESETS[name] for name in ("dmn_2", "dmn_3", "dmn_plus"))
+    assert {name for name in second if second[name] != third[name]} == {"episode", "gate_features"}
+    assert {name for name in third if third[name] != last[name]} == {"memory_update", "tie_weights"}
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest():
+    with pytest.raises(
+        ValueError, match=r"preset must be one of dmn_2015, .* Received: 'dmn_plu'. Did you mean 'dmn_plus'"
+    ):
+        Config.preset("dmn_plu")
