@@ -1,4 +1,4 @@
-"""Command line: train, evaluate, ask. Parses, calls, prints."""
+"""Command line: train, evaluate, reproduce, ask. Parses, calls, prints."""
 
 import argparse
 import dataclasses
@@ -50,7 +50,9 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, ask.")
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, reproduce, ask."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     train = commands.add_parser("train", help="train a model; without arguments on generated stories")
@@ -76,6 +78,16 @@ def _parser():
     evaluate.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
     evaluate.add_argument("--json", metavar="FILE", help="write the result to a file, - for the standard output")
     evaluate.set_defaults(run=_evaluate)
+
+    reproduce = commands.add_parser("reproduce", help="train a table of the README again; resumes what was begun")
+    reproduce.add_argument("table", metavar="TABLE", help="name of the table, e.g. babi-10k")
+    reproduce.add_argument("--data-dir", metavar="DIR", help="archive or folder of the data")
+    reproduce.add_argument("--tasks", help="only these tasks of the table: names, numbers and ranges")
+    reproduce.add_argument("--word-vectors", metavar="FILE", help="GloVe vectors, for the tables that start from them")
+    reproduce.add_argument("--output", help="the table's folder (default: runs/TABLE)")
+    reproduce.add_argument("--strategy", default="auto", help="auto, one or mirrored: which devices train")
+    reproduce.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="Keras' verbosity")
+    reproduce.set_defaults(run=_reproduce)
 
     ask = commands.add_parser("ask", help="ask a trained model a question about a story")
     ask.add_argument("folder", metavar="RUN", help="folder that train wrote")
@@ -237,6 +249,27 @@ def _evaluate(options):
     print(table(summary(tasks)))
     if options.json:
         write_json(pathlib.Path(options.json), content)
+    return 0
+
+
+def _reproduce(options):
+    from dmn_keras.training.evaluation import table
+    from dmn_keras.training.reproduce import reproduce
+
+    output = pathlib.Path(options.output or pathlib.Path("runs", options.table))
+    _refuse_file(output)
+    content = reproduce(
+        options.table,
+        output,
+        data_dir=options.data_dir,
+        tasks=options.tasks,
+        word_vectors=options.word_vectors,
+        strategy=options.strategy,
+        verbose=options.verbose,
+    )
+    print(f"\n{content['about']}:")
+    print(table(content))
+    print(f"The table is in {output / 'results.json'}.")
     return 0
 
 

@@ -1,0 +1,166 @@
+"""A measured table, from seeds to the finished file: trains what is missing, chooses by validation, sums up."""
+
+import pathlib
+import shlex
+import statistics
+
+from dmn_keras.datasets import parse_tasks, task_names
+from dmn_keras.errors import unknown_name
+from dmn_keras.training.config import Config
+from dmn_keras.training.data import Source
+from dmn_keras.training.evaluation import summary
+from dmn_keras.training.fit import TrainingDivergedError, train
+from dmn_keras.training.run_folder import RunFolder, read_json, write_json
+from dmn_keras.training.tables import TABLES
+
+
+def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, strategy="auto", verbose=1, say=print):
+    """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
+
+    Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder. A run that has finished is not trained again and
+    one that was interrupted goes on, so that the same command resumes a table. Several processes may work on
+    different tasks of one table.
+
+    Args:
+        name: A key of `dmn_keras.training.tables.TABLES`.
+        output: The table's folder.
+        data_dir: Where the data lies, as for `Source`.
+        tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default.
+        word_vectors: File of pretrained word vectors, for the runs that start from them.
+        strategy: As for `train`.
+        verbose: As for `train`.
+        say: As for `train`.
+
+    Returns:
+        The content of `results.json`: that of `collect`, over all the runs that lie in `output`.
+
+    Raises:
+        ValueError: If there is no such table, it has none of the tasks, or it needs `word_vectors` and got none.
+        KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
+    """
+    if name not in TABLES:
+        raise ValueError(unknown_name("table", name, TABLES))
+    table, output = TABLES[name], pathlib.Path(output)
+    planned = plan(table, data_dir, tasks, word_vectors)
+    for number, (folder, task, config) in enumerate(planned, start=1):
+        say(f"Run {number} of {len(planned)}: {folder}")
+        source = Source(table.dataset, (task,), data_dir, table.config)
+        try:
+            metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
+        except TrainingDivergedError as error:
+            say(f"{folder}: {error}")  # its best model before that is a candidate like any other
+            continue
+        if metrics["status"] == "interrupted":
+            raise KeyboardInterrupt
+    every = plan(table, data_dir, word_vectors=word_vectors or "")
+    folders = [folder for folder, _, _ in every if RunFolder(output / folder).metrics.exists()]
+    content = {
+        "about": table.about,
+        "command": f"dmn-keras reproduce {name} --data-dir DIR",
+        **collect([output / folder for folder in folders], folders),
+    }
+    write_json(output / "results.json", content)
+    return content
+
+
+def plan(table, data_dir=None, tasks=None, word_vectors=None):
+    """List the runs of a table.
+
+    Args:
+        table: The `Table`.
+        data_dir: Where the data lies.
+        tasks: As for `reproduce`.
+        word_vectors: As for `reproduce`.
+
+    Returns:
+        List of the run's folder below the table's, the task and the `Config`.
+
+    Raises:
+        ValueError: If two runs collide (the same name, seed and task), none is left, or one that is needs
+            `word_vectors` and there are none.
+    """
+    names = task_names(table.dataset, data_dir)
+    wanted = names if tasks is None else parse_tasks(tasks, names)
+    planned = {}
+    for runs in table.runs:
+        for seed in runs.seeds:
+            for task in parse_tasks(runs.tasks, names):
+                folder = pathlib.Path(runs.name, f"seed{seed}", task)
+                if folder in planned:
+                    raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
+                if runs.word_vectors and word_vectors is None and task in wanted:
+                    raise ValueError(f"word_vectors must name a file of word vectors: {folder} starts from them.")
+                vectors = {"word_vectors": word_vectors} if runs.word_vectors else {}
+                planned[folder] = (folder, task, Config.from_dict({**runs.settings, **vectors, "seed": seed}))
+    chosen = [run for run in planned.values() if run[1] in wanted]
+    if not chosen:
+        raise ValueError(f"tasks must name at least one task of the table. Received: {tasks!r}")
+    return chosen
+
+
+def collect(folders, names=None):
+    """Choose one run a task by validation error.
+
+    Of runs with equal validation errors the one with the lowest validation loss of its answers is chosen; test errors
+    are not looked at. What was not chosen stays in the result with its errors.
+
+    Args:
+        folders: Folders that `train` wrote, each one run or one run a task.
+        names: What to call each of them; their paths by default.
+
+    Returns:
+        Dict of `"tasks"`, `"mean_error"` and `"failed"`, as `summary` returns it. A task has the metrics of the chosen
+        run, its command and seed, and under `"runs"` seed, validation error and test error of each; with several,
+        `"median"`, `"best"` and `"worst"` of their test errors.
+    """
+    candidates = {}
+    for folder, name in zip(folders, names or folders, strict=True):
+        for run in RunFolder(folder).runs():
+            if not run.metrics.exists():
+                continue
+            metrics, recipe = read_json(run.metrics), run.recipe()
+            loss = _best_validation_loss(run, metrics["best_epoch"])
+            for task, row in metrics["tasks"].items():
+                of_run = {
+                    key: metrics[key] for key in ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
+                }
+                candidates.setdefault(task, []).append(
+                    {**row, **of_run, "validation_loss": loss, "run": str(name), "command": command_of(recipe)}
+                )
+    tasks = {}
+    for task in sorted(candidates, key=lambda name: (len(name), name)):
+        best = min(candidates[task], key=lambda row: (row["validation_error"], row["validation_loss"]))
+        runs = [{key: row[key] for key in ("run", "seed", "validation_error", "error")} for row in candidates[task]]
+        tasks[task] = {**best, "runs": runs, **_spread([row["error"] for row in candidates[task]])}
+    return summary(tasks)
+
+
+def _spread(errors):
+    if len(errors) == 1:
+        return {}
+    return {"median": statistics.median(errors), "best": min(errors), "worst": max(errors)}
+
+
+def command_of(recipe):
+    """Return the command that trains a run of this recipe again; `DIR` stands for where the data lies.
+
+    Of a file of word vectors only its name is shown.
+    """
+    defaults = Config().to_dict()
+    changed = {
+        name: value for name, value in recipe.config.to_dict().items() if value != defaults[name] and name != "seed"
+    }
+    words = ["dmn-keras", "train", "--dataset", recipe.dataset, "--data-dir", "DIR", "--tasks", ",".join(recipe.tasks)]
+    if recipe.dataset_config:
+        words += ["--config", recipe.dataset_config]
+    words += ["--seed", str(recipe.config.seed)]
+    for name, value in changed.items():
+        value = pathlib.Path(value).name if name == "word_vectors" else value
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)
+
+
+def _best_validation_loss(run, best_epoch):
+    """Return the validation loss of the answers in the epoch whose weights were kept, without gates and penalty."""
+    epoch = read_json(run.history)[best_epoch - 1]
+    return epoch.get("val_answer_loss", epoch["val_loss"])

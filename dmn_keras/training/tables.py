@@ -1,0 +1,118 @@
+"""The measured tables: which runs each is made of, so that one command trains them all again."""
+
+import dataclasses
+
+from dmn_keras.training.presets import PRESETS
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """Tasks that are trained one by one under the same settings, once a seed.
+
+    Attributes:
+        name: Name of the settings within the table, and of the runs' folder.
+        tasks: Names, numbers and ranges of tasks, as in `--tasks`.
+        settings: Settings of `Config`, all but the seed.
+        seeds: Seeds, each different.
+        word_vectors: Whether the word vectors start from a file, which `reproduce` is given.
+    """
+
+    name: str
+    tasks: str
+    settings: dict
+    seeds: tuple[int, ...] = (0,)
+    word_vectors: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """What a table is about and which runs it chooses from.
+
+    Attributes:
+        about: One line on the setting.
+        dataset: Name of the dataset.
+        config: Its configuration.
+        runs: The `Runs`; a task that stands in several is chosen among them by its validation questions.
+    """
+
+    about: str
+    dataset: str
+    config: str
+    runs: tuple[Runs, ...]
+
+
+_SUPERVISED = {"supervise_gates": True}
+_LARGE = {"num_buckets": 3, "patience": 12, "solved_epochs": 2, "epochs": 60}
+_LONG = {
+    **PRESETS["fused"],
+    "episode": "soft",
+    "max_facts": 130,
+    "batch_size": 32,
+    "patience": 8,
+    "solved_epochs": 2,
+    "epochs": 40,
+}
+_POSITION = {
+    "units": 64,
+    "fact_encoder": "position",
+    "input_fusion": True,
+    "memory_update": "relu",
+    "dropout": 0.0,
+    "batch_size": 64,
+    "num_buckets": 3,
+    "patience": 30,
+    "solved_epochs": 2,
+    "epochs": 100,
+}
+_SMALL = {"batch_size": 32, "num_buckets": 3, "epochs": 200}
+_SMALL_GLOVE = {
+    **PRESETS["fused"],
+    **_SMALL,
+    "memory_update": "gru",
+    "embedding_scale": 1.0,
+    "l2": 1e-3,
+    "dropout": 0.2,
+}
+_SMALL_MATCHED = {**PRESETS["matched"], **_SMALL, "l2": 3e-4, "patience": 40}
+_SEEDS = (0, 1, 2)
+
+TABLES = {
+    "babi-10k": Table(
+        "bAbI en-10k, one model a task, answers only",
+        "babi",
+        "en-10k",
+        (
+            Runs("fused", "1,2,4-15,20", {**PRESETS["fused"], **_LARGE}),
+            Runs("long", "2", _LONG, (1, 2)),
+            Runs("long", "3", _LONG, _SEEDS),
+            Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE}, _SEEDS),
+            Runs("linked", "16", {**PRESETS["linked"], **_LARGE}, _SEEDS),
+            Runs("position", "19", _POSITION, _SEEDS),
+        ),
+    ),
+    "babi-10k-supervised": Table(
+        "bAbI en-10k, one model a task, gates supervised",
+        "babi",
+        "en-10k",
+        (
+            Runs("fused", "1-16,20", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}),
+            Runs("fused", "19", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}, _SEEDS),
+            Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE, **_SUPERVISED}, _SEEDS),
+        ),
+    ),
+    "babi-1k-supervised": Table(
+        "bAbI en, 1,000 training questions a task, one model a task, gates supervised",
+        "babi",
+        "en",
+        (
+            Runs(
+                "glove",
+                "1-16,19,20",
+                {**_SMALL_GLOVE, **_SUPERVISED, "patience": 60, "solved_epochs": 15},
+                word_vectors=True,
+            ),
+            Runs("matched", "17,18", {**_SMALL_MATCHED, **_SUPERVISED}, _SEEDS),
+        ),
+    ),
+}
+"""The tables that `dmn-keras reproduce` trains again, by name."""

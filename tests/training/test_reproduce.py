@@ -1,0 +1,151 @@
+"""Tables trained again: on tiny stories, with the runs, the choice and the resumption looked at."""
+
+import dataclasses
+import json
+
+import pytest
+
+from dmn_keras.datasets import parse_tasks, task_names
+from dmn_keras.training import reproduce as module
+from dmn_keras.training.config import Config
+from dmn_keras.training.reproduce import collect, plan, reproduce
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.tables import TABLES, Runs, Table
+from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
+from tests.training.test_fit import stop_in_batch
+
+pytestmark = [tensorflow_only, without_tracing]
+
+SMALL = Table(
+    "tiny stories", "jsonl", None, (Runs("a", "all", TINY, seeds=(0, 1)), Runs("b", "all", {**TINY, "l2": 0.1}))
+)
+QUIET = {"verbose": 0, "say": lambda line: None}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setitem(TABLES, "small", SMALL)
+    return str(write_stories(tmp_path / "data"))
+
+
+def test_a_table_is_trained_and_not_trained_twice(tmp_path, data):
+    with eagerly():
+        content = reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+        runs = snapshot(tmp_path / "out")
+        assert reproduce("small", tmp_path / "out", data_dir=data, **QUIET) == content
+    assert snapshot(tmp_path / "out") == runs
+    assert json.loads((tmp_path / "out/results.json").read_text()) == content
+    [row] = content["tasks"].values()
+    assert [(run["run"], run["seed"]) for run in row["runs"]] == [
+        ("a/seed0/all", 0),
+        ("a/seed1/all", 1),
+        ("b/seed0/all", 0),
+    ]
+    errors = sorted(run["error"] for run in row["runs"])
+    assert [row["best"], row["median"], row["worst"]] == errors
+    assert row["error"] == next(run["error"] for run in row["runs"] if run["run"] == row["run"])
+    assert content["about"] == "tiny stories"
+
+
+def test_an_interrupted_table_goes_on_where_it_stopped(tmp_path, data, monkeypatch):
+    with eagerly():
+        whole = reproduce("small", tmp_path / "whole", data_dir=data, **QUIET)
+        with monkeypatch.context() as patch:
+            stop_in_batch(patch, KeyboardInterrupt, 1, 0)
+            with pytest.raises(KeyboardInterrupt):
+                reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+        assert not (tmp_path / "out/results.json").exists()
+        content = reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+    for table in (whole, content):
+        for row in table["tasks"].values():
+            row.pop("seconds")
+    assert content == whole
+
+
+def test_some_tasks_of_a_table_only():
+    table = TABLES["babi-10k"]
+    chosen = plan(table, tasks="16")
+    assert [folder.as_posix() for folder, _, _ in chosen] == [f"linked/seed{seed}/16" for seed in (0, 1, 2)]
+    assert [config.seed for _, _, config in chosen] == [0, 1, 2]
+    assert {task for _, task, _ in chosen} == {"16"}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("babi")])
+def test_the_tables_are_whole(name):
+    """Every task of bAbI has a run, the hard ones three, and all settings are valid."""
+    runs = plan(TABLES[name], word_vectors="glove.txt")
+    names = task_names("babi")
+    count = {task: sum(task == of_run for _, of_run, _ in runs) for task in names}
+    assert all(count.values())
+    assert all(isinstance(config, Config) for _, _, config in runs)
+    assert all(parse_tasks(part.tasks, names) for part in TABLES[name].runs)
+
+
+def test_errors(tmp_path, data):
+    with pytest.raises(ValueError, match=r"table must be one of babi-.* Received: 'babi-10'. Did you mean 'babi-10k'"):
+        reproduce("babi-10", tmp_path)
+    with pytest.raises(ValueError, match=r"Received: ''"):
+        plan(TABLES["babi-10k"], tasks="")
+    only_first = dataclasses.replace(TABLES["babi-10k"], runs=(Runs("x", "1", {}),))
+    with pytest.raises(ValueError, match=r"tasks must name at least one task of the table. Received: '2'"):
+        plan(only_first, tasks="2")
+    twice = dataclasses.replace(SMALL, runs=(Runs("a", "all", TINY, seeds=(0, 0)),))
+    with pytest.raises(ValueError, match=r"runs must differ in name, seed or task. Received twice: a.seed0.all"):
+        plan(twice, data)
+    with pytest.raises(ValueError, match="unit"):
+        plan(dataclasses.replace(SMALL, runs=(Runs("a", "all", {"unit": 3}),)), data)
+
+
+def test_word_vectors_are_asked_for_where_they_are_needed(data):
+    table = dataclasses.replace(SMALL, runs=(*SMALL.runs, Runs("c", "all", TINY, word_vectors=True)))
+    with pytest.raises(
+        ValueError, match=r"word_vectors must name a file of word vectors: c.seed0.all starts from them"
+    ):
+        plan(table, data)
+    configs = [config for _, _, config in plan(table, data, word_vectors="glove.txt")]
+    assert [config.word_vectors for config in configs] == [None, None, None, "glove.txt"]
+
+
+def write_run(folder, validation_error, validation_loss, error, seed=0):
+    """Write the files of a run that `collect` reads."""
+    run = RunFolder(folder)
+    run.path.mkdir(parents=True)
+    recipe = {"dataset": "babi", "dataset_config": "en", "tasks": ["1"], "vocabulary": [], "answer_words": None}
+    run.config.write_text(json.dumps({"format": 1, "dmn_keras": "0", **recipe, "config": {"seed": seed, "units": 9}}))
+    row = {"validation_error": validation_error, "error": error}
+    about = {"seed": seed, "epochs": 2, "best_epoch": 2, "seconds": 1.0, "status": "patience", "versions": {}}
+    run.metrics.write_text(json.dumps({**about, "tasks": {"1": row}}))
+    run.history.write_text(json.dumps([{"val_loss": 0.0}, {"val_loss": validation_loss}]))
+    return folder
+
+
+def test_the_run_is_chosen_by_validation_alone(tmp_path):
+    folders = [
+        write_run(tmp_path / "wrong", 3.0, 0.1, error=0.0),
+        write_run(tmp_path / "unsure", 2.0, 0.9, error=1.0),
+        write_run(tmp_path / "sure", 2.0, 0.5, error=4.0, seed=7),
+    ]
+    content = collect(folders, ["wrong", "unsure", "sure"])
+    row = content["tasks"]["1"]
+    assert (row["run"], row["error"], row["seed"]) == ("sure", 4.0, 7)
+    assert (row["best"], row["median"], row["worst"]) == (0.0, 1.0, 4.0)
+    assert content["mean_error"] == 4.0
+    assert (
+        row["command"] == "dmn-keras train --dataset babi --data-dir DIR --tasks 1 --config en --seed 7 --set units=9"
+    )
+
+
+def test_a_diverged_run_does_not_stop_the_table(tmp_path, data, monkeypatch):
+    said, train = [], module.train
+
+    def diverge(source, config, output, **options):
+        metrics = train(source, config, output, **options)
+        if config.seed == 1:
+            raise module.TrainingDivergedError("the loss is nan in epoch 2")
+        return metrics
+
+    monkeypatch.setattr(module, "train", diverge)
+    with eagerly():
+        content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append)
+    assert any("the loss is nan in epoch 2" in line for line in said)
+    assert len(content["tasks"]["all"]["runs"]) == 3
