@@ -12,29 +12,11 @@ from benchmarks import report
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = pathlib.Path(__file__).parent / "results"
-PAPER_1K = (
-    100,
-    98.2,
-    95.2,
-    100,
-    99.3,
-    100,
-    96.9,
-    96.5,
-    100,
-    97.5,
-    99.9,
-    100,
-    99.8,
-    100,
-    100,
-    99.4,
-    59.6,
-    95.3,
-    34.5,
-    100,
-)
-"""Accuracy in percent of tasks 1 to 20 in Kumar et al. 2015, table 1 (1,000 questions a task, gates supervised)."""
+DMN_2015 = (0, 1.8, 4.8, 0, 0.7, 0, 3.1, 3.5, 0, 2.5, 0.1, 0, 0.2, 0, 0, 0.6, 40.4, 4.7, 65.5, 0)
+"""Test errors in percent of tasks 1 to 20 in Kumar et al. 2015, table 1 (1,000 questions a task, gates supervised)."""
+
+DMN_PLUS = (0, 0.3, 1.1, 0, 0.5, 0, 2.4, 0, 0, 0, 0, 0, 0, 0.2, 0, 45.3, 4.2, 2.1, 0, 0)
+"""The same in Xiong et al. 2016, table 2 (10,000 questions a task, answers only)."""
 
 
 def main(arguments=None):
@@ -67,18 +49,42 @@ def load(name):
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def babi_1k():
-    """Table of the 20 tasks with 1,000 training questions, beside the paper's."""
-    result = load("babi-en-1k-supervised")
-    rows, ours = [], []
-    for (task, row), paper in zip(result["tasks"].items(), PAPER_1K, strict=True):
-        ours.append(100 - row["error"])
-        failed = "failed" if row["error"] > 5 else ""
-        recall = f"{row['gate_recall']:.1f}"
-        rows.append([task, f"{ours[-1]:.1f}", f"{paper:.1f}", recall, f"{row['seconds']:.0f}", failed])
-    mean = sum(ours) / len(ours)
-    rows.append(["**mean**", f"**{mean:.2f}**", f"{sum(PAPER_1K) / 20:.1f}", "", "", f"{result['failed']} failed"])
-    return report.markdown(["task", "accuracy %", "paper %", "gate recall %", "seconds", ""], rows)
+BABI = {"babi-1k-supervised": DMN_2015, "babi-10k-supervised": None, "babi-10k": DMN_PLUS}
+"""The measured files of bAbI in the order of their columns, with the published errors beside them."""
+
+
+def babi():
+    """Table of the 20 tasks in each setting, one model a task, beside the papers'."""
+    columns = []
+    for name, published in BABI.items():
+        result = load(name)
+        errors = [row["error"] for row in result["tasks"].values()]
+        shown = [f"{error:.1f}" for error in errors]
+        columns.append([*shown, f"**{result['mean_error']:.2f}**", result["failed"]])
+        if published is not None:
+            failed = sum(error > 5 for error in published)
+            columns.append([*(f"{error:.1f}" for error in published), f"{sum(published) / 20:.1f}", failed])
+    header = [
+        "task",
+        "1k, gates supervised",
+        "DMN 2015",
+        "10k, gates supervised",
+        "10k, answers only",
+        "DMN+ 2016",
+    ]
+    names = [*range(1, 21), "**mean**", "failed"]
+    return report.markdown(header, [list(row) for row in zip(names, *columns, strict=True)])
+
+
+def seeds():
+    """Table of the test errors of several seeds, where a task was trained with several."""
+    rows = []
+    for name in BABI:
+        for task, row in load(name)["tasks"].items():
+            if "median" in row:
+                errors = [row["error"], *(row[key] for key in ("median", "best", "worst"))]
+                rows.append([f"{name}, task {task}", len(row["runs"]), *(f"{error:.1f}" for error in errors)])
+    return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 
 def facts():
@@ -97,7 +103,7 @@ def facts():
     return report.markdown(["what", "result", "time", "command"], rows)
 
 
-TABLES = {"babi-1k": babi_1k, "facts": facts}
+TABLES = {"babi": babi, "seeds": seeds, "facts": facts}
 
 if __name__ == "__main__":
     sys.exit(main())
