@@ -1,5 +1,6 @@
 """A measured table, from seeds to the finished file: trains what is missing, chooses by validation, sums up."""
 
+import itertools
 import pathlib
 import shlex
 import statistics
@@ -17,7 +18,8 @@ from dmn_keras.training.tables import TABLES
 def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, strategy="auto", verbose=1, say=print):
     """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
 
-    Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder. A run that has finished is not trained again and
+    Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder; that of one model for several tasks in
+    `OUTPUT/SETTINGS/seedN`. A run that has finished is not trained again and
     one that was interrupted goes on, so that the same command resumes a table. Several processes may work on
     different tasks of one table.
 
@@ -25,7 +27,8 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
         name: A key of `dmn_keras.training.tables.TABLES`.
         output: The table's folder.
         data_dir: Where the data lies, as for `Source`.
-        tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default.
+        tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default. A
+            model for several tasks is trained on all of its own if one of them is named.
         word_vectors: File of pretrained word vectors, for the runs that start from them.
         strategy: As for `train`.
         verbose: As for `train`.
@@ -42,9 +45,9 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
         raise ValueError(unknown_name("table", name, TABLES))
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
-    for number, (folder, task, config) in enumerate(planned, start=1):
+    for number, (folder, of_run, config) in enumerate(planned, start=1):
         say(f"Run {number} of {len(planned)}: {folder}")
-        source = Source(table.dataset, (task,), data_dir, table.config)
+        source = Source(table.dataset, of_run, data_dir, table.config)
         try:
             metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
         except TrainingDivergedError as error:
@@ -73,7 +76,7 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
         word_vectors: As for `reproduce`.
 
     Returns:
-        List of the run's folder below the table's, the task and the `Config`.
+        List of the run's folder below the table's, the tuple of its tasks and the `Config`.
 
     Raises:
         ValueError: If two runs collide (the same name, seed and task), none is left, or one that is needs
@@ -83,26 +86,30 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
     wanted = names if tasks is None else parse_tasks(tasks, names)
     planned = {}
     for runs in table.runs:
-        for seed in runs.seeds:
-            for task in parse_tasks(runs.tasks, names):
-                folder = pathlib.Path(runs.name, f"seed{seed}", task)
-                if folder in planned:
-                    raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
-                if runs.word_vectors and word_vectors is None and task in wanted:
-                    raise ValueError(f"word_vectors must name a file of word vectors: {folder} starts from them.")
-                vectors = {"word_vectors": word_vectors} if runs.word_vectors else {}
-                planned[folder] = (folder, task, Config.from_dict({**runs.settings, **vectors, "seed": seed}))
-    chosen = [run for run in planned.values() if run[1] in wanted]
+        for seed, (part, of_run) in itertools.product(runs.seeds, _parts(runs, parse_tasks(runs.tasks, names))):
+            folder = pathlib.Path(runs.name, f"seed{seed}", part)
+            if folder in planned:
+                raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
+            if runs.word_vectors and word_vectors is None and set(of_run) & set(wanted):
+                raise ValueError(f"word_vectors must name a file of word vectors: {folder} starts from them.")
+            vectors = {"word_vectors": word_vectors} if runs.word_vectors else {}
+            planned[folder] = (folder, of_run, Config.from_dict({**runs.settings, **vectors, "seed": seed}))
+    chosen = [run for run in planned.values() if set(run[1]) & set(wanted)]
     if not chosen:
         raise ValueError(f"tasks must name at least one task of the table. Received: {tasks!r}")
     return chosen
 
 
-def collect(folders, names=None):
-    """Choose one run a task by validation error.
+def _parts(runs, tasks):
+    """Return the pairs of subfolder and tasks of one seed: one for all tasks, or one a task."""
+    return [("", tasks)] if runs.joint else [(task, (task,)) for task in tasks]
 
-    Of runs with equal validation errors the one with the lowest validation loss of its answers is chosen; test errors
-    are not looked at. What was not chosen stays in the result with its errors.
+
+def collect(folders, names=None):
+    """Choose one run a task, or one for the tasks that one model learned together, by validation error.
+
+    It is the mean over the run's tasks. Of runs with equal validation errors the one with the lowest validation loss of
+    its answers is chosen; test errors are not looked at. What was not chosen stays in the result with its errors.
 
     Args:
         folders: Folders that `train` wrote, each one run or one run a task.
@@ -116,23 +123,41 @@ def collect(folders, names=None):
     candidates = {}
     for folder, name in zip(folders, names or folders, strict=True):
         for run in RunFolder(folder).runs():
-            if not run.metrics.exists():
-                continue
-            metrics, recipe = read_json(run.metrics), run.recipe()
-            loss = _best_validation_loss(run, metrics["best_epoch"])
-            for task, row in metrics["tasks"].items():
-                of_run = {
-                    key: metrics[key] for key in ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
-                }
-                candidates.setdefault(task, []).append(
-                    {**row, **of_run, "validation_loss": loss, "run": str(name), "command": command_of(recipe)}
-                )
-    tasks = {}
-    for task in sorted(candidates, key=lambda name: (len(name), name)):
-        best = min(candidates[task], key=lambda row: (row["validation_error"], row["validation_loss"]))
-        runs = [{key: row[key] for key in ("run", "seed", "validation_error", "error")} for row in candidates[task]]
-        tasks[task] = {**best, "runs": runs, **_spread([row["error"] for row in candidates[task]])}
-    return summary(tasks)
+            if run.metrics.exists():
+                candidate = _candidate(run, str(name))
+                candidates.setdefault(tuple(candidate["tasks"]), []).append(candidate)
+    rows = {}
+    for tasks, runs in candidates.items():
+        best = min(runs, key=lambda run: (_mean_validation_error(run), run["of_run"]["validation_loss"]))
+        for task in tasks:
+            if task in rows:
+                raise ValueError(f"folders must hold a task alone or among the same others. Received both: {task}")
+            rows[task] = {**best["tasks"][task], **best["of_run"], **_errors(runs, task)}
+    return summary({task: rows[task] for task in sorted(rows, key=lambda name: (len(name), name))})
+
+
+def _candidate(run, name):
+    """Return what `collect` needs of a run: the results of its tasks, and what they share."""
+    metrics, recipe = read_json(run.metrics), run.recipe()
+    keys = ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
+    of_run = {
+        **{key: metrics[key] for key in keys},
+        "validation_loss": _best_validation_loss(run, metrics["best_epoch"]),
+        "run": name,
+        "command": command_of(recipe),
+    }
+    return {"tasks": metrics["tasks"], "of_run": of_run}
+
+
+def _mean_validation_error(run):
+    return statistics.fmean(row["validation_error"] for row in run["tasks"].values())
+
+
+def _errors(runs, task):
+    """Return the errors of all runs of a task, and where there are several, their median, best and worst."""
+    rows = [{**run["of_run"], **run["tasks"][task]} for run in runs]
+    each = [{key: row[key] for key in ("run", "seed", "validation_error", "error")} for row in rows]
+    return {"runs": each, **_spread([row["error"] for row in rows])}
 
 
 def _spread(errors):

@@ -7,7 +7,7 @@ from dmn_keras.training.presets import PRESETS
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """Tasks that are trained one by one under the same settings, once a seed.
+    """Tasks that are trained under the same settings, once a seed.
 
     Attributes:
         name: Name of the settings within the table, and of the runs' folder.
@@ -15,6 +15,7 @@ class Runs:
         settings: Settings of `Config`, all but the seed.
         seeds: Seeds, each different.
         word_vectors: Whether the word vectors start from a file, which `reproduce` is given.
+        joint: Whether one model learns all the tasks, in place of one model a task.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Runs:
     settings: dict
     seeds: tuple[int, ...] = (0,)
     word_vectors: bool = False
+    joint: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +76,17 @@ _SMALL_GLOVE = {
     "dropout": 0.2,
 }
 _SMALL_MATCHED = {**PRESETS["matched"], **_SMALL, "l2": 3e-4, "patience": 40}
+_JOINT = {
+    **PRESETS["fused"],
+    "units": 96,
+    "question_match": 48,
+    "episode": "soft",
+    "max_facts": 130,
+    "num_buckets": 8,
+    "patience": 12,
+    "solved_epochs": 3,
+    "epochs": 100,
+}
 _SEEDS = (0, 1, 2)
 
 TABLES = {
@@ -100,6 +113,12 @@ TABLES = {
             Runs("fused", "19", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}, _SEEDS),
             Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE, **_SUPERVISED}, _SEEDS),
         ),
+    ),
+    "babi-10k-joint": Table(
+        "bAbI en-10k, one model for all tasks, answers only",
+        "babi",
+        "en-10k",
+        (Runs("fused", "1-20", _JOINT, joint=True),),
     ),
     "babi-1k-supervised": Table(
         "bAbI en, 1,000 training questions a task, one model a task, gates supervised",

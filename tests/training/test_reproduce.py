@@ -67,7 +67,12 @@ def test_some_tasks_of_a_table_only():
     chosen = plan(table, tasks="16")
     assert [folder.as_posix() for folder, _, _ in chosen] == [f"linked/seed{seed}/16" for seed in (0, 1, 2)]
     assert [config.seed for _, _, config in chosen] == [0, 1, 2]
-    assert {task for _, task, _ in chosen} == {"16"}
+    assert {tasks for _, tasks, _ in chosen} == {("16",)}
+    joint = dataclasses.replace(table, runs=(Runs("all", "1-3", {}, seeds=(4, 5), joint=True),))
+    assert [(folder.as_posix(), tasks) for folder, tasks, _ in plan(joint, tasks="2")] == [
+        ("all/seed4", ("1", "2", "3")),
+        ("all/seed5", ("1", "2", "3")),
+    ]
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("babi")])
@@ -75,7 +80,7 @@ def test_the_tables_are_whole(name):
     """Every task of bAbI has a run, the hard ones three, and all settings are valid."""
     runs = plan(TABLES[name], word_vectors="glove.txt")
     names = task_names("babi")
-    count = {task: sum(task == of_run for _, of_run, _ in runs) for task in names}
+    count = {task: sum(task in of_run for _, of_run, _ in runs) for task in names}
     assert all(count.values())
     assert all(isinstance(config, Config) for _, _, config in runs)
     assert all(parse_tasks(part.tasks, names) for part in TABLES[name].runs)
@@ -106,15 +111,16 @@ def test_word_vectors_are_asked_for_where_they_are_needed(data):
     assert [config.word_vectors for config in configs] == [None, None, None, "glove.txt"]
 
 
-def write_run(folder, validation_error, validation_loss, error, seed=0):
-    """Write the files of a run that `collect` reads."""
+def write_run(folder, validation_error, validation_loss, error, seed=0, **others):
+    """Write the files of a run that `collect` reads; `others` are the validation errors of further tasks."""
     run = RunFolder(folder)
     run.path.mkdir(parents=True)
     recipe = {"dataset": "babi", "dataset_config": "en", "tasks": ["1"], "vocabulary": [], "answer_words": None}
     run.config.write_text(json.dumps({"format": 1, "dmn_keras": "0", **recipe, "config": {"seed": seed, "units": 9}}))
     row = {"validation_error": validation_error, "error": error}
     about = {"seed": seed, "epochs": 2, "best_epoch": 2, "seconds": 1.0, "status": "patience", "versions": {}}
-    run.metrics.write_text(json.dumps({**about, "tasks": {"1": row}}))
+    others = {task: {"validation_error": of_task, "error": error} for task, of_task in others.items()}
+    run.metrics.write_text(json.dumps({**about, "tasks": {"1": row, **others}}))
     run.history.write_text(json.dumps([{"val_loss": 0.0}, {"val_loss": validation_loss}]))
     return folder
 
@@ -149,3 +155,15 @@ def test_a_diverged_run_does_not_stop_the_table(tmp_path, data, monkeypatch):
         content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append)
     assert any("the loss is nan in epoch 2" in line for line in said)
     assert len(content["tasks"]["all"]["runs"]) == 3
+
+
+def test_a_model_for_several_tasks_is_chosen_as_a_whole(tmp_path):
+    folders = [
+        write_run(tmp_path / "first", 0.0, 0.1, error=1.0, counting=9.0),
+        write_run(tmp_path / "second", 4.0, 0.1, error=2.0, counting=4.0),
+    ]
+    tasks = collect(folders, ["first", "second"])["tasks"]
+    assert {task: row["run"] for task, row in tasks.items()} == {"1": "second", "counting": "second"}
+    alone = write_run(tmp_path / "alone", 0.0, 0.1, error=0.0)
+    with pytest.raises(ValueError, match=r"folders must hold a task alone or among the same others. Received both: 1"):
+        collect([*folders, alone])
