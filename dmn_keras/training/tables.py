@@ -70,10 +70,13 @@ _SMALL = {"batch_size": 32, "num_buckets": 3, "epochs": 200}
 _SMALL_GLOVE = {
     **PRESETS["fused"],
     **_SMALL,
+    **_SUPERVISED,
     "memory_update": "gru",
     "embedding_scale": 1.0,
     "l2": 1e-3,
     "dropout": 0.2,
+    "patience": 60,
+    "solved_epochs": 15,
 }
 _SMALL_MATCHED = {**PRESETS["matched"], **_SMALL, "l2": 3e-4, "patience": 40}
 _JOINT = {
@@ -125,12 +128,8 @@ TABLES = {
         "babi",
         "en",
         (
-            Runs(
-                "glove",
-                "1-16,19,20",
-                {**_SMALL_GLOVE, **_SUPERVISED, "patience": 60, "solved_epochs": 15},
-                word_vectors=True,
-            ),
+            Runs("glove", "1-16,19,20", _SMALL_GLOVE, word_vectors=True),
+            Runs("glove", "2,16,19", _SMALL_GLOVE, (1, 2), word_vectors=True),
             Runs("matched", "17,18", {**_SMALL_MATCHED, **_SUPERVISED}, _SEEDS),
         ),
     ),
