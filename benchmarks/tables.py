@@ -49,31 +49,28 @@ def load(name):
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-BABI = {"babi-1k-supervised": DMN_2015, "babi-10k-supervised": None, "babi-10k": DMN_PLUS}
-"""The measured files of bAbI in the order of their columns, with the published errors beside them."""
+BABI = {
+    "babi-1k-supervised": ("1k, gates supervised", ("DMN 2015", DMN_2015)),
+    "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
+}
+"""The measured files of bAbI, their columns' heads, and the published errors beside them."""
 
 
 def babi():
     """Table of the 20 tasks in each setting, one model a task, beside the papers'."""
-    columns = []
-    for name, published in BABI.items():
+    header, columns = ["task"], [[*range(1, 21), "**mean**", "failed"]]
+    for name, (head, (paper, published)) in BABI.items():
         result = load(name)
         errors = [row["error"] for row in result["tasks"].values()]
-        shown = [f"{error:.1f}" for error in errors]
-        columns.append([*shown, f"**{result['mean_error']:.2f}**", result["failed"]])
-        if published is not None:
-            failed = sum(error > 5 for error in published)
-            columns.append([*(f"{error:.1f}" for error in published), f"{sum(published) / 20:.1f}", failed])
-    header = [
-        "task",
-        "1k, gates supervised",
-        "DMN 2015",
-        "10k, gates supervised",
-        "10k, answers only",
-        "DMN+ 2016",
-    ]
-    names = [*range(1, 21), "**mean**", "failed"]
-    return report.markdown(header, [list(row) for row in zip(names, *columns, strict=True)])
+        header += [head, paper]
+        columns.append([*_decimals(errors), f"**{result['mean_error']:.2f}**", result["failed"]])
+        failed = sum(error > 5 for error in published)
+        columns.append([*_decimals(published), f"{sum(published) / 20:.2f}", failed])
+    return report.markdown(header, [list(row) for row in zip(*columns, strict=True)])
+
+
+def _decimals(errors):
+    return [f"{error:.1f}" for error in errors]
 
 
 def seeds():
@@ -83,7 +80,7 @@ def seeds():
         for task, row in load(name)["tasks"].items():
             if "median" in row:
                 errors = [row["error"], *(row[key] for key in ("median", "best", "worst"))]
-                rows.append([f"{name}, task {task}", len(row["runs"]), *(f"{error:.1f}" for error in errors)])
+                rows.append([f"{name}, task {task}", len(row["runs"]), *_decimals(errors)])
     return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 
