@@ -60,7 +60,9 @@ def _parser():
     train.add_argument("--supervise-gates", action="store_true", help="let the supporting facts teach the gates")
     train.add_argument("--epochs", type=int, help="most epochs")
     train.add_argument("--seed", type=int, help="seed of weights, order, dropout and validation cut")
-    train.add_argument("--preset", metavar="NAME", help="dmn_2015, dmn_2, dmn_3, dmn_plus, fused, matched or linked")
+    train.add_argument(
+        "--preset", metavar="NAME", help="settings of a paper's model or of ours, in place of the defaults (see README)"
+    )
     train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any other setting")
     train.add_argument("--output", help="run folder (default: a new one in runs/)")
     train.add_argument("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
@@ -270,7 +272,8 @@ def _reproduce(options):
     print(f"\n{content['about']}:")
     print(table(content))
     print(f"The table is in {output / 'results.json'}.")
-    return 0
+    statuses = [run["status"] for row in content["tasks"].values() for run in row["runs"]]
+    return int("diverged" in statuses)
 
 
 def _own_tasks(sources, trained):

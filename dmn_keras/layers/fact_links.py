@@ -9,12 +9,13 @@ from dmn_keras.layers.sequences import known_shape, take_rows
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class FactLinks(keras.layers.Layer):
-    """Word vectors with what the story's other facts say at the same word.
+    """Word vectors with what the story says elsewhere at the same word.
 
     A word `w` of the story becomes `[L[w]; W c_w]`, where `c_w` is the mean of the facts at all other places of the
-    story that hold `w`, and zero where it stands nowhere else. A `FactEncoder` that reads the words again then makes
-    facts that know their neighbours: two rounds carry "Greg" over "Greg is a swan" and "Lily is a swan" to "Lily is
-    white". What attention has to find by chance, pass after pass, such facts carry with a gradient of their own.
+    story that hold `w`, those in its own sentence too, and zero where it stands nowhere else. A `FactEncoder` that
+    reads the words again then makes facts that know their neighbours: two rounds carry "Greg" over "Greg is a swan" and
+    "Lily is a swan" to "Lily is white". What attention has to find by chance, pass after pass, such facts carry with a
+    gradient of their own.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.
@@ -68,13 +69,15 @@ class FactLinks(keras.layers.Layer):
         # What each place holds, its fact, summed over the places of the same word; less its own, over the others.
         of_fact = ops.expand_dims(ops.arange(places, dtype="int32") // num_words, 0) + ops.zeros_like(segment)
         held = ops.reshape(take_rows(facts, of_fact), (batch * places, self.units))
+        # Sums over hundreds of places need more than the half precision of a mixed policy.
+        held = ops.cast(held, self.variable_dtype)
         real = ops.cast(ops.reshape(ids, (-1, 1)) > 0, held.dtype)
         held = held * real
         flat = ops.reshape(segment + ops.expand_dims(ops.arange(batch, dtype="int32") * places, 1), (-1,))
         totals = ops.segment_sum(ops.concatenate([held, real], axis=-1), flat, num_segments=batch * places)
         others = ops.take(totals, flat, axis=0) - ops.concatenate([held, real], axis=-1)
         linked = real * others[:, :-1] / ops.maximum(others[:, -1:], 1)
-        linked = ops.reshape(linked, (batch, num_facts, num_words, self.units))
+        linked = ops.reshape(ops.cast(linked, words.dtype), (batch, num_facts, num_words, self.units))
         return ops.concatenate([words, linked], axis=-1)
 
     def compute_output_shape(self, words_shape, story_shape, facts_shape):

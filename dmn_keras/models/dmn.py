@@ -131,6 +131,10 @@ def dmn(
     one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
     if fact_encoder == "position" and fact_level == "word":
         raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
+    if question_match is not None:
+        positive_integer("question_match", question_match)
+    if fact_links != 0:
+        positive_integer("fact_links", fact_links)
     if fact_links and (fact_encoder == "position" or fact_level == "word"):
         raise ValueError(
             "fact_links needs facts that are sentences read by a word GRU: fact_level='sentence' and fact_encoder "
@@ -165,20 +169,21 @@ def dmn(
         name="semantic_memory",
     )
     scope = "story" if fact_encoder == "story" else "sentence"
-    encoder = FactEncoder(units, scope=scope, kernel_regularizer=regularizer, name="fact_encoder")
+    word_gru = {"units": units, "kernel_regularizer": regularizer}
+    encoder = FactEncoder(**word_gru, scope=scope, name="fact_encoder")
     drop_words = keras.layers.Dropout(dropout, name="word_dropout")
     words, question_words = drop_words(semantic_memory(story)), drop_words(semantic_memory(question))
     if question_match is None:
         states = encoder(question_words)
     else:
-        states = FactEncoder(units, kernel_regularizer=regularizer, name="question_gru")(question_words)
+        states = FactEncoder(**word_gru, name="question_gru")(question_words)
         words = QuestionMatch(question_match, kernel_regularizer=regularizer, name="question_match")(
             words, story, question, states
         )
     facts = PositionEncoder(name="position_encoder")(words) if fact_encoder == "position" else encoder(words)
     for i in range(fact_links):
         linked = FactLinks(units, kernel_regularizer=regularizer, name=f"fact_links_{i}")(words, story, facts)
-        facts = FactEncoder(units, scope=scope, kernel_regularizer=regularizer, name=f"linked_facts_{i}")(linked)
+        facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(linked)
     facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:
         facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(facts)

@@ -20,6 +20,8 @@ def read_word_vectors(path, words=None):
         ValueError: If a line is malformed, not UTF-8 or of another length than the first (file and line are named),
             or the file is empty.
     """
+    if not pathlib.Path(path).is_file():
+        raise FileNotFoundError(f"word_vectors must name a file in GloVe's text format. Received: {path}")
     vectors, dim = {}, None
     with pathlib.Path(path).open("rb") as lines:
         for number, line in enumerate(lines, start=1):

@@ -38,32 +38,57 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
         The content of `results.json`: that of `collect`, over all the runs that lie in `output`.
 
     Raises:
-        ValueError: If there is no such table, it has none of the tasks, or it needs `word_vectors` and got none.
+        ValueError: If there is no such table, it has none of the tasks, it needs `word_vectors` and got no file, or
+            every run diverged before its first model.
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
     """
     if name not in TABLES:
         raise ValueError(unknown_name("table", name, TABLES))
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
+    _check_word_vectors(table, planned, word_vectors)
     for number, (folder, of_run, config) in enumerate(planned, start=1):
         say(f"Run {number} of {len(planned)}: {folder}")
+        if _status(output / folder) == "diverged":
+            say("It diverged, and would again: its best model before that is a candidate like any other.")
+            continue
         source = Source(table.dataset, of_run, data_dir, table.config)
         try:
             metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
         except TrainingDivergedError as error:
-            say(f"{folder}: {error}")  # its best model before that is a candidate like any other
+            say(f"{folder}: {error}")
             continue
         if metrics["status"] == "interrupted":
             raise KeyboardInterrupt
-    every = plan(table, data_dir, word_vectors=word_vectors or "")
-    folders = [folder for folder, _, _ in every if RunFolder(output / folder).metrics.exists()]
+    every = [folder for folder, _, _ in plan(table, data_dir)]
+    folders = [folder for folder in every if _status(output / folder) not in (None, "interrupted")]
+    if not folders:
+        raise ValueError(f"table {name} has no result: every run diverged before its first model.")
+    vectors = " --word-vectors GLOVE" if any(runs.word_vectors for runs in table.runs) else ""
     content = {
         "about": table.about,
-        "command": f"dmn-keras reproduce {name} --data-dir DIR",
+        "command": f"dmn-keras reproduce {name} --data-dir DIR{vectors}",
+        "finished": f"{len(folders)} of {len(every)} runs",
         **collect([output / folder for folder in folders], folders),
     }
     write_json(output / "results.json", content)
     return content
+
+
+def _status(folder):
+    """Return how a run ended, `None` if it has not."""
+    metrics = RunFolder(folder).metrics
+    return read_json(metrics)["status"] if metrics.exists() else None
+
+
+def _check_word_vectors(table, planned, word_vectors):
+    names = {runs.name for runs in table.runs if runs.word_vectors}
+    needed = [folder for folder, _, _ in planned if folder.parts[0] in names]
+    if needed and not (word_vectors and pathlib.Path(word_vectors).is_file()):
+        raise ValueError(
+            f"--word-vectors must name a file in GloVe's text format: {needed[0]} starts from it. "
+            f"Received: {word_vectors!r}"
+        )
 
 
 def plan(table, data_dir=None, tasks=None, word_vectors=None):
@@ -79,8 +104,7 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
         List of the run's folder below the table's, the tuple of its tasks and the `Config`.
 
     Raises:
-        ValueError: If two runs collide (the same name, seed and task), none is left, or one that is needs
-            `word_vectors` and there are none.
+        ValueError: If two runs collide (the same name, seed and task), or none is left.
     """
     names = task_names(table.dataset, data_dir)
     wanted = names if tasks is None else parse_tasks(tasks, names)
@@ -90,8 +114,6 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
             folder = pathlib.Path(runs.name, f"seed{seed}", part)
             if folder in planned:
                 raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
-            if runs.word_vectors and word_vectors is None and set(of_run) & set(wanted):
-                raise ValueError(f"word_vectors must name a file of word vectors: {folder} starts from them.")
             vectors = {"word_vectors": word_vectors} if runs.word_vectors else {}
             planned[folder] = (folder, of_run, Config.from_dict({**runs.settings, **vectors, "seed": seed}))
     chosen = [run for run in planned.values() if set(run[1]) & set(wanted)]
@@ -117,7 +139,7 @@ def collect(folders, names=None):
 
     Returns:
         Dict of `"tasks"`, `"mean_error"` and `"failed"`, as `summary` returns it. A task has the metrics of the chosen
-        run, its command and seed, and under `"runs"` seed, validation error and test error of each; with several,
+        run, its command and seed, and under `"runs"` seed, status, validation and test error of each; with several,
         `"median"`, `"best"` and `"worst"` of their test errors.
     """
     candidates = {}
@@ -131,7 +153,10 @@ def collect(folders, names=None):
         best = min(runs, key=lambda run: (_mean_validation_error(run), run["of_run"]["validation_loss"]))
         for task in tasks:
             if task in rows:
-                raise ValueError(f"folders must hold a task alone or among the same others. Received both: {task}")
+                raise ValueError(
+                    f"folders must hold a task always alone or always among the same others. Received task {task} in "
+                    f"{rows[task]['run']} and {best['of_run']['run']}"
+                )
             rows[task] = {**best["tasks"][task], **best["of_run"], **_errors(runs, task)}
     return summary({task: rows[task] for task in sorted(rows, key=lambda name: (len(name), name))})
 
@@ -156,7 +181,7 @@ def _mean_validation_error(run):
 def _errors(runs, task):
     """Return the errors of all runs of a task, and where there are several, their median, best and worst."""
     rows = [{**run["of_run"], **run["tasks"][task]} for run in runs]
-    each = [{key: row[key] for key in ("run", "seed", "validation_error", "error")} for row in rows]
+    each = [{key: row[key] for key in ("run", "seed", "status", "validation_error", "error")} for row in rows]
     return {"runs": each, **_spread([row["error"] for row in rows])}
 
 

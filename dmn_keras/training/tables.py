@@ -33,13 +33,13 @@ class Table:
     Attributes:
         about: One line on the setting.
         dataset: Name of the dataset.
-        config: Its configuration.
+        config: Its configuration, `None` for the default.
         runs: The `Runs`; a task that stands in several is chosen among them by its validation questions.
     """
 
     about: str
     dataset: str
-    config: str
+    config: str | None
     runs: tuple[Runs, ...]
 
 

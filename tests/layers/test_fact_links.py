@@ -56,3 +56,14 @@ def test_padding_anywhere_changes_nothing():
 def test_which_word_it_is_does_not_matter():
     renamed = np.array([0, 7, 9, 8, 1, 2], "int32")[STORY]
     np.testing.assert_allclose(link(story=renamed), link(), atol=1e-5)
+
+
+def test_hundreds_of_places_are_averaged_in_half_precision():
+    """A sum in bfloat16 stops counting at 256."""
+    story, facts = np.ones((1, 300, 1), "int32"), 1 + random(1, 300, U)
+    inputs = [ops.convert_to_tensor(x) for x in (np.zeros((1, 300, 1, 1), "float32"), story, facts)]
+    full, half = (FactLinks(UNITS, dtype=dtype) for dtype in ("float32", "mixed_bfloat16"))
+    expected = numpy(full(*inputs))
+    half(*inputs)
+    half.set_weights(full.get_weights())
+    np.testing.assert_allclose(numpy(half(*inputs)), expected, atol=0.02)

@@ -65,7 +65,9 @@ def test_an_empty_file_is_refused(write):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
+    with pytest.raises(
+        FileNotFoundError, match=r"word_vectors must name a file in GloVe's text format. Received: .*nowhere\.txt"
+    ):
         read_word_vectors(tmp_path / "nowhere.txt")
 
 

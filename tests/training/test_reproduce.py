@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import pytest
 
@@ -19,6 +20,7 @@ pytestmark = [tensorflow_only, without_tracing]
 SMALL = Table(
     "tiny stories", "jsonl", None, (Runs("a", "all", TINY, seeds=(0, 1)), Runs("b", "all", {**TINY, "l2": 0.1}))
 )
+RESULTS = pathlib.Path(__file__).parents[2] / "benchmarks/results"
 QUIET = {"verbose": 0, "say": lambda line: None}
 
 
@@ -101,12 +103,14 @@ def test_errors(tmp_path, data):
         plan(dataclasses.replace(SMALL, runs=(Runs("a", "all", {"unit": 3}),)), data)
 
 
-def test_word_vectors_are_asked_for_where_they_are_needed(data):
+def test_word_vectors_are_asked_for_where_they_are_needed(tmp_path, data, monkeypatch):
     table = dataclasses.replace(SMALL, runs=(*SMALL.runs, Runs("c", "all", TINY, word_vectors=True)))
-    with pytest.raises(
-        ValueError, match=r"word_vectors must name a file of word vectors: c.seed0.all starts from them"
-    ):
-        plan(table, data)
+    monkeypatch.setitem(TABLES, "small", table)
+    for wrong in (None, "", "nofile.txt"):
+        message = rf"--word-vectors must name a file in GloVe's text format: c.seed0.all starts .* Received: {wrong!r}"
+        with pytest.raises(ValueError, match=message):
+            reproduce("small", tmp_path / "out", data_dir=data, word_vectors=wrong, **QUIET)
+    assert not (tmp_path / "out").exists()
     configs = [config for _, _, config in plan(table, data, word_vectors="glove.txt")]
     assert [config.word_vectors for config in configs] == [None, None, None, "glove.txt"]
 
@@ -141,20 +145,44 @@ def test_the_run_is_chosen_by_validation_alone(tmp_path):
     )
 
 
-def test_a_diverged_run_does_not_stop_the_table(tmp_path, data, monkeypatch):
-    said, train = [], module.train
+def test_a_diverged_run_does_not_stop_the_table_and_is_not_tried_again(tmp_path, data, monkeypatch):
+    said, tried, train = [], [], module.train
 
     def diverge(source, config, output, **options):
+        tried.append(config.seed)
         metrics = train(source, config, output, **options)
         if config.seed == 1:
+            RunFolder(output).metrics.write_text(json.dumps({**metrics, "status": "diverged"}))
             raise module.TrainingDivergedError("the loss is nan in epoch 2")
         return metrics
 
     monkeypatch.setattr(module, "train", diverge)
     with eagerly():
         content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append)
-    assert any("the loss is nan in epoch 2" in line for line in said)
-    assert len(content["tasks"]["all"]["runs"]) == 3
+        assert any("the loss is nan in epoch 2" in line for line in said)
+        assert reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append) == content
+    assert tried == [0, 1, 0, 0, 0]
+    assert any("It diverged, and would again" in line for line in said)
+    assert [run["status"] for run in content["tasks"]["all"]["runs"]] == ["epochs", "diverged", "epochs"]
+    assert content["finished"] == "3 of 3 runs"
+
+
+def test_a_table_without_any_result(tmp_path, data, monkeypatch):
+    def diverge(source, config, output, **options):
+        raise module.TrainingDivergedError("the loss is nan in epoch 1")
+
+    monkeypatch.setattr(module, "train", diverge)
+    with pytest.raises(ValueError, match=r"table small has no result: every run diverged before its first model"):
+        reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if (RESULTS / f"{name}.json").exists()])
+def test_the_measured_files_hold_runs_of_their_tables(name):
+    content = json.loads((RESULTS / f"{name}.json").read_text())
+    planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(TABLES[name]) for task in tasks}
+    measured = {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]}
+    assert measured <= planned
+    assert set(content["tasks"]) == set(task_names("babi"))
 
 
 def test_a_model_for_several_tasks_is_chosen_as_a_whole(tmp_path):
@@ -165,5 +193,5 @@ def test_a_model_for_several_tasks_is_chosen_as_a_whole(tmp_path):
     tasks = collect(folders, ["first", "second"])["tasks"]
     assert {task: row["run"] for task, row in tasks.items()} == {"1": "second", "counting": "second"}
     alone = write_run(tmp_path / "alone", 0.0, 0.1, error=0.0)
-    with pytest.raises(ValueError, match=r"folders must hold a task alone or among the same others. Received both: 1"):
+    with pytest.raises(ValueError, match=r"always among the same others. Received task 1 in .*second and .*alone"):
         collect([*folders, alone])
