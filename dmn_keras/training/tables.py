@@ -114,6 +114,7 @@ TABLES = {
             Runs("fused", "1,2,4-16,20", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}),
             Runs("long", "3", {**_LONG, **_SUPERVISED}),
             Runs("fused", "19", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}, _SEEDS),
+            Runs("position", "19", {**_POSITION, **_SUPERVISED}, _SEEDS),
             Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE, **_SUPERVISED}, _SEEDS),
         ),
     ),
