@@ -127,29 +127,10 @@ def dmn(
     """
     positive_integer("vocabulary_size", vocabulary_size)
     positive_integer("units", units)
-    one_of("fact_level", fact_level, ("sentence", "word"))
-    one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
-    if fact_encoder == "position" and fact_level == "word":
-        raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
-    if question_match is not None:
-        positive_integer("question_match", question_match)
-    if fact_links != 0:
-        positive_integer("fact_links", fact_links)
-    if fact_links and (fact_encoder == "position" or fact_level == "word"):
-        raise ValueError(
-            "fact_links needs facts that are sentences read by a word GRU: fact_level='sentence' and fact_encoder "
-            f"'story' or 'sentence'. Received: fact_links={fact_links}, fact_level={fact_level!r}, "
-            f"fact_encoder={fact_encoder!r}"
-        )
+    embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
+    _check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim)
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
-    embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
-    if fact_encoder == "position" and not input_fusion and (embedding_dim != units or question_match):
-        raise ValueError(
-            "embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
-            f"input_fusion is set. Received: embedding_dim={embedding_dim}, units={units}, "
-            f"question_match={question_match}"
-        )
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
         raise ValueError(
             f"word_vectors must have shape (vocabulary_size, embedding_dim) = {(vocabulary_size, embedding_dim)}. "
@@ -216,3 +197,27 @@ def dmn(
     if word_vectors is not None:
         semantic_memory.set_weights([word_vectors])
     return model
+
+
+def _check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim):
+    """Raise if an argument of the input module is out of range, or does not go with the others."""
+    one_of("fact_level", fact_level, ("sentence", "word"))
+    one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
+    if question_match is not None:
+        positive_integer("question_match", question_match)
+    if fact_links != 0:
+        positive_integer("fact_links", fact_links)
+    if fact_encoder == "position" and fact_level == "word":
+        raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
+    if fact_links and (fact_encoder == "position" or fact_level == "word"):
+        raise ValueError(
+            "fact_links needs facts that are sentences read by a word GRU: fact_level='sentence' and fact_encoder "
+            f"'story' or 'sentence'. Received: fact_links={fact_links}, fact_level={fact_level!r}, "
+            f"fact_encoder={fact_encoder!r}"
+        )
+    if fact_encoder == "position" and not input_fusion and (embedding_dim != units or question_match):
+        raise ValueError(
+            "embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
+            f"input_fusion is set. Received: embedding_dim={embedding_dim}, units={units}, "
+            f"question_match={question_match}"
+        )
