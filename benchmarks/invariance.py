@@ -125,14 +125,14 @@ def answer_padded(model, recipe, encoded, *, more_facts=5, more_words=3):
     )
     answerer = answering_model(model)
     answers = [None] * len(encoded)
-    for num_facts, rows, members in batches.plan():
-        inputs, _, _ = batches.batch(num_facts + more_facts, rows, members)
+    for batch in batches.plan():
+        inputs, _, _ = batches.batch(*batch._replace(num_facts=batch.num_facts + more_facts))
         story, question = (
             np.pad(inputs[name], [(0, 0)] * (inputs[name].ndim - 1) + [(0, more_words)])
             for name in ("story", "question")
         )
         outputs = answerer.predict_on_batch({"story": story, "question": question})
-        for row, member in enumerate(members):
+        for row, member in enumerate(batch.members):
             answers[member] = RawAnswer(
                 ids=tuple(outputs["words"][row].tolist()),
                 probability=float(np.exp(outputs["log_probability"][row])),

@@ -48,10 +48,10 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
     )
     answerer = _answerer(model, beam_width)
     answers = [None] * len(encoded)
-    for num_facts, rows, members in batches.plan():
-        inputs, _, _ = batches.batch(num_facts, rows, members)
+    for batch in batches.plan():
+        inputs, _, _ = batches.batch(*batch)
         outputs = answerer.predict_on_batch({name: inputs[name] for name in ("story", "question")})
-        for row, member in enumerate(members):
+        for row, member in enumerate(batch.members):
             answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe), recipe.config.gate)
     return answers
 

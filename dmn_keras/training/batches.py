@@ -1,17 +1,35 @@
 """Encoded examples -> padded batches: few shapes, nothing dropped, the same on every backend."""
 
+import typing
+
 import keras
 import numpy as np
 
 from dmn_keras.text import END_ID, pad_ids, pad_sentences
 
 
+class Bucket(typing.NamedTuple):
+    """Examples of like size and the shape that they are padded to.
+
+    Attributes:
+        num_facts: Sentences of a story.
+        num_words: Words of a sentence, its end included.
+        rows: Rows of a batch.
+        members: Indexes of the examples, integer array.
+    """
+
+    num_facts: int
+    num_words: int
+    rows: int
+    members: np.ndarray
+
+
 class StoryBatches:
     """The batches of one split, padded to a few shapes.
 
-    Stories are put into at most `num_buckets` buckets by their number of sentences, chosen so that the padding is
-    least. A bucket's stories are padded to its longest, and its last batch is filled up with empty rows of weight 0:
-    every batch of a bucket has one shape, so that a compiled step is compiled once a bucket.
+    Stories are put into at most `num_buckets` buckets by their number of sentences and their longest sentence, so that
+    little is padded. A bucket's stories are padded to its longest, and its last batch is filled up with empty rows of
+    weight 0: every batch of a bucket has one shape, so that a compiled step is compiled once a bucket.
 
     All real rows of the split have the same weight, `rows / examples`. A loss that is a mean over the rows of a batch
     is then, over the whole split and on any number of devices, the mean over the examples.
@@ -56,14 +74,13 @@ class StoryBatches:
         self.gate_targets = gate_targets
         self.gate = gate
         self.learned_stop = learned_stop
-        self.sentence_words = max((len(sentence) for e in encoded for sentence in e.story), default=1)
         self.question_words = max(len(e.question) for e in encoded)
         self.buckets = _buckets(encoded, batch_size, num_buckets, multiple_of)
-        self.weight = sum(rows for _, rows, _ in self.plan()) / len(encoded)
+        self.weight = sum(batch.rows for batch in self.plan()) / len(encoded)
 
     def __len__(self):
         """Return the number of batches of an epoch."""
-        return sum(-(-len(members) // rows) for _, rows, members in self.buckets)
+        return sum(-(-len(bucket.members) // bucket.rows) for bucket in self.buckets)
 
     def plan(self, rng=None):
         """Choose the batches of one epoch.
@@ -73,21 +90,23 @@ class StoryBatches:
                 examples' order in each bucket, shortest bucket first.
 
         Returns:
-            List of `(padded facts, rows, indexes of the examples)`, for `batch`. Every example stands in one.
+            List of `Bucket`, each with the members of one batch, for `batch`. Every example stands in one.
         """
         plan = []
-        for num_facts, rows, members in self.buckets:
-            members = members if rng is None else rng.permutation(members)
-            plan += [(num_facts, rows, members[i : i + rows]) for i in range(0, len(members), rows)]
+        for bucket in self.buckets:
+            members = bucket.members if rng is None else rng.permutation(bucket.members)
+            starts = range(0, len(members), bucket.rows)
+            plan += [bucket._replace(members=members[i : i + bucket.rows]) for i in starts]
         if rng is not None:
             rng.shuffle(plan)
         return plan
 
-    def batch(self, num_facts, rows, members):
+    def batch(self, num_facts, num_words, rows, members):
         """Pad the examples of one entry of a plan.
 
         Args:
             num_facts: Sentences to pad to.
+            num_words: Words to pad each of them to.
             rows: Rows of the batch.
             members: Indexes of the examples, at most `rows`.
 
@@ -96,7 +115,7 @@ class StoryBatches:
         """
         examples = [self.encoded[i] for i in members]
         empty = [()] * (rows - len(examples))
-        story = pad_sentences([e.story for e in examples] + empty, num_facts, self.sentence_words)
+        story = pad_sentences([e.story for e in examples] + empty, num_facts, num_words)
         question = pad_ids([e.question for e in examples] + empty, self.question_words)
         inputs = {"story": story if self.fact_level == "sentence" else story[:, 0], "question": question}
         answer = self._answers(examples, empty)
@@ -149,54 +168,66 @@ class StoryBatches:
         return targets
 
 
+# A further shape has to save this share of the places: it costs a compilation, and fuller batches train as well.
+_WORTHWHILE = 0.03
+
+
 def _buckets(encoded, batch_size, num_buckets, multiple_of):
-    """Return `(padded facts, rows of a batch, indexes of the examples)` of each bucket."""
-    lengths = np.array([max(len(example.story), 1) for example in encoded])
-    edges = _worthwhile_edges(lengths, num_buckets)
+    """Return the `Bucket`s, smallest stories first."""
+    sizes = np.array([(len(e.story), max(map(len, e.story), default=0)) for e in encoded]).clip(1)
+    groups = split_by_size(sizes, num_buckets)
     buckets = []
-    for low, high in zip([0, *edges[:-1]], edges, strict=True):
-        members = np.flatnonzero((lengths > low) & (lengths <= high))
+    for members in sorted(groups, key=lambda group: sizes[group].max(axis=0).tolist()):
         rows = min(batch_size, len(members))
-        buckets.append((high, -(-rows // multiple_of) * multiple_of, members))
+        rows = -(-rows // multiple_of) * multiple_of
+        buckets.append(Bucket(*sizes[members].max(axis=0).tolist(), rows, members))
     return buckets
 
 
-def _worthwhile_edges(lengths, num_buckets):
-    """Return the fewest edges, at most `num_buckets`, whose padding comes within a tenth of the best."""
-    lengths = np.sort(lengths)
+def split_by_size(sizes, num_groups):
+    """Put rectangles into groups so that few places are padded when each is padded to its group's largest sides.
 
-    def padded(edges):
-        return np.take(edges, np.searchsorted(edges, lengths)).sum()
-
-    best = padded(bucket_edges(lengths, num_buckets))
-    candidates = (bucket_edges(lengths, k) for k in range(1, num_buckets + 1))
-    return next(edges for edges in candidates if padded(edges) <= 1.1 * best)
-
-
-def bucket_edges(lengths, num_buckets):
-    """Choose the lengths to pad to, so that the total padding is least.
+    Greedy: the cut that saves most, of one group by one side, comes next, until `num_groups` are made or the best cut
+    saves less than a few percent.
 
     Args:
-        lengths: 1-D integer array, one length an example, each at least 1.
-        num_buckets: Most edges.
+        sizes: Integer array `(rectangles, 2)`, the sides, each at least 1.
+        num_groups: Most groups.
 
     Returns:
-        Ascending list of at most `num_buckets` lengths, the last of them the greatest.
+        List of ascending index arrays, each rectangle in one of them.
     """
-    values, counts = np.unique(lengths, return_counts=True)
-    up_to = np.cumsum(counts)  # examples no longer than each length
-    cost = values * up_to  # padded length of all of them, in one bucket
-    choices = []
-    for _ in range(num_buckets - 1):
-        # options[i, k]: a bucket from above the k-th length to the i-th, on top of the best buckets up to the k-th.
-        options = cost + values[:, None] * (up_to[:, None] - up_to)
-        options = np.where(np.tri(len(values), dtype=bool), options, np.iinfo(options.dtype).max)
-        choices.append(options.argmin(axis=1))
-        cost = options.min(axis=1)
-    edges = [len(values) - 1]
-    for choice in reversed(choices):
-        edges.append(choice[edges[-1]])
-    return sorted({int(values[i]) for i in edges})
+    groups = [(np.arange(len(sizes)), _best_cut(sizes))]
+    while len(groups) < num_groups:
+        chosen = max(range(len(groups)), key=lambda i: groups[i][1][0])
+        members, (saved, small) = groups[chosen]
+        if saved < _WORTHWHILE * sum(_padded(sizes[group]) for group, _ in groups):
+            break
+        parts = members[small], members[~small]
+        groups[chosen : chosen + 1] = [(part, _best_cut(sizes[part])) for part in parts]
+    return [members for members, _ in groups]
+
+
+def _padded(sizes):
+    """Return the places of rectangles that are padded to their largest sides."""
+    return int(sizes.max(axis=0).prod()) * len(sizes)
+
+
+def _best_cut(sizes):
+    """Return the places that the best cut in two saves, and a mask of the smaller part."""
+    best = 0, np.zeros(len(sizes), dtype=bool)
+    counts = np.arange(1, len(sizes))
+    for side in (0, 1):
+        order = np.lexsort((sizes[:, 1 - side], sizes[:, side]))
+        ordered = sizes[order]
+        low = np.maximum.accumulate(ordered)[:-1].prod(axis=1) * counts
+        high = np.maximum.accumulate(ordered[::-1])[::-1][1:].prod(axis=1) * counts[::-1]
+        saved = _padded(sizes) - (low + high)
+        if saved.size and saved.max() > best[0]:
+            small = np.zeros(len(sizes), dtype=bool)
+            small[order[: saved.argmax() + 1]] = True
+            best = int(saved.max()), small
+    return best
 
 
 class EpochSequence(keras.utils.PyDataset):

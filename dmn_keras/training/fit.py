@@ -187,14 +187,13 @@ _MODEL_SETTINGS = (
 )
 
 
-def encode(recipe, examples, *, num_devices=1, num_buckets=None):
+def encode(recipe, examples, *, num_devices=1):
     """Encode and pad the questions of one split, as the model of `recipe` reads them.
 
     Args:
         recipe: The `Recipe`.
         examples: Dict of task name to list of `Example`.
         num_devices: Devices that share a batch.
-        num_buckets: Most shapes; `None` for the configuration's number.
 
     Returns:
         The `StoryBatches`.
@@ -210,7 +209,7 @@ def encode(recipe, examples, *, num_devices=1, num_buckets=None):
         gate_targets=config.gate_order if config.supervise_gates else None,
         gate=config.gate,
         learned_stop=config.learned_stop,
-        num_buckets=num_buckets or config.num_buckets,
+        num_buckets=config.num_buckets,
         multiple_of=num_devices,
     )
 
@@ -219,7 +218,7 @@ def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbos
     """Train until a reason to stop; returns the exception that was it, or `None`."""
     config = recipe.config
     batches = encode(recipe, train_examples, num_devices=num_devices)
-    valid_batches = encode(recipe, valid_examples, num_devices=num_devices, num_buckets=1)
+    valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
     backup = ResumableBackup(run, len(batches))
     epoch = backup.restore(model)
     history = read_json(run.history)[:epoch] if run.history.exists() else []

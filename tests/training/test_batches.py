@@ -1,10 +1,8 @@
-import itertools
-
 import numpy as np
 import pytest
 
 from dmn_keras.text import END_ID, EncodedExample
-from dmn_keras.training.batches import EpochSequence, StoryBatches, bucket_edges
+from dmn_keras.training.batches import EpochSequence, StoryBatches, split_by_size
 
 
 def encoded(num_facts, facts=(), answer=(5,), words=2):
@@ -25,7 +23,7 @@ def batches(examples, **options):
 
 
 def members(plan):
-    return [int(i) for _, _, indexes in plan for i in indexes]
+    return [int(i) for batch in plan for i in batch.members]
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 57, 100])
@@ -37,19 +35,20 @@ def test_every_example_stands_in_one_batch_of_an_epoch(batch_size, num_buckets, 
         plan = made.plan(rng)
         assert len(plan) == len(made)
         assert sorted(members(plan)) == list(range(57))
-        shapes = {(num_facts, rows) for num_facts, rows, _ in plan}
-        assert len(shapes) <= num_buckets
-        assert all(rows % multiple_of == 0 for _, rows in shapes)
-        assert all(len(indexes) <= rows <= batch_size + multiple_of - 1 for _, rows, indexes in plan)
-        for num_facts, _, indexes in plan:
-            assert max(len(made.encoded[i].story) for i in indexes) <= num_facts
+        assert len({batch[:3] for batch in plan}) <= num_buckets
+        for batch in plan:
+            assert batch.rows % multiple_of == 0
+            assert len(batch.members) <= batch.rows <= batch_size + multiple_of - 1
+            stories = [made.encoded[i].story for i in batch.members]
+            assert max(map(len, stories)) <= batch.num_facts
+            assert max(len(sentence) for story in stories for sentence in story) <= batch.num_words
 
 
 def test_the_last_batch_is_filled_up_with_rows_of_weight_zero():
     made = batches([encoded(3) for _ in range(10)])
-    (_, _, whole), (num_facts, rows, rest) = made.plan()
-    assert (num_facts, rows, len(whole), len(rest)) == (3, 8, 8, 2)
-    inputs, targets, weights = made.batch(num_facts, rows, rest)
+    whole, rest = made.plan()
+    assert (rest.num_facts, rest.rows, len(whole.members), len(rest.members)) == (3, 8, 8, 2)
+    inputs, targets, weights = made.batch(*rest)
     assert inputs["story"].shape == (8, 3, 2)
     assert inputs["story"][:2].all()
     assert not inputs["story"][2:].any()
@@ -65,14 +64,14 @@ def test_a_mean_over_the_rows_is_a_mean_over_the_examples():
     value = np.random.default_rng(1).normal(size=57)
     total = 0.0
     plan = made.plan(np.random.default_rng(0))
-    for num_facts, rows, indexes in plan:
-        _, _, weights = made.batch(num_facts, rows, indexes)
-        row_values = np.zeros(rows)
-        row_values[: len(indexes)] = value[indexes]
-        total += (weights["answer"] * row_values).mean() * rows
-    assert total / sum(rows for _, rows, _ in plan) == pytest.approx(value.mean(), rel=1e-5)
+    for batch in plan:
+        _, _, weights = made.batch(*batch)
+        row_values = np.zeros(batch.rows)
+        row_values[: len(batch.members)] = value[batch.members]
+        total += (weights["answer"] * row_values).mean() * batch.rows
+    assert total / sum(batch.rows for batch in plan) == pytest.approx(value.mean(), rel=1e-5)
     # All real rows have the same weight.
-    assert made.weight == pytest.approx(sum(rows for _, rows, _ in plan) / 57)
+    assert made.weight == pytest.approx(sum(batch.rows for batch in plan) / 57)
 
 
 def test_content_of_a_batch():
@@ -80,7 +79,7 @@ def test_content_of_a_batch():
         EncodedExample(((5, 6, END_ID), (7, END_ID)), (8, END_ID), (9,), ()),
         EncodedExample(((5, END_ID),), (8, 9, END_ID), (6,), ()),
     ]
-    inputs, targets, _ = batches(examples).batch(2, 2, [0, 1])
+    inputs, targets, _ = batches(examples).batch(2, 3, 2, [0, 1])
     np.testing.assert_array_equal(inputs["story"], [[[5, 6, 2], [7, 2, 0]], [[5, 2, 0], [0, 0, 0]]])
     np.testing.assert_array_equal(inputs["question"], [[8, 2, 0], [8, 9, 2]])
     np.testing.assert_array_equal(targets["answer"], [9, 6])
@@ -89,7 +88,7 @@ def test_content_of_a_batch():
 
 def test_answers_of_several_words_end_with_the_end_word():
     examples = [encoded(1, answer=words) for words in [(5, 6), (7,), (), (5, 6, 7, 8)]]
-    inputs, targets, _ = batches(examples, answer_words=2).batch(1, 5, range(4))
+    inputs, targets, _ = batches(examples, answer_words=2).batch(1, 2, 5, range(4))
     expected = [[5, 6, END_ID], [7, END_ID, 0], [END_ID, 0, 0], [5, 6, 7], [0, 0, 0]]
     np.testing.assert_array_equal(targets["answer"], expected)
     np.testing.assert_array_equal(inputs["answer"], expected)
@@ -97,7 +96,7 @@ def test_answers_of_several_words_end_with_the_end_word():
 
 def test_facts_of_words_have_no_sentences():
     examples = [EncodedExample(((5, 6, 7, END_ID),), (8, END_ID), (9,), ()), EncodedExample(((5,),), (8,), (9,), ())]
-    inputs, _, _ = batches(examples, fact_level="word").batch(1, 2, [0, 1])
+    inputs, _, _ = batches(examples, fact_level="word").batch(1, 4, 2, [0, 1])
     np.testing.assert_array_equal(inputs["story"], [[5, 6, 7, 2], [5, 0, 0, 0]])
 
 
@@ -122,8 +121,8 @@ def test_shuffling_is_seeded_and_changes_with_the_epoch():
     assert orders[0] != orders[2]
     assert orders[0] == members(EpochSequence(made, seed=1)._plan)
     # Batches themselves differ, not their order alone.
-    assert {frozenset(map(int, p[2])) for p in made.plan(np.random.default_rng(0))} != {
-        frozenset(map(int, p[2])) for p in made.plan(np.random.default_rng(1))
+    assert {frozenset(map(int, batch.members)) for batch in made.plan(np.random.default_rng(0))} != {
+        frozenset(map(int, batch.members)) for batch in made.plan(np.random.default_rng(1))
     }
 
 
@@ -142,7 +141,7 @@ def test_a_sequence_that_starts_at_an_epoch_has_that_epochs_batches():
 
 def gates(facts, num_facts=4, **options):
     made = batches([encoded(num_facts, facts)], **{"gate_targets": "file", **options})
-    _, targets, _ = made.batch(num_facts, 1, [0])
+    _, targets, _ = made.batch(num_facts, 2, 1, [0])
     return {name: target[0].tolist() for name, target in targets.items() if name != "answer"}
 
 
@@ -187,28 +186,35 @@ def test_gate_targets_with_a_learned_stop(facts, options, expected, stop):
     assert gates(facts, learned_stop=True, **options) == {"gates": expected, "stop": stop}
 
 
-def padding(edges, lengths):
-    return sum(min(edge for edge in edges if edge >= n) - n for n in lengths)
+def padded(sizes, groups):
+    return sum(sizes[group].max(axis=0).prod() * len(group) for group in groups)
 
 
-@pytest.mark.parametrize("num_buckets", [1, 2, 3, 4])
+@pytest.mark.parametrize("num_groups", [1, 2, 3, 6])
 @pytest.mark.parametrize("seed", range(5))
-def test_bucket_edges_pad_least(num_buckets, seed):
-    lengths = np.random.default_rng(seed).choice([1, 2, 3, 5, 8, 9, 14, 30], 40)
-    edges = bucket_edges(lengths, num_buckets)
-    assert edges == sorted(set(edges))
-    assert len(edges) <= num_buckets
-    assert edges[-1] == lengths.max()
-    values = sorted(set(lengths.tolist()))
-    choices = itertools.combinations_with_replacement(values, num_buckets - 1)
-    assert padding(edges, lengths) == min(padding([*choice, values[-1]], lengths) for choice in choices)
+def test_rectangles_are_split_into_groups_that_pad_less(num_groups, seed):
+    sizes = np.random.default_rng(seed).integers(1, 30, (60, 2))
+    groups = split_by_size(sizes, num_groups)
+    assert len(groups) <= num_groups
+    assert sorted(np.concatenate(groups).tolist()) == list(range(60))
+    fewer = split_by_size(sizes, max(num_groups - 1, 1))
+    assert padded(sizes, groups) < padded(sizes, fewer) or num_groups == 1
 
 
-def test_equal_lengths_need_one_bucket():
-    assert bucket_edges(np.array([7, 7, 7]), 4) == [7]
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_cut_in_two_is_the_best_of_all(side):
+    sizes = np.full((40, 2), 7)
+    sizes[:, side] = np.random.default_rng(side).choice([1, 2, 3, 5, 8, 9, 14, 30], 40)
+    lengths = sizes[:, side]
+    best = min(padded(sizes, [np.flatnonzero(lengths <= n), np.flatnonzero(lengths > n)]) for n in set(lengths) - {30})
+    assert padded(sizes, split_by_size(sizes, 2)) == best
+
+
+def test_equal_rectangles_are_one_group():
+    assert [group.tolist() for group in split_by_size(np.full((3, 2), 7), 4)] == [[0, 1, 2]]
 
 
 def test_no_more_buckets_than_are_worth_their_shape():
-    lengths = [10] * 50 + [11] * 50 + [40] * 50
-    made = batches([encoded(n) for n in lengths], num_buckets=4)
-    assert [num_facts for num_facts, _, _ in made.buckets] == [11, 40]
+    lengths = [(40, 6)] * 50 + [(10, 6)] * 50 + [(11, 6)] * 50 + [(40, 2)] * 50
+    made = batches([encoded(facts, words=words) for facts, words in lengths], num_buckets=8)
+    assert [bucket[:2] for bucket in made.buckets] == [(11, 6), (40, 2), (40, 6)]
