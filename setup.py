@@ -1,5 +1,10 @@
-"""Shim for tools that still call setup.py; all metadata lives in pyproject.toml."""
+"""Packages of the distribution; all other metadata lives in pyproject.toml."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+# The trained models of saved_models/ are installed inside the package, where `dmn_keras.shipped` finds them.
+setup(
+    packages=[*find_packages(include=["dmn_keras*"]), "dmn_keras.saved_models"],
+    package_dir={"dmn_keras.saved_models": "saved_models"},
+    package_data={"dmn_keras.saved_models": ["babi-*/*"]},
+)

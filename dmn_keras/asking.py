@@ -3,8 +3,11 @@
 import dataclasses
 
 from dmn_keras.datasets import Example
+from dmn_keras.layers.checks import probability
+from dmn_keras.shipped import shipped_model
 from dmn_keras.text import Encoder, split_sentences, tokenize
 from dmn_keras.training.answers import answer_questions
+from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.run_folder import RunFolder
 
 
@@ -18,6 +21,10 @@ class Answer:
         facts: The sentences the model has read, in order.
         gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
         unknown_words: Words of story and question that the model does not know; it reads all of them as one word.
+        confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
+            answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated.
+        known: Whether the confidence is high enough to answer at all; `True` without calibration. Where it is not,
+            `answer` is the best guess.
     """
 
     answer: str
@@ -25,17 +32,27 @@ class Answer:
     facts: tuple[str, ...]
     gates: tuple[tuple[float, ...], ...]
     unknown_words: tuple[str, ...]
+    confidence: float | None = None
+    known: bool = True
+
+    @property
+    def evidence(self):
+        """The facts that decided: of each pass the indexes of those with at least half its highest gate, a tuple."""
+        return tuple(
+            tuple(i for i, gate in enumerate(gates) if gate > 0 and gate >= 0.5 * max(gates)) for gates in self.gates
+        )
 
     def to_dict(self):
-        """Return a dict that JSON can hold."""
-        return dataclasses.asdict(self)
+        """Return a dict that JSON can hold, with the evidence."""
+        return {**dataclasses.asdict(self), "evidence": self.evidence}
 
 
 class Answerer:
     """A trained run, ready to be asked.
 
     Args:
-        path: The run folder that `dmn-keras train` wrote.
+        path: The run folder that `dmn-keras train` wrote. Defaults to `None`, the model that comes with the package: it
+            answers all 20 bAbI tasks (`dmn_keras.shipped`).
 
     Raises:
         FileNotFoundError: If it holds no trained model.
@@ -43,27 +60,34 @@ class Answerer:
 
     Example:
 
-        answerer = dmn_keras.Answerer("runs/babi")
+        answerer = dmn_keras.Answerer()
         answerer.ask("Mary went to the kitchen. John went to the garden.", "Where is Mary?").answer
     """
 
-    def __init__(self, path):
-        self.model, self.vocabulary, self.recipe = RunFolder(path).load()
+    def __init__(self, path=None):
+        run = RunFolder(shipped_model() if path is None else path)
+        self.model, self.vocabulary, self.recipe = run.load()
+        self.calibration = Calibration.load(run.calibration) if run.calibration.exists() else None
 
-    def ask(self, story, question, *, beam_width=1):
+    def ask(self, story, question, *, beam_width=1, min_confidence=None):
         """Answer one question.
 
         Args:
             story: Text, or a sequence of sentences.
             question: Text.
             beam_width: Width of the search for answers of several words.
+            min_confidence: Confidence below which the answer is not known. Defaults to that of the calibration.
 
         Returns:
             The `Answer`.
 
         Raises:
-            ValueError: If story or question holds no word.
+            ValueError: If story or question holds no word, or `min_confidence` is given and the run not calibrated.
         """
+        if min_confidence is not None:
+            probability("min_confidence", min_confidence)
+            if self.calibration is None:
+                raise ValueError("min_confidence needs a calibrated run (see dmn-keras calibrate). This one is not.")
         facts = split_sentences(story) if isinstance(story, str) else list(story)
         facts = [fact for fact in facts if tokenize(fact)]
         if not facts:
@@ -78,13 +102,51 @@ class Answerer:
             shown = [self.vocabulary.words[i] for i in encoded.story[0]]
         else:
             shown = facts[-len(encoded.story) :]
+        confidence, known = None, True
+        if self.calibration is not None:
+            confidence = float(self.calibration.confidence(raw.probability))
+            known = confidence >= (self.calibration.threshold if min_confidence is None else min_confidence)
         return Answer(
             answer=" ".join(self.vocabulary.answer(raw.ids)),
             probability=raw.probability,
             facts=tuple(shown),
             gates=tuple(tuple(float(g) for g in gates) for gates in raw.gates),
             unknown_words=tuple(self.vocabulary.unknown_words([*facts, question])),
+            confidence=confidence,
+            known=known,
         )
+
+
+def answer_text(answer):
+    """Say an answer in a line: its words, or that it is not known.
+
+    Args:
+        answer: The `Answer`.
+
+    Returns:
+        Text, with the probability and, where it was measured, the confidence.
+    """
+    if answer.confidence is None:
+        return f"{answer.answer} (probability {answer.probability:.3f})"
+    if answer.known:
+        return f"{answer.answer} (confidence {answer.confidence:.3f})"
+    return f"I do not know (best guess: {answer.answer}, confidence {answer.confidence:.3f})"
+
+
+def evidence_text(answer):
+    """Name the facts that decided, a line a pass.
+
+    Args:
+        answer: The `Answer`.
+
+    Returns:
+        Text.
+    """
+    lines = []
+    for i, facts in enumerate(answer.evidence):
+        named = " | ".join(answer.facts[fact] for fact in facts) if facts else "nothing"
+        lines.append(f"pass {i + 1}: {named}")
+    return "\n".join(lines)
 
 
 def attention_table(answer):
@@ -129,7 +191,7 @@ def plot_attention(answer, question, path):
     image = axes.imshow(list(zip(*answer.gates, strict=True)), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(num_passes), [f"pass {i + 1}" for i in range(num_passes)])
     axes.set_yticks(range(num_facts), answer.facts)
-    axes.set_title(f"{question}  {answer.answer} ({answer.probability:.0%})", loc="right", fontsize=11)
+    axes.set_title(f"{question}  {answer_text(answer)}", loc="right", fontsize=11)
     for column, gates in enumerate(answer.gates):
         for row, gate in enumerate(gates):
             if num_facts <= 40:

@@ -1,4 +1,4 @@
-"""Command line: train, evaluate, reproduce, ask. Parses, calls, prints."""
+"""Command line: train, evaluate, calibrate, reproduce, ask. Parses, calls, prints."""
 
 import argparse
 import dataclasses
@@ -51,7 +51,7 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, reproduce, ask."
+        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask."
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -81,6 +81,13 @@ def _parser():
     evaluate.add_argument("--json", metavar="FILE", help="write the result to a file, - for the standard output")
     evaluate.set_defaults(run=_evaluate)
 
+    calibrate = commands.add_parser("calibrate", help="measure how far a model's probabilities can be trusted")
+    calibrate.add_argument("folder", metavar="RUN", help="folder that train wrote")
+    _add_source(calibrate, dataset=None)
+    calibrate.add_argument("--threshold", type=float, default=0.5, help="confidence below which it does not know")
+    calibrate.add_argument("--plot", metavar="FILE", help="draw the reliability on the test questions")
+    calibrate.set_defaults(run=_calibrate)
+
     reproduce = commands.add_parser("reproduce", help="train a table of the README again; resumes what was begun")
     reproduce.add_argument("table", metavar="TABLE", help="name of the table, e.g. babi-10k")
     reproduce.add_argument("--data-dir", metavar="DIR", help="archive or folder of the data")
@@ -92,12 +99,15 @@ def _parser():
     reproduce.set_defaults(run=_reproduce)
 
     ask = commands.add_parser("ask", help="ask a trained model a question about a story")
-    ask.add_argument("folder", metavar="RUN", help="folder that train wrote")
+    ask.add_argument(
+        "folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the model of all 20 bAbI tasks)"
+    )
     ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
     ask.add_argument("--question", required=True, metavar="TEXT")
-    ask.add_argument("--json", action="store_true", help="print answer, probability, facts and gates as JSON")
+    ask.add_argument("--json", action="store_true", help="print answer, confidence, evidence, facts and gates as JSON")
     ask.add_argument("--plot", metavar="FILE", help="draw the attention as a heat map")
     ask.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
+    ask.add_argument("--min-confidence", type=float, metavar="P", help='below it the answer is "I do not know"')
     ask.set_defaults(run=_ask)
     return parser
 
@@ -254,6 +264,25 @@ def _evaluate(options):
     return 0
 
 
+def _calibrate(options):
+    from dmn_keras.training.calibration import calibrate, plot_reliability
+    from dmn_keras.training.run_folder import RunFolder
+
+    run = RunFolder(options.folder)
+    content = calibrate(run, _source(options, run.recipe()), threshold=options.threshold)
+    print(f"{'questions of the test part':28}    count  right %  answered %  right of these %  calibration error")
+    for kind, row in content["test"].items():
+        cells = [f"{'-' if row[n] is None else format(row[n], '.2f'):>{w}}" for n, w in _CALIBRATION_COLUMNS]
+        print(f"{kind:28}  {row['questions']:>7}{''.join(cells)}")
+    print(f"The calibration is in {run.calibration}; below a confidence of {options.threshold} the model says nothing.")
+    if options.plot:
+        plot_reliability(content, options.plot)
+    return 0
+
+
+_CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
+
+
 def _reproduce(options):
     from dmn_keras.training.evaluation import table
     from dmn_keras.training.reproduce import reproduce
@@ -289,17 +318,20 @@ def _own_tasks(sources, trained):
 
 
 def _ask(options):
-    from dmn_keras.asking import Answerer, attention_table, plot_attention
+    from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
     story = _read_story(options.story)
-    answer = Answerer(options.folder).ask(story, options.question, beam_width=options.beam_width)
+    answer = Answerer(options.folder).ask(
+        story, options.question, beam_width=options.beam_width, min_confidence=options.min_confidence
+    )
     if answer.unknown_words:
         print(f"warning: the model does not know the words {', '.join(answer.unknown_words)}", file=sys.stderr)
     if options.json:
         content = {name: value for name, value in answer.to_dict().items() if name != "unknown_words"}
         print(json.dumps(content))
     else:
-        print(f"{answer.answer} (probability {answer.probability:.3f})\n")
+        print(answer_text(answer))
+        print(evidence_text(answer) + "\n")
         print(attention_table(answer))
     if options.plot:
         plot_attention(answer, options.question, options.plot)

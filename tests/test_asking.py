@@ -1,6 +1,8 @@
+import dataclasses
+
 import pytest
 
-from dmn_keras.asking import Answer, Answerer, attention_table, plot_attention
+from dmn_keras.asking import Answer, Answerer, answer_text, attention_table, evidence_text, plot_attention
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -86,6 +88,42 @@ def test_facts_of_words_are_shown_as_words(tmp_path):
     answer = made.ask("Mary park. Zoe home.", "Where is Mary?")
     assert answer.facts == ("mary", "park", "<end>", "<unknown>", "home", "<end>")
     assert [len(gates) for gates in answer.gates] == [6]
+
+
+def test_without_calibration_every_answer_is_known(asked):
+    answer = asked.ask("Mary park.", "Where is Mary?")
+    assert (answer.confidence, answer.known) == (None, True)
+    with pytest.raises(ValueError, match="min_confidence needs a calibrated run"):
+        asked.ask("Mary park.", "Where is Mary?", min_confidence=0.5)
+
+
+@pytest.mark.parametrize(
+    ("gates", "evidence"),
+    [
+        (((0.9, 0.1, 0.0), (0.25, 0.3, 0.45)), ((0,), (0, 1, 2))),
+        (((0.0, 0.0, 0.0),), ((),)),
+        (((0.2, 0.1, 0.7), (0.5, 0.0, 0.5)), ((2,), (0, 2))),
+    ],
+)
+def test_evidence_is_what_a_pass_attends_to_most(gates, evidence):
+    answer = dataclasses.replace(ANSWER, facts=("A.", "B.", "C."), gates=gates)
+    assert answer.evidence == answer.to_dict()["evidence"] == evidence
+
+
+def test_evidence_is_named():
+    assert evidence_text(ANSWER) == "pass 1: Mary park.\npass 2: John home."
+    assert evidence_text(dataclasses.replace(ANSWER, gates=((0.0, 0.0), (0.5, 0.4)))).splitlines() == [
+        "pass 1: nothing",
+        "pass 2: Mary park. | John home.",
+    ]
+
+
+def test_an_answer_is_said_by_its_confidence():
+    assert answer_text(ANSWER) == "the park (probability 0.750)"
+    sure = dataclasses.replace(ANSWER, confidence=0.9)
+    assert answer_text(sure) == "the park (confidence 0.900)"
+    unsure = dataclasses.replace(ANSWER, confidence=0.2, known=False)
+    assert answer_text(unsure) == "I do not know (best guess: the park, confidence 0.200)"
 
 
 def test_table():

@@ -125,20 +125,40 @@ def test_ask_prints_a_table(trained, story):
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert "(probability 0." in lines[0]
-    assert lines[2].split() == ["pass", "1", "pass", "2"]
-    assert [line.split("  ")[0] for line in lines[3:]] == list(KNOWN.story)
+    for number, line in enumerate(lines[1:3], start=1):
+        named, _, facts = line.partition(": ")
+        assert named == f"pass {number}"
+        assert set(facts.split(" | ")) <= set(KNOWN.story)
+    assert lines[4].split() == ["pass", "1", "pass", "2"]
+    assert [line.split("  ")[0] for line in lines[5:]] == list(KNOWN.story)
 
 
 def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
     content = json.loads(out)
     assert status == 0
-    assert list(content) == ["answer", "probability", "facts", "gates"]
+    assert list(content) == ["answer", "probability", "facts", "gates", "confidence", "known", "evidence"]
+    assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
     assert 0 < content["probability"] <= 1
     assert len(content["facts"]) == 3
     assert [len(gates) for gates in content["gates"]] == [3, 3]
     assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_calibrated_model_says_that_it_does_not_know(trained, story, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    status, out, err = run("calibrate", folder, "--plot", tmp_path / "reliability.png", "--threshold", 0)
+    assert (status, err) == (0, "")
+    assert [line.split("  ")[0] for line in out.splitlines()[1:3]] == ["whole", "needed facts removed"]
+    assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((folder / "calibration.json").read_text())["threshold"] == 0
+    _, out, _ = ask(folder, story)
+    assert "(confidence 0." in out.splitlines()[0]
+    _, out, _ = ask(folder, story, "--min-confidence", 1)
+    assert out.startswith("I do not know (best guess: ")
+    _, out, _ = ask(folder, story, "--min-confidence", 1, "--json")
+    assert json.loads(out)["known"] is False
 
 
 def test_ask_reads_the_standard_input(trained, story, monkeypatch):
@@ -457,6 +477,7 @@ def test_mistakes_in_a_story(content, message, trained, tmp_path):
         (["--question", " ? "], "question must hold at least one word. Received: ' ? '"),
         (["--question", "Where?", "--beam-width", "0"], "beam_width must be a positive integer"),
         (["--question", "Where?", "--plot", "gates.xyz"], "Format 'xyz' is not supported"),
+        (["--question", "Where?", "--min-confidence", "0.5"], "min_confidence needs a calibrated run"),
     ],
 )
 def test_mistakes_in_ask(arguments, message, trained, story):

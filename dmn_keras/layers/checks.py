@@ -33,6 +33,21 @@ def fraction(argument, value):
     return value
 
 
+def probability(argument, value):
+    """Return `value` if it is a number with 0 <= value <= 1.
+
+    Args:
+        argument: Name of the argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no number or outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{argument} must be a number between 0 and 1. Received: {argument}={value!r}")
+    return value
+
+
 def one_of(argument, value, allowed):
     """Return `value` if it is among the `allowed` names.
 

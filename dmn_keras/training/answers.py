@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from dmn_keras.models import answering_model
+from dmn_keras.text import tokenize
 from dmn_keras.training.batches import StoryBatches
 
 
@@ -54,6 +55,14 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         for row, member in enumerate(batch.members):
             answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe), recipe.config.gate)
     return answers
+
+
+def is_right(answer, example, vocabulary):
+    """Return whether a `RawAnswer` says all words of an `Example`'s answer, in their order.
+
+    An answer that holds a word outside the `Vocabulary` cannot be said.
+    """
+    return vocabulary.answer(answer.ids) == [word for part in example.answer for word in tokenize(part)]
 
 
 @functools.lru_cache(maxsize=1)

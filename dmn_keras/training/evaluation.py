@@ -8,8 +8,8 @@ import numpy as np
 
 from dmn_keras._version import __version__
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.text import Encoder, tokenize
-from dmn_keras.training.answers import answer_questions
+from dmn_keras.text import Encoder
+from dmn_keras.training.answers import answer_questions, is_right
 
 FAILED_ABOVE = 5.0
 """Percent of wrong answers above which a bAbI task counts as failed."""
@@ -36,10 +36,7 @@ def evaluate_task(model, vocabulary, recipe, examples, *, batch_size=100, beam_w
     encoder = Encoder(vocabulary, max_facts=recipe.config.max_facts, fact_level=recipe.config.fact_level)
     encoded = [encoder(example) for example in examples]
     answers = answer_questions(model, recipe, encoded, batch_size=batch_size, beam_width=beam_width)
-    wrong = sum(
-        vocabulary.answer(answer.ids) != [word for part in example.answer for word in tokenize(part)]
-        for answer, example in zip(answers, examples, strict=True)
-    )
+    wrong = sum(not is_right(answer, example, vocabulary) for answer, example in zip(answers, examples, strict=True))
     result = {"error": round(100.0 * wrong / len(examples), 4), "questions": len(examples)}
     recall = _gate_recall([answer.gates for answer in answers], encoded)
     return result if recall is None else {**result, "gate_recall": round(100.0 * recall, 2)}

@@ -45,6 +45,7 @@ class RunFolder:
     - `model.keras`: the best model;
     - `metrics.json`: what it reaches;
     - `history.json`: losses and metrics of each epoch;
+    - `calibration.json`: how far its probabilities can be trusted, if that was measured;
     - `best.weights.h5`, `backup/`: what a run resumes from. They stay as long as it can go on, also after Ctrl-C or
       the last of its epochs, and are removed once it is solved or out of patience;
     - `logs/`: TensorBoard.
@@ -59,6 +60,7 @@ class RunFolder:
         self.model = self.path / "model.keras"
         self.metrics = self.path / "metrics.json"
         self.history = self.path / "history.json"
+        self.calibration = self.path / "calibration.json"
         self.best_weights = self.path / "best.weights.h5"
         self.backup = self.path / "backup"
         self.logs = self.path / "logs"
@@ -109,7 +111,7 @@ class RunFolder:
     def remove(self):
         """Remove the files of a run, and nothing else that may lie in the folder."""
         self.remove_backup()
-        for path in (self.config, self.model, self.metrics, self.history):
+        for path in (self.config, self.model, self.metrics, self.history, self.calibration):
             path.unlink(missing_ok=True)
         for path in (self.logs, *self.path.glob(f"{_WRITING}*")):
             shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,33 @@
+import pytest
+
+from dmn_keras import shipped
+
+
+@pytest.fixture
+def package(monkeypatch, tmp_path):
+    (tmp_path / "package").mkdir()
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "package" / "shipped.py"))
+    return tmp_path
+
+
+def put(folder, name):
+    (folder / "saved_models" / name).mkdir(parents=True)
+    (folder / "saved_models" / name / "config.json").touch()
+    return folder / "saved_models" / name
+
+
+@pytest.mark.parametrize("where", [".", "package"])
+def test_a_model_is_found_in_the_package_and_in_a_checkout(where, package):
+    folder = put(package / where, "babi-joint")
+    assert shipped.shipped_model().resolve() == folder.resolve()
+
+
+def test_an_unknown_model_is_refused(package):
+    put(package, "babi-joint")
+    with pytest.raises(ValueError, match=r"name must be one of babi-joint\. Received: 'babi-jiont'\. Did you mean"):
+        shipped.shipped_model("babi-jiont")
+
+
+def test_an_installation_without_models_says_so(package):
+    with pytest.raises(FileNotFoundError, match="holds no trained model: name the folder of a run"):
+        shipped.shipped_model()
