@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import shutil
+import time
 
 import keras
 from keras import ops
@@ -79,6 +80,9 @@ class BestWeights(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._set_learning_rate(self._progress().halvings)
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
     def on_train_batch_end(self, batch, logs=None):
         self._check_finite("loss", logs["loss"], f"batch {batch + 1}")
 
@@ -87,7 +91,8 @@ class BestWeights(keras.callbacks.Callback):
         self._check_finite("validation loss", logs["val_loss"], "after its last batch")
         record = {name: float(value) for name, value in logs.items()}
         accuracy = record.get("val_answer_accuracy", record.get("val_accuracy"))
-        self.history.append({**record, "val_error": 1.0 - accuracy})
+        seconds = round(time.perf_counter() - self._start, 3)
+        self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds})
         state = self._progress()
         if state.best_epoch == epoch:
             self.run.save_best_weights(self.model)

@@ -1,7 +1,6 @@
 """Source, configuration -> a trained model in a run folder."""
 
 import importlib.util
-import time
 
 import keras
 
@@ -49,7 +48,6 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     if not (resume or overwrite):
         run.refuse_existing()
     resume = resume and run.exists()
-    start = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
     train_examples, valid_examples = train_and_validation(
         source, validation_fraction=config.validation_fraction, seed=config.seed
@@ -70,7 +68,7 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     error = _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say)
     if not run.history.exists():
         raise error
-    metrics = _measure(model, recipe, run, source, valid_examples, time.perf_counter() - start, error)
+    metrics = _measure(model, recipe, run, source, valid_examples, error)
     if isinstance(error, TrainingDivergedError):
         raise error
     if metrics["status"] in _FINISHED:
@@ -248,7 +246,7 @@ def _tensorboard(run):
     return [keras.callbacks.TensorBoard(str(run.logs), write_graph=False)]
 
 
-def _measure(model, recipe, run, source, valid_examples, seconds, error):
+def _measure(model, recipe, run, source, valid_examples, error):
     """Load the best weights, save the model, measure it on validation and test questions, and write it all down."""
     model.load_weights(run.best_weights)
     run.save_model(model)
@@ -259,7 +257,7 @@ def _measure(model, recipe, run, source, valid_examples, seconds, error):
         "status": _STATUS[type(error)] if error else state.finished or "epochs",
         "epochs": len(history),
         "best_epoch": state.best_epoch + 1,
-        "seconds": round(seconds, 1),
+        "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
         "seed": recipe.config.seed,
         "parameters": model.count_params(),
         "versions": versions(),
