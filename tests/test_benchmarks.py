@@ -13,13 +13,16 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import floor, import_time, invariance, report, training_step
+from benchmarks import floor, import_time, invariance, report, ship, training_step
+from dmn_keras.asking import Answerer
 from dmn_keras.training.answers import RawAnswer, answer_questions
 from dmn_keras.training.batches import StoryBatches
+from dmn_keras.training.calibration import calibrate
 from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
-from dmn_keras.training.fit import build, make_recipe
+from dmn_keras.training.fit import build, make_recipe, train
 from dmn_keras.training.run_folder import RunFolder
+from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = {"batch": 3, "facts": 4, "words": 5, "question_words": 2, "units": 6, "passes": 3, "vocabulary": 11}
@@ -215,3 +218,28 @@ def test_readme_shows_the_tables_of_the_measured_files():
 
 if __name__ == "__main__":
     print(count_traced_products())
+
+
+# Shipped models
+
+
+@without_tracing
+def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
+    source = own_data(tmp_path / "data")
+    run = RunFolder(tmp_path / "run")
+    with eagerly():
+        train(source, tiny(epochs=20, learning_rate=0.03), run.path, verbose=0, say=lambda line: None)
+        with pytest.raises(FileNotFoundError, match=r"calibration\.json"):
+            ship.ship(run.path, tmp_path / "shipped")
+        assert not (tmp_path / "shipped").exists()
+        calibrate(run, source)
+        ship.ship(run.path, tmp_path / "shipped")
+        shipped, trained = Answerer(tmp_path / "shipped"), Answerer(run.path)
+        assert shipped.ask("Mary park. John home.", "Where is John?") == trained.ask(
+            "Mary park. John home.", "Where is John?"
+        )
+    assert (tmp_path / "shipped" / "model.keras").stat().st_size < run.model.stat().st_size
+    card = (tmp_path / "shipped" / "README.md").read_text()
+    assert card == ship.card(tmp_path / "shipped")
+    [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]
+    assert f"| all | {error:.1f} | 7 |" in card

@@ -1,4 +1,4 @@
-"""Linked facts: a word brings along the other facts that hold the same word."""
+"""Linked facts: a word brings along the facts before and after it that hold the same word."""
 
 import keras
 from keras import ops
@@ -9,13 +9,14 @@ from dmn_keras.layers.sequences import known_shape, take_rows
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class FactLinks(keras.layers.Layer):
-    """Word vectors with what the story says elsewhere at the same word.
+    """Word vectors with what the story said at the same word before, and says after.
 
-    A word `w` of the story becomes `[L[w]; W c_w]`, where `c_w` is the mean of the facts at all other places of the
-    story that hold `w`, those in its own sentence too, and zero where it stands nowhere else. A `FactEncoder` that
-    reads the words again then makes facts that know their neighbours: two rounds carry "Greg" over "Greg is a swan" and
-    "Lily is a swan" to "Lily is white". What attention has to find by chance, pass after pass, such facts carry with a
-    gradient of their own.
+    A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
+    it that holds `w`, `c_after` the one at the place after it, and zero where there is none. A `FactEncoder` that reads
+    the words again then makes facts that know their neighbours: two rounds carry "Greg" over "Greg is a swan" and
+    "Lily is a swan" to "Lily is white", and "Mary went to the park" knows whether Mary went on. What attention has to
+    find by chance, pass after pass, such facts carry with a gradient of their own. The word that ends every sentence
+    links each fact with the ones told before and after it.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.
@@ -24,7 +25,7 @@ class FactLinks(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of what is appended to a word vector.
-        kernel_regularizer: Regularizer of `W`. Defaults to `None`.
+        kernel_regularizer: Regularizer of `P` and `N`. Defaults to `None`.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)`.
@@ -54,7 +55,11 @@ class FactLinks(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.project = keras.layers.Dense(
-            units, use_bias=False, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="project"
+            2 * units,
+            use_bias=False,
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="project",
         )
 
     def build(self, words_shape, story_shape, facts_shape):
@@ -62,22 +67,13 @@ class FactLinks(keras.layers.Layer):
 
     def call(self, words, story, facts):
         batch, num_facts, num_words, _ = known_shape(words)
-        places = num_facts * num_words
-        ids = ops.reshape(story, (batch, places))
-        segment = _word_segments(ids)  # (B, P)
-        facts = self.project(facts)
-        # What each place holds, its fact, summed over the places of the same word; less its own, over the others.
-        of_fact = ops.expand_dims(ops.arange(places, dtype="int32") // num_words, 0) + ops.zeros_like(segment)
-        held = ops.reshape(take_rows(facts, of_fact), (batch * places, self.units))
-        # Sums over hundreds of places need more than the half precision of a mixed policy.
-        held = ops.cast(held, self.variable_dtype)
-        real = ops.cast(ops.reshape(ids, (-1, 1)) > 0, held.dtype)
-        held = held * real
-        flat = ops.reshape(segment + ops.expand_dims(ops.arange(batch, dtype="int32") * places, 1), (-1,))
-        totals = ops.segment_sum(ops.concatenate([held, real], axis=-1), flat, num_segments=batch * places)
-        others = ops.take(totals, flat, axis=0) - ops.concatenate([held, real], axis=-1)
-        linked = real * others[:, :-1] / ops.maximum(others[:, -1:], 1)
-        linked = ops.reshape(ops.cast(linked, words.dtype), (batch, num_facts, num_words, self.units))
+        before, after = _neighbours(ops.reshape(story, (batch, num_facts * num_words)))
+        # Row 0 stands for no fact at all, row i + 1 for fact i.
+        rows = ops.pad(self.project(facts), [[0, 0], [1, 0], [0, 0]])
+        linked = take_rows(rows[..., : self.units], _fact_of(before, num_words)) + take_rows(
+            rows[..., self.units :], _fact_of(after, num_words)
+        )
+        linked = ops.reshape(linked, (batch, num_facts, num_words, self.units))
         return ops.concatenate([words, linked], axis=-1)
 
     def compute_output_shape(self, words_shape, story_shape, facts_shape):
@@ -94,11 +90,27 @@ class FactLinks(keras.layers.Layer):
         }
 
 
-def _word_segments(ids):
-    """Number the different words of each row of ids `(batch, places)`: equal ids have equal numbers below `places`."""
-    ids = ops.cast(ids, "int32")
+def _neighbours(ids):
+    """Find the places before and after each place that hold the same word, -1 where none does or it is padding.
+
+    Args:
+        ids: Integer, `(batch, places)`.
+
+    Returns:
+        Two int32 tensors of that shape.
+    """
     order = ops.argsort(ids, axis=1)
+    # The sort is stable on every backend, so that equal words stay in the story's order.
     ordered = ops.take_along_axis(ids, order, axis=1)
-    starts = ops.cast(ops.not_equal(ordered[:, 1:], ordered[:, :-1]), "int32")
-    numbers = ops.pad(ops.cumsum(starts, axis=1), [[0, 0], [1, 0]])
-    return ops.take_along_axis(numbers, ops.argsort(order, axis=1), axis=1)
+    same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+    order = ops.cast(order, "int32")
+    none = -ops.ones_like(order[:, :1])
+    before = ops.concatenate([none, ops.where(same, order[:, :-1], -1)], axis=1)
+    after = ops.concatenate([ops.where(same, order[:, 1:], -1), none], axis=1)
+    back = ops.argsort(order, axis=1)
+    return ops.take_along_axis(before, back, axis=1), ops.take_along_axis(after, back, axis=1)
+
+
+def _fact_of(place, num_words):
+    """Return 1 + the fact that a place lies in, 0 for place -1."""
+    return ops.where(place < 0, 0, place // num_words + 1)

@@ -159,7 +159,13 @@ def calibrate(run, source, *, threshold=0.5, batch_size=100):
         }
         for part, examples in (("validation", valid), ("test", test))
     }
-    fitted = Calibration.fit(*_joined(asked["validation"].values()), threshold=threshold)
+    probabilities, right = _joined(asked["validation"].values())
+    if len(np.unique(right)) < 2:
+        raise ValueError(
+            f"{run.path} cannot be calibrated: its {len(right)} answers to validation questions, with and without the "
+            f"facts they need, are all {'right' if right.any() else 'wrong'}."
+        )
+    fitted = Calibration.fit(probabilities, right, threshold=threshold)
     content = {
         **dataclasses.asdict(fitted),
         **{

@@ -152,6 +152,15 @@ def test_a_threshold_out_of_range_writes_nothing(run):
     assert snapshot(folder.path) == before
 
 
+def test_a_run_that_is_never_right_cannot_be_calibrated(run, monkeypatch):
+    folder, source = run
+    before = snapshot(folder.path)
+    monkeypatch.setattr("dmn_keras.training.calibration.is_right", lambda *_: False)
+    with pytest.raises(ValueError, match=r"run cannot be calibrated: its \d+ answers .* are all wrong"):
+        calibrate(folder, source)
+    assert snapshot(folder.path) == before
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"scale": "a", "shift": 0, "threshold": 0.5}'])
 def test_a_damaged_calibration_is_named(content, run):
     folder, _ = run

@@ -1,0 +1,107 @@
+"""Put a trained, calibrated run into `saved_models/`, with its model card.
+
+python -m benchmarks.ship RUN saved_models/NAME
+"""
+
+import argparse
+import json
+import pathlib
+
+from benchmarks import report
+
+TEMPLATE = pathlib.Path(__file__).parent / "model_card.md"
+FILES = ("config.json", "metrics.json", "calibration.json")
+
+
+def main(arguments=None):
+    """Copy a run and write its card."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=pathlib.Path, help="folder that train wrote, calibrated")
+    parser.add_argument("folder", type=pathlib.Path, help="where it goes")
+    options = parser.parse_args(arguments)
+    ship(options.run, options.folder)
+
+
+def ship(run, folder):
+    """Copy what answering needs of a run, its model without the optimizer's state, and write the card.
+
+    Args:
+        run: Path of the run folder.
+        folder: Path to write to.
+
+    Raises:
+        FileNotFoundError: If the run lacks a model, metrics or calibration.
+    """
+    from dmn_keras.training.run_folder import RunFolder, atomic
+
+    model, _, _ = RunFolder(run).load()
+    contents = {name: (run / name).read_text(encoding="utf-8") for name in FILES}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    with atomic(folder / "model.keras") as path:
+        model.save(path, include_optimizer=False)
+    (folder / "README.md").write_text(card(folder), encoding="utf-8")
+
+
+RELIABILITY = ("right", "answered", "right_of_answered", "calibration_error")
+
+
+def _decimal(value):
+    return "-" if value is None else f"{value:.1f}"
+
+
+def card(folder):
+    """Return the model card of a shipped model, from its files alone.
+
+    Args:
+        folder: Path of the shipped model.
+
+    Returns:
+        Text in Markdown.
+    """
+    from dmn_keras.training.reproduce import command_of
+    from dmn_keras.training.run_folder import RunFolder
+
+    recipe = RunFolder(folder).recipe()
+    metrics, calibration = (json.loads((folder / name).read_text(encoding="utf-8")) for name in FILES[1:])
+    size = (folder / "model.keras").stat().st_size / 1e6
+    rows = [
+        [task, f"{row['error']:.1f}", row["questions"], f"{row['validation_error']:.1f}", f"{row['gate_recall']:.0f}"]
+        for task, row in metrics["tasks"].items()
+    ]
+    rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", "", "", ""])
+    tasks = report.markdown(["task", "test error, %", "questions", "validation error, %", "gate recall, %"], rows)
+    reliability = report.markdown(
+        ["stories of the test part", "questions", "right, %", "answered, %", "right of these, %", "calibration error"],
+        [
+            [kind, row["questions"], *(_decimal(row[key]) for key in RELIABILITY)]
+            for kind, row in calibration["test"].items()
+        ],
+    )
+    gates = "the supporting facts taught the gates" if recipe.config.supervise_gates else "answers only"
+    versions = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        name=folder.name,
+        config=recipe.dataset_config,
+        count=len(recipe.tasks),
+        parameters=f"{metrics['parameters']:,}",
+        size=f"{size:.1f}",
+        seed=metrics["seed"],
+        epochs=metrics["epochs"],
+        best_epoch=metrics["best_epoch"],
+        minutes=f"{metrics['seconds'] / 60:.0f}",
+        command=command_of(recipe),
+        gates=gates,
+        versions=versions,
+        tasks=tasks,
+        failed=metrics["failed"],
+        reliability=reliability,
+        threshold=calibration["threshold"],
+        words=len(recipe.vocabulary),
+        max_facts=recipe.config.max_facts,
+    )
+
+
+if __name__ == "__main__":
+    main()
