@@ -1,4 +1,4 @@
-"""Command line: train, evaluate, calibrate, reproduce, ask. Parses, calls, prints."""
+"""Command line: train, evaluate, calibrate, reproduce, ask, export. Parses, calls, prints."""
 
 import argparse
 import dataclasses
@@ -41,7 +41,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"{COMMAND} {options.command}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -51,7 +51,7 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask."
+        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask, export."
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -102,6 +102,9 @@ def _parser():
     ask.add_argument(
         "folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the model of all 20 bAbI tasks)"
     )
+    ask.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
+    ask.add_argument("--model", default="babi-joint", help="name of the model on the server")
+    ask.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server")
     ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
     ask.add_argument("--question", required=True, metavar="TEXT")
     ask.add_argument("--json", action="store_true", help="print answer, confidence, evidence, facts and gates as JSON")
@@ -109,6 +112,15 @@ def _parser():
     ask.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
     ask.add_argument("--min-confidence", type=float, metavar="P", help='below it the answer is "I do not know"')
     ask.set_defaults(run=_ask)
+
+    export = commands.add_parser("export", help="write a model as a SavedModel that TF Serving runs")
+    export.add_argument("folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the shipped model)")
+    export.add_argument("--output", required=True, metavar="DIR", help="the model's folder, e.g. saved_models/NAME")
+    export.add_argument("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
+    export.add_argument("--top", type=int, default=3, metavar="K", help="how many of the likeliest answers it gives")
+    export.add_argument("--data-dir", metavar="DIR", help="compare answers on test questions from there")
+    export.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
+    export.set_defaults(run=_export)
     return parser
 
 
@@ -321,9 +333,12 @@ def _ask(options):
     from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
     story = _read_story(options.story)
-    answer = Answerer(options.folder).ask(
-        story, options.question, beam_width=options.beam_width, min_confidence=options.min_confidence
-    )
+    if options.server:
+        answer = _ask_server(options, story)
+    else:
+        answer = Answerer(options.folder).ask(
+            story, options.question, beam_width=options.beam_width, min_confidence=options.min_confidence
+        )
     if answer.unknown_words:
         print(f"warning: the model does not know the words {', '.join(answer.unknown_words)}", file=sys.stderr)
     if options.json:
@@ -336,6 +351,45 @@ def _ask(options):
     if options.plot:
         plot_attention(answer, options.question, options.plot)
     return 0
+
+
+def _ask_server(options, story):
+    from dmn_keras.serving import Client
+
+    if options.folder is not None:
+        raise ValueError(f"--server and a run exclude each other. Received: {options.server}, {options.folder}")
+    if options.beam_width != 1 or options.min_confidence is not None:
+        raise ValueError("--beam-width and --min-confidence are the server's own: leave them out with --server.")
+    with Client(options.server, options.model, timeout=options.timeout) as client:
+        return client.ask(story, options.question)
+
+
+def _export(options):
+    from dmn_keras.asking import Answerer
+    from dmn_keras.serving import export
+
+    answerer = Answerer(options.folder)
+    path = export(
+        answerer,
+        options.output,
+        version=options.version,
+        top=options.top,
+        questions=_test_questions(answerer.recipe, options.data_dir),
+        warmup=not options.no_warmup,
+    )
+    print(f"The SavedModel is in {path}; a process of its own gave the model's answers with it.")
+    return 0
+
+
+def _test_questions(recipe, data_dir, *, most=100):
+    """Return some test questions of a run's own data, from all its tasks, or `None` where that has to be found first."""
+    from dmn_keras.training.data import Source
+
+    if data_dir is None and recipe.dataset != "stories":
+        return None
+    tasks = Source(recipe.dataset, recipe.tasks, data_dir, recipe.dataset_config).load("test", seed=recipe.config.seed)
+    each = -(-most // len(tasks))
+    return [example for examples in tasks.values() for example in examples[:each]] or None
 
 
 def _read_story(path):

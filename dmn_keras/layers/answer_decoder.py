@@ -154,7 +154,8 @@ class AnswerDecoder(keras.layers.Layer):
 
         Returns:
             A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
-            `(batch,)`, of the whole answer.
+            `(batch,)`, of the whole answer; `"top_words"`, `(batch, beam_width, max_words + 1)`, and
+            `"top_log_probabilities"`, `(batch, beam_width)`, the same of all answers kept, the likeliest first.
 
         Raises:
             ValueError: If `beam_width` is no positive integer or exceeds `vocabulary_size`, or the decoder is a
@@ -192,8 +193,14 @@ class AnswerDecoder(keras.layers.Layer):
 
         _, words, _, score, _, _ = ops.while_loop(unfinished, advance, loop, maximum_iterations=self.max_words + 1)
         # The beams of a row are sorted, best first.
-        words = ops.reshape(words, (-1, beam_width, self.max_words + 1))[:, 0]
-        return {"words": words, "log_probability": ops.reshape(score, (-1, beam_width))[:, 0]}
+        words = ops.reshape(words, (-1, beam_width, self.max_words + 1))
+        score = ops.reshape(score, (-1, beam_width))
+        return {
+            "words": words[:, 0],
+            "log_probability": score[:, 0],
+            "top_words": words,
+            "top_log_probabilities": score,
+        }
 
     def _best_continuations(self, logits, score, ended, beam_width):
         """Choose each row's best `beam_width` continuations of its beams.

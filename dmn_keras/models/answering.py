@@ -16,8 +16,9 @@ def answering_model(model, *, beam_width=1):
 
     Returns:
         A `keras.Model` from `{"story", "question"}` to a dict: `"words"`, int32 ids `(batch, words)`, 0 after the end;
-        `"log_probability"`, float32 `(batch,)`, of the whole answer; `"gates"` and, with a learned stop, `"stop"`, as
-        the model gives them.
+        `"log_probability"`, float32 `(batch,)`, of the whole answer; `"top_words"`, `(batch, beam_width, words)`, and
+        `"top_log_probabilities"`, `(batch, beam_width)`, the same of the likeliest answers; `"gates"` and, with a
+        learned stop, `"stop"`, as the model gives them.
 
     Raises:
         ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
@@ -53,7 +54,11 @@ class _AnswerSearch(keras.layers.Layer):
         if self.decoder.max_words is not None:
             return self.decoder.generate(memory, question, self.beam_width)
         log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
+        best, words = ops.top_k(log_probabilities, min(self.beam_width, self.decoder.vocabulary_size))
+        words = ops.cast(words, "int32")[:, :, None]
         return {
-            "words": ops.cast(ops.argmax(log_probabilities, axis=-1), "int32")[:, None],
-            "log_probability": ops.max(log_probabilities, axis=-1),
+            "words": words[:, 0],
+            "log_probability": best[:, 0],
+            "top_words": words,
+            "top_log_probabilities": best,
         }

@@ -1,7 +1,7 @@
 """Raw text -> token ids."""
 
 from dmn_keras.text.encoding import EncodedExample, Encoder, pad_ids, pad_sentences
-from dmn_keras.text.tokenizer import split_sentences, tokenize
+from dmn_keras.text.tokenizer import lower, split_sentences, tokenize
 from dmn_keras.text.vocabulary import END_ID, PAD_ID, UNKNOWN_ID, Vocabulary
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "EncodedExample",
     "Encoder",
     "Vocabulary",
+    "lower",
     "pad_ids",
     "pad_sentences",
     "split_sentences",

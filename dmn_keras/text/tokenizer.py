@@ -7,6 +7,15 @@ import re
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n+")
 _CLOSING = (".", "?", "!")
+_ONE_FOR_ONE = {ord("\u0130"): "i", ord("\u03a3"): "\u03c3"}
+
+
+def lower(text):
+    """Return the text in lower case, each character for itself.
+
+    Python's own lower case looks at the neighbours of a Greek sigma, and makes two characters of a dotted capital I.
+    """
+    return text.translate(_ONE_FOR_ONE).lower()
 
 
 def tokenize(text):
@@ -23,7 +32,7 @@ def tokenize(text):
     >>> tokenize("Mary went to the kitchen.")
     ['mary', 'went', 'to', 'the', 'kitchen']
     """
-    words = _WORD.findall(text.lower())
+    words = _WORD.findall(lower(text))
     while words and words[-1] in _CLOSING:
         words.pop()
     return words

@@ -22,7 +22,7 @@ def test_several_words_are_those_of_the_greedy_model():
     np.testing.assert_array_equal(answers["words"], words)
     assert answers["words"].dtype == "int32"
     assert_close({"gates": answers["gates"]}, {"gates": outputs["gates"]}, 1e-6)
-    assert set(answers) == {"words", "log_probability", "gates"}
+    assert set(answers) == {"words", "log_probability", "top_words", "top_log_probabilities", "gates"}
 
 
 def test_wider_search_is_no_worse_here_and_the_decoder_s_own():
@@ -38,11 +38,28 @@ def test_one_word_is_the_likeliest():
     model = make(**setting)
     outputs = numpy(call(model, asked(setting)))
     answers = numpy(call(answering_model(model), asked(setting)))
-    assert set(answers) == {"words", "log_probability", "gates", "stop"}
+    assert set(answers) == {"words", "log_probability", "top_words", "top_log_probabilities", "gates", "stop"}
     np.testing.assert_array_equal(answers["words"], outputs["answer"].argmax(-1)[:, None])
     logits = outputs["answer"]
     largest = logits.max(-1) - np.log(np.exp(logits).sum(-1))
     np.testing.assert_allclose(answers["log_probability"], largest, atol=1e-5)
+
+
+@pytest.mark.parametrize("answer_words", [None, 2])
+def test_the_likeliest_answers_come_in_order(answer_words):
+    setting = {"answer_words": answer_words}
+    model = make(**setting)
+    answers = numpy(call(answering_model(model, beam_width=4), asked(setting)))
+    top = answers["top_log_probabilities"]
+    assert top.shape[1] == 4
+    assert (np.diff(top) <= 0).all()
+    np.testing.assert_array_equal(answers["top_words"][:, 0], answers["words"])
+    np.testing.assert_array_equal(top[:, 0], answers["log_probability"])
+    for words in answers["top_words"]:
+        assert len({tuple(row) for row in words.tolist()}) == 4
+    if answer_words is None:
+        logits = numpy(call(model, asked(setting)))["answer"]
+        np.testing.assert_array_equal(answers["top_words"][..., 0], np.argsort(-logits)[:, :4])
 
 
 def test_a_model_of_other_layers_is_refused():

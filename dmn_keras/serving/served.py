@@ -1,0 +1,127 @@
+"""A trained model with its text processing as one TensorFlow module: what a SavedModel holds."""
+
+import tensorflow as tf
+
+from dmn_keras.models import answering_model
+from dmn_keras.serving.text_ops import TextOps
+from dmn_keras.text import END_ID, PAD_ID
+
+
+class ServedModel(tf.Module):
+    """Text in, answer and evidence out, in TensorFlow operations alone.
+
+    Args:
+        model: What `dmn` built, trained.
+        vocabulary: Its `Vocabulary`.
+        max_facts: Only the last sentences of a longer story are read; `None` for all.
+        top: How many of the likeliest answers are given.
+        calibration: `Calibration` for the outputs `"confidence"` and `"known"`, or `None` to go without.
+    """
+
+    def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None):
+        super().__init__(name="served")
+        self._text = TextOps(vocabulary)
+        # Not as attributes: only their variables belong into the file, not the Keras objects.
+        answerer = answering_model(model, beam_width=min(top, len(vocabulary)))
+        self._variables = [variable.value for variable in model.variables]
+        self._max_facts = max_facts
+        self._calibration = calibration
+        self._word_facts = len(model.input["story"].shape) == 2
+        gate = model.get_layer("episodic_memory").gate
+        self._least_stop = 0.5 if gate == "sigmoid" else 0.0
+        self.endpoints = self._make_endpoints(model, answerer)
+
+    def _make_endpoints(self, model, answerer):
+        """Return the signatures by name, concrete functions."""
+
+        def serve(story, question):
+            return self._answer(answerer, story, question)
+
+        def record(examples):
+            features = tf.io.parse_example(
+                examples, {"story": tf.io.RaggedFeature(tf.string), "question": tf.io.FixedLenFeature([], tf.string)}
+            )
+            story = tf.strings.reduce_join(features["story"], axis=-1, separator="\n")
+            return self._answer(answerer, story, features["question"])
+
+        def tokens(story, question):
+            checks = _same_batch(story, question)
+            with tf.control_dependencies(checks):
+                outputs = model({"story": story, "question": question}, training=False)
+            return {"logits": outputs["answer"], "gates": outputs["gates"]}
+
+        text, ids = (lambda name: tf.TensorSpec([None], tf.string, name)), tf.int32
+        story_ids = tf.TensorSpec([None, None] if self._word_facts else [None, None, None], ids, "story")
+        return {
+            "serving_default": tf.function(serve, [text("story"), text("question")]).get_concrete_function(),
+            "record": tf.function(record, [text("examples")]).get_concrete_function(),
+            "tokens": tf.function(
+                tokens, [story_ids, tf.TensorSpec([None, None], ids, "question")]
+            ).get_concrete_function(),
+        }
+
+    def _answer(self, answerer, story, question):
+        with tf.control_dependencies(_same_batch(story, question)):
+            ids, facts = self._read(story)
+            asked = self._text.sentences(question, split=False)
+        asked = asked.ids.to_tensor()[:, 0]
+        outputs = answerer({"story": ids, "question": asked}, training=False)
+        top = self._said(outputs["top_words"])
+        probabilities = tf.exp(outputs["top_log_probabilities"])
+        # As many gates as facts are shown: a story without one was read as an empty fact.
+        gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
+        answers = {
+            "answer": top[:, 0],
+            "probability": probabilities[:, 0],
+            "top_answers": top,
+            "top_probabilities": probabilities,
+            "facts": facts,
+            "gates": gates,
+        }
+        if self._calibration is not None:
+            answers["confidence"] = self._confidence(probabilities[:, 0])
+            answers["known"] = answers["confidence"] >= self._calibration.threshold
+        return answers
+
+    def _read(self, story):
+        """Return the ids of the stories as the model takes them, and their facts as strings, both padded."""
+        told = self._text.sentences(story)
+        ids, facts = told.ids, told.texts
+        if self._max_facts is not None:
+            ids, facts = ids[:, -self._max_facts :], facts[:, -self._max_facts :]
+        if self._word_facts:
+            ids = ids.merge_dims(1, 2)
+            facts = ids.with_values(self._text.words(ids.values))
+        ids = ids.to_tensor(PAD_ID)
+        missing = [[0, tf.maximum(1 - tf.shape(ids)[axis], 0)] for axis in range(1, len(ids.shape))]
+        return tf.pad(ids, [[0, 0], *missing]), facts.to_tensor("")
+
+    def _said(self, words):
+        """Join the words of answers `(batch, top, words)` to strings `(batch, top)`."""
+        real = (words != END_ID) & (words != PAD_ID)
+        spelled = tf.where(real, " " + self._text.words(words), "")
+        return tf.strings.strip(tf.strings.reduce_join(spelled, axis=-1))
+
+    def _until_stop(self, outputs):
+        """Return the gates, zero in the passes after the one that a learned stop ended with."""
+        gates = outputs["gates"]
+        if "stop" not in outputs:
+            return gates
+        stopped = outputs["stop"] > tf.maximum(tf.reduce_max(gates, axis=-1), self._least_stop)
+        before = tf.cumsum(tf.cast(stopped, gates.dtype), axis=1, exclusive=True) == 0
+        return tf.where(before[:, :, None], gates, 0.0)
+
+    def _confidence(self, probability):
+        probability = tf.clip_by_value(tf.cast(probability, tf.float64), 1e-7, 1 - 1e-7)
+        log_odds = tf.math.log(probability) - tf.math.log1p(-probability)
+        scaled = self._calibration.scale * log_odds + self._calibration.shift
+        return tf.cast(tf.sigmoid(scaled), tf.float32)
+
+
+def _same_batch(story, question):
+    """Return the check that there is a question for each story."""
+    return [
+        tf.debugging.assert_equal(
+            tf.shape(story)[0], tf.shape(question)[0], message="story and question must have the same batch size"
+        )
+    ]
