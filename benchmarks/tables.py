@@ -6,6 +6,7 @@
 import json
 import pathlib
 import re
+import statistics
 import sys
 
 from benchmarks import report
@@ -54,13 +55,23 @@ BABI = {
     "babi-10k-supervised": ("10k, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
 }
+JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, answers only", None)}
 """The measured files of bAbI, their columns' heads, and the published errors beside them, where there are any."""
 
 
 def babi():
     """Table of the 20 tasks in each setting, one model a task, beside the papers'."""
+    return _by_task(BABI)
+
+
+def joint():
+    """Table of the 20 tasks, one model for all of them."""
+    return _by_task(JOINT)
+
+
+def _by_task(settings):
     header, columns = ["task"], [[*range(1, 21), "**mean**", "failed"]]
-    for name, (head, paper) in BABI.items():
+    for name, (head, paper) in settings.items():
         result = load(name)
         errors = [row["error"] for row in result["tasks"].values()]
         header.append(head)
@@ -85,6 +96,14 @@ def seeds():
             if "median" in row:
                 errors = [row["error"], *(row[key] for key in ("median", "best", "worst"))]
                 rows.append([f"{name}, task {task}", len(row["runs"]), *_decimals(errors)])
+    for name in JOINT:
+        tasks = load(name)["tasks"].values()
+        runs = list(zip(*([run["error"] for run in row["runs"]] for row in tasks), strict=True))
+        means = [statistics.fmean(errors) for errors in runs]
+        if len(means) > 1:
+            chosen = statistics.fmean(row["error"] for row in tasks)
+            errors = [chosen, statistics.median(means), min(means), max(means)]
+            rows.append([f"{name}, mean of the tasks", len(means), *_decimals(errors)])
     return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 
@@ -104,7 +123,7 @@ def facts():
     return report.markdown(["what", "result", "time", "command"], rows)
 
 
-TABLES = {"babi": babi, "seeds": seeds, "facts": facts}
+TABLES = {"babi": babi, "joint": joint, "seeds": seeds, "facts": facts}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -382,7 +382,7 @@ def _export(options):
 
 
 def _test_questions(recipe, data_dir, *, most=100):
-    """Return some test questions of a run's own data, from all its tasks, or `None` where that has to be found first."""
+    """Return some test questions of a run's own data, from all its tasks; `None` where it is not named."""
     from dmn_keras.training.data import Source
 
     if data_dir is None and recipe.dataset != "stories":

@@ -64,7 +64,7 @@ class ServedModel(tf.Module):
         with tf.control_dependencies(_same_batch(story, question)):
             ids, facts = self._read(story)
             asked = self._text.sentences(question, split=False)
-        asked = asked.ids.to_tensor()[:, 0]
+        asked = _padded(asked.ids.merge_dims(1, 2))
         outputs = answerer({"story": ids, "question": asked}, training=False)
         top = self._said(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
@@ -92,9 +92,7 @@ class ServedModel(tf.Module):
         if self._word_facts:
             ids = ids.merge_dims(1, 2)
             facts = ids.with_values(self._text.words(ids.values))
-        ids = ids.to_tensor(PAD_ID)
-        missing = [[0, tf.maximum(1 - tf.shape(ids)[axis], 0)] for axis in range(1, len(ids.shape))]
-        return tf.pad(ids, [[0, 0], *missing]), facts.to_tensor("")
+        return _padded(ids), facts.to_tensor("")
 
     def _said(self, words):
         """Join the words of answers `(batch, top, words)` to strings `(batch, top)`."""
@@ -116,6 +114,13 @@ class ServedModel(tf.Module):
         log_odds = tf.math.log(probability) - tf.math.log1p(-probability)
         scaled = self._calibration.scale * log_odds + self._calibration.shift
         return tf.cast(tf.sigmoid(scaled), tf.float32)
+
+
+def _padded(ids):
+    """Return ragged ids as a tensor, with at least one place in each dimension but the first."""
+    ids = ids.to_tensor(PAD_ID)
+    missing = [[0, tf.maximum(1 - tf.shape(ids)[axis], 0)] for axis in range(1, len(ids.shape))]
+    return tf.pad(ids, [[0, 0], *missing])
 
 
 def _same_batch(story, question):

@@ -47,7 +47,14 @@ PRESETS = {
     },
     "fused": {**_READS_QUESTION, "fact_encoder": "position", "input_fusion": True},
     "matched": {**_READS_QUESTION, "fact_encoder": "sentence"},
-    "linked": {**_READS_QUESTION, "fact_encoder": "sentence", "fact_links": 2},
+    "linked": {
+        **_READS_QUESTION,
+        "fact_encoder": "sentence",
+        "fact_links": 2,
+        "episode": "soft",
+        "units": 64,
+        "embedding_dim": 32,
+    },
 }
 """Settings of `Config` by preset.
 
@@ -57,8 +64,8 @@ PRESETS = {
   its L2 weight.
 - `fused`, `matched`, `linked` (ours): facts that know where the question says their words. `fused` reads sentences by
   position encoding and input fusion, for long stories whose order matters; `matched` reads each sentence by a word
-  GRU, for relations between things that the question names; `linked` reads them again with the facts that share a
-  word, for chains of facts.
+  GRU, for relations between things that the question names; `linked` reads them again, twice, with the facts before
+  and after that share a word, for chains of facts and for their order: it learns all tasks at once.
 """
 
 

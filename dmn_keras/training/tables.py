@@ -80,12 +80,9 @@ _SMALL_GLOVE = {
 }
 _SMALL_MATCHED = {**PRESETS["matched"], **_SMALL, "l2": 3e-4, "patience": 40}
 _JOINT = {
-    **PRESETS["fused"],
-    "units": 96,
-    "question_match": 48,
-    "episode": "soft",
+    **PRESETS["linked"],
     "max_facts": 130,
-    "num_buckets": 8,
+    "num_buckets": 12,
     "patience": 12,
     "solved_epochs": 3,
     "epochs": 100,
@@ -122,7 +119,29 @@ TABLES = {
         "bAbI en-10k, one model for all tasks, answers only",
         "babi",
         "en-10k",
-        (Runs("fused", "1-20", _JOINT, joint=True),),
+        (Runs("linked", "1-20", _JOINT, _SEEDS, joint=True),),
+    ),
+    "babi-1k-joint": Table(
+        "bAbI en, 1,000 training questions a task, one model for all tasks, answers only",
+        "babi",
+        "en",
+        (
+            Runs(
+                "linked",
+                "1-20",
+                {
+                    **_JOINT,
+                    "batch_size": 32,
+                    "learning_rate": 1e-3,
+                    "dropout": 0.2,
+                    "l2": 1e-4,
+                    "patience": 30,
+                    "epochs": 200,
+                },
+                _SEEDS,
+                joint=True,
+            ),
+        ),
     ),
     "babi-1k-supervised": Table(
         "bAbI en, 1,000 training questions a task, one model a task, gates supervised",

@@ -1,0 +1,35 @@
+"""Models with random weights, exported once for all tests of serving that ask for them."""
+
+from dmn_keras.asking import Answerer
+from dmn_keras.serving import SAMPLES, export
+from dmn_keras.training.data import Source
+from dmn_keras.training.fit import build, make_recipe
+from dmn_keras.training.run_folder import RunFolder
+from tests.layers.helpers import randomize
+from tests.training.runs import tiny
+
+SETTINGS = {
+    "one-word": {"fact_encoder": "sentence", "question_match": 3, "fact_links": 1, "num_passes": 2},
+    "several-words": {"fact_encoder": "story", "episode": "mix", "gate": "sigmoid"},
+    "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3},
+    "word-facts": {"fact_level": "word", "fact_encoder": "sentence"},
+}
+"""Kinds of models that differ in what is exported; all but the first say answers of several words."""
+
+
+def answerer(folder, name, seed=0):
+    """Return the `Answerer` of a model with random weights that knows the words of `SAMPLES`."""
+    samples = [example for example in SAMPLES if name != "one-word" or len(example.answer) == 1]
+    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**SETTINGS[name], seed=seed), samples)
+    run = RunFolder(folder)
+    run.create(recipe)
+    model = randomize(build(recipe), seed=seed)
+    model.optimizer.build(model.trainable_variables)
+    run.save_model(model)
+    return Answerer(folder)
+
+
+def exported(folder, name):
+    """Export such a model without warm-up requests; returns the `Answerer` and the version's path."""
+    made = answerer(folder / "run" / name, name)
+    return made, export(made, folder / "models" / name, warmup=False)

@@ -1,0 +1,302 @@
+"""The exported model answers as the Keras model does, and appears whole or not at all."""
+
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("exported by TensorFlow alone", allow_module_level=True)
+
+import tensorflow as tf
+
+from dmn_keras.asking import Answerer
+from dmn_keras.serving import SAMPLES, export, versions
+from dmn_keras.text import Encoder, pad_ids, pad_sentences
+from dmn_keras.training.calibration import Calibration
+from tests.serving.exported import SETTINGS, answerer, exported
+
+module = sys.modules["dmn_keras.serving.export"]
+ROOT = pathlib.Path(__file__).parents[2]
+LONG = ("Mary went to the kitchen. " * 40, "Where is Mary?")
+ASKED = [(" ".join(example.story), example.question) for example in SAMPLES] + [
+    ("Zoe flew to the moon?\n\nMary's in the kitchen! . Sandra went", "where is   Zoe"),
+    ("ÉCOLE. Ωμέγα\tfoo-bar", "İs it ünknown"),
+    LONG,
+]
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def both(request, tmp_path_factory):
+    """The Keras model and the loaded SavedModel of each kind of model."""
+    made, path = exported(tmp_path_factory.mktemp("export"), request.param)
+    return made, tf.saved_model.load(str(path)).signatures
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The `Answerer` of the smallest model, to export in many ways."""
+    return answerer(tmp_path_factory.mktemp("plain"), "one-word")
+
+
+def serve(signatures, asked, name="serving_default"):
+    story, question = zip(*asked, strict=True)
+    return {
+        key: value.numpy()
+        for key, value in signatures[name](story=tf.constant(story), question=tf.constant(question)).items()
+    }
+
+
+def test_answers_are_those_of_the_keras_model(both):
+    made, signatures = both
+    outputs = serve(signatures, ASKED)
+    for row, (story, question) in enumerate(ASKED):
+        expected = made.ask(story, question, beam_width=3)
+        assert outputs["answer"][row].decode() == expected.answer
+        assert outputs["probability"][row] == pytest.approx(expected.probability, rel=1e-4)
+        facts = [fact.decode() for fact in outputs["facts"][row] if fact]
+        assert facts == list(expected.facts)
+        gates = outputs["gates"][row]
+        np.testing.assert_allclose(gates[: len(expected.gates), : len(facts)], expected.gates, atol=1e-5)
+        assert not gates[len(expected.gates) :].any()
+        assert not gates[:, len(facts) :].any()
+
+
+def test_the_likeliest_answers_come_first(both):
+    outputs = serve(both[1], ASKED)
+    assert outputs["top_answers"].shape == outputs["top_probabilities"].shape == (len(ASKED), 3)
+    assert (np.diff(outputs["top_probabilities"]) <= 0).all()
+    np.testing.assert_array_equal(outputs["top_answers"][:, 0], outputs["answer"])
+    np.testing.assert_array_equal(outputs["top_probabilities"][:, 0], outputs["probability"])
+    assert set(outputs) == {"answer", "probability", "top_answers", "top_probabilities", "facts", "gates"}
+
+
+def test_an_answer_depends_on_no_neighbour(both):
+    whole = serve(both[1], ASKED)
+    for row, asked in enumerate(ASKED):
+        alone = serve(both[1], [asked])
+        assert alone["answer"][0] == whole["answer"][row]
+        np.testing.assert_allclose(alone["top_probabilities"][0], whole["top_probabilities"][row], rtol=1e-4)
+        shape = alone["gates"][0].shape
+        np.testing.assert_allclose(alone["gates"][0], whole["gates"][row][: shape[0], : shape[1]], atol=1e-5)
+
+
+def test_tokens_in_logits_and_gates_out(both):
+    made, signatures = both
+    config = made.recipe.config
+    encoder = Encoder(made.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
+    encoded = [encoder(example) for example in SAMPLES]
+    if config.fact_level == "word":
+        story = pad_ids([e.story[0] for e in encoded], 70)
+    else:
+        story = pad_sentences([e.story for e in encoded], 9, 12)
+    inputs = {"story": story, "question": pad_ids([e.question for e in encoded], 15)}
+    outputs = signatures["tokens"](**{name: tf.constant(ids) for name, ids in inputs.items()})
+    expected = made.model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(outputs["logits"].numpy(), expected["answer"], atol=1e-4)
+    np.testing.assert_allclose(outputs["gates"].numpy(), expected["gates"], atol=1e-5)
+
+
+def record(**features):
+    lists = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+        for name, texts in features.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
+
+
+def test_records_are_read_as_texts_are(both):
+    expected = serve(both[1], ASKED)
+    records = [record(story=[story], question=[question]) for story, question in ASKED]
+    sentences = [record(story=example.story, question=[example.question]) for example in SAMPLES]
+    outputs = both[1]["record"](examples=tf.constant(records))
+    for name, value in outputs.items():
+        np.testing.assert_array_equal(value.numpy(), expected[name])
+    one_each = both[1]["record"](examples=tf.constant(sentences))["answer"].numpy()
+    np.testing.assert_array_equal(one_each, expected["answer"][: len(SAMPLES)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="question"):
+        both[1]["record"](examples=tf.constant([record(story=["Mary."])]))
+
+
+@pytest.mark.parametrize(
+    ("story", "question"),
+    [
+        ("", "Where is Mary?"),
+        ("Mary went.", ""),
+        ("", ""),
+        ("... ? !", "?!."),
+        (b"\xff\xfe Mary \xc3", b"\x80 where"),
+        ("Mary\x00 went. \x00", "Where\x00?"),
+        ("Mary went. " * 10_000, "Where is Mary?"),
+        ("a" * 1_000_000, "a" * 10_000),
+    ],
+)
+def test_whatever_is_asked_the_answer_is_finite_and_the_next_is_right(story, question, plain, saved):
+    outputs = serve(saved, [(story, question), ASKED[0]])
+    for name in ("probability", "top_probabilities", "gates"):
+        assert np.isfinite(outputs[name]).all()
+    assert outputs["answer"][1].decode() == plain.ask(*ASKED[0]).answer
+
+
+@pytest.fixture(scope="module")
+def saved(plain, tmp_path_factory):
+    path = export(plain, tmp_path_factory.mktemp("saved") / "model", warmup=False)
+    return tf.saved_model.load(str(path)).signatures
+
+
+def test_no_question_at_all_has_no_answer(saved):
+    empty = tf.constant([], tf.string)
+    assert saved["serving_default"](story=empty, question=empty)["answer"].shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["serving_default", "tokens"])
+def test_unequal_batches_are_refused(name, saved):
+    if name == "tokens":
+        inputs = {"story": tf.ones((2, 3, 4), tf.int32), "question": tf.ones((3, 2), tf.int32)}
+    else:
+        inputs = {"story": tf.constant(["a", "b"]), "question": tf.constant(["a", "b", "c"])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="story and question must have the same batch size"):
+        saved[name](**inputs)
+
+
+def test_confidence_is_that_of_the_calibration(plain, tmp_path):
+    calibrated = answerer(tmp_path / "run", "one-word")
+    calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
+    path = export(calibrated, tmp_path / "model", warmup=False)
+    outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED)
+    for row, asked in enumerate(ASKED):
+        expected = calibrated.ask(*asked)
+        assert outputs["confidence"][row] == pytest.approx(expected.confidence, rel=1e-3)
+        assert outputs["known"][row] == expected.known
+
+
+def test_versions_are_counted_and_never_replaced(plain, tmp_path):
+    folder = tmp_path / "model"
+    assert versions(folder) == []
+    (folder / "notes").mkdir(parents=True)
+    (folder / "7").mkdir()
+    assert export(plain, folder, warmup=False) == folder / "8"
+    assert export(plain, folder, version=3, warmup=False) == folder / "3"
+    assert versions(folder) == [3, 7, 8]
+    with pytest.raises(FileExistsError, match="8 is there already; a version is never replaced"):
+        export(plain, folder, version=8)
+    assert sorted(path.name for path in folder.iterdir()) == ["3", "7", "8", "notes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"version": 0}, "version must be a positive integer. Received: version=0"),
+        ({"top": 0}, "top must be a positive integer. Received: top=0"),
+        ({"questions": []}, "questions must hold at least one question"),
+    ],
+)
+def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export(plain, tmp_path / "model", warmup=False, **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_answers_otherwise_is_not_exported(plain, tmp_path, monkeypatch):
+    true = module._answers
+    wrong = lambda *arguments: ({**row, "answer": "nonsense"} for row in true(*arguments))  # noqa: E731
+    monkeypatch.setattr(module, "_answers", wrong)
+    with pytest.raises(RuntimeError, match=r"answers .* otherwise than the model: .* in place of 'nonsense'"):
+        export(plain, tmp_path / "model", warmup=False)
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_a_version_that_somebody_else_wrote_meanwhile_stays(plain, tmp_path, monkeypatch):
+    true = module._verify
+    monkeypatch.setattr(module, "_verify", lambda *arguments: (true(*arguments), (tmp_path / "model/1").mkdir()))
+    with pytest.raises(FileExistsError, match="1 is there already"):
+        export(plain, tmp_path / "model", warmup=False)
+    assert list((tmp_path / "model/1").iterdir()) == []
+    assert versions(tmp_path / "model") == [1]
+
+
+def test_a_full_disk_leaves_nothing(plain, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        pathlib.Path(arguments[1], "variables").mkdir(parents=True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        export(plain, tmp_path / "model", warmup=False)
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable(plain, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model").chmod(stat.S_IREAD | stat.S_IEXEC)
+    with pytest.raises(PermissionError):
+        export(plain, tmp_path / "model", warmup=False)
+
+
+def test_a_file_in_place_of_the_folder(plain, tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="is a file; expected a folder for the model's versions"):
+        export(plain, tmp_path / "model", warmup=False)
+    assert (tmp_path / "model").read_text() == "mine"
+
+
+KILLED = """
+import sys
+from dmn_keras.serving import export
+module = sys.modules["dmn_keras.serving.export"]
+module._verify = lambda *arguments: (print("written", flush=True), __import__("time").sleep(600))
+export(*sys.argv[1:], warmup=False)
+"""
+
+
+def test_a_kill_in_mid_export_shows_no_version(tmp_path):
+    answerer(tmp_path / "run", "one-word")
+    command = [sys.executable, "-c", KILLED, tmp_path / "run", tmp_path / "model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        assert process.stdout.readline() == b"written\n"
+        process.kill()
+    assert versions(tmp_path / "model") == []
+    assert export(tmp_path / "run", tmp_path / "model", warmup=False) == tmp_path / "model" / "1"
+
+
+def test_warm_up_requests_are_where_the_server_looks_for_them(plain, tmp_path):
+    prediction_log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    path = export(plain, tmp_path)
+    records = list(tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests")))
+    assert 1 < len(records) <= 1000  # the server reads no more
+    signatures = tf.saved_model.load(str(path)).signatures
+    sizes = []
+    for data in records:
+        request = prediction_log.PredictionLog.FromString(data.numpy()).predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(proto)) for name, proto in request.inputs.items()}
+        sizes.append(len(signatures[request.model_spec.signature_name](**inputs)["answer"]))
+    assert sizes == [1] * 8 + [8]
+
+
+def test_without_its_library_the_warm_up_names_it(plain, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with pytest.raises(ImportError, match=r"pip install 'dmn_keras\[serving\]'"):
+        export(plain, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_other_backends_are_told_which_writes(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ImportError, match="KERAS_BACKEND=tensorflow, which reads the runs of every backend"):
+        export(plain, tmp_path / "model")
+
+
+def test_a_run_without_a_model_says_so(tmp_path):
+    answerer(tmp_path / "run", "one-word")
+    (tmp_path / "run" / "model.keras").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no model\.keras yet"):
+        export(tmp_path / "run", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    with pytest.raises(FileNotFoundError, match="does not exist: expected a folder that `dmn-keras train` wrote"):
+        Answerer(tmp_path / "nowhere")
