@@ -44,6 +44,17 @@ def ship(run, folder):
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 
 
+def reliability(calibration):
+    """Return the table of a calibration's test part, from the content of its file."""
+    return report.markdown(
+        ["stories of the test part", "questions", "right, %", "answered, %", "right of these, %", "calibration error"],
+        [
+            [kind, f"{row['questions']:,}", *(_decimal(row[key]) for key in RELIABILITY)]
+            for kind, row in calibration["test"].items()
+        ],
+    )
+
+
 RELIABILITY = ("right", "answered", "right_of_answered", "calibration_error")
 
 
@@ -72,13 +83,6 @@ def card(folder):
     ]
     rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", "", "", ""])
     tasks = report.markdown(["task", "test error, %", "questions", "validation error, %", "gate recall, %"], rows)
-    reliability = report.markdown(
-        ["stories of the test part", "questions", "right, %", "answered, %", "right of these, %", "calibration error"],
-        [
-            [kind, row["questions"], *(_decimal(row[key]) for key in RELIABILITY)]
-            for kind, row in calibration["test"].items()
-        ],
-    )
     gates = "the supporting facts taught the gates" if recipe.config.supervise_gates else "answers only"
     versions = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
     return TEMPLATE.read_text(encoding="utf-8").format(
@@ -96,7 +100,7 @@ def card(folder):
         versions=versions,
         tasks=tasks,
         failed=metrics["failed"],
-        reliability=reliability,
+        reliability=reliability(calibration),
         threshold=calibration["threshold"],
         words=len(recipe.vocabulary),
         max_facts=recipe.config.max_facts,

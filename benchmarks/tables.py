@@ -9,7 +9,7 @@ import re
 import statistics
 import sys
 
-from benchmarks import report
+from benchmarks import report, ship
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = pathlib.Path(__file__).parent / "results"
@@ -107,6 +107,12 @@ def seeds():
     return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 
+def calibration():
+    """Table of how the shipped model's confidence fits its answers."""
+    path = ROOT / "saved_models" / "babi-joint" / "calibration.json"
+    return ship.reliability(json.loads(path.read_text(encoding="utf-8")))
+
+
 def facts():
     """Table of what else was measured on trained models: task 1 of `en-10k`, the batch, and the main job."""
     task1, main_job, invariance = load("babi-en-10k-task1"), load("main-job"), load("invariance")
@@ -123,7 +129,7 @@ def facts():
     return report.markdown(["what", "result", "time", "command"], rows)
 
 
-TABLES = {"babi": babi, "joint": joint, "seeds": seeds, "facts": facts}
+TABLES = {"calibration": calibration, "babi": babi, "joint": joint, "seeds": seeds, "facts": facts}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -39,6 +39,7 @@ class Models:
     """
 
     def __init__(self, folder):
+        self.folder = folder
         paths = [path for path in pathlib.Path(folder).glob("*/*") if path.name.isdigit()]
         self.loaded = {(path.parent.name, int(path.name)): tf.saved_model.load(str(path)) for path in paths}
         self.faults, self.requests, self.lock = [], 0, threading.Lock()
