@@ -1,6 +1,7 @@
 """A trained model, questions -> errors, task by task."""
 
 import importlib.metadata
+import itertools
 import platform
 
 import keras
@@ -15,8 +16,8 @@ FAILED_ABOVE = 5.0
 """Percent of wrong answers above which a bAbI task counts as failed."""
 
 
-def evaluate_task(model, vocabulary, recipe, examples, *, batch_size=100, beam_width=1):
-    """Answer the questions of one task and count the wrong answers.
+def evaluate_tasks(model, vocabulary, recipe, tasks, *, batch_size=100, beam_width=1):
+    """Answer the questions of some tasks and count the wrong answers of each.
 
     An answer is right if all its words are, in their order. A question whose right answer holds a word that the model
     does not know cannot be answered right.
@@ -25,17 +26,29 @@ def evaluate_task(model, vocabulary, recipe, examples, *, batch_size=100, beam_w
         model: The model of `recipe`.
         vocabulary: Its `Vocabulary`.
         recipe: The `Recipe`.
-        examples: List of `Example` with answers, at least one.
+        tasks: Dict of task name to list of `Example` with answers, at least one each.
         batch_size: Questions answered at a time.
         beam_width: Width of the search for answers of several words.
 
     Returns:
-        Dict of `"error"` (percent), `"questions"`, and, where the questions name supporting facts, `"gate_recall"`:
-        the percentage of them found among as many facts with the highest gates, over all passes.
+        Dict of task name to a dict of `"error"` (percent), `"questions"`, and, where the questions name supporting
+        facts, `"gate_recall"`: the percentage of them found among as many facts with the highest gates, over all
+        passes.
     """
+    if not tasks:
+        return {}
     encoder = Encoder(vocabulary, max_facts=recipe.config.max_facts, fact_level=recipe.config.fact_level)
-    encoded = [encoder(example) for example in examples]
-    answers = answer_questions(model, recipe, encoded, batch_size=batch_size, beam_width=beam_width)
+    encoded = {task: [encoder(example) for example in examples] for task, examples in tasks.items()}
+    # All together: their stories are padded to a few shapes in common, each of which is compiled once.
+    together = [example for examples in encoded.values() for example in examples]
+    answers = iter(answer_questions(model, recipe, together, batch_size=batch_size, beam_width=beam_width))
+    return {
+        task: _result(vocabulary, examples, encoded[task], list(itertools.islice(answers, len(examples))))
+        for task, examples in tasks.items()
+    }
+
+
+def _result(vocabulary, examples, encoded, answers):
     wrong = sum(not is_right(answer, example, vocabulary) for answer, example in zip(answers, examples, strict=True))
     result = {"error": round(100.0 * wrong / len(examples), 4), "questions": len(examples)}
     recall = _gate_recall([answer.gates for answer in answers], encoded)
@@ -59,11 +72,11 @@ def evaluate_run(run, source, *, batch_size=100, beam_width=1):
     Args:
         run: The `RunFolder`.
         source: The `Source` of the questions.
-        batch_size: As in `evaluate_task`.
-        beam_width: As in `evaluate_task`.
+        batch_size: As in `evaluate_tasks`.
+        beam_width: As in `evaluate_tasks`.
 
     Returns:
-        Dict of task name to what `evaluate_task` returns; empty if `source` has no task.
+        What `evaluate_tasks` returns; empty if `source` has no task.
 
     Raises:
         FileNotFoundError: If the folder holds no trained model.
@@ -73,13 +86,16 @@ def evaluate_run(run, source, *, batch_size=100, beam_width=1):
     if not source.tasks:
         return {}
     model, vocabulary, recipe = run.load()
-    results = {}
-    for task, examples in source.load("test", seed=recipe.config.seed).items():
-        answered = [example for example in examples if example.answer]
-        if not answered:
+    tasks = with_answers(source.load("test", seed=recipe.config.seed))
+    for task, examples in tasks.items():
+        if not examples:
             raise ValueError(f"Task {task} of {source.dataset} has no test questions with answers to evaluate on.")
-        results[task] = evaluate_task(model, vocabulary, recipe, answered, batch_size=batch_size, beam_width=beam_width)
-    return results
+    return evaluate_tasks(model, vocabulary, recipe, tasks, batch_size=batch_size, beam_width=beam_width)
+
+
+def with_answers(tasks):
+    """Return the questions of each task whose answer is known."""
+    return {task: [example for example in examples if example.answer] for task, examples in tasks.items()}
 
 
 def summary(tasks):

@@ -13,7 +13,7 @@ from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError, progress
 from dmn_keras.training.data import train_and_validation
-from dmn_keras.training.evaluation import evaluate_task, summary, versions
+from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
 from dmn_keras.training.strategy import devices
@@ -272,15 +272,14 @@ _STATUS = {TrainingDivergedError: "diverged", KeyboardInterrupt: "interrupted"}
 def _errors(model, recipe, source, valid_examples):
     """Measure every task on its validation and test questions; without a test part there is only the first."""
     vocabulary = Vocabulary(recipe.vocabulary)
-    tasks = {}
-    for task, examples in source.load("test", seed=recipe.config.seed).items():
-        answered = [example for example in examples if example.answer]
-        valid = evaluate_task(model, vocabulary, recipe, valid_examples[task])
-        row = {"validation_error": valid["error"], "validation_questions": valid["questions"]}
-        if answered:
-            row.update(evaluate_task(model, vocabulary, recipe, answered))
-        tasks[task] = row
-    return summary({task: {"error": row["validation_error"], **row} for task, row in tasks.items()})
+    test = with_answers(source.load("test", seed=recipe.config.seed))
+    valid = evaluate_tasks(model, vocabulary, recipe, valid_examples)
+    tested = evaluate_tasks(model, vocabulary, recipe, {task: examples for task, examples in test.items() if examples})
+    rows = {}
+    for task, row in valid.items():
+        of_validation = {"validation_error": row["error"], "validation_questions": row["questions"]}
+        rows[task] = {"error": row["error"], **of_validation, **tested.get(task, {})}
+    return summary(rows)
 
 
 def _check_same(stored, given, run):

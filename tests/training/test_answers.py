@@ -7,7 +7,7 @@ from dmn_keras.training import answers, evaluation
 from dmn_keras.training.answers import RawAnswer, answer_questions
 from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
-from dmn_keras.training.evaluation import evaluate_task, summary, table
+from dmn_keras.training.evaluation import evaluate_tasks, summary, table
 from dmn_keras.training.fit import build, make_recipe
 from tests.layers.helpers import randomize
 from tests.training.runs import eagerly, without_tracing
@@ -126,7 +126,7 @@ def evaluate(monkeypatch, said, right, facts=(), **options):
     monkeypatch.setattr(evaluation, "answer_questions", answerer)
     recipe = make_recipe(Source("jsonl", ("1",)), Config(), [Example(("milk",), "pear", ("apple",))])
     questions = [Example(("milk", "pear"), "apple", answer, facts) for answer in right]
-    return evaluate_task(None, vocabulary, recipe, questions)
+    return evaluate_tasks(None, vocabulary, recipe, {"1": questions})["1"]
 
 
 def test_every_word_in_its_order_counts(monkeypatch):
@@ -134,6 +134,17 @@ def test_every_word_in_its_order_counts(monkeypatch):
     said = ["apple milk", "apple milk", "milk apple", "milk pear", "pear", "milk apple"]
     # "Apple, milk" is one part of three words, the comma among them.
     assert evaluate(monkeypatch, said, right) == {"error": pytest.approx(100 * 4 / 6, abs=1e-3), "questions": 6}
+
+
+def test_tasks_are_answered_together_and_counted_apart():
+    model, recipe = model_and_recipe()
+    vocabulary = Vocabulary(recipe.vocabulary)
+    tasks = {"1": examples(9), "2": examples(14, most_facts=3), "3": examples(1)}
+    together = evaluate_tasks(model, vocabulary, recipe, tasks)
+    assert list(together) == ["1", "2", "3"]
+    for task, questions in tasks.items():
+        assert evaluate_tasks(model, vocabulary, recipe, {task: questions}) == {task: together[task]}
+    assert evaluate_tasks(model, vocabulary, recipe, {}) == {}
 
 
 def test_an_unknown_word_is_never_said_right(monkeypatch):
