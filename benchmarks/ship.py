@@ -32,15 +32,18 @@ def ship(run, folder):
     Raises:
         FileNotFoundError: If the run lacks a model, metrics or calibration.
     """
+    import keras
+
     from dmn_keras.training.run_folder import RunFolder, atomic
 
-    model, _, _ = RunFolder(run).load()
+    RunFolder(run).load()  # complains about whatever is missing or damaged
+    model = keras.models.load_model(run / "model.keras", compile=False)
     contents = {name: (run / name).read_text(encoding="utf-8") for name in FILES}
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
     with atomic(folder / "model.keras") as path:
-        model.save(path, include_optimizer=False)
+        model.save(path)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 
 

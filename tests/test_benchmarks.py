@@ -238,7 +238,7 @@ def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
         assert shipped.ask("Mary park. John home.", "Where is John?") == trained.ask(
             "Mary park. John home.", "Where is John?"
         )
-    assert (tmp_path / "shipped" / "model.keras").stat().st_size < run.model.stat().st_size
+    assert not hasattr(keras.models.load_model(tmp_path / "shipped" / "model.keras"), "optimizer")
     card = (tmp_path / "shipped" / "README.md").read_text()
     assert card == ship.card(tmp_path / "shipped")
     [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]

@@ -56,6 +56,17 @@ def test_python_example_of_the_layers(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.strip().endswith("(32, 50) (32, 3, 6)")
 
 
+def test_the_questions_to_the_model_that_comes_with_the_package(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "story.txt").write_text(re.search(r'echo "(.*)" > story.txt', README)[1])
+    known, unknown = (shlex.split(command)[1:] for command in commands() if " ask --story story.txt" in command)
+    assert cli.main(known) == 0
+    assert capsys.readouterr().out.startswith("garden (confidence 0.")
+    assert (tmp_path / "attention.png").stat().st_size > 10_000
+    assert cli.main(unknown) == 0
+    assert capsys.readouterr().out.startswith("I do not know (best guess: ")
+
+
 def test_the_line_of_own_data_can_be_read(tmp_path):
     line = re.search(r"```json\n(.*?)```", README, flags=re.DOTALL)[1]
     (tmp_path / "train.jsonl").write_text(line, encoding="utf-8")

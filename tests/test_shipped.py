@@ -1,6 +1,12 @@
+import pathlib
+
 import pytest
 
+from benchmarks import ship
 from dmn_keras import shipped
+from dmn_keras.datasets.registry import task_names
+
+MODELS = pathlib.Path(__file__).parents[1] / "saved_models"
 
 
 @pytest.fixture
@@ -31,3 +37,12 @@ def test_an_unknown_model_is_refused(package):
 def test_an_installation_without_models_says_so(package):
     with pytest.raises(FileNotFoundError, match="holds no trained model: name the folder of a run"):
         shipped.shipped_model()
+
+
+def test_the_model_of_all_tasks_is_small_and_its_card_that_of_its_files():
+    folder = shipped.shipped_model()
+    assert folder == MODELS / "babi-joint"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 10e6
+    assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
+    for task in task_names("babi"):
+        assert f"\n| {task} | " in ship.card(folder)
