@@ -141,7 +141,7 @@ class AnswerDecoder(keras.layers.Layer):
         inputs = ops.concatenate([self.previous_word(word), question], axis=-1)
         return self.cell(inputs, [state])[0]
 
-    def generate(self, memory, question, beam_width=1):
+    def generate(self, memory, question, beam_width=1, unsaid=()):
         """Search the likeliest answer, and stop when every row has ended.
 
         A row's answer never depends on the others: a row that has ended stays as it is while others go on.
@@ -151,6 +151,7 @@ class AnswerDecoder(keras.layers.Layer):
             question: `(batch, dim)`.
             beam_width: Positive integer; how many partial answers are kept a row. 1 is greedy search. The search
                 compares sums of log-probabilities, without length normalisation.
+            unsaid: Ids of words that no answer holds. Their probability is not given to the others.
 
         Returns:
             A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
@@ -184,7 +185,8 @@ class AnswerDecoder(keras.layers.Layer):
 
         def advance(t, words, state, score, word, ended):
             state = self._step(word, questions, state)
-            score, word, origin = self._best_continuations(self.logits(state), score, ended, beam_width)
+            said = sayable(ops.log_softmax(ops.cast(self.logits(state), "float32")), unsaid)
+            score, word, origin = self._best_continuations(said, score, ended, beam_width)
             ended = ops.take(ended, origin, axis=0)
             column = ops.equal(ops.arange(self.max_words + 1, dtype="int32"), t)
             words = ops.where(column, word[:, None], ops.take(words, origin, axis=0))
@@ -202,11 +204,11 @@ class AnswerDecoder(keras.layers.Layer):
             "top_log_probabilities": score,
         }
 
-    def _best_continuations(self, logits, score, ended, beam_width):
+    def _best_continuations(self, log_probabilities, score, ended, beam_width):
         """Choose each row's best `beam_width` continuations of its beams.
 
         Args:
-            logits: `(batch * beam_width, vocabulary_size)`.
+            log_probabilities: Of the next word, `(batch * beam_width, vocabulary_size)`.
             score: Sums of log-probabilities, `(batch * beam_width,)`.
             ended: Boolean, `(batch * beam_width,)`; a beam that has ended has one continuation, the padding id at
                 no cost.
@@ -215,7 +217,6 @@ class AnswerDecoder(keras.layers.Layer):
         Returns:
             Scores, words and the beams they continue (indexes into the first axis), each `(batch * beam_width,)`.
         """
-        log_probabilities = ops.log_softmax(ops.cast(logits, "float32"))
         nothing = ops.where(ops.equal(ops.arange(self.vocabulary_size), 0), 0.0, float("-inf"))
         total = score[:, None] + ops.where(ended[:, None], nothing, log_probabilities)
         best, flat = ops.top_k(ops.reshape(total, (-1, beam_width * self.vocabulary_size)), beam_width)
@@ -236,3 +237,11 @@ class AnswerDecoder(keras.layers.Layer):
             "end_id": self.end_id,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+
+def sayable(log_probabilities, unsaid):
+    """Set the log-probabilities `(..., vocabulary_size)` of the words with the ids `unsaid` to minus infinity."""
+    for word in unsaid:
+        here = ops.equal(ops.arange(log_probabilities.shape[-1]), word)
+        log_probabilities = ops.where(here, float("-inf"), log_probabilities)
+    return log_probabilities

@@ -3,16 +3,20 @@
 import keras
 from keras import ops
 
+from dmn_keras.layers.answer_decoder import sayable
 from dmn_keras.layers.checks import positive_integer
 
 
-def answering_model(model, *, beam_width=1):
+def answering_model(model, *, beam_width=1, unsaid=()):
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:
         model: What `dmn` returned, or a saved one loaded again.
         beam_width: Positive integer; how many partial answers the search keeps, 1 for greedy. A model that answers in
             one word chooses the likeliest whatever the width.
+        unsaid: Ids of words that no answer holds; their probability is not given to the others. With that of the
+            unknown word, a model that was trained to say it (`Config.unanswerable`) gives its best guess in its place,
+            at a low probability.
 
     Returns:
         A `keras.Model` from `{"story", "question"}` to a dict: `"words"`, int32 ids `(batch, words)`, 0 after the end;
@@ -33,7 +37,7 @@ def answering_model(model, *, beam_width=1):
     """
     memory = model.get_layer("memory_dropout").output
     question = model.get_layer("question_encoder").output
-    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, name="answer_search")
+    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, unsaid, name="answer_search")
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
     attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
     return keras.Model(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
@@ -42,18 +46,20 @@ def answering_model(model, *, beam_width=1):
 class _AnswerSearch(keras.layers.Layer):
     """`AnswerDecoder.generate`, and its counterpart for one word, as a step of a functional model."""
 
-    def __init__(self, decoder, beam_width, **kwargs):
+    def __init__(self, decoder, beam_width, unsaid, **kwargs):
         super().__init__(dtype=decoder.dtype_policy, **kwargs)
         self.decoder = decoder
         self.beam_width = positive_integer("beam_width", beam_width)
+        self.unsaid = tuple(unsaid)
 
     def build(self, memory_shape, question_shape):
         """Nothing to build: the decoder has its weights."""
 
     def call(self, memory, question):
         if self.decoder.max_words is not None:
-            return self.decoder.generate(memory, question, self.beam_width)
+            return self.decoder.generate(memory, question, self.beam_width, self.unsaid)
         log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
+        log_probabilities = sayable(log_probabilities, self.unsaid)
         best, words = ops.top_k(log_probabilities, min(self.beam_width, self.decoder.vocabulary_size))
         words = ops.cast(words, "int32")[:, :, None]
         return {

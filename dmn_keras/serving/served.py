@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from dmn_keras.models import answering_model
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.text import END_ID, PAD_ID
+from dmn_keras.text import END_ID, PAD_ID, UNKNOWN_ID
 
 
 class ServedModel(tf.Module):
@@ -22,7 +22,7 @@ class ServedModel(tf.Module):
         super().__init__(name="served")
         self._text = TextOps(vocabulary)
         # Not as attributes: only their variables belong into the file, not the Keras objects.
-        answerer = answering_model(model, beam_width=min(top, len(vocabulary)))
+        answerer = answering_model(model, beam_width=min(top, len(vocabulary)), unsaid=(UNKNOWN_ID,))
         self._variables = [variable.value for variable in model.variables]
         self._max_facts = max_facts
         self._calibration = calibration

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from dmn_keras.models import answering_model
-from dmn_keras.text import tokenize
+from dmn_keras.text import UNKNOWN_ID, tokenize
 from dmn_keras.training.batches import StoryBatches
 
 
@@ -15,7 +15,7 @@ class RawAnswer:
     """One answer, in ids.
 
     Attributes:
-        ids: Ids of the answer's words; of several words, up to and with the end word.
+        ids: Ids of the answer's words; of several words, up to and with the end word. Never the unknown word.
         probability: Probability the model gives to the whole answer.
         gates: float32 `(passes, facts)`, over the real facts alone; without the passes that a learned stop left out.
     """
@@ -68,7 +68,7 @@ def is_right(answer, example, vocabulary):
 @functools.lru_cache(maxsize=1)
 def _answerer(model, beam_width):
     """Return the answering model, the same one call after call, so that it is compiled once."""
-    return answering_model(model, beam_width=beam_width)
+    return answering_model(model, beam_width=beam_width, unsaid=(UNKNOWN_ID,))
 
 
 def _num_facts(example, recipe):

@@ -1,17 +1,15 @@
 """How far an answer's probability can be trusted: confidence, and when to say "I do not know"."""
 
-import collections
 import dataclasses
 
 import numpy as np
 
 from dmn_keras.layers.checks import probability
-from dmn_keras.text import Encoder, tokenize
+from dmn_keras.text import Encoder
 from dmn_keras.training.answers import answer_questions, is_right
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.run_folder import read_json, write_json
-
-_COMMON = 0.4  # words in this share of a task's sentences carry its grammar: "the", "to", "went"
+from dmn_keras.training.unanswerable import common_words, without_answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,35 +94,6 @@ def _log_odds(probabilities):
 
 def _sigmoid(x):
     return 0.5 * (1.0 + np.tanh(0.5 * x))
-
-
-def common_words(examples):
-    """Return the words that stand in a large share of the sentences of these questions' stories, a set."""
-    sentences = [sentence for example in examples for sentence in example.story]
-    counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence)))
-    return {word for word, count in counts.items() if count >= _COMMON * len(sentences)}
-
-
-def without_answer(example, common):
-    """Take from a story what its question needs.
-
-    Left out are the supporting facts, and every sentence that shares with the question a word that is not common: an
-    older fact about the same person would answer the question too, if not rightly.
-
-    Args:
-        example: The `Example`.
-        common: Words that say nothing about what a question is about, from `common_words`.
-
-    Returns:
-        The `Example` with the other sentences and without supporting facts, or `None` if no sentence is left.
-    """
-    asked = set(tokenize(example.question)) - common
-    story = tuple(
-        sentence
-        for i, sentence in enumerate(example.story)
-        if i not in example.supporting_facts and not asked.intersection(tokenize(sentence))
-    )
-    return dataclasses.replace(example, story=story, supporting_facts=()) if story else None
 
 
 def calibrate(run, source, *, threshold=0.5, batch_size=100):

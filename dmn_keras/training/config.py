@@ -38,6 +38,9 @@ class Config:
         gate_weight: Weight of the gates' loss.
         gate_order: `"file"`: pass i attends to the i-th supporting fact, the last pass to all that remain;
             `"any"`: every pass to all of them.
+        unanswerable: Share of the training questions that are asked once more of a story without the sentences they
+            name, where the right answer is the unknown word. The model then knows what it does not know: the unknown
+            word is never said, and what it weighs lowers the probability of the best guess.
         max_facts: Keep only the last sentences of a longer story; `None` keeps all.
         learning_rate: Step size of Adam.
         clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
@@ -77,6 +80,7 @@ class Config:
     supervise_gates: bool = False
     gate_weight: float = 1.0
     gate_order: str = "file"
+    unanswerable: float = 0.0
     max_facts: int | None = None
     learning_rate: float = 2e-3
     clip_norm: float | None = 5.0
@@ -145,6 +149,7 @@ _RANGES = {
     "dropout": (0.0, 0.99),
     "l2": (0.0, _LARGE),
     "gate_weight": (0.0, _LARGE),
+    "unanswerable": (0.0, 1.0),
     "max_facts": (1, _LARGE),
     "learning_rate": (0.0, _LARGE),
     "clip_norm": (0.0, _LARGE),

@@ -1,5 +1,6 @@
 """Source, configuration -> a trained model in a run folder."""
 
+import dataclasses
 import importlib.util
 
 import keras
@@ -8,7 +9,7 @@ from dmn_keras.layers import DMN_FEATURES, DMN_PLUS_FEATURES
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
 from dmn_keras.metrics import AnswerAccuracy
 from dmn_keras.models import dmn
-from dmn_keras.text import Encoder, Vocabulary
+from dmn_keras.text import UNKNOWN_ID, Encoder, Vocabulary
 from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError, progress
@@ -17,6 +18,7 @@ from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, wit
 from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
 from dmn_keras.training.strategy import devices
+from dmn_keras.training.unanswerable import unanswerable
 
 
 def train(source, config, output, *, resume=False, overwrite=False, strategy="auto", verbose=1, say=print):
@@ -185,21 +187,26 @@ _MODEL_SETTINGS = (
 )
 
 
-def encode(recipe, examples, *, num_devices=1):
+def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
     """Encode and pad the questions of one split, as the model of `recipe` reads them.
 
     Args:
         recipe: The `Recipe`.
         examples: Dict of task name to list of `Example`.
         num_devices: Devices that share a batch.
+        unanswerable_share: Share of the questions that are asked again of a story that does not answer them.
 
     Returns:
         The `StoryBatches`.
     """
     config = recipe.config
     encoder = Encoder(Vocabulary(recipe.vocabulary), max_facts=config.max_facts, fact_level=config.fact_level)
+    encoded = [encoder(example) for task in recipe.tasks for example in examples[task]]
+    for task in recipe.tasks:
+        for example in unanswerable(examples[task], unanswerable_share, config.seed):
+            encoded.append(dataclasses.replace(encoder(example), answer=(UNKNOWN_ID,)))
     return StoryBatches(
-        [encoder(example) for task in recipe.tasks for example in examples[task]],
+        encoded,
         batch_size=config.batch_size,
         num_passes=config.num_passes,
         answer_words=recipe.answer_words,
@@ -215,7 +222,7 @@ def encode(recipe, examples, *, num_devices=1):
 def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say):
     """Train until a reason to stop; returns the exception that was it, or `None`."""
     config = recipe.config
-    batches = encode(recipe, train_examples, num_devices=num_devices)
+    batches = encode(recipe, train_examples, num_devices=num_devices, unanswerable_share=config.unanswerable)
     valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
     backup = ResumableBackup(run, len(batches))
     epoch = backup.restore(model)

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 from dmn_keras.asking import Answerer
-from dmn_keras.datasets import Example
 from dmn_keras.training.calibration import (
     KINDS,
     Calibration,
     calibrate,
-    common_words,
     measure,
     plot_reliability,
-    without_answer,
 )
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -66,33 +63,6 @@ def test_answers_of_one_kind_teach_nothing(right):
 def test_arguments_are_checked(values, message):
     with pytest.raises(ValueError, match=message):
         Calibration(**{"scale": 1.0, "shift": 0.0, **values})
-
-
-STORY = ("Mary went to the park.", "John went to the office.", "Mary got the apple.", "Bill got the milk.")
-WORDS = {"went", "to", "the", "got"}
-
-
-def test_common_words_are_those_of_many_sentences():
-    assert common_words([Example(STORY, "Where is Mary?"), Example(STORY[:2], "")]) == {"went", "to", "the", "mary"}
-    assert common_words([Example(STORY, "")]) == {*WORDS, "mary"}
-
-
-@pytest.mark.parametrize(
-    ("question", "facts", "left"),
-    [
-        ("Where is Mary?", (0,), (1, 3)),
-        ("Where is the apple?", (2, 0), (1, 3)),
-        ("Where is Bill?", (), (0, 1, 2)),
-        ("Who went to the pool?", (), (0, 1, 2, 3)),
-        ("Where are Mary, John and Bill?", (), None),
-    ],
-)
-def test_what_a_question_needs_is_left_out(question, facts, left):
-    cut = without_answer(Example(STORY, question, ("park",), facts), WORDS)
-    if left is None:
-        assert cut is None
-    else:
-        assert cut == Example(tuple(STORY[i] for i in left), question, ("park",), ())
 
 
 def test_measure():
