@@ -85,13 +85,9 @@ class TextOps(tf.Module):
             The `Sentences`.
         """
         batch = tf.shape(texts)[0]
-        decoded, offsets = tf.strings.unicode_decode_with_offsets(texts, "UTF-8", errors="replace")
-        codes, row = decoded.flat_values, tf.cast(decoded.value_rowids(), tf.int32)
-        start = tf.cast(offsets.flat_values, tf.int32)
-        # Where the next character begins, which is where this one ends.
-        ends_row = tf.concat([row[1:] != row[:-1], tf.ones_like(row[:1], tf.bool)], axis=0)
-        lengths = tf.gather(tf.strings.length(texts), row)
-        end = tf.where(ends_row, lengths, tf.concat([start[1:], start[:1]], axis=0))
+        decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
+        written, row = decoded.flat_values, tf.cast(decoded.value_rowids(), tf.int32)
+        codes = written
 
         index = tf.minimum(codes, self._kinds.shape[0] - 1)
         kind = tf.gather(self._kinds, index)
@@ -129,10 +125,11 @@ class TextOps(tf.Module):
         )
         ids = self._ids.lookup(tf.strings.unicode_encode(spelled, "UTF-8"))
 
-        begins = tf.math.unsorted_segment_min(tf.gather(start, visible), sentence, num_sentences)
-        stops = tf.math.unsorted_segment_max(tf.gather(end, visible), sentence, num_sentences)
+        # As it was written, from its first visible character to its last.
+        begins = tf.math.unsorted_segment_min(place, sentence, num_sentences)
+        stops = tf.math.unsorted_segment_max(place, sentence, num_sentences) + 1
+        written = tf.strings.unicode_encode(tf.gather(written, tf.ragged.range(begins, stops)), "UTF-8")
         row = tf.math.unsorted_segment_max(row, sentence, num_sentences)
-        written = tf.strings.substr(tf.gather(texts, row), begins, stops - begins)
 
         words = tf.RaggedTensor.from_value_rowids(
             tf.boolean_mask(ids, kept), tf.boolean_mask(of_sentence, kept), nrows=tf.cast(num_sentences, tf.int32)
