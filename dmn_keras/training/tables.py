@@ -119,7 +119,16 @@ TABLES = {
         "bAbI en-10k, one model for all tasks, answers only",
         "babi",
         "en-10k",
-        (Runs("linked", "1-20", _JOINT, _SEEDS, joint=True),),
+        (
+            Runs("linked", "1-20", _JOINT, (1,), joint=True),
+            Runs(
+                "unanswerable",
+                "1-20",
+                {**_JOINT, "batch_size": 32, "dropout": 0.0, "unanswerable": 0.1},
+                _SEEDS,
+                joint=True,
+            ),
+        ),
     ),
     "babi-1k-joint": Table(
         "bAbI en, 1,000 training questions a task, one model for all tasks, answers only",
