@@ -241,10 +241,9 @@ def _say_result(metrics, folder):
 def _show_example(source, folder, seed):
     """Answer one question of the first task's test part and show the attention, if any of the first can be asked."""
     from dmn_keras.asking import Answerer, attention_table
-    from dmn_keras.text import tokenize
 
     examples = source.load("test", seed=seed)[source.tasks[0]] or source.load("train", seed=seed)[source.tasks[0]]
-    asked = [e for e in examples[:20] if tokenize(e.question) and any(tokenize(fact) for fact in e.story)]
+    asked = _asked(examples[:20])
     if not asked:
         return
     example = min(asked, key=lambda e: abs(len(e.story) - 6))
@@ -333,7 +332,7 @@ def _ask(options):
     from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
     story = _read_story(options.story)
-    if options.server:
+    if options.server is not None:
         answer = _ask_server(options, story)
     else:
         answer = Answerer(options.folder).ask(
@@ -389,7 +388,14 @@ def _test_questions(recipe, data_dir, *, most=100):
         return None
     tasks = Source(recipe.dataset, recipe.tasks, data_dir, recipe.dataset_config).load("test", seed=recipe.config.seed)
     each = -(-most // len(tasks))
-    return [example for examples in tasks.values() for example in examples[:each]] or None
+    return [example for examples in tasks.values() for example in _asked(examples)[:each]] or None
+
+
+def _asked(examples):
+    """Return the questions that can be asked: those with a word in the question and one in the story."""
+    from dmn_keras.text import tokenize
+
+    return [e for e in examples if tokenize(e.question) and any(tokenize(fact) for fact in e.story)]
 
 
 def _read_story(path):

@@ -12,11 +12,11 @@ class FactLinks(keras.layers.Layer):
     """Word vectors with what the story said at the same word before, and says after.
 
     A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
-    it that holds `w`, `c_after` the one at the place after it, and zero where there is none. A `FactEncoder` that reads
-    the words again then makes facts that know their neighbours: two rounds carry "Greg" over "Greg is a swan" and
-    "Lily is a swan" to "Lily is white", and "Mary went to the park" knows whether Mary went on. What attention has to
-    find by chance, pass after pass, such facts carry with a gradient of their own. The word that ends every sentence
-    links each fact with the ones told before and after it.
+    it that holds `w`, `c_after` the one at the place after it, in the same sentence too, and zero where there is none.
+    A `FactEncoder` that reads the words again then makes facts that know their neighbours: two rounds carry "Greg" over
+    "Greg is a swan" and "Lily is a swan" to "Lily is white", and "Mary went to the park" knows whether Mary went on.
+    What attention has to find by chance, pass after pass, such facts carry with a gradient of their own. The word that
+    ends every sentence links each fact with the ones told before and after it.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.

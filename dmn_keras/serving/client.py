@@ -1,6 +1,7 @@
 """Asking a server: TF Serving's REST and gRPC interfaces, with deadlines, retries and TLS."""
 
 import dataclasses
+import functools
 import json
 import math
 import pathlib
@@ -9,12 +10,15 @@ import time
 import urllib.parse
 
 from dmn_keras.asking import Answer
-from dmn_keras.errors import unknown_name
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.text import tokenize
 
 SIGNATURE = "serving_default"
 _EXTRA = "pip install 'dmn_keras[serving]'"
+
+
+MOST_AT_ONCE = 64
+"""Questions in one request: `max_batch_size` of `saved_models/batching.config`, above which TF Serving refuses."""
 
 
 class ServerError(RuntimeError):
@@ -34,7 +38,7 @@ class Tls:
     """How a connection is secured.
 
     Attributes:
-        authority: File of the certificates to trust, PEM; the system's by default.
+        authority: File of the certificates to trust, PEM; those that come with `requests` and `grpcio` by default.
         certificate: File of the client's own certificate, PEM, where the server asks for one.
         key: File of its private key, PEM.
     """
@@ -55,10 +59,11 @@ class Client:
         model: Name of the model on the server.
         version: Its version, an integer; the server's choice by default.
         label: A label that the server gave to a version, `"stable"` or `"canary"`, in place of `version`.
-        timeout: Seconds that a call may take in all, retries included.
+        timeout: Seconds that a call may take in all, retries included; over REST, a server that sends its answer in
+            drips may take longer, as the library counts from drip to drip.
         retries: How often a request is sent again.
         backoff: Seconds before the first retry; each further pause is twice as long, and random within that.
-        tls: `Tls` for `https` and `grpcs`; the system's certificates by default.
+        tls: `Tls` for `https` and `grpcs`; the libraries' own certificates by default.
 
     Raises:
         ImportError: If the libraries of the extra `serving` are missing.
@@ -73,11 +78,7 @@ class Client:
     def __init__(
         self, url, model="babi-joint", *, version=None, label=None, timeout=10.0, retries=3, backoff=0.1, tls=None
     ):
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in _TRANSPORTS:
-            raise ValueError(unknown_name("the scheme of --server", parts.scheme, _TRANSPORTS))
-        if not parts.hostname:
-            raise ValueError(f"url must name a host. Received: {url!r}")
+        parts = _checked(url)
         if version is not None and label is not None:
             raise ValueError(f"version and label exclude each other. Received: {version!r}, {label!r}")
         if version is not None:
@@ -96,7 +97,7 @@ class Client:
         """Ask one question.
 
         Args:
-            story: Text, or a sequence of sentences.
+            story: Text, or a sequence of sentences; the server splits each again where it holds several.
             question: Text.
 
         Returns:
@@ -109,7 +110,7 @@ class Client:
         return self.ask_many([(story, question)])[0]
 
     def ask_many(self, questions):
-        """Ask several questions in one request.
+        """Ask several questions, as many in one request as the server takes together.
 
         Args:
             questions: Sequence of pairs of story and question, as in `ask`.
@@ -129,8 +130,13 @@ class Client:
             empty = next((text for text in texts if not tokenize(text)), None)
             if empty is not None:
                 raise ValueError(f"{name} must hold at least one word. Received: {empty!r}")
-        outputs = self._call(lambda timeout: self._transport.predict(stories, asked, timeout))
-        return [_answer({name: values[i] for name, values in outputs.items()}) for i in range(len(asked))]
+        answers = []
+        deadline = time.monotonic() + self.timeout
+        for start in range(0, len(asked), MOST_AT_ONCE):
+            part = slice(start, start + MOST_AT_ONCE)
+            send = functools.partial(self._transport.predict, stories[part], asked[part])
+            answers += _answers(self._call(send, deadline), len(asked[part]))
+        return answers
 
     def status(self):
         """Return the state of each version of the model, a dict of integers to `"AVAILABLE"`, `"LOADING"`, ....
@@ -150,9 +156,9 @@ class Client:
     def __exit__(self, *error):
         self.close()
 
-    def _call(self, send):
+    def _call(self, send, deadline=None):
         """Send a request, again and again where that may help, until the deadline."""
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + self.timeout if deadline is None else deadline
         for attempt in range(self.retries + 1):
             try:
                 return send(max(deadline - time.monotonic(), 1e-3))
@@ -166,6 +172,32 @@ class Client:
 
 class _TryAgainError(ServerError):
     """What may pass: nobody there, or too busy."""
+
+
+def _checked(url):
+    """Return the parts of a URL that a `Client` understands."""
+    if not str(url).startswith(tuple(f"{scheme}://" for scheme in _TRANSPORTS)):
+        raise ValueError(f"url must start with http://, https://, grpc:// or grpcs://. Received: {url!r}")
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname:
+        raise ValueError(f"url must name a host. Received: {url!r}")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"url must name a port as a number. Received: {url!r}") from error
+    if parts.scheme.startswith("grpc") and (port is None or parts.path.strip("/")):
+        raise ValueError(f"url must be {parts.scheme}://HOST:PORT. Received: {url!r}")
+    return parts
+
+
+def _answers(outputs, count):
+    """Return the `Answer`s that a server's outputs hold."""
+    try:
+        return [_answer({name: values[i] for name, values in outputs.items()}) for i in range(count)]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ServerError(
+            "CONTENT", f"The server answered something else than a model of dmn_keras does: {error!r}"
+        ) from error
 
 
 def _answer(row):
@@ -187,25 +219,28 @@ class _Rest:
             raise ImportError(f"Asking a server over REST needs the library requests: {_EXTRA}.") from error
         self.requests = requests
         self.session = requests.Session()
+        # With each request, not on the session, where the environment's own choice would come first.
+        self.trust = {}
         if tls is not None:
-            self.session.verify = tls.authority or True
-            self.session.cert = (tls.certificate, tls.key) if tls.certificate else None
+            self.trust["verify"] = tls.authority or True
+            self.trust["cert"] = (tls.certificate, tls.key) if tls.certificate else None
+        label = None if label is None else urllib.parse.quote(label, safe="")
         named = f"/versions/{version}" if version is not None else f"/labels/{label}" if label is not None else ""
-        self.model = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model)}"
+        self.model = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}"
         self.named = self.model + named
 
     def predict(self, story, question, timeout):
         content = {"signature_name": SIGNATURE, "inputs": {"story": story, "question": question}}
-        return self._send("POST", f"{self.named}:predict", timeout, content)["outputs"]
+        return self._send("POST", f"{self.named}:predict", "outputs", timeout, content)
 
     def status(self, timeout):
-        listed = self._send("GET", self.model, timeout)["model_version_status"]
+        listed = self._send("GET", self.model, "model_version_status", timeout)
         return {int(row["version"]): row["state"] for row in listed}
 
-    def _send(self, method, url, timeout, content=None):
+    def _send(self, method, url, wanted, timeout, content=None):
         errors = self.requests.exceptions
         try:
-            response = self.session.request(method, url, json=content, timeout=timeout)
+            response = self.session.request(method, url, json=content, timeout=timeout, **self.trust)
             said = response.json()
         except errors.SSLError as error:
             raise ServerError("TLS", f"{url} cannot be trusted: {error}") from error
@@ -217,10 +252,14 @@ class _Rest:
             said = {"error": response.text[:500] or response.reason}
             if response.ok:
                 raise ServerError(str(response.status_code), f"{url} answered no JSON: {said['error']}") from None
-        except errors.ConnectionError as error:
+        except (errors.ConnectionError, errors.ChunkedEncodingError) as error:
             raise _TryAgainError("UNREACHABLE", f"{url} cannot be reached: {error}") from error
+        except errors.RequestException as error:
+            raise ServerError("REQUEST", f"{url} cannot be asked: {error}") from error
         if response.ok:
-            return said
+            if not isinstance(said, dict) or wanted not in said:
+                raise ServerError("CONTENT", f"{url} answered without {wanted!r}: {json.dumps(said)[:500]}")
+            return said[wanted]
         kind = _TryAgainError if response.status_code in self.AGAIN else ServerError
         message = said.get("error", json.dumps(said)) if isinstance(said, dict) else json.dumps(said)
         raise kind(str(response.status_code), f"{url} answered {response.status_code}: {message}")
@@ -248,6 +287,8 @@ class _Grpc:
         parts = urllib.parse.urlsplit(url)
         self.error, self.address = grpc.RpcError, parts.netloc
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        # Left alone, a channel waits a second before it dials again, and a retry would fail without having tried.
+        options += [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min")]
         if parts.scheme == "grpcs":
             self.channel = grpc.secure_channel(parts.netloc, _credentials(grpc, tls or Tls()), options)
         else:
@@ -287,7 +328,8 @@ class _Grpc:
         except self.error as error:
             code = error.code().name
             kind = _TryAgainError if code in self.AGAIN else ServerError
-            raise kind(code, f"{self.address} answered {code}: {error.details()}") from error
+            said = "cannot be reached" if code == "UNAVAILABLE" else f"answered {code}"
+            raise kind(code, f"{self.address} {said}: {error.details()}") from error
 
     def close(self):
         self.channel.close()

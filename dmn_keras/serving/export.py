@@ -30,7 +30,9 @@ def export(run, folder, *, version=None, top=3, questions=None, warmup=True):
       `question`, to the outputs of `serving_default`.
 
     The version appears whole or not at all: it is written beside, loaded in a fresh process that cannot import this
-    package, its answers compared with the Keras model's, and then renamed.
+    package, the answers, probabilities, facts and gates of `serving_default` compared with the Keras model's, and then
+    renamed. Where a server batches requests, as `saved_models/batching.config` has it, those for `tokens` must agree in
+    their shape; texts may differ.
 
     Args:
         run: Folder that `train` wrote, or an `Answerer`.
@@ -48,7 +50,7 @@ def export(run, folder, *, version=None, top=3, questions=None, warmup=True):
         FileExistsError: If the version is there already.
         FileNotFoundError: If `run` holds no trained model.
         ImportError: If TensorFlow is not the backend, or `warmup` lacks `tensorflow-serving-api`.
-        RuntimeError: If the written model does not answer as the Keras model does; nothing is left.
+        RuntimeError: If the written model does not answer as the Keras model does; no version is left.
         ValueError: If an argument is out of range.
     """
     _check_backend()
@@ -153,7 +155,7 @@ def _verify(answerer, top, path, questions):
     file = path.parent / "questions.json"
     file.write_text(json.dumps(asked), encoding="utf-8")
     result = subprocess.run(
-        [sys.executable, "-I", "-c", _READER, str(path), str(file)],
+        [sys.executable, "-P", "-c", _READER, str(path), str(file)],
         capture_output=True,
         text=True,
         check=False,

@@ -129,6 +129,8 @@ def calibrate(run, source, *, threshold=0.5, batch_size=100):
         for part, examples in (("validation", valid), ("test", test))
     }
     probabilities, right = _joined(asked["validation"].values())
+    if not len(right):
+        raise ValueError(f"{run.path} cannot be calibrated: there are no validation questions with answers.")
     if len(np.unique(right)) < 2:
         raise ValueError(
             f"{run.path} cannot be calibrated: its {len(right)} answers to validation questions, with and without the "

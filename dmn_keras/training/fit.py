@@ -256,6 +256,7 @@ def _tensorboard(run):
 def _measure(model, recipe, run, source, valid_examples, error):
     """Load the best weights, save the model, measure it on validation and test questions, and write it all down."""
     model.load_weights(run.best_weights)
+    run.calibration.unlink(missing_ok=True)  # it was that of another model
     run.save_model(model)
     history = read_json(run.history)
     state = progress(history, patience=recipe.config.patience, solved_epochs=recipe.config.solved_epochs)
@@ -264,7 +265,7 @@ def _measure(model, recipe, run, source, valid_examples, error):
         "status": _STATUS[type(error)] if error else state.finished or "epochs",
         "epochs": len(history),
         "best_epoch": state.best_epoch + 1,
-        "seconds": round(sum(epoch["seconds"] for epoch in history), 1),
+        "seconds": round(sum(epoch.get("seconds", 0.0) for epoch in history), 1),
         "seed": recipe.config.seed,
         "parameters": model.count_params(),
         "versions": versions(),

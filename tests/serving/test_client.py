@@ -2,8 +2,11 @@
 
 import concurrent.futures
 import datetime
+import http.server
 import json
+import socket
 import ssl
+import threading
 import time
 
 import keras
@@ -14,11 +17,12 @@ if keras.backend.backend() != "tensorflow":
 pytest.importorskip("tensorflow_serving.apis")
 
 import grpc
+from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from dmn_keras import cli
 from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
 from tests.serving.exported import exported
-from tests.serving.server import ProblemError, serving
+from tests.serving.server import Predictions, ProblemError, serving
 
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
@@ -60,6 +64,51 @@ def test_answers_are_those_of_the_model(client, served):
         assert_same(answer, served[0].ask(*asked))
     assert_same(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
     assert client.ask_many([]) == []
+
+
+def test_more_questions_than_the_server_takes_at_once(client, served):
+    before = served[1].requests
+    answers = client.ask_many(ASKED * 5)
+    assert served[1].requests == before + 2  # 95 or 100 questions, 64 at a time
+    for answer, again in zip(answers, answers[len(ASKED) :], strict=False):
+        assert_same(answer, again)
+
+
+def test_a_server_that_comes_up_late_is_found(served):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(served[1]), server)
+    server.add_insecure_port(f"localhost:{port}")
+    timer = threading.Timer(0.3, server.start)
+    timer.start()
+    with Client(f"grpc://localhost:{port}", "one-word", backoff=0.3) as client:
+        assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+    timer.join()
+    server.stop(None)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"outputs": {"poem": ["x"]}}', '{"outputs": 1}', "hello"])
+def test_another_service_on_the_port_is_named(content):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def log_message(self, *arguments):
+            """Say nothing."""
+
+    with http.server.HTTPServer(("localhost", 0), Handler) as other:
+        threading.Thread(target=other.handle_request, daemon=True).start()
+        with (
+            Client(f"http://localhost:{other.server_address[1]}") as client,
+            pytest.raises(ServerError, match="answered"),
+        ):
+            client.ask(*ASKED[0])
 
 
 def test_texts_of_any_language_arrive_whole(client, served):
@@ -142,9 +191,13 @@ def test_many_clients_at_once_get_their_own_answers(url, served):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"url": "ftp://host"}, "the scheme of --server must be one of http, https, grpc, grpcs"),
-        ({"url": "localhost:8500"}, "the scheme of --server must be one of"),
+        ({"url": "ftp://host"}, "url must start with http://, https://, grpc:// or grpcs://. Received: 'ftp://host'"),
+        ({"url": "localhost:8500"}, "url must start with"),
+        ({"url": ""}, "url must start with"),
         ({"url": "grpc://"}, "url must name a host"),
+        ({"url": "http://host:port"}, "url must name a port as a number"),
+        ({"url": "grpc://host"}, "url must be grpc://HOST:PORT"),
+        ({"url": "grpc://host:1/babi"}, "url must be grpc://HOST:PORT"),
         ({"version": 1, "label": "stable"}, "version and label exclude each other"),
         ({"version": 0}, "version must be a positive integer"),
         ({"timeout": 0}, "timeout must be a positive number of seconds. Received: timeout=0"),
