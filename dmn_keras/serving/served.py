@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from dmn_keras.models import answering_model
+from dmn_keras.serving.recurrence import lean_recurrence
 from dmn_keras.serving.text_ops import TextOps
 from dmn_keras.text import END_ID, PAD_ID, UNKNOWN_ID
 
@@ -20,16 +21,16 @@ class ServedModel(tf.Module):
 
     def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None):
         super().__init__(name="served")
-        self._text = TextOps(vocabulary)
+        self._text = TextOps(vocabulary, max_facts)
         # Not as attributes: only their variables belong into the file, not the Keras objects.
         answerer = answering_model(model, beam_width=min(top, len(vocabulary)), unsaid=(UNKNOWN_ID,))
         self._variables = [variable.value for variable in model.variables]
-        self._max_facts = max_facts
         self._calibration = calibration
         self._word_facts = len(model.input["story"].shape) == 2
         gate = model.get_layer("episodic_memory").gate
         self._least_stop = 0.5 if gate == "sigmoid" else 0.0
-        self.endpoints = self._make_endpoints(model, answerer)
+        with lean_recurrence(answerer):
+            self.endpoints = self._make_endpoints(model, answerer)
 
     def _make_endpoints(self, model, answerer):
         """Return the signatures by name, concrete functions."""
@@ -62,10 +63,10 @@ class ServedModel(tf.Module):
 
     def _answer(self, answerer, story, question):
         with tf.control_dependencies(_same_batch(story, question)):
-            ids, facts = self._read(story)
-            asked = self._text.sentences(question, split=False)
-        asked = _padded(asked.ids.merge_dims(1, 2))
-        outputs = answerer({"story": ids, "question": asked}, training=False)
+            story, question, facts = self._text.read(story, question)
+        if self._word_facts:
+            story, facts = self._word_by_word(story)
+        outputs = answerer({"story": story, "question": question}, training=False)
         top = self._said(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
@@ -83,16 +84,12 @@ class ServedModel(tf.Module):
             answers["known"] = answers["confidence"] >= self._calibration.threshold
         return answers
 
-    def _read(self, story):
-        """Return the ids of the stories as the model takes them, and their facts as strings, both padded."""
-        told = self._text.sentences(story)
-        ids, facts = told.ids, told.texts
-        if self._max_facts is not None:
-            ids, facts = ids[:, -self._max_facts :], facts[:, -self._max_facts :]
-        if self._word_facts:
-            ids = ids.merge_dims(1, 2)
-            facts = ids.with_values(self._text.words(ids.values))
-        return _padded(ids), facts.to_tensor("")
+    def _word_by_word(self, story):
+        """Return the ids of all sentences in one row, and as the facts the words themselves."""
+        rows = tf.reshape(story, [tf.shape(story)[0], tf.shape(story)[1] * tf.shape(story)[2]])
+        ids = tf.ragged.boolean_mask(rows, rows != PAD_ID).to_tensor(PAD_ID)
+        facts = tf.where(ids != PAD_ID, self._text.words(ids), "")
+        return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]]), facts
 
     def _said(self, words):
         """Join the words of answers `(batch, top, words)` to strings `(batch, top)`."""
@@ -114,13 +111,6 @@ class ServedModel(tf.Module):
         log_odds = tf.math.log(probability) - tf.math.log1p(-probability)
         scaled = self._calibration.scale * log_odds + self._calibration.shift
         return tf.cast(tf.sigmoid(scaled), tf.float32)
-
-
-def _padded(ids):
-    """Return ragged ids as a tensor, with at least one place in each dimension but the first."""
-    ids = ids.to_tensor(PAD_ID)
-    missing = [[0, tf.maximum(1 - tf.shape(ids)[axis], 0)] for axis in range(1, len(ids.shape))]
-    return tf.pad(ids, [[0, 0], *missing])
 
 
 def _same_batch(story, question):

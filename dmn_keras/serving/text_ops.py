@@ -40,27 +40,35 @@ def character_tables():
     return kinds[:last], lowered[:last]
 
 
-class Sentences(typing.NamedTuple):
-    """The sentences of a batch of texts that hold a word.
+class Read(typing.NamedTuple):
+    """A batch of stories and questions as the model takes them.
 
     Attributes:
-        ids: Ragged int32 `(batch, sentences, words)`, each sentence ending with the end word.
-        texts: Ragged strings `(batch, sentences)`, as they were written.
+        story: int32 `(batch, facts, words)`, each fact ending with the end word, padded with 0; at least one place in
+            the last two dimensions.
+        question: int32 `(batch, words)`, the same.
+        facts: Strings `(batch, facts)`, as they were written, padded with empty ones; no column where there is no fact.
     """
 
-    ids: tf.RaggedTensor
-    texts: tf.RaggedTensor
+    story: tf.Tensor
+    question: tf.Tensor
+    facts: tf.Tensor
 
 
 class TextOps(tf.Module):
     """Text -> token ids, as `split_sentences`, `tokenize` and `Vocabulary.ids` say.
 
+    Stories and questions pass through the same operations at once: for a single question it is their number, not the
+    length of its story, that takes the time.
+
     Args:
         vocabulary: The `Vocabulary`.
+        max_facts: Only the last sentences of a longer story are read; `None` for all.
     """
 
-    def __init__(self, vocabulary: Vocabulary):
+    def __init__(self, vocabulary: Vocabulary, max_facts=None):
         super().__init__(name="text")
+        self._max_facts = max_facts
         kinds, lowered = character_tables()
         # Variables, which a file holds once, not constants, which each signature would hold.
         self._kinds = tf.Variable(kinds, trainable=False)
@@ -74,93 +82,135 @@ class TextOps(tf.Module):
         """Return the words of ids, strings of the same shape."""
         return tf.gather(self._words, ids)
 
-    def sentences(self, texts, *, split=True):
-        """Split texts into sentences and these into words.
+    def read(self, story, question):
+        """Split stories into sentences, and both into words. A sentence without a word is left out of a story.
 
         Args:
-            texts: Strings `(batch,)`, UTF-8; bytes that are none count as the replacement character.
-            split: Whether to split into sentences; else each text is one, also if it holds no word.
+            story: Strings `(batch,)`, UTF-8; bytes that are none count as the replacement character.
+            question: Strings `(batch,)`. Each is a single sentence, also if it holds several, or no word.
 
         Returns:
-            The `Sentences`.
+            What was `Read`.
         """
-        batch = tf.shape(texts)[0]
-        decoded = tf.strings.unicode_decode(texts, "UTF-8", errors="replace")
-        written, row = decoded.flat_values, tf.cast(decoded.value_rowids(), tf.int32)
-        codes = written
+        batch = tf.shape(story)[0]
+        decoded = tf.strings.unicode_decode(tf.concat([story, question], axis=0), "UTF-8", errors="replace")
+        codes = decoded.flat_values
+        row = _row_of_each(decoded.row_splits, tf.size(codes))
 
         index = tf.minimum(codes, self._kinds.shape[0] - 1)
         kind = tf.gather(self._kinds, index)
         lowered = tf.where(codes < self._kinds.shape[0], tf.gather(self._lowered, index), codes)
 
         letter = kind == _WORD
-        joined = _is_one_of(codes, _JOINERS) & _previous(letter, row) & _next(letter, row)
+        same_row = row[1:] == row[:-1]
+        joined = _is_one_of(codes, _JOINERS) & _previous(letter, same_row) & _next(letter, same_row)
         in_word = letter | joined
-        starts_token = ~(in_word & _previous(in_word, row))
+        starts_token = ~(in_word & _previous(in_word, same_row))
 
-        visible = tf.where(kind != _SPACE)[:, 0]
-        newlines = tf.cumsum(tf.cast(codes == _NEWLINE, tf.int32))
-        row, codes = tf.gather(row, visible), tf.gather(codes, visible)
-        place, newlines = tf.cast(visible, tf.int32), tf.gather(newlines, visible)
+        # From here on of the visible characters alone.
+        place = _where(kind != _SPACE)
+        newlines = tf.gather(tf.cumsum(tf.cast(codes == _NEWLINE, tf.int32)), place)
+        row, visible = tf.gather(row, place), tf.gather(codes, place)
+        closing = _is_one_of(visible, _CLOSING)
         new_row = _differs(row)
         gap = _differs(place - tf.range(tf.size(place)))  # white space lies before it
-        sentence = new_row
-        if split:
-            ended = tf.roll(_is_one_of(codes, _CLOSING), 1, axis=0) | _differs(newlines)
-            sentence = new_row | (gap & ended)
-        sentence, token = _numbers(sentence), _numbers(tf.gather(starts_token, visible) | new_row | gap)
+        ended = _previous(closing, True) | _differs(newlines)
+        starts_sentence = new_row | (gap & ended & (row < batch))
+        starts_token = tf.gather(starts_token, place) | new_row | gap
 
-        # Of the characters to their tokens, of the tokens to their sentences.
-        num_tokens = _count(token)
-        first = tf.math.unsorted_segment_min(tf.range(tf.size(token)), token, num_tokens)
-        of_sentence = tf.gather(sentence, first)
-        closing = _is_one_of(tf.gather(codes, first), _CLOSING)
-        num_sentences = _count(sentence)
-        order = tf.range(num_tokens)
-        last_word = tf.math.unsorted_segment_max(tf.where(closing, -1, order), of_sentence, num_sentences)
-        kept = order <= tf.gather(last_word, of_sentence)
-
-        spelled = tf.RaggedTensor.from_value_rowids(
-            tf.gather(lowered, visible), token, nrows=tf.cast(num_tokens, token.dtype)
+        # Of the characters to their tokens, of the tokens to their sentences, of the sentences to their texts.
+        token_at, sentence_at = _where(starts_token), _where(starts_sentence)
+        of_sentence = tf.gather(_numbers(starts_sentence), token_at)
+        row = tf.gather(row, sentence_at)
+        first_token = tf.gather(_numbers(starts_token), sentence_at)
+        order = tf.range(tf.size(token_at))
+        last_word = tf.math.unsorted_segment_max(
+            tf.where(tf.gather(closing, token_at), -1, order), of_sentence, tf.size(sentence_at)
         )
-        ids = self._ids.lookup(tf.strings.unicode_encode(spelled, "UTF-8"))
+        length = tf.maximum(last_word - first_token + 1, 0)
+        position = order - tf.gather(first_token, of_sentence)
+        is_word = position < tf.gather(length, of_sentence)
+
+        # The number of a fact in its story; the first ones of a story that is too long have none.
+        said = tf.cast(length > 0, tf.int32)
+        num_said = tf.math.unsorted_segment_sum(said, row, 2 * batch)
+        dropped = tf.cumsum(num_said, exclusive=True)
+        if self._max_facts is not None:
+            dropped += tf.maximum(num_said - self._max_facts, 0)
+        number = tf.cumsum(said) - 1 - tf.gather(dropped, row)
+        in_story = row < batch
+        is_fact = in_story & (said > 0) & (number >= 0)
+
+        ids = self._ids.lookup(_encode(tf.gather(lowered, place), token_at))
+
+        fact = _where(is_fact)
+        fact_place = tf.stack([tf.gather(row, fact), tf.gather(number, fact)], axis=1)
+        fact_length = tf.gather(length, fact)
+        num_facts = _most(fact_place[:, 1]) + 1
+        word = _where(is_word & tf.gather(is_fact, of_sentence))
+        at = tf.gather(of_sentence, word)
+        word_place = tf.stack([tf.gather(row, at), tf.gather(number, at), tf.gather(position, word)], axis=1)
+        end_place = tf.concat([fact_place, fact_length[:, None]], axis=1)
+        story = tf.scatter_nd(
+            tf.concat([word_place, end_place], axis=0),
+            tf.concat([tf.gather(ids, word), tf.fill(tf.shape(fact), END_ID)], axis=0),
+            [batch, tf.maximum(num_facts, 1), tf.maximum(_most(fact_length), 0) + 1],
+        )
+
+        num_words = tf.math.unsorted_segment_sum(length, row, 2 * batch)[batch:]
+        word = _where(is_word & tf.gather(~in_story, of_sentence))
+        asked = tf.gather(row, tf.gather(of_sentence, word)) - batch
+        word_place = tf.stack([asked, tf.gather(position, word)], axis=1)
+        end_place = tf.stack([tf.range(batch), num_words], axis=1)
+        question = tf.scatter_nd(
+            tf.concat([word_place, end_place], axis=0),
+            tf.concat([tf.gather(ids, word), tf.fill([batch], END_ID)], axis=0),
+            [batch, tf.maximum(_most(num_words), 0) + 1],
+        )
 
         # As it was written, from its first visible character to its last.
-        begins = tf.math.unsorted_segment_min(place, sentence, num_sentences)
-        stops = tf.math.unsorted_segment_max(place, sentence, num_sentences) + 1
-        written = tf.strings.unicode_encode(tf.gather(written, tf.ragged.range(begins, stops)), "UTF-8")
-        row = tf.math.unsorted_segment_max(row, sentence, num_sentences)
-
-        words = tf.RaggedTensor.from_value_rowids(
-            tf.boolean_mask(ids, kept), tf.boolean_mask(of_sentence, kept), nrows=tf.cast(num_sentences, tf.int32)
-        )
-        words = tf.concat([words, tf.fill([num_sentences, 1], END_ID)], axis=1)
-        said = last_word >= 0
-        row = tf.boolean_mask(row, said)
-        words, written = tf.ragged.boolean_mask(words, said), tf.boolean_mask(written, said)
-        if not split:
-            # A text without a word is a sentence of the end word alone.
-            silent = tf.sets.difference(tf.range(batch)[None], row[None]).values
-            row = tf.concat([row, silent], axis=0)
-            words = tf.concat([words, tf.fill([tf.size(silent), 1], END_ID)], axis=0)
-            written = tf.concat([written, tf.fill([tf.size(silent)], "")], axis=0)
-            sorted_ = tf.argsort(row, stable=True)
-            row, words, written = tf.gather(row, sorted_), tf.gather(words, sorted_), tf.gather(written, sorted_)
-        return Sentences(*(tf.RaggedTensor.from_value_rowids(x, row, nrows=batch) for x in (words, written)))
+        begins = tf.gather(place, sentence_at)
+        stops = tf.gather(place, tf.concat([sentence_at, [tf.size(place)]], axis=0)[1:] - 1) + 1
+        characters = tf.ragged.range(tf.gather(begins, fact), tf.gather(stops, fact))
+        written = _encode(tf.gather(codes, characters.flat_values), characters.row_splits[:-1])
+        facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
+        return Read(story, question, facts)
 
 
 def _is_one_of(codes, wanted):
     return functools.reduce(tf.logical_or, [codes == code for code in wanted])
 
 
-def _previous(values, row):
-    """Return the values one place before, False where another row begins."""
-    return tf.concat([tf.zeros_like(values[:1]), values[:-1] & (row[1:] == row[:-1])], axis=0)
+def _where(condition):
+    """Return the places at which a condition holds, int32."""
+    return tf.cast(tf.where(condition)[:, 0], tf.int32)
 
 
-def _next(values, row):
-    """Return the values one place after, False where the row ends."""
-    return tf.concat([values[1:] & (row[1:] == row[:-1]), tf.zeros_like(values[:1])], axis=0)
+def _most(values):
+    """Return the largest value, -1 where there is none."""
+    return tf.reduce_max(tf.concat([values, [-1]], axis=0))
+
+
+def _row_of_each(splits, size):
+    """Return the row that each of `size` values lies in, int32."""
+    splits = tf.cast(splits[1:-1], tf.int32)
+    return tf.cumsum(tf.math.unsorted_segment_sum(tf.ones_like(splits), splits, size + 1))[:-1]
+
+
+def _encode(codes, begins):
+    """Join code points to strings, the first of each at `begins`."""
+    splits = tf.concat([tf.cast(begins, tf.int64), [tf.size(codes, tf.int64)]], axis=0)
+    return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")
+
+
+def _previous(values, same):
+    """Return the values one place before, False where that is not the `same` row."""
+    return tf.concat([tf.zeros_like(values[:1]), values[:-1] & same], axis=0)
+
+
+def _next(values, same):
+    """Return the values one place after, False where that is not the `same` row."""
+    return tf.concat([values[1:] & same, tf.zeros_like(values[:1])], axis=0)
 
 
 def _differs(values):
@@ -171,8 +221,3 @@ def _differs(values):
 def _numbers(starts):
     """Number the groups that places belong to, from 0, where `starts` tells of each place whether it starts one."""
     return tf.cumsum(tf.cast(starts, tf.int32)) - 1
-
-
-def _count(numbers):
-    """Return how many groups there are, also where there is none."""
-    return tf.reduce_max(tf.concat([numbers, [-1]], axis=0)) + 1

@@ -22,7 +22,7 @@ class Progress:
     Attributes:
         best_epoch: The best epoch so far, from 0; -1 before the first.
         waited: Epochs since the best one.
-        halvings: How often the learning rate has been halved.
+        halvings: How often half of the patience has passed without a better epoch.
         finished: Why training stops here: `"solved"`, `"patience"`, or `None` to go on.
     """
 
@@ -36,7 +36,7 @@ def progress(history, *, patience, solved_epochs):
     """Judge the epochs so far.
 
     An epoch is better than the best before it if its validation error is lower or, where they are equal, its
-    validation loss. Each time half of `patience` passes without a better one, the learning rate is halved.
+    validation loss.
 
     Args:
         history: List of one dict an epoch with `"val_error"` and `"val_loss"`.
@@ -60,8 +60,19 @@ def progress(history, *, patience, solved_epochs):
     return Progress(best_epoch, waited, halvings, finished)
 
 
+def learning_rate(config, history):
+    """Return the learning rate of the epoch that follows those of `history`, as `config.schedule` has it."""
+    if config.schedule == "cosine":
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(len(history) / config.epochs, 1.0)))
+    return config.learning_rate * 0.5 ** _progress(config, history).halvings
+
+
+def _progress(config, history):
+    return progress(history, patience=config.patience, solved_epochs=config.solved_epochs)
+
+
 class BestWeights(keras.callbacks.Callback):
-    """Keep the best epoch's weights in the run folder, halve the learning rate, and stop in time.
+    """Keep the best epoch's weights in the run folder, set each epoch's learning rate, and stop in time.
 
     Its whole state is the history in the run folder, so that a resumed run decides as the uninterrupted one would have.
 
@@ -78,7 +89,7 @@ class BestWeights(keras.callbacks.Callback):
         self.history = history
 
     def on_train_begin(self, logs=None):
-        self._set_learning_rate(self._progress().halvings)
+        self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
@@ -93,11 +104,11 @@ class BestWeights(keras.callbacks.Callback):
         accuracy = record.get("val_answer_accuracy", record.get("val_accuracy"))
         seconds = round(time.perf_counter() - self._start, 3)
         self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds})
-        state = self._progress()
+        state = _progress(self.config, self.history)
         if state.best_epoch == epoch:
             self.run.save_best_weights(self.model)
         write_json(self.run.history, self.history)
-        self._set_learning_rate(state.halvings)
+        self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
         self.model.stop_training = state.finished is not None
 
     def _check_finite(self, name, loss, where):
@@ -107,12 +118,6 @@ class BestWeights(keras.callbacks.Callback):
                 f"The {name} became {loss} in epoch {len(self.history) + 1}, {where}. "
                 f"{kept}; a lower learning_rate or clip_norm may help."
             )
-
-    def _progress(self):
-        return progress(self.history, patience=self.config.patience, solved_epochs=self.config.solved_epochs)
-
-    def _set_learning_rate(self, halvings):
-        self.model.optimizer.learning_rate = self.config.learning_rate * 0.5**halvings
 
 
 _DRAWS_OF_EPOCH = 2**20

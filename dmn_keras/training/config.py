@@ -42,12 +42,15 @@ class Config:
             name, where the right answer is the unknown word. The model then knows what it does not know: the unknown
             word is never said, and what it weighs lowers the probability of the best guess.
         max_facts: Keep only the last sentences of a longer story; `None` keeps all.
-        learning_rate: Step size of Adam.
+        learning_rate: Step size of Adam, at the start.
+        schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
+            result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
+            `epochs`.
         clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
         batch_size: Questions a batch, over all devices.
         epochs: Most epochs.
         patience: Epochs without a better validation result (a lower error or, at the same error, a lower loss) before
-            training stops; after half of them the learning rate is halved.
+            training stops.
         solved_epochs: Training stops once every validation question was answered in this many epochs in a row.
         num_buckets: Most shapes the training stories are padded to.
         validation_fraction: Share of the training stories held out, where the data has no validation part.
@@ -83,6 +86,7 @@ class Config:
     unanswerable: float = 0.0
     max_facts: int | None = None
     learning_rate: float = 2e-3
+    schedule: str = "plateau"
     clip_norm: float | None = 5.0
     batch_size: int = 50
     epochs: int = 200
@@ -136,6 +140,7 @@ _CHOICES = {
     "episode": ("mix", "update", "soft"),
     "memory_update": ("gru", "relu"),
     "gate_order": ("file", "any"),
+    "schedule": ("plateau", "cosine"),
     "jit_compile": (True, False, "auto"),
 }
 _LARGE = 10**9

@@ -26,13 +26,10 @@ PIECES = [
 
 @pytest.fixture(scope="module")
 def read():
-    """A compiled function from texts to their sentences, split or not."""
-    ops = TextOps(VOCABULARY)
-    compiled = {
-        split: tf.function(lambda texts, s=split: ops.sentences(texts, split=s), [tf.TensorSpec([None], tf.string)])
-        for split in (True, False)
-    }
-    return lambda texts, split=True: compiled[split](tf.constant([text.encode() for text in texts], tf.string))
+    """A compiled function from texts to what is read of them as stories and as questions."""
+    texts = tf.TensorSpec([None], tf.string)
+    compiled = tf.function(TextOps(VOCABULARY).read, [texts, texts])
+    return lambda stories, questions: compiled(*(tf.constant(x, tf.string) for x in (stories, questions)))
 
 
 def random_text(rng):
@@ -53,21 +50,27 @@ def expected(text):
     return [[*VOCABULARY.ids(tokenize(fact)), END_ID] for fact in facts], facts
 
 
-def as_lists(ids):
-    """Ragged ids as nested lists; their own `to_list` takes a millisecond a text."""
-    texts = ids.to_tensor(0).numpy().tolist()
-    sentences = ([[i for i in sentence if i] for sentence in text] for text in texts)
-    return [[sentence for sentence in text if sentence] for text in sentences]
+def sentences(read, i):
+    """Ids and texts of the facts of story `i`, without the padding, which stands behind all."""
+    ids = [[word for word in fact if word] for fact in read.story[i].numpy().tolist()]
+    facts = [fact.decode() for fact in read.facts[i].numpy().tolist()]
+    num_facts = sum(map(bool, facts))
+    assert not any(facts[num_facts:])
+    assert not any(ids[num_facts:])
+    for fact, padded in zip(ids, read.story[i].numpy().tolist(), strict=True):
+        assert padded[: len(fact)] == fact
+    return ids[:num_facts], facts[:num_facts]
 
 
 def assert_same(read, texts):
-    found = read(texts)
-    ids, facts = as_lists(found.ids), found.texts.to_tensor("").numpy().tolist()
-    questions = as_lists(read(texts, split=False).ids)
+    encoded = [text.encode() for text in texts]
+    found = read(encoded, encoded[::-1])
+    found = found._replace(question=found.question[::-1])
     for i, text in enumerate(texts):
-        said = [fact.decode() for fact in facts[i] if fact]
-        assert (ids[i], said) == expected(text), repr(text)
-        assert questions[i] == [[*VOCABULARY.ids(tokenize(text)), END_ID]], repr(text)
+        assert sentences(found, i) == expected(text), repr(text)
+        asked = [*VOCABULARY.ids(tokenize(text)), END_ID]
+        padding = [0] * (found.question.shape[1] - len(asked))
+        assert found.question[i].numpy().tolist() == asked + padding, repr(text)
 
 
 def test_10_000_random_strings(read):
@@ -103,15 +106,34 @@ def test_strings_that_are_easily_mistaken(texts, read):
 
 
 def test_no_text_at_all(read):
-    assert read([]).ids.to_list() == []
-    assert read([], split=False).ids.to_list() == []
+    found = read([], [])
+    assert found.story.shape[0] == found.question.shape[0] == found.facts.shape[0] == 0
+
+
+def test_a_place_for_each_text_and_no_fact_where_there_is_none(read):
+    found = read(["", "?!"], ["", "..."])
+    assert found.story.numpy().tolist() == [[[0]], [[0]]]
+    assert found.question.numpy().tolist() == [[END_ID], [END_ID]]
+    assert found.facts.shape == (2, 0)
+
+
+def test_of_a_long_story_the_last_facts_are_read():
+    found = TextOps(VOCABULARY, max_facts=2).read(
+        tf.constant(["Mary. John. ! Went.\nA x-ray", "John.", ""]), tf.constant(["Mary John\nA", "", "I"])
+    )
+    mary, john, went, a, i, x_ray = VOCABULARY.ids(["mary", "john", "went", "a", "i", "x-ray"])
+    assert found.facts.numpy().tolist() == [[b"Went.", b"A x-ray"], [b"John.", b""], [b"", b""]]
+    assert found.story.numpy().tolist()[0] == [[went, END_ID, 0], [a, x_ray, END_ID]]
+    assert found.story.numpy().tolist()[1:] == [[[john, END_ID, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]]
+    assert found.question.numpy().tolist() == [[mary, john, a, END_ID], [END_ID, 0, 0, 0], [i, END_ID, 0, 0]]
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfeMary", b"Mary \xc3", b"\x80" * 50, b"a\xed\xa0\x80b"])
-def test_bytes_that_are_no_utf_8_are_read_as_unknown_characters(data):
-    found = TextOps(VOCABULARY).sentences(tf.constant([data, b"Mary went."]))
-    assert found.ids.to_list()[1] == [[3, 5, END_ID]]
-    assert found.ids.to_list()[0]
+def test_bytes_that_are_no_utf_8_are_read_as_unknown_characters(data, read):
+    found = read([data, b"Mary went."], [data, b"Mary went."])
+    assert sentences(found, 1)[0] == [[3, 5, END_ID]]
+    assert sentences(found, 0)[0]
+    assert END_ID in found.question[0].numpy()
 
 
 def test_a_long_text(read):

@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from dmn_keras.training.callbacks import BestWeights, Progress, TrainingDivergedError, progress
+from dmn_keras.training.callbacks import (
+    BestWeights,
+    Progress,
+    TrainingDivergedError,
+    learning_rate,
+    progress,
+)
 from dmn_keras.training.config import Config
 from dmn_keras.training.run_folder import RunFolder
 
@@ -43,6 +49,24 @@ def test_a_better_epoch_starts_the_patience_anew_and_keeps_the_halvings():
 
 def test_the_shortest_patience():
     assert judge([(0.5, 1.0), (0.6, 1.0)], patience=1) == Progress(0, 1, 1, "patience")
+
+
+def test_the_learning_rate_is_halved_where_training_stalls():
+    config = Config(learning_rate=0.08, patience=4)
+    history = [{"val_error": 0.5, "val_loss": 1.0}]
+    assert learning_rate(config, []) == learning_rate(config, history) == 0.08
+    assert learning_rate(config, history * 3) == 0.04
+    assert learning_rate(config, history * 5) == 0.02
+
+
+def test_the_learning_rate_follows_a_cosine_to_the_last_epoch():
+    config = Config(learning_rate=0.08, schedule="cosine", epochs=4, patience=4)
+    history = [{"val_error": 0.5, "val_loss": 1.0}] * 4
+    rates = [learning_rate(config, history[:epoch]) for epoch in range(5)]
+    expected = [0.04 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(5)]
+    assert rates == pytest.approx(expected)
+    assert rates[0] == 0.08
+    assert rates[4] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_solved_once_enough_epochs_in_a_row_have_no_error():
