@@ -104,7 +104,10 @@ def _parser():
     )
     ask.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
     ask.add_argument("--model", default="babi-joint", help="name of the model on the server")
+    ask.add_argument("--label", help="label of the model's version on the server, e.g. canary")
     ask.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server")
+    for name, what in (("authority", "certificates to trust"), ("certificate", "own certificate"), ("key", "its key")):
+        ask.add_argument(f"--{name}", metavar="FILE", help=f"{what} for https and grpcs, PEM")
     ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
     ask.add_argument("--question", required=True, metavar="TEXT")
     ask.add_argument("--json", action="store_true", help="print answer, confidence, evidence, facts and gates as JSON")
@@ -119,7 +122,14 @@ def _parser():
     export.add_argument("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
     export.add_argument("--top", type=int, default=3, metavar="K", help="how many of the likeliest answers it gives")
     export.add_argument("--data-dir", metavar="DIR", help="compare answers on test questions from there")
+    export.add_argument("--dtype", default="float32", help="what weights are kept as: float32, float16 or bfloat16")
     export.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
+    export.add_argument("--litert", action="store_true", help="write a small LiteRT file, which takes ids, instead")
+    export.add_argument("--facts", type=int, default=32, metavar="N", help="with --litert: facts a story is padded to")
+    export.add_argument(
+        "--words", type=int, default=16, metavar="N", help="with --litert: words a sentence is padded to"
+    )
+    export.add_argument("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
     export.set_defaults(run=_export)
     return parser
 
@@ -353,28 +363,37 @@ def _ask(options):
 
 
 def _ask_server(options, story):
-    from dmn_keras.serving import Client
+    from dmn_keras.serving import Client, Tls
 
     if options.folder is not None:
         raise ValueError(f"--server and a run exclude each other. Received: {options.server}, {options.folder}")
     if options.beam_width != 1 or options.min_confidence is not None:
         raise ValueError("--beam-width and --min-confidence are the server's own: leave them out with --server.")
-    with Client(options.server, options.model, timeout=options.timeout) as client:
+    files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
+    tls = Tls(**files) if any(files.values()) else None
+    with Client(options.server, options.model, label=options.label, timeout=options.timeout, tls=tls) as client:
         return client.ask(story, options.question)
 
 
 def _export(options):
     from dmn_keras.asking import Answerer
-    from dmn_keras.serving import export
+    from dmn_keras.serving import export, export_litert
 
     answerer = Answerer(options.folder)
+    shared = {"version": options.version, "questions": _test_questions(answerer.recipe, options.data_dir)}
+    if options.litert:
+        path, same = export_litert(
+            answerer,
+            options.output,
+            num_facts=options.facts,
+            num_words=options.words,
+            quantize=not options.no_quantize,
+            **shared,
+        )
+        print(f"The LiteRT file is in {path}; it gave the model's answer to {same:.1%} of the questions.")
+        return 0
     path = export(
-        answerer,
-        options.output,
-        version=options.version,
-        top=options.top,
-        questions=_test_questions(answerer.recipe, options.data_dir),
-        warmup=not options.no_warmup,
+        answerer, options.output, top=options.top, dtype=options.dtype, warmup=not options.no_warmup, **shared
     )
     print(f"The SavedModel is in {path}; a process of its own gave the model's answers with it.")
     return 0

@@ -1,11 +1,14 @@
 """A trained model with its text processing as one TensorFlow module: what a SavedModel holds."""
 
+import functools
+
+import keras
 import tensorflow as tf
 
 from dmn_keras.models import answering_model
 from dmn_keras.serving.recurrence import lean_recurrence
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.text import END_ID, PAD_ID, UNKNOWN_ID
+from dmn_keras.text import END_ID, PAD_ID, UNSAID_IDS
 
 
 class ServedModel(tf.Module):
@@ -17,24 +20,43 @@ class ServedModel(tf.Module):
         max_facts: Only the last sentences of a longer story are read; `None` for all.
         top: How many of the likeliest answers are given.
         calibration: `Calibration` for the outputs `"confidence"` and `"known"`, or `None` to go without.
+        dtype: What the weights are stored as.
     """
 
-    def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None):
+    def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None, dtype="float32"):
         super().__init__(name="served")
         self._text = TextOps(vocabulary, max_facts)
-        # Not as attributes: only their variables belong into the file, not the Keras objects.
-        answerer = answering_model(model, beam_width=min(top, len(vocabulary)), unsaid=(UNKNOWN_ID,))
-        self._variables = [variable.value for variable in model.variables]
+        # Not as attributes: only their weights belong into the file, not the Keras objects.
+        answerer = answering_model(model, beam_width=top, unsaid=UNSAID_IDS)
+        variables = [variable for variable in model.variables if "float" in variable.dtype]
+        self._weights = [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
         self._calibration = calibration
         self._word_facts = len(model.input["story"].shape) == 2
         gate = model.get_layer("episodic_memory").gate
         self._least_stop = 0.5 if gate == "sigmoid" else 0.0
         with lean_recurrence(answerer):
-            self.endpoints = self._make_endpoints(model, answerer)
+            self.endpoints = self._make_endpoints(
+                self._on_weights(model, variables), self._on_weights(answerer, variables)
+            )
+
+    def _on_weights(self, network, variables):
+        """Return a function that runs a Keras model on the stored weights, in place of its `variables`."""
+
+        def run(story, question):
+            weights = [
+                (variable, tf.cast(weight, variable.dtype))
+                for variable, weight in zip(variables, self._weights, strict=True)
+            ]
+            with keras.StatelessScope(state_mapping=weights):
+                return network({"story": story, "question": question}, training=False)
+
+        return run
 
     def _make_endpoints(self, model, answerer):
         """Return the signatures by name, concrete functions."""
+        text, ids = (lambda name: tf.TensorSpec([None], tf.string, name)), tf.int32
 
+        @functools.partial(tf.function, input_signature=[text("story"), text("question")])
         def serve(story, question):
             return self._answer(answerer, story, question)
 
@@ -43,18 +65,17 @@ class ServedModel(tf.Module):
                 examples, {"story": tf.io.RaggedFeature(tf.string), "question": tf.io.FixedLenFeature([], tf.string)}
             )
             story = tf.strings.reduce_join(features["story"], axis=-1, separator="\n")
-            return self._answer(answerer, story, features["question"])
+            return serve(story, features["question"])
 
         def tokens(story, question):
             checks = _same_batch(story, question)
             with tf.control_dependencies(checks):
-                outputs = model({"story": story, "question": question}, training=False)
+                outputs = model(story, question)
             return {"logits": outputs["answer"], "gates": outputs["gates"]}
 
-        text, ids = (lambda name: tf.TensorSpec([None], tf.string, name)), tf.int32
         story_ids = tf.TensorSpec([None, None] if self._word_facts else [None, None, None], ids, "story")
         return {
-            "serving_default": tf.function(serve, [text("story"), text("question")]).get_concrete_function(),
+            "serving_default": serve.get_concrete_function(),
             "record": tf.function(record, [text("examples")]).get_concrete_function(),
             "tokens": tf.function(
                 tokens, [story_ids, tf.TensorSpec([None, None], ids, "question")]
@@ -66,7 +87,7 @@ class ServedModel(tf.Module):
             story, question, facts = self._text.read(story, question)
         if self._word_facts:
             story, facts = self._word_by_word(story)
-        outputs = answerer({"story": story, "question": question}, training=False)
+        outputs = answerer(story, question)
         top = self._said(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.

@@ -1,8 +1,8 @@
 """The tokenizer as TensorFlow operations: text -> facts and token ids, inside an exported graph.
 
 `dmn_keras.text` says what words and sentences are; this says the same in tensors, so that a server needs no Python.
-The kind and the lower-case form of every character are tables, filled from Python's own when a model is exported: the
-graph follows the same Unicode whatever library reads it later.
+The kind and the lower-case form of every character come from Python's own tables when a model is exported: the graph
+follows the same Unicode whatever library reads it later.
 """
 
 import functools
@@ -20,24 +20,34 @@ _JOINERS = [ord(c) for c in "'\u2019-"]
 _CLOSING = [ord(c) for c in ".?!"]
 
 
-@functools.cache
-def character_tables():
-    """Return the kind and the lower-case form of each character, two arrays by code point.
+class Characters(typing.NamedTuple):
+    """Runs of code points that are of one kind and as far from their lower-case forms.
 
-    They end behind the last character that is neither a mark nor its own lower-case form; the last entry holds for all
-    code points from there on.
+    Attributes:
+        begins: int32, the first code point of each run, ascending from 0.
+        kinds: int8, of each run.
+        to_lower: int32, of each run what leads from a code point to its lower-case form.
     """
-    kinds = np.zeros(0x110000, dtype="int8")
-    lowered = np.arange(0x110000, dtype="int32")
+
+    begins: np.ndarray
+    kinds: np.ndarray
+    to_lower: np.ndarray
+
+
+@functools.cache
+def characters():
+    """Return the `Characters`, as Python sees them."""
+    kinds, to_lower = np.zeros(0x110000, dtype="int8"), np.zeros(0x110000, dtype="int32")
     for code in range(0x110000):
         character = chr(code)
         if re.match(r"\w", character):
             kinds[code] = _WORD
         elif re.match(r"\s", character):
             kinds[code] = _SPACE
-        lowered[code] = ord(lower(character))
-    last = np.flatnonzero((kinds != _OTHER) | (lowered != np.arange(0x110000)))[-1] + 2
-    return kinds[:last], lowered[:last]
+        to_lower[code] = ord(lower(character)) - code
+    changes = (kinds[1:] != kinds[:-1]) | (to_lower[1:] != to_lower[:-1])
+    begins = np.append(0, np.flatnonzero(changes) + 1).astype("int32")
+    return Characters(begins, kinds[begins], to_lower[begins])
 
 
 class Read(typing.NamedTuple):
@@ -69,10 +79,8 @@ class TextOps(tf.Module):
     def __init__(self, vocabulary: Vocabulary, max_facts=None):
         super().__init__(name="text")
         self._max_facts = max_facts
-        kinds, lowered = character_tables()
         # Variables, which a file holds once, not constants, which each signature would hold.
-        self._kinds = tf.Variable(kinds, trainable=False)
-        self._lowered = tf.Variable(lowered, trainable=False)
+        self._characters = Characters(*(tf.Variable(values, trainable=False) for values in characters()))
         words = tf.constant(vocabulary.words[3:], dtype=tf.string)
         ids = tf.range(3, len(vocabulary), dtype=tf.int32)
         self._ids = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(words, ids), UNKNOWN_ID)
@@ -97,9 +105,9 @@ class TextOps(tf.Module):
         codes = decoded.flat_values
         row = _row_of_each(decoded.row_splits, tf.size(codes))
 
-        index = tf.minimum(codes, self._kinds.shape[0] - 1)
-        kind = tf.gather(self._kinds, index)
-        lowered = tf.where(codes < self._kinds.shape[0], tf.gather(self._lowered, index), codes)
+        run = tf.searchsorted(self._characters.begins, codes, side="right") - 1
+        kind = tf.gather(self._characters.kinds, run)
+        lowered = codes + tf.gather(self._characters.to_lower, run)
 
         letter = kind == _WORD
         same_row = row[1:] == row[:-1]

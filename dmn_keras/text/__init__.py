@@ -2,12 +2,14 @@
 
 from dmn_keras.text.encoding import EncodedExample, Encoder, pad_ids, pad_sentences
 from dmn_keras.text.tokenizer import lower, split_sentences, tokenize
-from dmn_keras.text.vocabulary import END_ID, PAD_ID, UNKNOWN_ID, Vocabulary
+from dmn_keras.text.vocabulary import END_ID, PAD_ID, SPECIAL_WORDS, UNKNOWN_ID, UNSAID_IDS, Vocabulary
 
 __all__ = [
     "END_ID",
     "PAD_ID",
+    "SPECIAL_WORDS",
     "UNKNOWN_ID",
+    "UNSAID_IDS",
     "EncodedExample",
     "Encoder",
     "Vocabulary",

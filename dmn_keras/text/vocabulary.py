@@ -7,6 +7,8 @@ from dmn_keras.text.tokenizer import tokenize
 PAD, UNKNOWN, END = "<pad>", "<unknown>", "<end>"
 PAD_ID, UNKNOWN_ID, END_ID = 0, 1, 2
 SPECIAL_WORDS = (PAD, UNKNOWN, END)
+UNSAID_IDS = (PAD_ID, UNKNOWN_ID)
+"""What no answer holds."""
 
 
 class Vocabulary:

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from dmn_keras.models import answering_model
-from dmn_keras.text import UNKNOWN_ID, tokenize
+from dmn_keras.text import UNSAID_IDS, tokenize
 from dmn_keras.training.batches import StoryBatches
 
 
@@ -68,7 +68,7 @@ def is_right(answer, example, vocabulary):
 @functools.lru_cache(maxsize=1)
 def _answerer(model, beam_width):
     """Return the answering model, the same one call after call, so that it is compiled once."""
-    return answering_model(model, beam_width=beam_width, unsaid=(UNKNOWN_ID,))
+    return answering_model(model, beam_width=beam_width, unsaid=UNSAID_IDS)
 
 
 def _num_facts(example, recipe):

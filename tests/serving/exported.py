@@ -17,10 +17,10 @@ SETTINGS = {
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 
 
-def answerer(folder, name, seed=0):
+def answerer(folder, name, seed=0, **settings):
     """Return the `Answerer` of a model with random weights that knows the words of `SAMPLES`."""
     samples = [example for example in SAMPLES if name != "one-word" or len(example.answer) == 1]
-    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**SETTINGS[name], seed=seed), samples)
+    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**{**SETTINGS[name], **settings}, seed=seed), samples)
     run = RunFolder(folder)
     run.create(recipe)
     model = randomize(build(recipe), seed=seed)

@@ -222,6 +222,10 @@ def test_the_command_line_asks_a_server(url, served, tmp_path, capsys):
     assert "Servable not found for request: Latest(nobody)" in capsys.readouterr().err
     assert cli.main([*command, "--server", url, "--beam-width", "2"]) == 2
     assert "--beam-width and --min-confidence are the server's own" in capsys.readouterr().err
+    assert cli.main([*command, "--server", url, "--model", "one-word", "--label", "stable"]) == 0
+    assert capsys.readouterr().out.startswith(expected.answer)
+    assert cli.main([*command, "--server", url, "--model", "one-word", "--authority", "cert.pem"]) == 2
+    assert "tls needs https or grpcs" in capsys.readouterr().err
 
 
 def certificate(folder):
@@ -255,5 +259,8 @@ def test_tls(served, tmp_path):
     with serving(served[1].folder, credentials=credentials) as (_, (_, address)):
         with Client(address, "one-word", tls=Tls(authority)) as client:
             assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+        (tmp_path / "story.txt").write_text(ASKED[0][0])
+        command = ["ask", "--story", str(tmp_path / "story.txt"), "--question", ASKED[0][1], "--server", address]
+        assert cli.main([*command, "--model", "one-word", "--authority", authority]) == 0
         with Client(address, "one-word", timeout=2, retries=0) as client, pytest.raises(ServerError):
             client.ask(*ASKED[0])

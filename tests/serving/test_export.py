@@ -1,5 +1,6 @@
 """The exported model answers as the Keras model does, and appears whole or not at all."""
 
+import dataclasses
 import os
 import pathlib
 import stat
@@ -193,6 +194,7 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
     [
         ({"version": 0}, "version must be a positive integer. Received: version=0"),
         ({"top": 0}, "top must be a positive integer. Received: top=0"),
+        ({"dtype": "float15"}, "dtype must be .*float16"),
         ({"questions": []}, "questions must hold at least one question"),
     ],
 )
@@ -203,12 +205,52 @@ def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_
 
 
 def test_a_model_that_answers_otherwise_is_not_exported(plain, tmp_path, monkeypatch):
-    true = module._answers
-    wrong = lambda *arguments: ({**row, "answer": "nonsense"} for row in true(*arguments))  # noqa: E731
-    monkeypatch.setattr(module, "_answers", wrong)
-    with pytest.raises(RuntimeError, match=r"answers .* otherwise than the model: .* in place of 'nonsense'"):
+    true = plain.ask
+    wrong = lambda *asked, **options: dataclasses.replace(true(*asked, **options), answer="nonsense")  # noqa: E731
+    monkeypatch.setattr(plain, "ask", wrong)
+    with pytest.raises(
+        RuntimeError, match=r"answers .* otherwise than the model, in answer: .* in place of 'nonsense'"
+    ):
         export(plain, tmp_path / "model", warmup=False)
     assert list((tmp_path / "model").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["probability", "facts", "gates", "confidence"])
+def test_every_part_of_an_answer_is_compared(name, plain, tmp_path, monkeypatch):
+    calibrated = answerer(tmp_path / "run", "one-word")
+    calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
+    true = calibrated.ask
+
+    def wrong(*asked, **options):
+        answer = true(*asked, **options)
+        changed = {"probability": 0.0, "facts": answer.facts[1:], "confidence": 2.0}
+        return dataclasses.replace(answer, **{name: changed.get(name, tuple((0.0,) * len(g) for g in answer.gates))})
+
+    monkeypatch.setattr(calibrated, "ask", wrong)
+    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name}"):
+        export(calibrated, tmp_path / "model", warmup=False)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_of_half_the_size(dtype, plain, tmp_path):
+    whole, half = (export(plain, tmp_path / "model", dtype=d, warmup=False) for d in ("float32", dtype))
+    variables = [tf.train.list_variables(str(path / "variables/variables")) for path in (whole, half)]
+    sizes = [sum(int(np.prod(shape)) for name, shape in found if "weights" in name) for found in variables]
+    assert sizes[0] == sizes[1] == sum(w.size for w in plain.model.get_weights() if w.dtype == "float32")
+    reader = tf.train.load_checkpoint(str(half / "variables/variables"))
+    stored = {dtype for name, dtype in reader.get_variable_to_dtype_map().items() if "weights" in name}
+    assert stored == {tf.as_dtype(dtype)}
+    one, other = (serve(tf.saved_model.load(str(path)).signatures, ASKED) for path in (whole, half))
+    np.testing.assert_allclose(other["probability"], one["probability"], atol=0.02)
+    assert not np.array_equal(other["probability"], one["probability"])
+
+
+def test_more_answers_than_words_are_not_asked_for(plain, tmp_path):
+    path = export(plain, tmp_path / "model", top=10_000, warmup=False)
+    outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED[:2])
+    assert outputs["top_answers"].shape == (2, len(plain.vocabulary) - 3)
+    assert all(len(set(row)) == len(row) for row in outputs["top_answers"].tolist())
+    assert (outputs["top_probabilities"] > 0).all()
 
 
 def test_a_version_that_somebody_else_wrote_meanwhile_stays(plain, tmp_path, monkeypatch):

@@ -1,0 +1,110 @@
+"""The LiteRT file answers as the Keras model does."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("exported by TensorFlow alone", allow_module_level=True)
+
+import tensorflow as tf
+
+from dmn_keras import cli
+from dmn_keras.datasets import Example
+from dmn_keras.serving import SAMPLES, export_litert, versions
+from dmn_keras.text import Encoder, pad_ids, pad_sentences
+from tests.serving.exported import SETTINGS, answerer
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return answerer(tmp_path_factory.mktemp("plain"), "one-word")
+
+
+def run(path, made, example, num_facts=32, num_words=16):
+    """What the file in a version's folder says about one question."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(str(path / "model.tflite"))
+    encoded = Encoder(made.vocabulary, max_facts=made.recipe.config.max_facts)(example)
+    story = pad_sentences([encoded.story], num_facts, num_words)
+    return interpreter.get_signature_runner()(story=story, question=pad_ids([encoded.question], num_words))
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "word-facts"])
+def test_answers_and_gates_are_those_of_the_keras_model(name, tmp_path):
+    made = answerer(tmp_path / "run", name)
+    path, same = export_litert(made, tmp_path / "model", quantize=False)
+    assert path == tmp_path / "model/1"
+    assert same == 1
+    words = (path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    for example in SAMPLES[:5]:
+        outputs = run(path, made, example)
+        expected = made.ask(example.story, example.question)
+        said = [words[i] for i in outputs["words"][0] if i > 2]
+        assert " ".join(said) == expected.answer
+        assert outputs["log_probability"][0] == pytest.approx(np.log(expected.probability), abs=1e-4)
+        gates = outputs["gates"][0, : len(expected.gates), : len(expected.facts)]
+        np.testing.assert_allclose(gates, expected.gates, atol=1e-5)
+
+
+def test_quantised_weights_make_the_file_smaller(tmp_path):
+    made = answerer(tmp_path / "run", "one-word", units=64)
+    sizes = {}
+    for quantize in (False, True):
+        path, same = export_litert(made, tmp_path / "model", quantize=quantize)
+        answers = [[i for i in run(path, made, example)["words"][0] if i > 2] for example in SAMPLES]
+        words = made.vocabulary.words
+        expected = [made.ask(example.story, example.question).answer for example in SAMPLES]
+        right = [" ".join(words[i] for i in ids) == answer for ids, answer in zip(answers, expected, strict=True)]
+        assert same == sum(right) / len(SAMPLES)
+        sizes[quantize] = (path / "model.tflite").stat().st_size
+    assert sizes[True] < 0.6 * sizes[False]
+
+
+def test_a_size_of_its_own(plain, tmp_path):
+    path, _ = export_litert(plain, tmp_path / "model", num_facts=20, num_words=12, quantize=False)
+    outputs = run(path, plain, SAMPLES[0], 20, 12)
+    assert outputs["gates"].shape == (1, 2, 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_facts": 0}, "num_facts must be a positive integer"),
+        ({"num_words": 1.5}, "num_words must be a positive integer"),
+        ({"num_words": 2}, "No question fits into num_facts=32 and num_words=2"),
+        ({"questions": []}, "questions must hold at least one question"),
+        ({"questions": [Example(("Mary went.",) * 40, "Where?")]}, "No question fits into num_facts=32"),
+        ({"version": -1}, "version must be a positive integer"),
+    ],
+)
+def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        export_litert(plain, tmp_path / "model", **arguments)
+    assert versions(tmp_path / "model") == []
+
+
+def test_facts_that_are_words_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="LiteRT file is for facts that are sentences"):
+        export_litert(answerer(tmp_path / "run", "word-facts"), tmp_path / "model")
+
+
+def test_a_file_that_answers_otherwise_is_not_kept(plain, tmp_path, monkeypatch):
+    true = plain.ask
+    monkeypatch.setattr(plain, "ask", lambda story, question: true(("Nobody.",), question))
+    with pytest.raises(RuntimeError, match=r"the model's answers to .*% of the questions only. Nothing was exported"):
+        export_litert(plain, tmp_path / "model", quantize=False)
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_the_command_line(plain, tmp_path, capsys):
+    plain_run = tmp_path / "run"
+    answerer(plain_run, "one-word")
+    command = ["export", str(plain_run), "--output", str(tmp_path / "model"), "--litert"]
+    assert cli.main([*command, "--no-quantize", "--facts", "20"]) == 0
+    assert "gave the model's answer to 100.0% of the questions" in capsys.readouterr().out
+    assert cli.main([*command, "--words", "0"]) == 2
+    assert "num_words must be a positive integer" in capsys.readouterr().err
