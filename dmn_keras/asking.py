@@ -25,6 +25,7 @@ class Answer:
             answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated.
         known: Whether the confidence is high enough to answer at all; `True` without calibration. Where it is not,
             `answer` is the best guess.
+        others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.
     """
 
     answer: str
@@ -34,6 +35,7 @@ class Answer:
     unknown_words: tuple[str, ...]
     confidence: float | None = None
     known: bool = True
+    others: tuple[tuple[str, float], ...] = ()
 
     @property
     def evidence(self):
@@ -75,7 +77,7 @@ class Answerer:
         Args:
             story: Text, or a sequence of sentences.
             question: Text.
-            beam_width: Width of the search for answers of several words.
+            beam_width: Width of the search for answers of several words, and how many answers are given in all.
             min_confidence: Confidence below which the answer is not known. Defaults to that of the calibration.
 
         Returns:
@@ -114,6 +116,7 @@ class Answerer:
             unknown_words=tuple(self.vocabulary.unknown_words([*facts, question])),
             confidence=confidence,
             known=known,
+            others=tuple((" ".join(self.vocabulary.answer(ids)), probability) for ids, probability in raw.others),
         )
 
 

@@ -1,7 +1,8 @@
-"""Command line: train, evaluate, calibrate, reproduce, ask, export. Parses, calls, prints."""
+"""Command line: train, evaluate, calibrate, reproduce, ask, demo, export. Parses, calls, prints."""
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import json
 import pathlib
@@ -51,7 +52,7 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask, export."
+        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask, demo, export."
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -99,15 +100,7 @@ def _parser():
     reproduce.set_defaults(run=_reproduce)
 
     ask = commands.add_parser("ask", help="ask a trained model a question about a story")
-    ask.add_argument(
-        "folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the model of all 20 bAbI tasks)"
-    )
-    ask.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
-    ask.add_argument("--model", default="babi-joint", help="name of the model on the server")
-    ask.add_argument("--label", help="label of the model's version on the server, e.g. canary")
-    ask.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server")
-    for name, what in (("authority", "certificates to trust"), ("certificate", "own certificate"), ("key", "its key")):
-        ask.add_argument(f"--{name}", metavar="FILE", help=f"{what} for https and grpcs, PEM")
+    _add_run_or_server(ask)
     ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
     ask.add_argument("--question", required=True, metavar="TEXT")
     ask.add_argument("--json", action="store_true", help="print answer, confidence, evidence, facts and gates as JSON")
@@ -115,6 +108,12 @@ def _parser():
     ask.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
     ask.add_argument("--min-confidence", type=float, metavar="P", help='below it the answer is "I do not know"')
     ask.set_defaults(run=_ask)
+
+    demo = commands.add_parser("demo", help="ask a trained model on a web page, served to this machine alone")
+    _add_run_or_server(demo)
+    demo.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 lets other machines ask")
+    demo.add_argument("--port", type=int, default=7860, help="port to listen at, 0 for any that is free")
+    demo.set_defaults(run=_demo)
 
     export = commands.add_parser("export", help="write a model as a SavedModel that TF Serving runs")
     export.add_argument("folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the shipped model)")
@@ -132,6 +131,18 @@ def _parser():
     export.add_argument("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
     export.set_defaults(run=_export)
     return parser
+
+
+def _add_run_or_server(parser):
+    parser.add_argument(
+        "folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the model of all 20 bAbI tasks)"
+    )
+    parser.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
+    parser.add_argument("--model", default="babi-joint", help="name of the model on the server")
+    parser.add_argument("--label", help="label of the model's version on the server, e.g. canary")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server")
+    for name, what in (("authority", "certificates to trust"), ("certificate", "own certificate"), ("key", "its key")):
+        parser.add_argument(f"--{name}", metavar="FILE", help=f"{what} for https and grpcs, PEM")
 
 
 def _add_source(parser, dataset):
@@ -363,16 +374,32 @@ def _ask(options):
 
 
 def _ask_server(options, story):
+    if options.beam_width != 1 or options.min_confidence is not None:
+        raise ValueError("--beam-width and --min-confidence are the server's own: leave them out with --server.")
+    with _client(options) as client:
+        return client.ask(story, options.question)
+
+
+def _client(options):
     from dmn_keras.serving import Client, Tls
 
     if options.folder is not None:
         raise ValueError(f"--server and a run exclude each other. Received: {options.server}, {options.folder}")
-    if options.beam_width != 1 or options.min_confidence is not None:
-        raise ValueError("--beam-width and --min-confidence are the server's own: leave them out with --server.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
-    with Client(options.server, options.model, label=options.label, timeout=options.timeout, tls=tls) as client:
-        return client.ask(story, options.question)
+    return Client(options.server, options.model, label=options.label, timeout=options.timeout, tls=tls)
+
+
+def _demo(options):
+    from dmn_keras.asking import Answerer
+    from dmn_keras.demo import NUM_ANSWERS, serve
+
+    if options.server is None:
+        ask = functools.partial(Answerer(options.folder).ask, beam_width=NUM_ANSWERS)
+    else:
+        ask = _client(options).ask
+    serve(ask, options.host, options.port)
+    return 0
 
 
 def _export(options):

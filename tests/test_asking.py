@@ -47,6 +47,14 @@ def test_a_text_is_asked_about_as_its_sentences_are(asked):
     assert answer.unknown_words == ()
 
 
+def test_a_wider_search_gives_the_next_likeliest_answers(asked):
+    answer = asked.ask("Mary park.", "Where is Mary?", beam_width=3)
+    assert asked.ask("Mary park.", "Where is Mary?").others == ()
+    texts, probabilities = zip(*answer.others, strict=True)
+    assert len({answer.answer, *texts}) == 3
+    assert answer.probability >= probabilities[0] >= probabilities[1] > 0
+
+
 def test_blank_sentences_are_no_facts(asked):
     assert asked.ask(["", "Mary park.", " . "], "Where is Mary?").facts == ("Mary park.",)
 

@@ -137,7 +137,7 @@ def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
     content = json.loads(out)
     assert status == 0
-    assert list(content) == ["answer", "probability", "facts", "gates", "confidence", "known", "evidence"]
+    assert list(content) == ["answer", "probability", "facts", "gates", "confidence", "known", "others", "evidence"]
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
     assert 0 < content["probability"] <= 1

@@ -204,7 +204,8 @@ def _answer(row):
     facts = tuple(text for text in row["facts"] if text)
     gates = tuple(tuple(float(gate) for gate in gates[: len(facts)]) for gates in row["gates"])
     known = {"confidence": float(row["confidence"]), "known": bool(row["known"])} if "confidence" in row else {}
-    return Answer(row["answer"], float(row["probability"]), facts, gates, unknown_words=(), **known)
+    others = tuple((text, float(p)) for text, p in zip(row["top_answers"], row["top_probabilities"], strict=True))[1:]
+    return Answer(row["answer"], float(row["probability"]), facts, gates, unknown_words=(), **known, others=others)
 
 
 class _Rest:

@@ -18,11 +18,13 @@ class RawAnswer:
         ids: Ids of the answer's words; of several words, up to and with the end word. Never the unknown word.
         probability: Probability the model gives to the whole answer.
         gates: float32 `(passes, facts)`, over the real facts alone; without the passes that a learned stop left out.
+        others: The next likeliest answers that the search kept, pairs of ids and probability; none of width 1.
     """
 
     ids: tuple[int, ...]
     probability: float
     gates: np.ndarray
+    others: tuple[tuple[tuple[int, ...], float], ...] = ()
 
 
 def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
@@ -81,8 +83,10 @@ def _raw_answer(outputs, row, num_facts, gate):
         # As the episodic memory chooses: sigmoid gates do not compete, so the stop must also be likely in itself.
         stopped = outputs["stop"][row] > gates.max(axis=1, initial=0.5 if gate == "sigmoid" else 0.0)
         gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
+    kept = zip(outputs["top_words"][row].tolist(), np.exp(outputs["top_log_probabilities"][row]).tolist(), strict=True)
     return RawAnswer(
         ids=tuple(int(i) for i in outputs["words"][row]),
         probability=float(np.exp(outputs["log_probability"][row])),
         gates=gates,
+        others=tuple((tuple(ids), probability) for ids, probability in kept)[1:],
     )

@@ -62,6 +62,9 @@ def test_answers_are_those_of_the_model(client, served):
     assert len(answers) == len(ASKED)
     for answer, asked in zip(answers, ASKED, strict=True):
         assert_same(answer, served[0].ask(*asked))
+        expected = served[0].ask(*asked, beam_width=3).others
+        assert [text for text, _ in answer.others] == [text for text, _ in expected]
+        assert [p for _, p in answer.others] == pytest.approx([p for _, p in expected], rel=1e-3)
     assert_same(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
     assert client.ask_many([]) == []
 

@@ -108,6 +108,8 @@ def raw_answer(stop, gate):
     outputs = {
         "words": np.array([[4]]),
         "log_probability": np.array([-0.5]),
+        "top_words": np.array([[[4]]]),
+        "top_log_probabilities": np.array([[-0.5]]),
         "gates": GATES[None],
         "stop": np.float32([stop]),
     }

@@ -8,6 +8,6 @@ Answering: A Set of Prerequisite Toy Tasks", 2015, arXiv:1502.05698.
 """
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.datasets.babi.reader import CONFIGS, DEFAULT_CONFIG, TASKS, available_tasks, load, splits
+from dmn_keras.datasets.babi.reader import CONFIGS, DEFAULT_CONFIG, TASKS, TITLES, available_tasks, load, splits
 
-__all__ = ["CONFIGS", "DEFAULT_CONFIG", "TASKS", "available_tasks", "load", "parse", "splits"]
+__all__ = ["CONFIGS", "DEFAULT_CONFIG", "TASKS", "TITLES", "available_tasks", "load", "parse", "splits"]

@@ -12,7 +12,31 @@ from dmn_keras.errors import unknown_name
 
 CONFIGS = ("en", "en-10k", "en-valid", "en-valid-10k", "hn", "hn-10k", "shuffled", "shuffled-10k")
 DEFAULT_CONFIG = "en-10k"
-TASKS = tuple(str(number) for number in range(1, 21))
+TITLES = {
+    "1": "Single supporting fact",
+    "2": "Two supporting facts",
+    "3": "Three supporting facts",
+    "4": "Two argument relations",
+    "5": "Three argument relations",
+    "6": "Yes/no questions",
+    "7": "Counting",
+    "8": "Lists/sets",
+    "9": "Simple negation",
+    "10": "Indefinite knowledge",
+    "11": "Basic coreference",
+    "12": "Conjunction",
+    "13": "Compound coreference",
+    "14": "Time reasoning",
+    "15": "Basic deduction",
+    "16": "Basic induction",
+    "17": "Positional reasoning",
+    "18": "Size reasoning",
+    "19": "Path finding",
+    "20": "Agent's motivations",
+}
+"""The tasks' titles in the paper."""
+
+TASKS = tuple(TITLES)
 FOLDER_NAME = "tasks_1-20_v1-2"
 ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
 

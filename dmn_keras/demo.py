@@ -1,0 +1,249 @@
+"""A web page on this machine: type a story and a question, see the answer and what each pass attended to."""
+
+import contextlib
+import html
+import logging
+import socket
+import threading
+
+from dmn_keras.asking import answer_text
+from dmn_keras.datasets.babi import TITLES
+from dmn_keras.serving import SAMPLES
+from dmn_keras.text import split_sentences, tokenize
+
+NUM_ANSWERS = 3
+"""How many of the likeliest answers a local run is asked for; an exported model gives as many by default."""
+
+MOST_CHARACTERS = 20_000
+"""Characters of a story that are taken, about four times the longest of bAbI."""
+
+_INTRODUCTION = (
+    "# Dynamic Memory Network\n"
+    "Tell a story and ask about it, in short English sentences. The network goes over the story several times; the "
+    "table shows how far each pass attended to each fact."
+)
+_FONTS = ("system-ui", "sans-serif")  # the reader's own, none is fetched
+_CSS = """
+#answer { line-height: 1.4; overflow-wrap: anywhere; }
+#answer p { margin: 0.3em 0; }
+#answer .asked, #answer caption, #answer dt { opacity: 0.8; }
+#answer .answer { font-size: 1.6em; font-weight: 600; }
+#answer .error { border-left: 4px solid #c92a2a; padding: 0.6em 1em; font-size: 1.1em; }
+#answer .wide { overflow-x: auto; margin: 1em 0; }
+#answer table { border: 0; border-collapse: separate; border-spacing: 2px; width: auto; margin: 0; padding: 0; }
+#answer caption { text-align: left; padding-bottom: 0.4em; }
+#answer tr { background: none; }
+#answer th, #answer td { border: 0; padding: 0.35em 0.7em; font-weight: 400; }
+#answer th { text-align: left; min-width: 9em; }
+#answer thead th + th, #answer td { text-align: center; white-space: nowrap; min-width: 5em; }
+#answer td { font-variant-numeric: tabular-nums; }
+#answer td.deciding { font-weight: 700; }
+#answer dl { display: grid; grid-template-columns: max-content auto; gap: 0.25em 1em; margin: 0; }
+#answer dd { margin: 0; }
+"""
+
+
+def shown(ask, story, question):
+    """Ask, and write what the page shows: the answer and its attention, or why there is none.
+
+    Args:
+        ask: Function of a story and a question that returns an `Answer`: `Answerer.ask`, `Client.ask`.
+        story: Text.
+        question: Text.
+
+    Returns:
+        HTML, in which the texts of the story, the question and the answer are quoted.
+    """
+    for name, text in (("story", story), ("question", question)):
+        if not any(map(str.isalnum, text)):
+            return _error(f"The {name} is empty: type at least one word.")
+        if len(text) > MOST_CHARACTERS:
+            return _error(f"The {name} is too long: {len(text):,} characters. At most {MOST_CHARACTERS:,} are taken.")
+    try:
+        answer = ask(story, question)
+    except Exception as error:  # whatever it is, it is said, and the next question is answered
+        return _error(f"No answer came. {str(error) or type(error).__name__}")
+    parts = [
+        f'<p class="asked">{html.escape(question.strip())}</p>',
+        f'<p class="answer">{html.escape(answer_text(answer))}</p>',
+        *(f"<p>{html.escape(line)}</p>" for line in _remarks(answer, story)),
+        _attention(answer),
+        _evidence(answer),
+    ]
+    return f'<div role="status">{"".join(parts)}</div>'
+
+
+def _error(message):
+    return f'<div role="alert"><p class="error">{html.escape(message)}</p></div>'
+
+
+def _remarks(answer, story):
+    """Yield the lines below an answer: how likely it and the next ones are, and what was not read as it stands."""
+    yield f"Probability {answer.probability:.3f}"
+    others = [f"{text} {probability:.3f}" for text, probability in answer.others if text]
+    if others:
+        yield f"Next likeliest: {', '.join(others)}"
+    if answer.unknown_words:
+        yield f"The model does not know: {', '.join(answer.unknown_words)}"
+    num_sentences = sum(1 for sentence in split_sentences(story) if tokenize(sentence))
+    if len(answer.facts) < num_sentences:
+        yield f"Only the last {len(answer.facts)} of {num_sentences} sentences were read."
+
+
+def _attention(answer):
+    """Return the heat map as a table: a row a fact, a column a pass; what decided a pass is in bold."""
+    passes = "".join(f'<th scope="col">pass {i + 1}</th>' for i in range(len(answer.gates)))
+    rows = []
+    for i, fact in enumerate(answer.facts):
+        cells = "".join(
+            _cell(gates[i], i in deciding) for gates, deciding in zip(answer.gates, answer.evidence, strict=True)
+        )
+        rows.append(f'<tr><th scope="row">{html.escape(fact)}</th>{cells}</tr>')
+    return (
+        '<div class="wide"><table><caption>Attention: the gate of each fact in each pass, from 0 to 1</caption>'
+        f'<thead><tr><th scope="col">fact</th>{passes}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def _cell(gate, decides):
+    """Return a cell of the heat map, from pale blue at 0 to dark blue at 1."""
+    color = ", ".join(f"{pale + (dark - pale) * gate:.0f}" for pale, dark in ((239, 8), (244, 69), (252, 148)))
+    style = f"background: rgb({color}); color: {'white' if gate > 0.7 else 'black'}"
+    return f'<td style="{style}"{" class=deciding" if decides else ""}>{gate:.2f}</td>'
+
+
+def _evidence(answer):
+    rows = []
+    for i, facts in enumerate(answer.evidence):
+        named = "<br>".join(html.escape(answer.facts[fact]) for fact in facts) if facts else "nothing"
+        rows.append(f"<dt>pass {i + 1} read</dt><dd>{named}</dd>")
+    return f"<dl>{''.join(rows)}</dl>"
+
+
+def page(ask):
+    """Build the page.
+
+    Args:
+        ask: As in `shown`.
+
+    Returns:
+        The `gradio.Blocks`; what it looks like is given to `serving`.
+
+    Raises:
+        ImportError: If Gradio, the extra `demo`, is missing.
+    """
+    gradio = _gradio()
+    examples = {example.task: ("\n".join(example.story), example.question) for example in SAMPLES}
+    first = SAMPLES[0].task
+    with gradio.Blocks(analytics_enabled=False, title="Dynamic Memory Network") as blocks:
+        gradio.Markdown(_INTRODUCTION)
+        with gradio.Row():
+            with gradio.Column(scale=2, min_width=320):
+                example = gradio.Dropdown(
+                    [(f"{task}. {TITLES[task]}", task) for task in examples],
+                    value=first,
+                    label="Example, by bAbI task",
+                    elem_id="example",
+                )
+                story = gradio.Textbox(
+                    examples[first][0], label="Story", lines=9, max_lines=16, elem_id="story", autoscroll=False
+                )
+                question = gradio.Textbox(examples[first][1], label="Question", lines=1, elem_id="question")
+                button = gradio.Button("Ask", variant="primary", elem_id="ask")
+            with gradio.Column(scale=3, min_width=320):
+                answer = gradio.HTML(elem_id="answer", min_height=120)
+        gradio.on(
+            [button.click, question.submit],
+            lambda *asked: shown(ask, *asked),
+            inputs=[story, question],
+            outputs=answer,
+            concurrency_limit=1,
+            trigger_mode="multiple",  # a click just after an answer counts
+            api_visibility="private",
+        )
+        example.input(
+            lambda task: (*examples[task], ""),
+            inputs=example,
+            outputs=[story, question, answer],
+            api_visibility="private",
+        )
+    return blocks
+
+
+@contextlib.contextmanager
+def serving(ask, host="127.0.0.1", port=7860):
+    """Serve the page from a thread of its own, as long as the context lasts.
+
+    Args:
+        ask: As in `shown`.
+        host: Address to listen at; the default is reached from this machine alone.
+        port: Port to listen at, 0 for any that is free.
+
+    Yields:
+        The thread and the page's URL.
+
+    Raises:
+        ImportError: If Gradio, the extra `demo`, is missing.
+        OSError: If the host is unknown, or the port in use or forbidden.
+        ValueError: If the port is out of range.
+    """
+    gradio = _gradio()
+    import fastapi
+    import uvicorn
+
+    if not 0 <= port <= 65535:
+        raise ValueError(f"--port must be between 0 and 65535. Received: {port}")
+    try:
+        listening = socket.create_server((host, port))
+    except OSError as error:
+        raise OSError(f"--host {host} --port {port} cannot be listened at: {error}. Choose others.") from error
+    with listening:
+        port = listening.getsockname()[1]
+        app = gradio.mount_gradio_app(
+            fastapi.FastAPI(),
+            page(ask),
+            path="/",
+            server_name=host,
+            server_port=port,
+            footer_links=[],
+            show_error=False,
+            ssr_mode=False,
+            theme=gradio.themes.Default(primary_hue="blue", font=_FONTS, font_mono=("ui-monospace", "monospace")),
+            css=_CSS,
+        )
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield thread, f"http://{host}:{port}"
+        finally:
+            # A browser that still shows the page is cut off, which is no error to report.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            server.should_exit = True
+            thread.join(timeout=10)
+
+
+def serve(ask, host="127.0.0.1", port=7860):
+    """Serve the page until Ctrl-C.
+
+    Args:
+        ask: As in `shown`.
+        host: As in `serving`.
+        port: As in `serving`.
+
+    Raises:
+        ImportError: As `serving`.
+        OSError: As `serving`.
+        ValueError: As `serving`.
+    """
+    with serving(ask, host, port) as (thread, url), contextlib.suppress(KeyboardInterrupt):
+        print(f"The page is at {url} until Ctrl-C.", flush=True)
+        thread.join()
+
+
+def _gradio():
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError("The web page needs Gradio: pip install 'dmn_keras[demo]'.") from error
+    return gradio

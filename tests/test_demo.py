@@ -1,0 +1,331 @@
+"""The web page: what it shows, without a browser, and in Chromium from end to end."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.parse
+
+import keras
+import pytest
+
+from benchmarks import screenshot
+from benchmarks.screenshot import field, find, type_in, wait_for
+from dmn_keras import cli, demo
+from dmn_keras.asking import Answer, Answerer
+from dmn_keras.datasets.babi import TASKS, TITLES
+from dmn_keras.serving import SAMPLES, ServerError
+
+ROOT = pathlib.Path(__file__).parents[1]
+ANSWER = Answer(
+    "the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), (), others=(("home", 0.2), ("", 0.05))
+)
+STORY = "Mary park. John home."
+
+needs_browser = pytest.mark.skipif(
+    not all(map(shutil.which, screenshot.PROGRAMS)), reason="needs the programs chromium and chromedriver"
+)
+needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra demo")
+
+
+def shown(answer=ANSWER, story=STORY, question="Where is Mary?"):
+    return demo.shown(lambda *asked: answer, story, question)
+
+
+def texts(html):
+    """The texts between the tags."""
+    return [text for text in re.split(r"<[^>]*>", html) if text]
+
+
+# What is shown
+
+
+def test_an_answer_is_shown_with_its_attention_pass_by_pass():
+    html = shown()
+    assert texts(html) == [
+        *("Where is Mary?", "the park (probability 0.750)", "Probability 0.750", "Next likeliest: home 0.200"),
+        *("Attention: the gate of each fact in each pass, from 0 to 1", "fact", "pass 1", "pass 2"),
+        *("Mary park.", "0.90", "0.25", "John home.", "0.10", "0.75"),
+        *("pass 1 read", "Mary park.", "pass 2 read", "John home."),
+    ]
+    assert re.findall(r"class=deciding>([\d.]+)", html) == ["0.90", "0.75"]
+    assert 'role="status"' in html
+    dark, light = (re.search(rf'style="([^"]*)"[^>]*>{gate}', html)[1] for gate in ("0.90", "0.10"))
+    assert dark.endswith("color: white")
+    assert light.endswith("color: black")
+    assert dark.split(";")[0] != light.split(";")[0]
+
+
+def test_a_calibrated_answer_may_be_unknown():
+    assert "the park (confidence 0.900)" in texts(shown(dataclasses.replace(ANSWER, confidence=0.9)))
+    unsure = dataclasses.replace(ANSWER, confidence=0.2, known=False)
+    assert "I do not know (best guess: the park, confidence 0.200)" in texts(shown(unsure))
+
+
+def test_what_was_not_read_as_it_stands_is_said():
+    html = shown(dataclasses.replace(ANSWER, unknown_words=("zoe", "home")), f"Zoe left. ! {STORY}")
+    assert "The model does not know: zoe, home" in texts(html)
+    assert "Only the last 2 of 3 sentences were read." in texts(html)
+
+
+def test_a_pass_that_read_nothing_says_so():
+    assert texts(shown(dataclasses.replace(ANSWER, gates=((0.0, 0.0),))))[-2:] == ["pass 1 read", "nothing"]
+
+
+def test_texts_are_quoted():
+    evil = "<script>alert(1)</script>"
+    html = shown(dataclasses.replace(ANSWER, answer=evil, facts=(evil, evil), unknown_words=(evil,)), evil, evil)
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") > 4
+    assert "<script" not in demo.shown(raising(ValueError(evil)), STORY, "Who?")
+
+
+def raising(error):
+    def ask(story, question):
+        raise error
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("story", "question", "message"),
+    [
+        ("", "Who?", "The story is empty: type at least one word."),
+        (" .\n,;! ", "Who?", "The story is empty: type at least one word."),
+        (STORY, " ", "The question is empty: type at least one word."),
+        (STORY, "?!", "The question is empty: type at least one word."),
+        ("a" * 20_001, "Who?", "The story is too long: 20,001 characters. At most 20,000 are taken."),
+        (STORY, "a" * 20_001, "The question is too long: 20,001 characters. At most 20,000 are taken."),
+    ],
+)
+def test_what_cannot_be_asked_is_not(story, question, message):
+    html = demo.shown(raising(AssertionError("asked")), story, question)
+    assert texts(html) == [message]
+    assert 'role="alert"' in html
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("story must hold a word"), "No answer came. story must hold a word"),
+        (ServerError("UNREACHABLE", "nobody there"), "No answer came. nobody there"),
+        (MemoryError(), "No answer came. MemoryError"),
+    ],
+)
+def test_a_failure_is_a_message(error, message):
+    assert texts(demo.shown(raising(error), STORY, "Who?")) == [message]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same with each backend")
+def test_the_shipped_model_answers_an_example_of_each_task():
+    ask = functools.partial(Answerer().ask, beam_width=demo.NUM_ANSWERS)
+    assert [example.task for example in SAMPLES] == list(TASKS) == list(TITLES)
+    for example in SAMPLES[:3]:
+        answer = ask(" ".join(example.story), example.question)
+        assert len(answer.others) == demo.NUM_ANSWERS - 1
+        assert answer.probability >= answer.others[0][1] >= answer.others[1][1]
+        html = demo.shown(ask, "\n".join(example.story), example.question)
+        assert set(example.story) < set(texts(html))
+
+
+# The command
+
+
+def run(*arguments, capsys):
+    status = cli.main(["demo", *map(str, arguments)])
+    return status, capsys.readouterr().err
+
+
+def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    status, err = run("--server", "http://localhost:1", capsys=capsys)
+    assert status == 2
+    assert err == "dmn-keras demo: error: The web page needs Gradio: pip install 'dmn_keras[demo]'.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` wrote"),
+        (["run", "--server", "http://localhost:1"], "--server and a run exclude each other"),
+        (["--server", "localhost:1"], "url must start with http://"),
+        (["--server", "http://localhost:1", "--timeout", "0"], "timeout must be a positive number of seconds"),
+    ],
+)
+def test_mistakes_in_the_backend(arguments, message, capsys):
+    status, err = run(*arguments, capsys=capsys)
+    assert status == 2
+    assert message in err
+
+
+@pytest.fixture
+def gradio_is_there(monkeypatch):
+    """Make the command believe so: addresses are looked at before the page is built."""
+    monkeypatch.setattr(demo, "_gradio", lambda: None)
+    pytest.importorskip("uvicorn")
+
+
+@pytest.mark.usefixtures("gradio_is_there")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", 65536], "--port must be between 0 and 65535. Received: 65536"),
+        (["--port", -1], "--port must be between 0 and 65535. Received: -1"),
+        (["--host", "nowhere.invalid"], "--host nowhere.invalid --port 7860 cannot be listened at: "),
+    ],
+)
+def test_mistakes_in_the_address(arguments, message, capsys):
+    status, err = run("--server", "http://localhost:1", *arguments, capsys=capsys)
+    assert status == 2
+    assert message in err
+
+
+@pytest.mark.usefixtures("gradio_is_there")
+def test_a_port_in_use_is_named(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        status, err = run("--server", "http://localhost:1", "--port", port, capsys=capsys)
+    assert status == 2
+    assert f"--host 127.0.0.1 --port {port} cannot be listened at: " in err
+    assert "in use" in err
+    assert err.endswith("Choose others.\n")
+
+
+# In a browser
+
+
+@contextlib.contextmanager
+def page(*arguments):
+    """Run the command in a process of its own; yields the page's URL, and checks that Ctrl-C ends it quietly."""
+    command = [sys.executable, "-m", "dmn_keras", "demo", "--port", "0", *arguments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            assert line.startswith("The page is at http://127.0.0.1:"), process.stderr.read()
+            yield line.split()[4]
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+            assert (process.returncode, out) == (0, "")
+            assert "Traceback" not in err
+            assert "ERROR" not in err
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def driver():
+    pytest.importorskip("selenium")
+    with screenshot.browser() as made:
+        yield made
+
+
+def ask(driver, story=None, question=None):
+    for name, text in (("story", story), ("question", question)):
+        if text is not None:
+            type_in(driver, name, text)
+    find(driver, "#ask").click()
+
+
+def hosts(driver):
+    """The hosts that the browser has asked for something since the last call."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    return {urllib.parse.urlsplit(url).netloc for url in urls if not url.startswith(("data:", "blob:", "chrome"))}
+
+
+@needs_gradio
+@needs_browser
+def test_a_story_is_typed_and_asked_about(driver):
+    with page() as url:
+        hosts(driver)
+        driver.get(url)
+        names = [field(driver, name).accessible_name for name in ("example", "story", "question")]
+        assert names == ["Example, by bAbI task", "Story", "Question"]
+
+        ask(
+            driver,
+            "Mary got the milk.\nMary went to the kitchen.\nJohn took the ${1+1} {{apple}}.",
+            "Where is the milk?",
+        )
+        assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
+        assert "Next likeliest: " in find(driver, "#answer").text
+        rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
+        assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
+        cells = driver.find_elements("css selector", "#answer td")
+        assert len(cells) == 9
+        assert all(re.fullmatch(r"[01]\.\d\d", cell.text) for cell in cells)
+        assert len({cell.value_of_css_property("background-color") for cell in cells}) > 1
+        assert [e.text for e in driver.find_elements("css selector", "#answer dt")] == [
+            f"pass {i} read" for i in (1, 2, 3)
+        ]
+        assert "The model does not know: $" in find(driver, "#answer").text
+
+        ask(driver, "")
+        assert find(driver, "#answer [role=alert]").text == "The story is empty: type at least one word."
+        ask(driver, "Mary went to the garden.", "?")
+        find(driver, "#answer [role=alert]", "The question is empty: type at least one word.")
+
+        field(driver, "example").click()
+        find(driver, "[role=option]", "15. Basic deduction").click()
+        sample = SAMPLES[14]
+        wait_for(driver, "story", "\n".join(sample.story))
+        wait_for(driver, "question", sample.question)
+        field(driver, "question").send_keys("\n")
+        assert find(driver, "#answer .answer", "(").text.startswith(f"{sample.answer[0]} (confidence")
+        assert find(driver, "#answer .asked").text == sample.question
+
+        assert hosts(driver) == {urllib.parse.urlsplit(url).netloc}
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert driver.execute_script(wide) <= 0
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@needs_gradio
+@needs_browser
+def test_a_server_is_asked_and_may_be_down(driver, tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("served by TensorFlow alone")
+    pytest.importorskip("tensorflow_serving.apis")
+    from tests.serving.exported import exported
+    from tests.serving.server import ProblemError, serving
+
+    made, _ = exported(tmp_path, "one-word")
+    story, question = " ".join(SAMPLES[0].story), SAMPLES[0].question
+    command = ("--model", "one-word", "--timeout", "60", "--server")
+    with serving(tmp_path / "models") as (models, (_, server)), page(*command, server) as url:
+        driver.get(url)
+        models.faults.append(ProblemError("INVALID_ARGUMENT", 400, "not today"))
+        ask(driver, story, question)
+        assert "not today" in find(driver, "#answer [role=alert]").text
+        ask(driver)
+        expected = made.ask(story, question)
+        assert find(driver, "#answer .answer").text.startswith(f"{expected.answer} (probability 0.")
+        cells = [float(cell.text) for cell in driver.find_elements("css selector", "#answer td")]
+        assert cells == pytest.approx([gate for row in zip(*expected.gates, strict=True) for gate in row], abs=0.006)
+
+
+@needs_gradio
+@needs_browser
+def test_a_server_that_is_not_there_is_a_message(driver):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    with page("--server", f"http://localhost:{port}", "--timeout", "2") as url:
+        driver.get(url)
+        ask(driver)
+        message = find(driver, "#answer [role=alert]").text
+        assert message.startswith("No answer came. ")
+        assert "cannot be reached" in message
+        assert "Traceback" not in message
