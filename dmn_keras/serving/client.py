@@ -21,6 +21,9 @@ MOST_AT_ONCE = 64
 """Questions in one request: `max_batch_size` of `saved_models/batching.config`, above which TF Serving refuses."""
 
 
+_MOST_CONNECTIONS = 128
+
+
 class ServerError(RuntimeError):
     """The server refused a request, or could not be reached in time; the message has the server's own words.
 
@@ -220,6 +223,10 @@ class _Rest:
             raise ImportError(f"Asking a server over REST needs the library requests: {_EXTRA}.") from error
         self.requests = requests
         self.session = requests.Session()
+        # As many threads as share a client keep their connections, in place of the library's ten.
+        pool = requests.adapters.HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS)
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, pool)
         # With each request, not on the session, where the environment's own choice would come first.
         self.trust = {}
         if tls is not None:

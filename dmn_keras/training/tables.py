@@ -88,6 +88,7 @@ _JOINT = {
     "epochs": 100,
 }
 _SEEDS = (0, 1, 2)
+_ABLATION = {"num_buckets": 3, "patience": 5, "solved_epochs": 2, "epochs": 20}
 
 TABLES = {
     "babi-10k": Table(
@@ -120,11 +121,18 @@ TABLES = {
         "babi",
         "en-10k",
         (
-            Runs("linked", "1-20", _JOINT, (1,), joint=True),
             Runs(
-                "unanswerable",
+                "linked",
                 "1-20",
-                {**_JOINT, "batch_size": 32, "dropout": 0.0, "unanswerable": 0.1},
+                {
+                    **_JOINT,
+                    "batch_size": 32,
+                    "dropout": 0.0,
+                    "unanswerable": 0.1,
+                    "schedule": "cosine",
+                    "patience": 24,
+                    "epochs": 24,
+                },
                 _SEEDS,
                 joint=True,
             ),
@@ -152,6 +160,15 @@ TABLES = {
             ),
         ),
     ),
+    **{
+        f"ablation-{name}": Table(
+            f"bAbI en-10k, preset {name}, one model a task, answers only, at most 20 epochs",
+            "babi",
+            "en-10k",
+            (Runs(name, "6,9,14,17,18,10", {**PRESETS[name], **_ABLATION}),),
+        )
+        for name in ("dmn_2015", "dmn_2", "dmn_3", "dmn_plus")
+    },
     "babi-1k-supervised": Table(
         "bAbI en, 1,000 training questions a task, one model a task, gates supervised",
         "babi",

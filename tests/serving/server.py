@@ -163,6 +163,11 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _RestServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the usual 5, connections of many clients at once are dropped
+
+
 def _text(value):
     if isinstance(value, list):
         return [_text(item) for item in value]
@@ -182,8 +187,7 @@ def serving(folder, *, credentials=None):
         port = server.add_secure_port("localhost:0", credentials)
     server.start()
     handler = type("Handler", (RestHandler,), {"models": models})
-    rest = http.server.ThreadingHTTPServer(("localhost", 0), handler)
-    rest.daemon_threads = True
+    rest = _RestServer(("localhost", 0), handler)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     scheme = "grpc" if credentials is None else "grpcs"
     try:

@@ -1,0 +1,91 @@
+"""Everything a client does, from text to answer: against a real TF Serving where there is one.
+
+    DMN_KERAS_SERVER=grpc://localhost:8500,http://localhost:8501 pytest tests/serving/test_end_to_end.py
+
+It is expected to serve the model that comes with the package, as `babi-joint` (`saved_models/README.md`) or under the
+name in `DMN_KERAS_SERVER_MODEL`. Without an address the same tests ask the stand-in.
+"""
+
+import concurrent.futures
+import json
+import os
+
+import keras
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("served by TensorFlow alone", allow_module_level=True)
+pytest.importorskip("tensorflow_serving.apis")
+
+from dmn_keras import cli
+from dmn_keras.asking import Answerer
+from dmn_keras.serving import SAMPLES, Client, ServerError, export
+from tests.serving.server import serving
+
+ADDRESSES = os.environ.get("DMN_KERAS_SERVER", "").split(",")
+MODEL = os.environ.get("DMN_KERAS_SERVER_MODEL", "babi-joint")
+ASKED = [("\n".join(example.story), example.question) for example in SAMPLES]
+
+
+@pytest.fixture(scope="module")
+def answerer():
+    return Answerer()
+
+
+@pytest.fixture(scope="module")
+def addresses(answerer, tmp_path_factory):
+    """The server's addresses."""
+    if ADDRESSES != [""]:
+        yield ADDRESSES
+        return
+    folder = tmp_path_factory.mktemp("models")
+    export(answerer, folder / MODEL)
+    with serving(folder) as (_, addresses):
+        yield addresses
+
+
+@pytest.fixture(params=range(len(ADDRESSES) if ADDRESSES != [""] else 2))
+def client(request, addresses):
+    with Client(addresses[request.param], MODEL, timeout=60) as made:
+        yield made
+
+
+def test_a_version_is_available(client):
+    assert "AVAILABLE" in client.status().values()
+
+
+def test_answers_and_evidence_are_those_of_the_shipped_model(client, answerer):
+    for (story, question), answer in zip(ASKED, client.ask_many(ASKED), strict=True):
+        expected = answerer.ask(story, question, beam_width=3)
+        assert (answer.answer, answer.facts, answer.known) == (expected.answer, expected.facts, expected.known)
+        assert answer.probability == pytest.approx(expected.probability, abs=1e-3)
+        assert answer.confidence == pytest.approx(expected.confidence, abs=1e-3)
+        for one, other in zip(answer.gates, expected.gates, strict=True):
+            assert one == pytest.approx(other, abs=1e-3)
+
+
+def test_many_clients_at_once_get_their_own_answers(client, answerer):
+    expected = [answerer.ask(*asked, beam_width=3).answer for asked in ASKED]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda i: client.ask(*ASKED[i % len(ASKED)]).answer, range(200)))
+    assert answers == [expected[i % len(ASKED)] for i in range(200)]
+
+
+def test_a_long_story_is_answered_and_the_next_question_too(client):
+    story = "Mary went to the kitchen. " * 2_000 + "John went to the garden."
+    assert client.ask(story, "Where is John?").answer == "garden"
+    assert client.ask(*ASKED[0]).answer
+
+
+def test_a_model_that_is_not_there(client, addresses):
+    with Client(addresses[0], "nobody", timeout=60) as other, pytest.raises(ServerError, match="nobody"):
+        other.ask(*ASKED[0])
+
+
+def test_the_command_line(addresses, answerer, tmp_path, capsys):
+    story, question = ASKED[0]
+    (tmp_path / "story.txt").write_text(story)
+    command = ["ask", "--server", addresses[0], "--model", MODEL, "--timeout", "60", "--json"]
+    assert cli.main([*command, "--story", str(tmp_path / "story.txt"), "--question", question]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["answer"] == answerer.ask(story, question, beam_width=3).answer
