@@ -45,19 +45,17 @@ def main(arguments=None):
     if options.table:
         print(tables(json.loads(options.table.read_text(encoding="utf-8"))))
         return
-    content = measure(options.run)
+    content = {"command": report.command("serving", arguments), **measure(options.run)}
     print(tables(content))
     if options.json:
-        from dmn_keras.training.run_folder import write_json
-
-        write_json(options.json, content)
+        report.write(options.json, content)
 
 
 def measure(run=None):
     """Export a run, and measure it in processes of one thread, with and without oneDNN by turns.
 
     Returns:
-        Dict of `"command"`, `"machine"`, `"speed"` (for each setting of oneDNN what `speed` returned, medians of the
+        Dict of `"machine"`, `"speed"` (for each setting of oneDNN what `speed` returned, medians of the
         rounds) and `"stories"` (ms and MiB by number of facts).
     """
     from dmn_keras.asking import Answerer
@@ -75,7 +73,6 @@ def measure(run=None):
         path = export(whole, pathlib.Path(folder, "whole"), warmup=False)
         told = [_in_a_process("without", "--story", path, count) for count in FACTS]
     return {
-        "command": "python -m benchmarks.serving" + (f" --run {pathlib.Path(run).name}" if run else ""),
         "machine": report.machine(),
         "speed": {
             name: {key: round(statistics.median(r[name][key] for r in rounds), 3) for key in rounds[0][name]}

@@ -48,12 +48,13 @@ def main(arguments=None):
     if options.table:
         content = json.loads(options.table.read_text(encoding="utf-8"))
     else:
-        content = measure(options.server, options.model, options.requests)
+        content = {
+            "command": report.command("serving_load", arguments),
+            **measure(options.server, options.model, options.requests),
+        }
     print(table(content))
     if options.json:
-        from dmn_keras.training.run_folder import write_json
-
-        write_json(options.json, content)
+        report.write(options.json, content)
     return int(any(row["lost"] or row["wrong"] for row in content["rows"]))
 
 
@@ -61,7 +62,7 @@ def measure(addresses, model, requests):
     """Ask every address; the questions come from all tasks, in turn.
 
     Returns:
-        Dict of `"command"`, `"machine"`, `"server"` and `"rows"`, one an address: `"protocol"`, `"requests"`, `"lost"`,
+        Dict of `"machine"`, `"server"` and `"rows"`, one an address: `"protocol"`, `"requests"`, `"lost"`,
         `"wrong"`, `"requests_a_second"`, `"median_ms"`, `"p99_ms"`, and, of the stand-in, `"memory_mib"`: what its
         process held after a tenth, half and all of the requests.
     """
@@ -77,7 +78,6 @@ def measure(addresses, model, requests):
             process, addresses = stack.enter_context(_stand_in(answerer, model))
         rows = [_ask(address, model, requests, asked, expected, process) for address in addresses]
     return {
-        "command": "python -m benchmarks.serving_load",
         "machine": report.machine(),
         "server": "the tests' stand-in" if process else "TF Serving",
         "rows": rows,

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import floor, import_time, invariance, report, ship, training_step
+from benchmarks import floor, import_time, invariance, precision, report, serving, serving_load, ship, training_step
 from dmn_keras.asking import Answerer
 from dmn_keras.training.answers import RawAnswer, answer_questions
 from dmn_keras.training.batches import StoryBatches
@@ -25,6 +25,7 @@ from dmn_keras.training.run_folder import RunFolder
 from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]
+BABI = ROOT.parent / "shared" / "data" / "babi"
 TINY = {"batch": 3, "facts": 4, "words": 5, "question_words": 2, "units": 6, "passes": 3, "vocabulary": 11}
 
 
@@ -243,3 +244,64 @@ def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
     assert card == ship.card(tmp_path / "shipped")
     [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]
     assert f"| all | {error:.1f} | 7 |" in card
+
+
+# Serving
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """The shipped model as a SavedModel, among the models of a server."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exported by TensorFlow alone")
+    from dmn_keras.serving import export
+
+    return export(Answerer(), tmp_path_factory.mktemp("models") / "babi-joint", warmup=False)
+
+
+def test_speed_of_an_exported_model(shipped, monkeypatch, tmp_path):
+    from dmn_keras.serving.text_ops import TextOps
+
+    monkeypatch.setattr(serving, "REQUESTS", 5)
+    monkeypatch.setattr(serving, "BATCHES", (1, 3))
+    text = serving._module_of(TextOps(Answerer().vocabulary), tmp_path / "text")
+    found = serving.speed(shipped, text)
+    assert found["median_ms"] <= found["p99_ms"]
+    assert 0 < found["text_share_3"] < 1
+    story = serving.long_story(shipped, 20)
+    assert story["facts"] == 20
+    assert story["ms"] > 0
+    content = {"speed": {"without": found, "with": found}, "stories": [story]}
+    assert "| 20 |" in serving.tables(content)
+
+
+def test_answers_of_a_server_under_load_are_counted(shipped):
+    pytest.importorskip("tensorflow_serving.apis")
+    from tests.serving.server import serving as standing_in
+
+    asked = [("Mary went to the kitchen.", "Where is Mary?"), ("John went to the garden.", "Where is John?")]
+    with standing_in(shipped.parents[1]) as (models, addresses):
+        for address in addresses:
+            row = serving_load._ask(address, "babi-joint", 12, asked, ["kitchen", "garden"], None)
+            assert (row["requests"], row["lost"], row["wrong"]) == (12, 0, 0)
+        mixed_up = serving_load._ask(addresses[1], "babi-joint", 12, asked, ["garden", "garden"], None)
+        assert mixed_up["wrong"] == 6
+        models.loaded.clear()
+        with pytest.raises(Exception, match="Servable not found"):
+            serving_load._ask(addresses[1], "babi-joint", 12, asked, ["kitchen", "garden"], None)
+    assert "| gRPC | 12 | 0 | 6 |" in serving_load.table({"rows": [mixed_up]})
+
+
+def test_smaller_weights_are_measured(monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exported by TensorFlow alone")
+    if not BABI.exists():
+        pytest.skip("the shipped model's data is not here")
+    monkeypatch.setattr(precision, "REPEATS", 1)
+    rows = {row["form"]: row for row in precision.measure(None, BABI, limit=2)}
+    assert rows["SavedModel, float32"]["changed"] == 0
+    assert rows["LiteRT, float32"]["changed"] == 0
+    assert rows["SavedModel, float16"]["weight_bytes"] < 0.6 * rows["SavedModel, float32"]["weight_bytes"]
+    assert rows["LiteRT, 8-bit integers"]["bytes"] < 0.5 * rows["LiteRT, float32"]["bytes"]
+    assert all(0 <= row["error"] <= 100 for row in rows.values())
+    assert precision.table({"rows": list(rows.values())}).count("\n") == len(rows) + 1
