@@ -38,6 +38,9 @@ def ship(run, folder):
 
     RunFolder(run).load()  # complains about whatever is missing or damaged
     model = keras.models.load_model(run / "model.keras", compile=False)
+    for name in FILES:
+        if not (run / name).exists():
+            raise FileNotFoundError(f"{run / name} is missing: finish the run (train --resume) and calibrate it.")
     contents = {name: (run / name).read_text(encoding="utf-8") for name in FILES}
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():

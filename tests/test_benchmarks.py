@@ -212,9 +212,16 @@ def test_command_is_one_that_can_be_typed():
 
 def test_readme_shows_the_tables_of_the_measured_files():
     readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    measured = ROOT / "benchmarks" / "results_speed"
     for name, table in (("training_step", training_step.table), ("import_time", import_time.table)):
-        files = sorted((ROOT / "benchmarks" / "results_speed").glob(f"{name}_*.json"))
+        files = sorted(measured.glob(f"{name}_*.json"))
         assert table([json.loads(file.read_text(encoding="utf-8")) for file in files]) in readme
+    for name, table in (
+        ("serving", serving.tables),
+        ("serving_load", serving_load.table),
+        ("precision", precision.table),
+    ):
+        assert table(json.loads((measured / f"{name}.json").read_text(encoding="utf-8"))) in readme
 
 
 if __name__ == "__main__":
@@ -242,6 +249,9 @@ def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
     assert not hasattr(keras.models.load_model(tmp_path / "shipped" / "model.keras"), "optimizer")
     card = (tmp_path / "shipped" / "README.md").read_text()
     assert card == ship.card(tmp_path / "shipped")
+    run.calibration.unlink()
+    with pytest.raises(FileNotFoundError, match=r"calibration\.json is missing: .*calibrate it"):
+        ship.ship(run.path, tmp_path / "other")
     [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]
     assert f"| all | {error:.1f} | 7 |" in card
 
