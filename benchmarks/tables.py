@@ -103,7 +103,7 @@ def seeds():
         if len(means) > 1:
             chosen = statistics.fmean(row["error"] for row in tasks)
             errors = [chosen, statistics.median(means), min(means), max(means)]
-            rows.append([f"{name}, mean of the tasks", len(means), *_decimals(errors)])
+            rows.append([f"{name}, mean of the tasks", len(means), *(f"{error:.2f}" for error in errors)])
     return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 
