@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import os
 import pathlib
 import sys
 
@@ -35,6 +36,8 @@ def main(arguments=None):
     Returns:
         Exit status: 0, 1 where training diverged, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
     """
+    # What TensorFlow logs on its way is no message for people; set the variable to 0 to see it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A terminal that cannot show a word of the data is no reason to fail.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -119,14 +122,16 @@ def _parser():
     export.add_argument("folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the shipped model)")
     export.add_argument("--output", required=True, metavar="DIR", help="the model's folder, e.g. saved_models/NAME")
     export.add_argument("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
-    export.add_argument("--top", type=int, default=3, metavar="K", help="how many of the likeliest answers it gives")
+    export.add_argument("--top", type=int, metavar="K", help="how many of the likeliest answers it gives (default: 3)")
     export.add_argument("--data-dir", metavar="DIR", help="compare answers on test questions from there")
-    export.add_argument("--dtype", default="float32", help="what weights are kept as: float32, float16 or bfloat16")
+    export.add_argument("--dtype", help="what weights are kept as: float32 (default), float16 or bfloat16")
     export.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
     export.add_argument("--litert", action="store_true", help="write a small LiteRT file, which takes ids, instead")
-    export.add_argument("--facts", type=int, default=32, metavar="N", help="with --litert: facts a story is padded to")
     export.add_argument(
-        "--words", type=int, default=16, metavar="N", help="with --litert: words a sentence is padded to"
+        "--num-facts", type=int, metavar="N", help="with --litert: facts a story is padded to (default: 32)"
+    )
+    export.add_argument(
+        "--num-words", type=int, metavar="N", help="with --litert: words a sentence is padded to (default: 16)"
     )
     export.add_argument("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
     export.set_defaults(run=_export)
@@ -138,9 +143,9 @@ def _add_run_or_server(parser):
         "folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the model of all 20 bAbI tasks)"
     )
     parser.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
-    parser.add_argument("--model", default="babi-joint", help="name of the model on the server")
+    parser.add_argument("--model", help="name of the model on the server (default: babi-joint)")
     parser.add_argument("--label", help="label of the model's version on the server, e.g. canary")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds to wait for the server (default: 10)")
     for name, what in (("authority", "certificates to trust"), ("certificate", "own certificate"), ("key", "its key")):
         parser.add_argument(f"--{name}", metavar="FILE", help=f"{what} for https and grpcs, PEM")
 
@@ -356,6 +361,7 @@ def _ask(options):
     if options.server is not None:
         answer = _ask_server(options, story)
     else:
+        _refuse(options, _OF_SERVER, "they are for --server")
         answer = Answerer(options.folder).ask(
             story, options.question, beam_width=options.beam_width, min_confidence=options.min_confidence
         )
@@ -387,7 +393,22 @@ def _client(options):
         raise ValueError(f"--server and a run exclude each other. Received: {options.server}, {options.folder}")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
-    return Client(options.server, options.model, label=options.label, timeout=options.timeout, tls=tls)
+    return Client(options.server, **_given(options, ("model", "label", "timeout")), tls=tls)
+
+
+_OF_SERVER = ("model", "label", "timeout", "authority", "certificate", "key")
+
+
+def _given(options, names):
+    """Return the arguments of these names that were given, by name."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _refuse(options, names, reason):
+    """Raise if one of the arguments was given, which would have no effect."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
+    if given:
+        raise ValueError(f"Leave out {', '.join(given)}: {reason}.")
 
 
 def _demo(options):
@@ -395,6 +416,7 @@ def _demo(options):
     from dmn_keras.demo import NUM_ANSWERS, serve
 
     if options.server is None:
+        _refuse(options, _OF_SERVER, "they are for --server")
         ask = functools.partial(Answerer(options.folder).ask, beam_width=NUM_ANSWERS)
     else:
         ask = _client(options).ask
@@ -406,22 +428,22 @@ def _export(options):
     from dmn_keras.asking import Answerer
     from dmn_keras.serving import export, export_litert
 
-    answerer = Answerer(options.folder)
-    shared = {"version": options.version, "questions": _test_questions(answerer.recipe, options.data_dir)}
+    of_saved_model, of_litert = ("top", "dtype", "no_warmup"), ("num_facts", "num_words", "no_quantize")
     if options.litert:
-        path, same = export_litert(
-            answerer,
-            options.output,
-            num_facts=options.facts,
-            num_words=options.words,
-            quantize=not options.no_quantize,
-            **shared,
-        )
+        _refuse(options, of_saved_model, "they are for a SavedModel, not for --litert")
+    else:
+        _refuse(options, of_litert, "they are for --litert")
+    answerer = Answerer(options.folder)
+    named = {
+        "version": options.version,
+        "questions": _test_questions(answerer.recipe, options.data_dir),
+        **_given(options, ("top", "dtype", "num_facts", "num_words")),
+    }
+    if options.litert:
+        path, same = export_litert(answerer, options.output, quantize=not options.no_quantize, **named)
         print(f"The LiteRT file is in {path}; it gave the model's answer to {same:.1%} of the questions.")
         return 0
-    path = export(
-        answerer, options.output, top=options.top, dtype=options.dtype, warmup=not options.no_warmup, **shared
-    )
+    path = export(answerer, options.output, warmup=not options.no_warmup, **named)
     print(f"The SavedModel is in {path}; a process of its own gave the model's answers with it.")
     return 0
 

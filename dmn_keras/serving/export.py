@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from dmn_keras.asking import Answerer
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.models import answering_model
 from dmn_keras.serving.samples import SAMPLES
-from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, pad_ids, pad_sentences
+from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, pad_ids, pad_sentences, tokenize
 
 WARMUP = "tf_serving_warmup_requests"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -78,12 +79,12 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
 
 
 def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quantize=True, questions=None):
-    """Write a trained run as a LiteRT (TensorFlow Lite) file with its vocabulary, into `FOLDER/VERSION`.
+    """Write a trained run as a LiteRT (TensorFlow Lite) file with its vocabulary, into `FOLDER/litert-VERSION`.
 
     `model.tflite` takes the ids of one question, int32 `story` `(1, num_facts, num_words)` and `question`
     `(1, num_words)`, each sentence ending with the end word's id and padded with 0, and gives `words`, the ids of the
     answer `(1, words)`, `log_probability` `(1,)` and `gates` `(1, passes, num_facts)`. `vocabulary.txt` has the word of
-    each id on its line, from id 0.
+    each id on its line, from id 0. A server that polls the folder for versions passes it over.
 
     The version appears whole or not at all, after its answers were compared with the Keras model's.
 
@@ -91,7 +92,7 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
         run: Folder that `train` wrote, or an `Answerer`.
         folder: The model's folder.
         version: Positive integer; the next free one by default.
-        num_facts: How many facts a story is padded to. A shorter one costs as much.
+        num_facts: How many facts a story is padded to, at most as many as the model reads. A shorter one costs as much.
         num_words: How many words, with the end word, a sentence is padded to.
         quantize: Whether the weights are stored as 8-bit integers; the file then has less than half the size.
         questions: As for `export`; those that are longer are left out.
@@ -105,15 +106,18 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
             words.
     """
     _check_backend()
-    shape = positive_integer("num_facts", num_facts), positive_integer("num_words", num_words)
+    positive_integer("num_facts", num_facts)
+    positive_integer("num_words", num_words)
     questions = _questions(questions)
     answerer = _answerer(run, "float32")
     if answerer.recipe.config.fact_level == "word":
         raise ValueError("A LiteRT file is for facts that are sentences. Received a run with fact_level='word'.")
+    num_facts = min(num_facts, answerer.recipe.config.max_facts or num_facts)
+    shape = num_facts, num_words
     questions = [e for e in questions if _fits(_ids(answerer, [e]), shape)]
     if not questions:
         raise ValueError(f"No question fits into num_facts={num_facts} and num_words={num_words}.")
-    with _new_version(folder, version) as (target, written):
+    with _new_version(folder, version, "litert-") as (target, written):
         written.mkdir()
         file = written / "model.tflite"
         file.write_bytes(_converted(answerer.model, shape, quantize))
@@ -127,10 +131,10 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
 
 
 @contextlib.contextmanager
-def _new_version(folder, version):
+def _new_version(folder, version, prefix=""):
     """Yield the path of a version, and one to write it to, which becomes the version where nothing is raised."""
     folder = pathlib.Path(folder)
-    target = folder / str(_version(folder, version))
+    target = folder / f"{prefix}{_version(folder, version, prefix)}"
     folder.mkdir(parents=True, exist_ok=True)
     # A server takes numbers for versions: this folder is none.
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
@@ -145,6 +149,9 @@ def _questions(questions):
     questions = list(SAMPLES if questions is None else questions)
     if not questions:
         raise ValueError("questions must hold at least one question to compare the answers on. Received none.")
+    for example in questions:
+        if not tokenize(example.question) or not any(map(tokenize, example.story)):
+            raise ValueError(f"questions must hold a word each, and one in their story. Received: {example}")
     return questions
 
 
@@ -180,15 +187,16 @@ def versions(folder):
     return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
-def _version(folder, version):
+def _version(folder, version, prefix):
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; expected a folder for the model's versions.")
-    there = versions(folder)
     if version is None:
-        return max(there, default=0) + 1
+        # One that was moved aside, as `2.bad`, keeps its number.
+        names = (re.match(rf"{prefix}(\d+)", path.name) for path in folder.glob("*"))
+        return max((int(name[1]) for name in names if name), default=0) + 1
     positive_integer("version", version)
-    if version in there:
-        raise FileExistsError(_exists(folder / str(version)))
+    if (folder / f"{prefix}{version}").exists():
+        raise FileExistsError(_exists(folder / f"{prefix}{version}"))
     return version
 
 
@@ -270,7 +278,7 @@ def _verify(answerer, top, path, questions):
     if result.returncode:
         raise RuntimeError(f"The written SavedModel cannot be read again: {result.stderr[-2000:]}")
     found = json.loads(result.stdout.splitlines()[-1])
-    logits = answerer.model(ids, training=False)["answer"]
+    told = answerer.model(ids, training=False)
     for i, example in enumerate(questions):
         expected = answerer.ask(example.story, example.question, beam_width=top)
         outputs, of_record, of_tokens = (
@@ -278,8 +286,9 @@ def _verify(answerer, top, path, questions):
             for signature in ("serving_default", "record", "tokens")
         )
         differs = [*_differences(outputs, expected), *_differences(of_record, expected)]
-        if not np.allclose(of_tokens["logits"], logits[i], atol=1e-3):
-            differs.append("logits")
+        for name, expected_ids in (("logits", told["answer"]), ("gates", told["gates"])):
+            if not np.allclose(of_tokens[name], expected_ids[i], atol=1e-3):
+                differs.append(f"{name} of tokens")
         if differs:
             raise RuntimeError(
                 f"The written SavedModel answers {example.question!r} otherwise than the model, in {differs[0]}: "
@@ -291,16 +300,19 @@ def _verify(answerer, top, path, questions):
 def _differences(outputs, expected):
     """Name the outputs for one question that are not what the `Answer` says."""
     facts = [fact for fact in outputs["facts"] if fact]
-    gates = np.asarray(outputs["gates"])[: len(expected.gates), : len(facts)]
+    gates = np.zeros_like(outputs["gates"])
+    gates[: len(expected.gates), : len(expected.facts)] = expected.gates
+    others = [probability for _, probability in expected.others]
     same = {
         "answer": outputs["answer"] == expected.answer == outputs["top_answers"][0],
         "facts": facts == list(expected.facts),
         "probability": np.allclose(
             [outputs["probability"], outputs["top_probabilities"][0]], expected.probability, atol=1e-3
         ),
-        "top_probabilities": bool((np.diff(outputs["top_probabilities"]) <= 0).all()),
-        "gates": gates.shape == np.shape(expected.gates) and np.allclose(gates, expected.gates, atol=1e-3),
+        "top_probabilities": np.allclose(outputs["top_probabilities"][1:], others, atol=1e-3),
+        "gates": np.allclose(outputs["gates"], gates, atol=1e-3),
         "confidence": expected.confidence is None or np.isclose(outputs["confidence"], expected.confidence, atol=1e-3),
+        "known": expected.confidence is None or outputs["known"] == expected.known,
     }
     return [name for name, right in same.items() if not right]
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from dmn_keras.models import answering_model
 from dmn_keras.serving.recurrence import lean_recurrence
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.text import END_ID, PAD_ID, UNSAID_IDS
+from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNSAID_IDS
 
 
 class ServedModel(tf.Module):
@@ -25,13 +25,13 @@ class ServedModel(tf.Module):
 
     def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None, dtype="float32"):
         super().__init__(name="served")
-        self._text = TextOps(vocabulary, max_facts)
         # Not as attributes: only their weights belong into the file, not the Keras objects.
         answerer = answering_model(model, beam_width=top, unsaid=UNSAID_IDS)
         variables = [variable for variable in model.variables if "float" in variable.dtype]
         self._weights = [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
         self._calibration = calibration
         self._word_facts = len(model.input["story"].shape) == 2
+        self._text = TextOps(vocabulary, max_facts, None if self._word_facts else MAX_WORDS)
         gate = model.get_layer("episodic_memory").gate
         self._least_stop = 0.5 if gate == "sigmoid" else 0.0
         with lean_recurrence(answerer):
@@ -54,6 +54,7 @@ class ServedModel(tf.Module):
 
     def _make_endpoints(self, model, answerer):
         """Return the signatures by name, concrete functions."""
+        num_words = self._text.num_words
         text, ids = (lambda name: tf.TensorSpec([None], tf.string, name)), tf.int32
 
         @functools.partial(tf.function, input_signature=[text("story"), text("question")])
@@ -69,6 +70,13 @@ class ServedModel(tf.Module):
 
         def tokens(story, question):
             checks = _same_batch(story, question)
+            for name, given in (("story", story), ("question", question)):
+                message = f"{name} must hold ids from 0 to {num_words - 1}, at least one place"
+                checks += [
+                    tf.debugging.assert_non_negative(given, message),
+                    tf.debugging.assert_less(given, num_words, message),
+                    tf.debugging.assert_positive(tf.reduce_prod(tf.shape(given)[1:]), message),
+                ]
             with tf.control_dependencies(checks):
                 outputs = model(story, question)
             return {"logits": outputs["answer"], "gates": outputs["gates"]}

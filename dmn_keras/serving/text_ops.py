@@ -12,7 +12,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from dmn_keras.text import END_ID, UNKNOWN_ID, Vocabulary, lower
+from dmn_keras.text import END_ID, MAX_WORDS, UNKNOWN_ID, Vocabulary, lower
 
 _OTHER, _WORD, _SPACE = 0, 1, 2
 _NEWLINE = ord("\n")
@@ -74,17 +74,24 @@ class TextOps(tf.Module):
     Args:
         vocabulary: The `Vocabulary`.
         max_facts: Only the last sentences of a longer story are read; `None` for all.
+        max_words: Only the first words of a longer sentence are read; `None` for all.
     """
 
-    def __init__(self, vocabulary: Vocabulary, max_facts=None):
+    def __init__(self, vocabulary: Vocabulary, max_facts=None, max_words=MAX_WORDS):
         super().__init__(name="text")
         self._max_facts = max_facts
+        self._max_words = max_words
         # Variables, which a file holds once, not constants, which each signature would hold.
         self._characters = Characters(*(tf.Variable(values, trainable=False) for values in characters()))
         words = tf.constant(vocabulary.words[3:], dtype=tf.string)
         ids = tf.range(3, len(vocabulary), dtype=tf.int32)
         self._ids = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(words, ids), UNKNOWN_ID)
         self._words = tf.constant(vocabulary.words, dtype=tf.string)
+
+    @property
+    def num_words(self):
+        """How many words there are, the special ones included."""
+        return self._words.shape[0]
 
     def words(self, ids):
         """Return the words of ids, strings of the same shape."""
@@ -136,6 +143,8 @@ class TextOps(tf.Module):
             tf.where(tf.gather(closing, token_at), -1, order), of_sentence, tf.size(sentence_at)
         )
         length = tf.maximum(last_word - first_token + 1, 0)
+        if self._max_words is not None:
+            length = tf.minimum(length, self._max_words)
         position = order - tf.gather(first_token, of_sentence)
         is_word = position < tf.gather(length, of_sentence)
 

@@ -7,6 +7,12 @@ import numpy as np
 from dmn_keras.text.tokenizer import tokenize
 from dmn_keras.text.vocabulary import END_ID
 
+MAX_WORDS = 256
+"""Words of a sentence, or question, that are read; the rest is left out.
+
+A padded batch is as wide as its longest sentence: one that goes on for pages would take the memory of its neighbours.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class EncodedExample:
@@ -33,7 +39,8 @@ class Encoder:
         max_facts: Keep only the last `max_facts` sentences of a longer story; supporting facts that are cut off are
             dropped. `None` keeps all.
         fact_level: `"sentence"`, or `"word"` to join the story into one sentence whose words are the facts;
-            supporting facts, which name sentences, are dropped then.
+            supporting facts, which name sentences, are dropped then. Words that are facts are all read, of a sentence
+            that is a fact the first `MAX_WORDS`.
     """
 
     def __init__(self, vocabulary, *, max_facts=None, fact_level="sentence"):
@@ -56,7 +63,8 @@ class Encoder:
     def _sentence(self, text):
         # bAbI says the same few thousand sentences a million times.
         if text not in self._sentences:
-            self._sentences[text] = (*self.vocabulary.ids(tokenize(text)), END_ID)
+            ids = self.vocabulary.ids(tokenize(text))
+            self._sentences[text] = (*ids[: None if self.fact_level == "word" else MAX_WORDS], END_ID)
         return self._sentences[text]
 
 

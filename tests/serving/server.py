@@ -56,6 +56,8 @@ class Models:
             if self.faults:
                 raise self.faults.pop(0)
         numbers = self.versions(model)
+        if label and label not in LABELS:
+            raise ProblemError("INVALID_ARGUMENT", 400, f"Unrecognized servable version label: {label}")
         number = version or LABELS.get(label, max)(numbers)
         if number not in numbers:
             raise ProblemError("NOT_FOUND", 404, f"Servable not found for request: Specific({model}, {number})")

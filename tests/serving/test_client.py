@@ -125,6 +125,8 @@ def test_versions_and_labels(url, served):
             assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
     with Client(url, "one-word") as client:
         assert client.status() == {1: "AVAILABLE", 2: "AVAILABLE"}
+    with Client(url, "one-word", label="none") as client, pytest.raises(ServerError, match="version label: none"):
+        client.ask(*ASKED[0])
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,8 @@ def test_the_command_line_asks_a_server(url, served, tmp_path, capsys):
     assert capsys.readouterr().out.startswith(expected.answer)
     assert cli.main([*command, "--server", url, "--model", "one-word", "--authority", "cert.pem"]) == 2
     assert "tls needs https or grpcs" in capsys.readouterr().err
+    assert cli.main([*command, "--label", "canary", "--timeout", "3"]) == 2
+    assert "Leave out --label, --timeout: they are for --server" in capsys.readouterr().err
 
 
 def certificate(folder):

@@ -17,6 +17,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from dmn_keras.asking import Answerer
+from dmn_keras.datasets import Example
 from dmn_keras.serving import SAMPLES, export, versions
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.calibration import Calibration
@@ -165,6 +166,28 @@ def test_unequal_batches_are_refused(name, saved):
         saved[name](**inputs)
 
 
+@pytest.mark.parametrize(
+    ("story", "question", "name"),
+    [
+        ([[[3, -1]]], [[3, 2]], "story"),
+        ([[[3, 2]]], [[10_000, 2]], "question"),
+        ([[[]]], [[3, 2]], "story"),
+        ([[[3, 2]]], [[]], "question"),
+    ],
+)
+def test_ids_that_are_no_words_are_refused(story, question, name, saved):
+    inputs = {"story": tf.constant(story, tf.int32), "question": tf.constant(question, tf.int32)}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} must hold ids from 0 to"):
+        saved["tokens"](**inputs)
+
+
+def test_a_sentence_without_end_takes_no_more_memory_than_a_long_one(saved, plain):
+    endless, usual = "Mary went. " * 100 + "Mary " * 200_000, "John went to the kitchen."
+    outputs = serve(saved, [(endless, "Where is Mary?"), (usual, "Where is John?")])
+    assert outputs["answer"][1].decode() == plain.ask(usual, "Where is John?").answer
+    assert outputs["answer"][0].decode() == plain.ask(endless, "Where is Mary?").answer
+
+
 def test_confidence_is_that_of_the_calibration(plain, tmp_path):
     calibrated = answerer(tmp_path / "run", "one-word")
     calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
@@ -180,13 +203,13 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
     folder = tmp_path / "model"
     assert versions(folder) == []
     (folder / "notes").mkdir(parents=True)
-    (folder / "7").mkdir()
+    (folder / "7.bad").mkdir()
     assert export(plain, folder, warmup=False) == folder / "8"
     assert export(plain, folder, version=3, warmup=False) == folder / "3"
-    assert versions(folder) == [3, 7, 8]
+    assert versions(folder) == [3, 8]
     with pytest.raises(FileExistsError, match="8 is there already; a version is never replaced"):
         export(plain, folder, version=8)
-    assert sorted(path.name for path in folder.iterdir()) == ["3", "7", "8", "notes"]
+    assert sorted(path.name for path in folder.iterdir()) == ["3", "7.bad", "8", "notes"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +219,7 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
         ({"top": 0}, "top must be a positive integer. Received: top=0"),
         ({"dtype": "float15"}, "dtype must be .*float16"),
         ({"questions": []}, "questions must hold at least one question"),
+        ({"questions": [Example((), "Where?")]}, "questions must hold a word each"),
     ],
 )
 def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):
@@ -215,7 +239,7 @@ def test_a_model_that_answers_otherwise_is_not_exported(plain, tmp_path, monkeyp
     assert list((tmp_path / "model").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["probability", "facts", "gates", "confidence"])
+@pytest.mark.parametrize("name", ["probability", "facts", "gates", "confidence", "known", "others"])
 def test_every_part_of_an_answer_is_compared(name, plain, tmp_path, monkeypatch):
     calibrated = answerer(tmp_path / "run", "one-word")
     calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
@@ -223,11 +247,17 @@ def test_every_part_of_an_answer_is_compared(name, plain, tmp_path, monkeypatch)
 
     def wrong(*asked, **options):
         answer = true(*asked, **options)
-        changed = {"probability": 0.0, "facts": answer.facts[1:], "confidence": 2.0}
+        changed = {
+            "probability": 0.0,
+            "facts": (*answer.facts[1:], "Nobody."),
+            "confidence": 2.0,
+            "known": not answer.known,
+            "others": tuple((text, 2.0) for text, _ in answer.others),
+        }
         return dataclasses.replace(answer, **{name: changed.get(name, tuple((0.0,) * len(g) for g in answer.gates))})
 
     monkeypatch.setattr(calibrated, "ask", wrong)
-    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name}"):
+    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name.replace('others', 'top_prob')}"):
         export(calibrated, tmp_path / "model", warmup=False)
 
 

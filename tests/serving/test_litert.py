@@ -1,5 +1,6 @@
 """The LiteRT file answers as the Keras model does."""
 
+import dataclasses
 import warnings
 
 import keras
@@ -37,11 +38,12 @@ def run(path, made, example, num_facts=32, num_words=16):
 def test_answers_and_gates_are_those_of_the_keras_model(name, tmp_path):
     made = answerer(tmp_path / "run", name)
     path, same = export_litert(made, tmp_path / "model", quantize=False)
-    assert path == tmp_path / "model/1"
+    assert path == tmp_path / "model/litert-1"
+    assert versions(tmp_path / "model") == [], "a server would take it for a SavedModel"
     assert same == 1
     words = (path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
     for example in SAMPLES[:5]:
-        outputs = run(path, made, example)
+        outputs = run(path, made, example, made.recipe.config.max_facts or 32)
         expected = made.ask(example.story, example.question)
         said = [words[i] for i in outputs["words"][0] if i > 2]
         assert " ".join(said) == expected.answer
@@ -84,7 +86,7 @@ def test_a_size_of_its_own(plain, tmp_path):
 def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):
     with pytest.raises(ValueError, match=message):
         export_litert(plain, tmp_path / "model", **arguments)
-    assert versions(tmp_path / "model") == []
+    assert not (tmp_path / "model").exists() or list((tmp_path / "model").iterdir()) == []
 
 
 def test_facts_that_are_words_are_refused(tmp_path):
@@ -94,7 +96,7 @@ def test_facts_that_are_words_are_refused(tmp_path):
 
 def test_a_file_that_answers_otherwise_is_not_kept(plain, tmp_path, monkeypatch):
     true = plain.ask
-    monkeypatch.setattr(plain, "ask", lambda story, question: true(("Nobody.",), question))
+    monkeypatch.setattr(plain, "ask", lambda *asked: dataclasses.replace(true(*asked), answer="nonsense"))
     with pytest.raises(RuntimeError, match=r"the model's answers to .*% of the questions only. Nothing was exported"):
         export_litert(plain, tmp_path / "model", quantize=False)
     assert list((tmp_path / "model").iterdir()) == []
@@ -104,7 +106,17 @@ def test_the_command_line(plain, tmp_path, capsys):
     plain_run = tmp_path / "run"
     answerer(plain_run, "one-word")
     command = ["export", str(plain_run), "--output", str(tmp_path / "model"), "--litert"]
-    assert cli.main([*command, "--no-quantize", "--facts", "20"]) == 0
+    assert cli.main([*command, "--no-quantize", "--num-facts", "20"]) == 0
     assert "gave the model's answer to 100.0% of the questions" in capsys.readouterr().out
-    assert cli.main([*command, "--words", "0"]) == 2
+    assert cli.main([*command, "--num-words", "0"]) == 2
     assert "num_words must be a positive integer" in capsys.readouterr().err
+    assert cli.main([*command, "--dtype", "float16", "--no-warmup"]) == 2
+    assert "Leave out --dtype, --no-warmup: they are for a SavedModel" in capsys.readouterr().err
+    assert cli.main([*command[:-1], "--num-facts", "3"]) == 2
+    assert "Leave out --num-facts: they are for --litert" in capsys.readouterr().err
+
+
+def test_no_more_facts_than_the_model_reads(tmp_path):
+    made = answerer(tmp_path / "run", "learned-stop")  # reads three
+    path, _ = export_litert(made, tmp_path / "model", num_facts=20, quantize=False)
+    assert run(path, made, SAMPLES[0], 3)["gates"].shape == (1, 3, 3)
