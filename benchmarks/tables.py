@@ -88,6 +88,17 @@ def _decimals(errors):
     return [f"{error:.1f}" for error in errors]
 
 
+ABLATION = {"dmn_2015": "ODMN", "dmn_2": "DMN2", "dmn_3": "DMN3", "dmn_plus": "DMN+"}
+"""Presets of the models of Xiong et al. 2016, table 1, and their names there."""
+
+
+def ablation():
+    """Table of the test errors of the papers' models, each one step from the one before."""
+    results = {name: load(f"ablation-{name}")["tasks"] for name in ABLATION}
+    rows = [[task, *_decimals(result[task]["error"] for result in results.values())] for task in results["dmn_plus"]]
+    return report.markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
+
+
 def seeds():
     """Table of the test errors of several seeds, where a task was trained with several."""
     rows = []
@@ -129,7 +140,14 @@ def facts():
     return report.markdown(["what", "result", "time", "command"], rows)
 
 
-TABLES = {"calibration": calibration, "babi": babi, "joint": joint, "seeds": seeds, "facts": facts}
+TABLES = {
+    "calibration": calibration,
+    "babi": babi,
+    "joint": joint,
+    "ablation": ablation,
+    "seeds": seeds,
+    "facts": facts,
+}
 
 if __name__ == "__main__":
     sys.exit(main())
