@@ -182,7 +182,9 @@ def test_the_measured_files_hold_runs_of_their_tables(name):
     planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(TABLES[name]) for task in tasks}
     measured = {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]}
     assert measured <= planned
-    assert set(content["tasks"]) == set(task_names("babi"))
+    assert set(content["tasks"]) == {task for _, task in planned}
+    if not name.startswith("ablation"):
+        assert set(content["tasks"]) == set(task_names("babi"))
 
 
 def test_a_model_for_several_tasks_is_chosen_as_a_whole(tmp_path):
