@@ -10,7 +10,6 @@ import json
 import pathlib
 import statistics
 import tempfile
-import time
 import warnings
 
 import numpy as np
@@ -84,7 +83,7 @@ def measure(run, data_dir, limit=None):
                 one = _padded(answerer, serving.SAMPLES[:1], (32, 16))
             else:
                 one = [("\n".join(serving.SAMPLES[0].story), serving.SAMPLES[0].question)]
-            ms = _milliseconds(functools.partial(open_(path, answerer), one))
+            times = report.milliseconds(functools.partial(open_(path, answerer), one), REPEATS)
             files = [file for file in path.rglob("*") if file.is_file()]
             weights = [file for file in files if "variables" in file.parts or file.suffix == ".tflite"]
             sizes = [sum(file.stat().st_size for file in some) for some in (files, weights)]
@@ -96,7 +95,7 @@ def measure(run, data_dir, limit=None):
                 "weight_bytes": sizes[1],
                 "error": round(_error(answers, tasks), 3),
                 "changed": round(100 * float(np.mean(np.array(answers) != np.array(first))), 3),
-                "ms": round(ms, 3),
+                "ms": round(statistics.median(times), 3),
             }
         )
     return rows
@@ -150,17 +149,6 @@ def _litert(path, answerer):
         return [" ".join(answerer.vocabulary.answer(ids)) for ids in words]
 
     return answer
-
-
-def _milliseconds(call):
-    for _ in range(10):
-        call()
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
 
 
 def _error(answers, tasks):

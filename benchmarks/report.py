@@ -6,6 +6,7 @@ import pathlib
 import platform
 import shlex
 import sys
+import time
 
 
 def machine():
@@ -35,6 +36,18 @@ def write(path, content):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def milliseconds(call, count):
+    """Return the sorted times of `count` calls, after some to warm up."""
+    for _ in range(max(count // 20, 3)):
+        call()
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - start))
+    return sorted(times)
 
 
 def markdown(header, rows):

@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 from benchmarks import report
 
@@ -95,11 +94,11 @@ def speed(path, text):
         [("\n".join(e.story), e.question)[i] for e in SAMPLES for _ in range(26)][: max(BATCHES)] for i in (0, 1)
     )
     with _session(path) as serve, _session(text) as read:
-        one = _milliseconds(lambda: serve(stories[:1], questions[:1]), REQUESTS)
+        one = report.milliseconds(lambda: serve(stories[:1], questions[:1]), REQUESTS)
         found = {"median_ms": one[len(one) // 2], "p99_ms": one[int(0.99 * len(one))]}
         for size in BATCHES:
             batch = stories[:size], questions[:size]
-            times, of_text = (_milliseconds(lambda c=call, b=batch: c(*b), 20)[10] for call in (serve, read))
+            times, of_text = (report.milliseconds(lambda c=call, b=batch: c(*b), 20)[10] for call in (serve, read))
             found |= {f"questions_a_second_{size}": 1000 * size / times, f"text_share_{size}": of_text / times}
     return found
 
@@ -127,18 +126,6 @@ def _session(path):
         yield session.make_callable([tensor.name for tensor in signature.outputs.values()], inputs)
 
 
-def _milliseconds(call, count):
-    """Return the sorted times of calls, after some to warm up."""
-    for _ in range(max(count // 20, 3)):
-        call()
-    times = []
-    for _ in range(count):
-        start = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - start))
-    return sorted(times)
-
-
 def _in_a_process(onednn, option, *values):
     command = [sys.executable, "-m", "benchmarks.serving", option, *map(str, values)]
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": ONEDNN[onednn], "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -163,7 +150,7 @@ def long_story(path, facts):
         ask(3)
         pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
         before = _memory("VmRSS")
-        times = _milliseconds(lambda: ask(facts), 3)
+        times = report.milliseconds(lambda: ask(facts), 3)
         grown = _memory("VmHWM") - before
     return {"facts": facts, "ms": round(times[0], 2), "mib": round(grown / 1024, 1)}
 

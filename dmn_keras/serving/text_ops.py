@@ -168,22 +168,16 @@ class TextOps(tf.Module):
         at = tf.gather(of_sentence, word)
         word_place = tf.stack([tf.gather(row, at), tf.gather(number, at), tf.gather(position, word)], axis=1)
         end_place = tf.concat([fact_place, fact_length[:, None]], axis=1)
-        story = tf.scatter_nd(
-            tf.concat([word_place, end_place], axis=0),
-            tf.concat([tf.gather(ids, word), tf.fill(tf.shape(fact), END_ID)], axis=0),
-            [batch, tf.maximum(num_facts, 1), tf.maximum(_most(fact_length), 0) + 1],
-        )
+        shape = [batch, tf.maximum(num_facts, 1), tf.maximum(_most(fact_length), 0) + 1]
+        story = _placed(tf.gather(ids, word), word_place, end_place, shape)
 
         num_words = tf.math.unsorted_segment_sum(length, row, 2 * batch)[batch:]
         word = _where(is_word & tf.gather(~in_story, of_sentence))
         asked = tf.gather(row, tf.gather(of_sentence, word)) - batch
         word_place = tf.stack([asked, tf.gather(position, word)], axis=1)
         end_place = tf.stack([tf.range(batch), num_words], axis=1)
-        question = tf.scatter_nd(
-            tf.concat([word_place, end_place], axis=0),
-            tf.concat([tf.gather(ids, word), tf.fill([batch], END_ID)], axis=0),
-            [batch, tf.maximum(_most(num_words), 0) + 1],
-        )
+        shape = [batch, tf.maximum(_most(num_words), 0) + 1]
+        question = _placed(tf.gather(ids, word), word_place, end_place, shape)
 
         # As it was written, from its first visible character to its last.
         begins = tf.gather(place, sentence_at)
@@ -192,6 +186,12 @@ class TextOps(tf.Module):
         written = _encode(tf.gather(codes, characters.flat_values), characters.row_splits[:-1])
         facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
         return Read(story, question, facts)
+
+
+def _placed(ids, places, end_places, shape):
+    """Return a tensor of this shape with ids at their places and the end word at its own, 0 elsewhere."""
+    ends = tf.fill([tf.shape(end_places)[0]], END_ID)
+    return tf.scatter_nd(tf.concat([places, end_places], axis=0), tf.concat([ids, ends], axis=0), shape)
 
 
 def _is_one_of(codes, wanted):
