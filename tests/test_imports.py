@@ -34,7 +34,6 @@ MAY_IMPORT = {
 
 TENSORFLOW_IS_THE_POINT = {
     "dmn_keras/datasets/babi/babi_qa.py",
-    "dmn_keras/serving/recurrence.py",
     "dmn_keras/serving/served.py",
     "dmn_keras/serving/text_ops.py",
 }

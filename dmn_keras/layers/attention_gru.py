@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from dmn_keras.layers import recurrence
 from dmn_keras.layers.checks import one_of, positive_integer
 
 
@@ -76,40 +77,11 @@ class AttentionGRUCell(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
 
-    def project(self, facts):
-        """Compute `W c + b`, which does not depend on the state.
-
-        Args:
-            facts: `(..., dim)`.
-
-        Returns:
-            `(..., 3 * units)` for `mode="mix"`, `(..., 2 * units)` for `mode="update"`.
-        """
-        return ops.matmul(facts, self.kernel) + self.bias
-
-    def step(self, projected, gate, state):
-        """Make one step from a fact that `project` has seen.
-
-        Args:
-            projected: `(batch, 3 * units)` or `(batch, 2 * units)`, as `project` returns it.
-            gate: `(batch, 1)`.
-            state: `(batch, units)`.
-
-        Returns:
-            The new state, `(batch, units)`.
-        """
-        wc = ops.split(projected, projected.shape[-1] // self.units, axis=-1)
-        uh = ops.split(ops.matmul(state, self.recurrent_kernel), len(wc), axis=-1)
-        r = ops.sigmoid(wc[0] + uh[0])
-        new = ops.tanh(wc[1] + r * uh[1])
-        if self.mode == "mix":
-            u = ops.sigmoid(wc[2] + uh[2])
-            new = u * state + (1 - u) * new
-        return gate * new + (1 - gate) * state
-
     def call(self, inputs, states):
         state = states[0] if isinstance(states, (list, tuple)) else states
-        state = self.step(self.project(inputs[:, :-1]), inputs[:, -1:], state)
+        projected = ops.matmul(inputs[:, :-1], self.kernel) + self.bias
+        weights = (ops.convert_to_tensor(self.recurrent_kernel),)
+        state, _ = recurrence.ATTENTION_GRU.step(weights, state, (projected, inputs[:, -1:]))
         return state, [state]
 
     def get_config(self):
@@ -119,14 +91,6 @@ class AttentionGRUCell(keras.layers.Layer):
             "mode": self.mode,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
-
-
-class _ProjectedAttentionGRUCell(AttentionGRUCell):
-    """The same cell over facts that were projected before the loop: one product a step instead of two."""
-
-    def call(self, inputs, states):
-        state = self.step(inputs[:, :-1], inputs[:, -1:], states[0])
-        return state, [state]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -169,26 +133,33 @@ class AttentionGRU(keras.layers.Layer):
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self.cell = _ProjectedAttentionGRUCell(
+        self.cell = AttentionGRUCell(
             units, mode=mode, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="cell"
         )
-        self.rnn = keras.layers.RNN(self.cell, dtype=self.dtype_policy, name="rnn")
 
     def build(self, facts_shape, gates_shape=None):
         self.cell.build((facts_shape[0], facts_shape[-1] + 1))
-        self.rnn.build((facts_shape[0], facts_shape[1], self.cell.kernel.shape[-1] + 1))
 
-    def call(self, facts, gates):
-        return self.run(self.project(facts), gates)
+    def call(self, facts, gates, training=False):
+        if not training:
+            return self.run(self.project(facts), gates)
+        weights = (self.cell.kernel, self.cell.bias, self.cell.recurrent_kernel)
+        facts = ops.transpose(facts, (1, 0, 2))
+        return self._run(recurrence.with_input_product(recurrence.ATTENTION_GRU), weights, facts, gates, training)
 
     def project(self, facts):
-        """Project all facts at once, `(batch, facts, dim)` to what `run` takes."""
-        return self.cell.project(facts)
+        """Multiply all facts `(batch, facts, dim)` by the kernel, for `run`: `(facts, batch, 3 or 2 * units)`."""
+        return ops.matmul(ops.transpose(facts, (1, 0, 2)), self.cell.kernel) + self.cell.bias
 
-    def run(self, projected, gates):
+    def run(self, projected, gates, training=False):
         """Return the episode `(batch, units)` of facts that `project` has seen, under gates `(batch, facts)`."""
-        gates = ops.cast(gates, projected.dtype)[..., None]
-        return self.rnn(ops.concatenate([projected, gates], axis=-1))
+        return self._run(recurrence.ATTENTION_GRU, (self.cell.recurrent_kernel,), projected, gates, training)
+
+    def _run(self, cell, weights, inputs, gates, training):
+        weights = tuple(ops.convert_to_tensor(weight, dtype=inputs.dtype) for weight in weights)
+        gates = ops.transpose(ops.cast(gates, inputs.dtype))[..., None]
+        state = ops.zeros((ops.shape(inputs)[1], self.units), dtype=inputs.dtype)
+        return recurrence.run(cell, weights, (inputs, gates), state, every_state=False, training=training)
 
     def compute_mask(self, facts, previous_mask=None):
         return None

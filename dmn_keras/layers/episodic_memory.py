@@ -121,10 +121,11 @@ class EpisodicMemory(keras.layers.Layer):
                 shape=(self.units,), initializer="glorot_uniform", name="end_of_passes"
             )
 
-    def call(self, facts, question, facts_mask=None):
+    def call(self, facts, question, facts_mask=None, training=False):
         candidates, candidates_mask = self._with_end_of_passes(facts, facts_mask)
         fixed = [gate.precompute(candidates, question) for gate in self.attention_gates]
-        projected = [gru.project(facts) for gru in self.attention_grus]
+        # Passes that share their weights share the product of the facts too.
+        projected = self.attention_grus[0].project(facts) if self.attention_grus and self.tie_weights else None
         memory = question  # m^0 = q
         running = 1.0
         all_gates, all_stops = [], []
@@ -137,7 +138,7 @@ class EpisodicMemory(keras.layers.Layer):
                 running = running * (1 - self._chosen(stop, gates))
             else:
                 stop = ops.zeros_like(gates[:, 0])
-            episode = self._episode(facts, gates, projected, k)  # e^i
+            episode = self._episode(facts, gates, projected, k, training)  # e^i
             update = self.updates[k](memory, episode, question)  # m^i
             memory = self._step_unless_stopped(update, memory, running)
             all_gates.append(gates)
@@ -161,10 +162,12 @@ class EpisodicMemory(keras.layers.Layer):
         chosen = ops.cast(stop > largest, stop.dtype)
         return chosen + (stop - ops.stop_gradient(stop))
 
-    def _episode(self, facts, gates, projected, k):
+    def _episode(self, facts, gates, projected, k, training):
         if self.episode == "soft":
             return ops.sum(ops.cast(gates, facts.dtype)[..., None] * facts, axis=1)
-        return self.attention_grus[k].run(projected[k], gates)
+        if projected is None:
+            return self.attention_grus[k](facts, gates, training=training)
+        return self.attention_grus[k].run(projected, gates, training)
 
     def _step_unless_stopped(self, update, memory, running):
         if not self.learned_stop:

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.gru import GRU
 from dmn_keras.layers.sequences import known_shape, packing, take_rows, zero_where_padded
 
 
@@ -56,9 +57,8 @@ class FactEncoder(keras.layers.Layer):
         self.scope = one_of("scope", scope, ("story", "sentence"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self.gru = keras.layers.GRU(
+        self.gru = GRU(
             units,
-            return_sequences=True,
             kernel_regularizer=self.kernel_regularizer,
             recurrent_regularizer=self.kernel_regularizer,
             dtype=self.dtype_policy,

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.gru import GRU
 from dmn_keras.layers.sequences import packing, take_rows, zero_where_padded
 
 
@@ -47,9 +48,8 @@ class InputFusion(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.forward_gru, self.backward_gru = (
-            keras.layers.GRU(
+            GRU(
                 units,
-                return_sequences=True,
                 kernel_regularizer=self.kernel_regularizer,
                 recurrent_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,

@@ -342,8 +342,6 @@ def _converted(model, shape, quantize):
     import keras
     import tensorflow as tf
 
-    from dmn_keras.serving.recurrence import lean_recurrence
-
     network = answering_model(model, unsaid=UNSAID_IDS)
     weights = [(variable, variable.numpy()) for variable in model.variables if "float" in variable.dtype]
 
@@ -353,8 +351,7 @@ def _converted(model, shape, quantize):
         return {name: outputs[name] for name in ("words", "log_probability", "gates")}
 
     specs = tf.TensorSpec([1, *shape], tf.int32, "story"), tf.TensorSpec([1, shape[1]], tf.int32, "question")
-    with lean_recurrence(network):
-        traced = tf.function(answer, input_signature=specs).get_concrete_function()
+    traced = tf.function(answer, input_signature=specs).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], network)
     if quantize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

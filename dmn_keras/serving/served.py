@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 
 from dmn_keras.models import answering_model
-from dmn_keras.serving.recurrence import lean_recurrence
 from dmn_keras.serving.text_ops import TextOps
 from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNSAID_IDS
 
@@ -34,10 +33,7 @@ class ServedModel(tf.Module):
         self._text = TextOps(vocabulary, max_facts, None if self._word_facts else MAX_WORDS)
         gate = model.get_layer("episodic_memory").gate
         self._least_stop = 0.5 if gate == "sigmoid" else 0.0
-        with lean_recurrence(answerer):
-            self.endpoints = self._make_endpoints(
-                self._on_weights(model, variables), self._on_weights(answerer, variables)
-            )
+        self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
     def _on_weights(self, network, variables):
         """Return a function that runs a Keras model on the stored weights, in place of its `variables`."""

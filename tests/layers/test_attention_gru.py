@@ -65,7 +65,7 @@ def test_cell_stepped_gives_the_same(mode):
 def test_projecting_once_gives_the_same(mode):
     layer = make(mode)
     projected = layer.project(ops.convert_to_tensor(FACTS))
-    assert projected.shape == (B, F, U * (3 if mode == "mix" else 2))
+    assert tuple(projected.shape) == (F, B, U * (3 if mode == "mix" else 2))
     again = layer.run(projected, ops.convert_to_tensor(GATES))
     np.testing.assert_allclose(numpy(again), episode(layer), atol=1e-6)
 
