@@ -18,6 +18,15 @@ one-word answer) are:
     memory update            2 times B x U x 3U, each pass
     answer                   B x 2U x V
 
+Those of DMN+ (2016; position encoding, input fusion, four gate terms, episode "update", ReLU update, untied passes):
+
+    word GRU                 as above, for the question's words alone
+    input fusion             2 times BF x U x 3U, input, and the same, recurrent
+    gate, each pass          4 times BF x U x U, BF x U x 1 (W2)
+    attention GRU, each pass BF x U x 2U, input, and the same, recurrent
+    memory update, each pass B x 3U x U
+    answer                   B x 2U x V
+
 Each forward product `Y = X K` has two backward ones of as many operations: `dX = dY K^T` and `dK = X^T dY`.
 """
 
@@ -50,10 +59,11 @@ class Product:
         return 3 * 2 * self.rows * self.inner * self.columns * self.times
 
 
-def products(*, batch, facts, words, question_words, units, passes, vocabulary, embedding=None):
-    """List the forward products of one training step of `dmn` in its 2015 form.
+def products(*, form="dmn_2015", batch, facts, words, question_words, units, passes, vocabulary, embedding=None):
+    """List the forward products of one training step of `dmn`.
 
     Args:
+        form: `"dmn_2015"` or `"dmn_plus"`; the latter's word vectors have the size `units`.
         batch: Stories a batch.
         facts: Facts a story.
         words: Words a fact.
@@ -66,6 +76,8 @@ def products(*, batch, facts, words, question_words, units, passes, vocabulary, 
     Returns:
         List of `Product`.
     """
+    if form == "dmn_plus":
+        return _products_of_dmn_plus(batch, batch * facts, batch * question_words, units, passes, vocabulary)
     all_words, all_facts = batch * (facts * words + question_words), batch * facts
     return [
         Product("word GRU, input", all_words, embedding or units, 3 * units),
@@ -78,6 +90,19 @@ def products(*, batch, facts, words, question_words, units, passes, vocabulary, 
         Product("attention GRU, input", all_facts, units, 3 * units),
         Product("attention GRU, recurrent", all_facts, units, 3 * units, passes),
         Product("memory update", batch, units, 3 * units, 2 * passes),
+        Product("answer", batch, 2 * units, vocabulary),
+    ]
+
+
+def _products_of_dmn_plus(batch, all_facts, question_words, units, passes, vocabulary):
+    return [
+        Product("word GRU, input", question_words, units, 3 * units),
+        Product("word GRU, recurrent", question_words, units, 3 * units),
+        Product("input fusion, input and recurrent", all_facts, units, 3 * units, 4),
+        Product("gate: W1", all_facts, units, units, 4 * passes),
+        Product("gate: W2", all_facts, units, 1, passes),
+        Product("attention GRU, input and recurrent", all_facts, units, 2 * units, 2 * passes),
+        Product("memory update", batch, 3 * units, units, passes),
         Product("answer", batch, 2 * units, vocabulary),
     ]
 

@@ -14,6 +14,8 @@ import time
 
 from benchmarks import report
 
+FORMS = ("dmn_2015", "dmn_plus")
+
 WARM_UP = 2
 """Steps at the start that trace, compile and fill caches, and do not count."""
 
@@ -25,7 +27,12 @@ def main(arguments=None):
         print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
         return
     use_one_thread(options.backend)
+    if not options.return_memory:
+        from dmn_keras.training.memory import keep_freed_memory
+
+        keep_freed_memory()
     settings = {
+        "form": options.form,
         "batch": options.batch_size,
         "words": options.words,
         "question_words": 4,
@@ -33,7 +40,7 @@ def main(arguments=None):
         "passes": options.passes,
         "vocabulary": 40,
     }
-    rows = [measure(facts, options.repeats, options.jit, settings) for facts in options.facts]
+    rows = [measure(facts, options.repeats, options.jit, settings, options.peer) for facts in options.facts]
     result = {
         "command": report.command("training_step", arguments),
         "machine": report.machine(),
@@ -50,6 +57,9 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_step", description=__doc__)
     parser.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
+    parser.add_argument("--form", default="dmn_plus", choices=FORMS, help="which model (default: dmn_plus)")
+    parser.add_argument("--peer", action="store_true", help="let DMN+ in PyTorch take turns (see peer.py)")
+    parser.add_argument("--return-memory", action="store_true", help="leave freed memory to glibc (see memory.py)")
     parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
     parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
     parser.add_argument("--repeats", type=int, default=20, help="steps that count")
@@ -73,7 +83,7 @@ def use_one_thread(backend):
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-def measure(facts, repeats, jit, settings):
+def measure(facts, repeats, jit, settings, peer=False):
     """Time steps and floor for one length of story.
 
     Args:
@@ -81,19 +91,26 @@ def measure(facts, repeats, jit, settings):
         repeats: Steps that count.
         jit: Whether XLA compiles the step on TensorFlow.
         settings: Dict of the other arguments of `benchmarks.floor.products`.
+        peer: Whether `benchmarks.peer` takes turns too.
 
     Returns:
         Dict of `"facts"`; `"xla"`, whether XLA compiled the step; `"gflop"` of the products; `"step"` and `"floor"`,
-        each with median milliseconds of CPU and wall time; `"ratio"` of the CPU medians; `"floors"` by each library.
+        each with median milliseconds of CPU and wall time; `"ratio"` of the CPU medians; `"floors"` by each library;
+        with `peer`, `"peer"` and `"of_peer"`, the step's CPU median in parts of the peer's.
     """
     from benchmarks.floor import Floor, products
 
     shapes = products(facts=facts, **settings)
     model, inputs, answers = _model_and_data(facts, WARM_UP + repeats, jit, settings)
-    turns = _take_turns({library: Floor(shapes, library) for library in ("numpy", os.environ["KERAS_BACKEND"])})
+    others = {library: Floor(shapes, library) for library in ("numpy", os.environ["KERAS_BACKEND"])}
+    if peer:
+        from benchmarks.peer import training_step
+
+        others["peer"] = training_step(settings, facts)
+    turns = _take_turns(others)
     model.fit(inputs, {"answer": answers}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
     medians = {name: _medians(times[WARM_UP:]) for name, times in turns.times.items()}
-    step = medians.pop("step")
+    step, of_peer = medians.pop("step"), medians.pop("peer", None)
     quicker = min(medians, key=lambda library: medians[library]["cpu_ms"])
     return {
         "facts": facts,
@@ -103,6 +120,7 @@ def measure(facts, repeats, jit, settings):
         "floor": {"by": quicker, **medians[quicker]},
         "ratio": round(step["cpu_ms"] / medians[quicker]["cpu_ms"], 2),
         "floors": medians,
+        **({"peer": of_peer, "of_peer": round(step["cpu_ms"] / of_peer["cpu_ms"], 2)} if peer else {}),
     }
 
 
@@ -113,15 +131,14 @@ def _medians(times):
 
 
 def _model_and_data(facts, steps, jit, settings):
-    """Build and compile the model of 2015, and random stories without padding for `steps` steps."""
+    """Build and compile the model, and random stories without padding for `steps` steps."""
     import keras
     import numpy as np
 
     from dmn_keras.losses import AnswerCrossentropy
-    from dmn_keras.models import dmn
 
     keras.utils.set_random_seed(0)
-    model = dmn(settings["vocabulary"], settings["units"], settings["passes"])
+    model = build(settings)
     jit = True if keras.backend.backend() == "jax" else jit
     model.compile(keras.optimizers.Adam(1e-3), loss={"answer": AnswerCrossentropy()}, jit_compile=jit)
     rng, stories = np.random.default_rng(0), steps * settings["batch"]
@@ -133,16 +150,34 @@ def _model_and_data(facts, steps, jit, settings):
     return model, inputs, ids()
 
 
-def _take_turns(floors):
-    """Return a callback that times each step of `fit` and then each of a dict of floors, in `times`."""
+def build(settings):
+    """Return the untrained model of one of the `FORMS`."""
+    from dmn_keras.layers import DMN_PLUS_FEATURES
+    from dmn_keras.models import dmn
+
+    plus = {
+        "fact_encoder": "position",
+        "input_fusion": True,
+        "gate": "softmax",
+        "gate_features": DMN_PLUS_FEATURES,
+        "episode": "update",
+        "memory_update": "relu",
+        "tie_weights": False,
+    }
+    form = plus if settings["form"] == "dmn_plus" else {}
+    return dmn(settings["vocabulary"], settings["units"], settings["passes"], **form)
+
+
+def _take_turns(others):
+    """Return a callback that times each step of `fit` and then each of a dict of functions, in `times`."""
     import keras
 
     class TakeTurns(keras.callbacks.Callback):
-        """Pairs of CPU and wall seconds: of the steps, and of each floor after each step."""
+        """Pairs of CPU and wall seconds: of the steps, and of each other after each step."""
 
         def __init__(self):
             super().__init__()
-            self.times = {name: [] for name in ("step", *floors)}
+            self.times = {name: [] for name in ("step", *others)}
 
         def on_train_batch_begin(self, batch, logs=None):
             self.start = _clocks()
@@ -151,10 +186,10 @@ def _take_turns(floors):
             # A number of the step's result can be read only when the step is done.
             float(logs["loss"])
             self.times["step"].append(_since(self.start))
-            for library, floor in floors.items():
+            for name, other in others.items():
                 start = _clocks()
-                floor()
-                self.times[library].append(_since(start))
+                other()
+                self.times[name].append(_since(start))
 
     return TakeTurns()
 
@@ -186,23 +221,26 @@ def table(results):
         Text, a line for each measurement and number of facts.
     """
     header = [
+        "model",
         "backend",
+        "units",
         "facts",
         "step, CPU ms",
         "floor, CPU ms",
         "ratio",
         "floor by",
-        "step, wall ms",
-        "floor, wall ms",
+        "of PyTorch's",
     ]
     rows = [
         [
+            result["settings"]["form"],
             result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
+            result["settings"]["units"],
             row["facts"],
             *(f"{row[what]['cpu_ms']:,.0f}" for what in ("step", "floor")),
             f"{row['ratio']:.1f}",
             row["floor"]["by"],
-            *(f"{row[what]['wall_ms']:,.0f}" for what in ("step", "floor")),
+            f"{row['of_peer']:.2f}" if "of_peer" in row else "",
         ]
         for result in results
         for row in result["rows"]

@@ -159,8 +159,10 @@ def _add_source(parser, dataset):
 
 def _train(options):
     from dmn_keras.training.fit import TrainingDivergedError, train
+    from dmn_keras.training.memory import keep_freed_memory
     from dmn_keras.training.run_folder import RunFolder
 
+    keep_freed_memory()
     if (options.resume or options.overwrite) and not options.output:
         raise ValueError("--resume and --overwrite need --output, the run folder they are about.")
     main_job = options.dataset == "stories" and options.tasks is None
@@ -322,8 +324,10 @@ _CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18
 
 def _reproduce(options):
     from dmn_keras.training.evaluation import table
+    from dmn_keras.training.memory import keep_freed_memory
     from dmn_keras.training.reproduce import reproduce
 
+    keep_freed_memory()
     output = pathlib.Path(options.output or pathlib.Path("runs", options.table))
     _refuse_file(output)
     content = reproduce(
