@@ -150,7 +150,7 @@ class Space:
         Raises:
             ValueError: If a value is out of range.
         """
-        unchosen = {choice.name: choice.otherwise for choice in self.choices}
+        unchosen = {choice.name: choice.otherwise for choice in self.choices if choice.when}
         chosen = {name: value for name, value in {**unchosen, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
         return Config.from_dict({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
@@ -236,7 +236,10 @@ def make_space(name, *, preset=None, settings=None, choices=None, base=None, fac
     known = {choice.name for choice in kept}
     kept += [Choice(other, tuple(values)) for other, values in asked.items() if other not in known]
     fixed = {**Config().to_dict(), **base, **settings}
-    space = Space(_possible(kept, fixed), settings, base)
+    possible = _possible(kept, fixed)
+    chosen = {choice.name for choice in possible}
+    left_out = {choice.name: choice.otherwise for choice in kept if choice.name not in chosen}
+    space = Space(possible, {**left_out, **settings}, base)
     never = [other for other in asked if other not in space.names()]
     if never:
         raise ValueError(
