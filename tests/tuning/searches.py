@@ -12,6 +12,7 @@ from tests.training.runs import TINY, write_stories
 
 ROOT = pathlib.Path(__file__).parents[2]
 FIXED = {name: value for name, value in TINY.items() if name not in ("units", "epochs", "dropout", "episode")}
+FIXED |= {"question_match": None, "input_fusion": False}
 
 quiet = [
     pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning"),
@@ -38,7 +39,7 @@ def arguments(data, output, *more, **options):
     }
     words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name, value in FIXED.items() for word in ("--set", f"{name}={value}")]
-    words += ["--choices", "units=4,5,6", "--choices", "dropout=0.0,0.2", "--choices", "episode=soft"]
+    words += ["--preset", "fused", "--choices", "units=4,5,6", "--choices", "dropout=0.0,0.2", "--choices", "episode=soft"]
     return [*words, *more]
 
 
