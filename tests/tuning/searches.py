@@ -39,7 +39,16 @@ def arguments(data, output, *more, **options):
     }
     words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name, value in FIXED.items() for word in ("--set", f"{name}={value}")]
-    words += ["--preset", "fused", "--choices", "units=4,5,6", "--choices", "dropout=0.0,0.2", "--choices", "episode=soft"]
+    words += [
+        "--preset",
+        "fused",
+        "--choices",
+        "units=4,5,6",
+        "--choices",
+        "dropout=0.0,0.2",
+        "--choices",
+        "episode=soft",
+    ]
     return [*words, *more]
 
 

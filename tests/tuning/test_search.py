@@ -256,7 +256,7 @@ def test_trials_that_turn_nan_are_failed_and_the_search_goes_on(data, tmp_path, 
 
 
 def test_errors_in_a_row_end_the_search_with_their_reason(data, tmp_path, monkeypatch, capsys):
-    def execute(self, *_):
+    def execute(self, *_, **__):
         raise MemoryError("no room for the model")
 
     monkeypatch.setattr("tuning.hypermodel.DMNHyperModel.build", execute)
