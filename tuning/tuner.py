@@ -103,6 +103,8 @@ class SearchTuner(keras_tuner.Tuner):
             return self.hypermodel.fit(
                 hp, model, folder=folder, seed=seed, epochs=epochs, callbacks=[StopInTime(self.check)]
             )
+        except keras_tuner.errors.FailedTrialError:
+            raise
         except Exception as error:
             # keras-tuner's messages between machines leave the reason out.
             write_json(folder / "failed.json", {"reason": f"{type(error).__name__}: {error}"})

@@ -176,6 +176,6 @@ def test_without_its_state_the_oracle_goes_on_from_the_trials(tuner, tmp_path):
 
 
 def test_a_tuner_that_does_not_exist():
-    with pytest.raises(ValueError, match="--tuner must be one of random, hyperband, bayesian.*Did you mean 'random'"):
+    with pytest.raises(ValueError, match=r"--tuner must be one of random, hyperband, bayesian.*Did you mean 'random'"):
         make_oracle("randm", SPACE, seed=0, epochs=1)
     assert issubclass(type(make_oracle("random", SPACE, seed=0, epochs=1)), keras_tuner.Oracle)
