@@ -19,6 +19,7 @@ class SearchFolder:
     - `tuner/`: keras-tuner's own files, a folder a trial;
     - `runs/TRIAL/seedN/`: run folders, one for each trial and seed;
     - `workers/`: who works, and their logs;
+    - `compiled/`: what JAX compiled, see `tuning.compiled`;
     - `trials.md`, `trials.png`, `best.json`, `best/`: what the search found.
 
     Args:
@@ -32,6 +33,7 @@ class SearchFolder:
         self.tuner = self.path / "tuner"
         self.runs = self.path / "runs"
         self.workers = self.path / "workers"
+        self.compiled = self.path / "compiled"
         self.table = self.path / "trials.md"
         self.picture = self.path / "trials.png"
         self.best = self.path / "best.json"
@@ -49,7 +51,7 @@ class SearchFolder:
         """Remove the files of a search, and nothing else that may lie in the folder."""
         for path in (self.search, self.clock, self.table, self.picture, self.best):
             path.unlink(missing_ok=True)
-        for path in (self.tuner, self.runs, self.workers, self.model):
+        for path in (self.tuner, self.runs, self.workers, self.compiled, self.model):
             shutil.rmtree(path, ignore_errors=True)
 
     def create(self, settings, versions):

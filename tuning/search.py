@@ -289,10 +289,12 @@ class _Search:
             )
 
     def _tuner(self, tuner_id, check, pause=0.0):
+        from tuning.compiled import keep_compiled
         from tuning.oracles import make_oracle
         from tuning.tuner import SearchTuner, prepare_project
 
         options = self.options
+        keep_compiled(self.folder)
         prepare_project(self.folder, tuner_id)
         oracle = make_oracle(
             options.tuner, self.space, seed=options.seed, epochs=options.epochs, limit=options.max_trials
