@@ -28,7 +28,7 @@ class Clock:
         self.path = path
         self.budget = budget
         self.session = uuid.uuid4().hex
-        self._before = read_json(path)["used"] if path.exists() else 0.0
+        self._before = _used(path)
         self._start = time.monotonic() - already
         self._stop = threading.Event()
         self._thread = None
@@ -93,6 +93,19 @@ class Clock:
         left = None if self.budget is None else round(self.left(), 3)
         content = {"used": round(self.used(), 3), "left": left, "session": self.session, "beat": self._beats}
         write_json(self.path, {**content, "running": running})
+
+
+def _used(path):
+    """Return the seconds that a file of this module names."""
+    if not path.exists():
+        return 0.0
+    try:
+        return float(read_json(path)["used"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error.__cause__ or error}. The trials are whole. Remove it: the time is then counted "
+            "from 0."
+        ) from error
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}

@@ -49,10 +49,24 @@ class SearchFolder:
 
     def remove(self):
         """Remove the files of a search, and nothing else that may lie in the folder."""
-        for path in (self.search, self.clock, self.table, self.picture, self.best):
-            path.unlink(missing_ok=True)
-        for path in (self.tuner, self.runs, self.workers, self.compiled, self.model):
+        for path in self._folders:
             shutil.rmtree(path, ignore_errors=True)
+        for path in (self.clock, self.table, self.picture, self.best, self.search):  # what tells that it is one, last
+            path.unlink(missing_ok=True)
+
+    def refuse_foreign(self):
+        """Raise if the folder holds what a search would write into, and no search.
+
+        Raises:
+            FileExistsError: If so.
+        """
+        for path in self._folders:
+            if path.exists():
+                raise FileExistsError(f"{path} is there already, and no search wrote it: choose another --output.")
+
+    @property
+    def _folders(self):
+        return self.tuner, self.runs, self.workers, self.compiled, self.model
 
     def create(self, settings, versions):
         """Make the folder and write down what the search is."""

@@ -44,7 +44,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--dataset", default="stories", help="babi, stories (generated, the default) or jsonl")
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
@@ -89,18 +89,14 @@ def _search(options, arguments):
     search = _Search(options, folder, arguments)
     if role == "worker":
         return search.work(parse_time("--wait", options.wait))
-    clock = Clock(folder.clock, budget, already=time.monotonic() - _BEGUN) if not options.overwrite else None
-    if clock is None or not folder.exists():
-        if folder.clock.exists():
-            Clock(folder.clock, None).refuse_second()
-        folder.remove()
-        search.begin()
-        clock = Clock(folder.clock, budget, already=time.monotonic() - _BEGUN)
-    else:
-        clock.refuse_second()
+    if folder.exists():
+        Clock(folder.clock, None).refuse_second()
+        workers.wait_for_old_workers(folder)
+    if folder.exists() and not options.overwrite:
         search.go_on()
-    workers.wait_for_old_workers(folder)
-    return search.run(clock, role)
+    else:
+        search.begin()
+    return search.run(Clock(folder.clock, budget, already=time.monotonic() - _BEGUN), role)
 
 
 def _check_numbers(options):
@@ -171,18 +167,17 @@ class _Search:
             make_oracle(options.tuner, self.space, seed=0, epochs=1)
 
     def begin(self):
-        """Write down what the search is."""
-        from tuning.folder import search_versions
-
-        self._first_model()
-        self.folder.create(self.settings, search_versions())
-
-    def _first_model(self):
-        """Build a recipe, so that a mistake in the settings is told before anything is written."""
+        """Write down what the search is; replaces the one in its folder, if there is one."""
         import random
 
-        hypermodel = self._hypermodel()
-        hypermodel.recipe(self.space.config_of(self.space.sample(random.Random(0)), seed=self.seeds[0]))
+        from tuning.folder import search_versions
+
+        # A mistake in the settings is told before anything is written or removed.
+        self._hypermodel().recipe(self.space.config_of(self.space.sample(random.Random(0)), seed=self.seeds[0]))
+        if self.folder.exists():
+            self.folder.remove()
+        self.folder.refuse_foreign()
+        self.folder.create(self.settings, search_versions())
 
     def go_on(self):
         """Check that the folder holds this search, whole."""

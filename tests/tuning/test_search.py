@@ -327,6 +327,24 @@ def test_supervision_where_no_fact_is_named_is_told_before_anything_is_written(t
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_with_something_else_in_it_is_left_alone(data, tmp_path, capsys):
+    (tmp_path / "out/runs/mine").mkdir(parents=True)
+    for more in ([], ["--overwrite"]):
+        assert search.main(arguments(data, tmp_path / "out", *more)) == 2
+        assert "runs is there already, and no search wrote it: choose another --output." in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["runs", "mine"]
+
+
+def test_a_mistake_overwrites_nothing(copy, data, capsys):
+    before = snapshot(copy)
+    assert search.main(arguments(data, copy, "--overwrite", "--set", "word_vectors=3")) == 2
+    assert (
+        search.main(arguments(data, copy, "--overwrite", "--set", "supervise_gates=true", "--set", "fact_level=word"))
+        == 2
+    )
+    assert snapshot(copy) == before
+
+
 def test_an_output_that_is_a_file(data, tmp_path, capsys):
     (tmp_path / "out").write_text("")
     assert search.main(arguments(data, tmp_path / "out")) == 2
