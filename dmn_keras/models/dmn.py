@@ -128,7 +128,7 @@ def dmn(
     positive_integer("vocabulary_size", vocabulary_size)
     positive_integer("units", units)
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
-    _check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim)
+    check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim)
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
@@ -199,8 +199,12 @@ def dmn(
     return model
 
 
-def _check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim):
-    """Raise if an argument of the input module is out of range, or does not go with the others."""
+def check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim):
+    """Raise if an argument of `dmn` that is about its input module is out of range, or does not go with the others.
+
+    Raises:
+        ValueError: If so; the message names the argument.
+    """
     one_of("fact_level", fact_level, ("sentence", "word"))
     one_of("fact_encoder", fact_encoder, ("story", "sentence", "position"))
     if question_match is not None:

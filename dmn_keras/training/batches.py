@@ -75,6 +75,7 @@ class StoryBatches:
         self.gate = gate
         self.learned_stop = learned_stop
         self.question_words = max(len(e.question) for e in encoded)
+        self.story_words = np.array([sum(map(len, e.story)) for e in encoded])
         self.buckets = _buckets(encoded, batch_size, num_buckets, multiple_of)
         self.weight = sum(batch.rows for batch in self.plan()) / len(encoded)
 
@@ -82,18 +83,33 @@ class StoryBatches:
         """Return the number of batches of an epoch."""
         return sum(-(-len(bucket.members) // bucket.rows) for bucket in self.buckets)
 
-    def plan(self, rng=None):
+    def plan(self, rng=None, *, share=1.0):
         """Choose the batches of one epoch.
 
         Args:
             rng: `np.random.Generator` that shuffles the stories of each bucket and the batches; `None` keeps the
                 examples' order in each bucket, shortest bucket first.
+            share: Share of the examples to take, those with the fewest words in their stories, and all that have no
+                more than the longest of these. Their batches are drawn anew until there are as many as without it, so
+                that an epoch has the same number of steps and the shapes stay the same; the last drawing is cut off.
 
         Returns:
-            List of `Bucket`, each with the members of one batch, for `batch`. Every example stands in one.
+            List of `Bucket`, each with the members of one batch, for `batch`. Every example that is taken stands in
+            one, without `share` in exactly one.
         """
+        if share >= 1:
+            return self._once_each(rng, self.buckets)
+        most_words = np.quantile(self.story_words, share, method="inverted_cdf")
+        short = [bucket.members[self.story_words[bucket.members] <= most_words] for bucket in self.buckets]
+        buckets = [bucket._replace(members=m) for bucket, m in zip(self.buckets, short, strict=True) if len(m)]
         plan = []
-        for bucket in self.buckets:
+        while len(plan) < len(self):
+            plan += self._once_each(rng, buckets)
+        return plan[: len(self)]
+
+    def _once_each(self, rng, buckets):
+        plan = []
+        for bucket in buckets:
             members = bucket.members if rng is None else rng.permutation(bucket.members)
             starts = range(0, len(members), bucket.rows)
             plan += [bucket._replace(members=members[i : i + bucket.rows]) for i in starts]
@@ -230,6 +246,19 @@ def _best_cut(sizes):
     return best
 
 
+def share_of_epoch(epoch, curriculum):
+    """Return the share of the stories, shortest first, that an epoch takes its batches from.
+
+    Args:
+        epoch: Number of the epoch, from 0.
+        curriculum: Number of first epochs that do not take all, as in `Config`.
+
+    Returns:
+        A number above 0, at most 1.
+    """
+    return min((epoch + 1) / (curriculum + 1), 1.0)
+
+
 class EpochSequence(keras.utils.PyDataset):
     """`StoryBatches` for `model.fit`, in an order that is a function of seed and epoch alone.
 
@@ -239,17 +268,20 @@ class EpochSequence(keras.utils.PyDataset):
         batches: `StoryBatches`.
         seed: Integer that shuffles each epoch anew; `None` keeps the order of the examples.
         first_epoch: Number of the first epoch, from 0.
+        curriculum: Number of first epochs that grow from the shortest stories to all.
     """
 
-    def __init__(self, batches, *, seed=None, first_epoch=0):
+    def __init__(self, batches, *, seed=None, first_epoch=0, curriculum=0):
         super().__init__(workers=1)
         self.batches = batches
         self.seed = seed
         self.epoch = first_epoch
+        self.curriculum = curriculum
         self._plan = self._draw()
 
     def _draw(self):
-        return self.batches.plan(None if self.seed is None else np.random.default_rng([self.seed, self.epoch]))
+        rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch])
+        return self.batches.plan(rng, share=share_of_epoch(self.epoch, self.curriculum))
 
     def __len__(self):
         """Return the number of batches of an epoch."""

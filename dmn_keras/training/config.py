@@ -46,6 +46,9 @@ class Config:
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
             result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
             `epochs`.
+        curriculum: Number of first epochs in which training grows from the shortest stories to all of them: epoch i of
+            these, from 1, takes its batches from the shortest `i / (curriculum + 1)` of the stories, again and again
+            until it has as many batches as any other epoch. 0 for all stories from the start.
         clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
         batch_size: Questions a batch, over all devices.
         epochs: Most epochs.
@@ -87,6 +90,7 @@ class Config:
     max_facts: int | None = None
     learning_rate: float = 2e-3
     schedule: str = "plateau"
+    curriculum: int = 0
     clip_norm: float | None = 5.0
     batch_size: int = 50
     epochs: int = 200
@@ -157,6 +161,7 @@ _RANGES = {
     "unanswerable": (0.0, 1.0),
     "max_facts": (1, _LARGE),
     "learning_rate": (0.0, _LARGE),
+    "curriculum": (0, _LARGE),
     "clip_norm": (0.0, _LARGE),
     "batch_size": (1, _LARGE),
     "epochs": (1, _LARGE),

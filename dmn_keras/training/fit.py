@@ -67,10 +67,12 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     if not resume:
         run.remove()
     run.create(recipe)
-    error = _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say)
+    error = fit_run(
+        model, recipe, run, train_examples, valid_examples, num_devices=num_devices, verbose=verbose, say=say
+    )
     if not run.history.exists():
         raise error
-    metrics = _measure(model, recipe, run, source, valid_examples, error)
+    metrics = measure_run(model, recipe, run, source, valid_examples, error)
     if isinstance(error, TrainingDivergedError):
         raise error
     if metrics["status"] in _FINISHED:
@@ -219,23 +221,54 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
     )
 
 
-def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say):
-    """Train until a reason to stop; returns the exception that was it, or `None`."""
+def fit_run(
+    model,
+    recipe,
+    run,
+    train_examples,
+    valid_examples,
+    *,
+    num_devices=1,
+    last_epoch=None,
+    callbacks=(),
+    verbose=1,
+    say=print,
+):
+    """Train in a run folder until there is a reason to stop, from where its backup stands; test questions play no part.
+
+    Args:
+        model: The model of `build`, new.
+        recipe: The `Recipe`.
+        run: The `RunFolder`, created.
+        train_examples: Dict of task name to list of `Example`.
+        valid_examples: The same, held out.
+        num_devices: Devices that share a batch.
+        last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the `Config`; a later call goes
+            on as if there had been no stop.
+        callbacks: Further Keras callbacks. What they raise ends training and is passed on.
+        verbose: Keras' verbosity of `fit`: 0, 1 or 2.
+        say: Function that takes a line to tell the user.
+
+    Returns:
+        The `TrainingDivergedError` or `KeyboardInterrupt` that ended training, or `None`.
+    """
     config = recipe.config
+    epochs = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
     batches = encode(recipe, train_examples, num_devices=num_devices, unanswerable_share=config.unanswerable)
     valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
     backup = ResumableBackup(run, len(batches))
     epoch = backup.restore(model)
     history = read_json(run.history)[:epoch] if run.history.exists() else []
-    if progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished:
+    finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
+    if finished or epoch >= epochs:
         return None
     try:
         model.fit(
-            **training_data(batches, seed=config.seed, first_epoch=epoch),
+            **training_data(batches, seed=config.seed, first_epoch=epoch, curriculum=config.curriculum),
             validation_data=evaluation_data(valid_batches),
-            epochs=config.epochs,
+            epochs=epochs,
             initial_epoch=epoch,
-            callbacks=[BestWeights(run, config, history), *_tensorboard(run), backup],
+            callbacks=[BestWeights(run, config, history), *_tensorboard(run), backup, *callbacks],
             verbose=verbose,
         )
     except TrainingDivergedError as error:
@@ -253,8 +286,20 @@ def _tensorboard(run):
     return [keras.callbacks.TensorBoard(str(run.logs), write_graph=False)]
 
 
-def _measure(model, recipe, run, source, valid_examples, error):
-    """Load the best weights, save the model, measure it on validation and test questions, and write it all down."""
+def measure_run(model, recipe, run, source, valid_examples, error=None):
+    """Load the best weights, save the model, measure it on validation and test questions, and write it all down.
+
+    Args:
+        model: The model of `build`.
+        recipe: The `Recipe`.
+        run: The `RunFolder`, with best weights and history.
+        source: The `Source` of the test questions.
+        valid_examples: Dict of task name to list of `Example`.
+        error: What `fit_run` returned.
+
+    Returns:
+        The metrics, as in `metrics.json`.
+    """
     model.load_weights(run.best_weights)
     run.calibration.unlink(missing_ok=True)  # it was that of another model
     run.save_model(model)
@@ -265,7 +310,7 @@ def _measure(model, recipe, run, source, valid_examples, error):
         "status": _STATUS[type(error)] if error else state.finished or "epochs",
         "epochs": len(history),
         "best_epoch": state.best_epoch + 1,
-        "seconds": round(sum(epoch.get("seconds", 0.0) for epoch in history), 1),
+        **{name: round(sum(epoch.get(name, 0.0) for epoch in history), 1) for name in ("seconds", "cpu_seconds")},
         "seed": recipe.config.seed,
         "parameters": model.count_params(),
         "versions": versions(),

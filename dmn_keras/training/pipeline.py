@@ -5,10 +5,10 @@ import itertools
 import keras
 import numpy as np
 
-from dmn_keras.training.batches import EpochSequence
+from dmn_keras.training.batches import EpochSequence, share_of_epoch
 
 
-def training_data(batches, *, seed, first_epoch=0):
+def training_data(batches, *, seed, first_epoch=0, curriculum=0):
     """Return the training split for `model.fit`, shuffled anew each epoch.
 
     The order is a function of seed and epoch alone, and the same on every backend.
@@ -17,16 +17,19 @@ def training_data(batches, *, seed, first_epoch=0):
         batches: `StoryBatches`.
         seed: Integer.
         first_epoch: Number of the epoch that comes first, from 0.
+        curriculum: Number of first epochs that grow from the shortest stories to all.
 
     Returns:
         Dict of the arguments `x`, `steps_per_epoch` and `shuffle` of `model.fit`.
     """
     if keras.backend.backend() != "tensorflow":
-        return {"x": EpochSequence(batches, seed=seed, first_epoch=first_epoch), "shuffle": False}
+        sequence = EpochSequence(batches, seed=seed, first_epoch=first_epoch, curriculum=curriculum)
+        return {"x": sequence, "shuffle": False}
 
     def plans():
         for epoch in itertools.count(first_epoch):
-            yield from batches.plan(np.random.default_rng([seed, epoch]))
+            share = share_of_epoch(epoch, curriculum)
+            yield from batches.plan(np.random.default_rng([seed, epoch]), share=share)
 
     # One endless dataset: an iterator that started over each epoch could not know the epoch's number.
     return {"x": _as_dataset(batches, plans), "steps_per_epoch": len(batches), "shuffle": False}

@@ -47,19 +47,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
     _check_word_vectors(table, planned, word_vectors)
-    for number, (folder, of_run, config) in enumerate(planned, start=1):
-        say(f"Run {number} of {len(planned)}: {folder}")
-        if _status(output / folder) == "diverged":
-            say("It diverged, and would again: its best model before that is a candidate like any other.")
-            continue
-        source = Source(table.dataset, of_run, data_dir, table.config)
-        try:
-            metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
-        except TrainingDivergedError as error:
-            say(f"{folder}: {error}")
-            continue
-        if metrics["status"] == "interrupted":
-            raise KeyboardInterrupt
+    train_planned(table, planned, output, data_dir=data_dir, strategy=strategy, verbose=verbose, say=say)
     every = [folder for folder, _, _ in plan(table, data_dir)]
     folders = [folder for folder in every if _status(output / folder) not in (None, "interrupted")]
     if not folders:
@@ -73,6 +61,36 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
     }
     write_json(output / "results.json", content)
     return content
+
+
+def train_planned(table, planned, output, *, data_dir=None, strategy="auto", verbose=1, say=print):
+    """Train the runs of a table that have not finished; each goes on where it was interrupted.
+
+    Args:
+        table: The `Table`.
+        planned: What `plan` returned.
+        output: The table's folder.
+        data_dir: As for `reproduce`, as are the next three.
+        strategy: As for `train`.
+        verbose: As for `train`.
+        say: As for `train`.
+
+    Raises:
+        KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
+    """
+    for number, (folder, of_run, config) in enumerate(planned, start=1):
+        say(f"Run {number} of {len(planned)}: {folder}")
+        if _status(output / folder) == "diverged":
+            say("It diverged, and would again: its best model before that is a candidate like any other.")
+            continue
+        source = Source(table.dataset, of_run, data_dir, table.config)
+        try:
+            metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
+        except TrainingDivergedError as error:
+            say(f"{folder}: {error}")
+            continue
+        if metrics["status"] == "interrupted":
+            raise KeyboardInterrupt
 
 
 def _status(folder):

@@ -44,7 +44,7 @@ class RunFolder:
     - `config.json`: the `Recipe`, the format and the version that wrote it;
     - `model.keras`: the best model;
     - `metrics.json`: what it reaches;
-    - `history.json`: losses, metrics and seconds of each epoch;
+    - `history.json`: losses, metrics, seconds and seconds of CPU of each epoch;
     - `calibration.json`: how far its probabilities can be trusted, if that was measured;
     - `best.weights.h5`, `backup/`: what a run resumes from. They stay as long as it can go on, also after Ctrl-C or
       the last of its epochs, and are removed once it is solved or out of patience;

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.text import END_ID, EncodedExample
-from dmn_keras.training.batches import EpochSequence, StoryBatches, split_by_size
+from dmn_keras.training.batches import EpochSequence, StoryBatches, share_of_epoch, split_by_size
 
 
 def encoded(num_facts, facts=(), answer=(5,), words=2):
@@ -218,3 +218,40 @@ def test_no_more_buckets_than_are_worth_their_shape():
     lengths = [(40, 6)] * 50 + [(10, 6)] * 50 + [(11, 6)] * 50 + [(40, 2)] * 50
     made = batches([encoded(facts, words=words) for facts, words in lengths], num_buckets=8)
     assert [bucket[:2] for bucket in made.buckets] == [(11, 6), (40, 2), (40, 6)]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+def test_a_share_of_the_examples_are_the_shortest(share):
+    made = batches(many())
+    plan = made.plan(np.random.default_rng(0), share=share)
+    taken, words = set(members(plan)), made.story_words
+    most = max(words[i] for i in taken)
+    assert taken == {i for i in range(57) if words[i] <= most}, "all that are no longer than the longest"
+    assert share * 57 <= len(taken) < 57
+    assert len(plan) == len(made), "an epoch has the same number of steps"
+    assert {batch[:3] for batch in plan} <= {batch[:3] for batch in made.plan()}, "and no other shapes"
+    again, other = (made.plan(np.random.default_rng(seed), share=share) for seed in (0, 1))
+    assert members(again) == members(plan) != members(other)
+
+
+def test_what_is_repeated_in_an_epoch_is_drawn_anew():
+    made = batches(many(), batch_size=4, num_buckets=1)
+    plan = made.plan(np.random.default_rng(0), share=0.2)
+    once = -(-len(set(members(plan))) // 4)
+    first, second = members(plan[:once]), members(plan[once : 2 * once])
+    assert sorted(first) == sorted(second)
+    assert first != second
+
+
+def test_a_curriculum_grows_to_all():
+    assert [share_of_epoch(epoch, 3) for epoch in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert share_of_epoch(0, 0) == 1.0
+    made = batches(many())
+    sequence = EpochSequence(made, seed=3, curriculum=2)
+    taken = []
+    for _ in range(3):
+        taken.append(set(members(sequence._plan)))
+        sequence.on_epoch_end()
+    assert len(taken[0]) < len(taken[1]) < len(taken[2]) == 57
+    later = EpochSequence(made, seed=3, first_epoch=1, curriculum=2)
+    assert set(members(later._plan)) == taken[1]

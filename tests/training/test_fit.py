@@ -44,9 +44,9 @@ def run(whole, tmp_path):
 
 
 def history(folder):
-    """Losses and metrics of each epoch, without the seconds it took."""
+    """Losses and metrics of each epoch, without the seconds that it took."""
     epochs = json.loads((folder / "history.json").read_text())
-    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in epochs]
+    return [{name: value for name, value in epoch.items() if "seconds" not in name} for epoch in epochs]
 
 
 def metrics(folder):
@@ -118,6 +118,35 @@ def test_a_killed_run_resumes_to_the_same_result(stop, whole, source, tmp_path):
     assert not (tmp_path / "run/metrics.json").exists()
     train(source, tiny(), tmp_path / "run", resume=True, verbose=0)
     assert_same_run(tmp_path / "run", whole)
+
+
+def test_a_killed_curriculum_resumes_to_the_same_result(source, whole, tmp_path):
+    config = tiny(curriculum=2)
+    train(source, config, tmp_path / "whole", verbose=0)
+    assert history(tmp_path / "whole") != history(whole)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_in_batch(patch, Killed, 1, 1)
+        with pytest.raises(Killed):
+            train(source, config, tmp_path / "run", verbose=0)
+    train(source, config, tmp_path / "run", resume=True, verbose=0)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_training_in_parts_is_training_at_once(whole, source, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    train_examples, valid_examples = fit.train_and_validation(source, validation_fraction=0.1, seed=0)
+    for last_epoch in (1, 2, 2, 9):
+        keras.utils.set_random_seed(0)
+        recipe = fit.make_recipe(source, tiny(), train_examples["all"])
+        model = fit.build(recipe)
+        run.create(recipe)
+        error = fit.fit_run(model, recipe, run, train_examples, valid_examples, last_epoch=last_epoch, verbose=0)
+        assert error is None
+        assert len(history(run.path)) == min(last_epoch, 3)
+        assert not run.metrics.exists()
+    assert history(run.path) == history(whole)
+    fit.measure_run(model, recipe, run, source, valid_examples)
+    assert_same_run(run.path, whole)
 
 
 def test_a_run_killed_in_its_evaluation_resumes(monkeypatch, whole, source, run):
@@ -283,6 +312,7 @@ def test_the_metrics_say_all_that_was_promised(run):
     assert result["mean_error"] == row["error"]
     assert result["versions"]["keras"] == keras.__version__
     assert result["seconds"] > 0
+    assert result["cpu_seconds"] > 0
     assert result["seed"] == 0
     best = min(range(3), key=lambda i: (history(run)[i]["val_error"], history(run)[i]["val_loss"]))
     assert result["best_epoch"] == best + 1

@@ -1,0 +1,197 @@
+import random
+
+import keras
+import keras_tuner
+import pytest
+
+from dmn_keras.training import fit
+from dmn_keras.training.config import Config
+from dmn_keras.training.presets import PRESETS
+from tests.training.runs import own_data
+from tuning.space import PRESET, SPACES, Choice, Space, make_space, parse_choices, to_label
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_point_is_a_configuration(name):
+    space, rng = make_space(name), random.Random(1)
+    points = [space.sample(rng) for _ in range(500)]
+    assert len({str(point) for point in points}) > 400
+    for point in points:
+        config = space.config_of(point, seed=3)
+        assert config.seed == 3
+        for setting, value in point.items():
+            if setting != PRESET:
+                assert getattr(config, setting) == value
+        if PRESET in point:
+            for setting in PRESETS[point[PRESET]].keys() - point.keys():
+                assert getattr(config, setting) == PRESETS[point[PRESET]][setting]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_keras_tuner_draws_the_same_kind_of_points(name):
+    space = make_space(name, settings={"supervise_gates": True} if name == "small" else {})
+    hp = keras_tuner.HyperParameters()
+    space.declare(hp)
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        keras_tuner.Objective("x", "min"), max_trials=None, hyperparameters=hp, seed=1
+    )
+    seen = set()
+    for _ in range(300):
+        values = space.values_of(oracle._random_values())
+        assert space.config_of(values)
+        seen |= set(values)
+    assert seen == set(space.names())
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_some_points_are_models(name, tmp_path):
+    source = own_data(tmp_path / "data")
+    train, _ = fit.train_and_validation(source, validation_fraction=0.1, seed=0)
+    space, rng = make_space(name, settings={"units": 4}), random.Random(5)
+    for _ in range(8):
+        model = fit.build(fit.make_recipe(source, space.config_of(space.sample(rng)), train["all"]))
+        assert isinstance(model, keras.Model)
+
+
+def declared(space):
+    hp = keras_tuner.HyperParameters()
+    space.declare(hp)
+    return hp
+
+
+@pytest.mark.parametrize(
+    ("name", "parents"),
+    [
+        ("fact_links", {"fact_encoder": "sentence"}),
+        ("input_fusion", {"fact_encoder": "position"}),
+        ("gate_weight", {"supervise_gates": "true"}),
+        ("gate_order", {"supervise_gates": "true"}),
+        ("question_match", {"fact_encoder": "position", "input_fusion": "true"}),
+        ("question_match", {"fact_encoder": "story"}),
+    ],
+)
+def test_a_choice_stands_in_the_scope_of_what_it_depends_on(name, parents):
+    hp = declared(make_space("full"))
+    hp.values = {key: value for key, value in hp.values.items() if key != name}
+    hp.values["fact_encoder"] = "sentence" if parents.get("fact_encoder") != "sentence" else "position"
+    hp.values["supervise_gates"] = "false"
+    hp.values["input_fusion"] = "false"
+    hp.values["fact_encoder"] = "position" if name in ("fact_links", "question_match") else "sentence"
+    assert not hp.is_active(name)
+    hp.values.update(parents)
+    assert hp.is_active(name)
+
+
+def test_what_is_not_chosen_is_off():
+    space = make_space("full", preset="linked")
+    config = space.config_of({"units": 8, "fact_encoder": "story", "question_match": None, "embedding_dim": None})
+    assert (config.fact_links, config.input_fusion, config.question_match) == (0, False, None)
+    assert config.gate_weight == 1.0
+    assert config.embedding_dim is None
+
+
+def test_fixed_settings_are_not_searched():
+    space = make_space("full", settings={"fact_encoder": "position", "input_fusion": True, "units": 7})
+    assert not {"fact_encoder", "input_fusion", "units", "fact_links"} & set(space.names())
+    assert {"question_match", "embedding_dim"} <= set(space.names())
+    assert all(not choice.when for choice in space.choices if choice.name == "question_match")
+    config = space.config_of(space.sample(random.Random(0)))
+    assert (config.fact_encoder, config.input_fusion, config.units) == ("position", True, 7)
+
+
+def test_a_preset_takes_the_place_of_the_choice_of_one():
+    space = make_space("small", preset="fused", base={"epochs": 3})
+    assert PRESET not in space.names()
+    config = space.config_of({"units": 32})
+    assert (config.question_match, config.fact_encoder, config.epochs) == (32, "position", 3)
+    assert make_space("small", choices={PRESET: ["fused"]}).config_of({"units": 32}).fact_encoder == "position"
+
+
+def test_one_value_is_no_choice():
+    space = make_space("small", choices={"units": [9]})
+    assert "units" not in space.names()
+    assert space.config_of({}).units == 9
+
+
+def test_gates_are_supervised_only_where_facts_are_named():
+    assert {"supervise_gates", "gate_weight"} <= set(make_space("full").names())
+    assert not {"supervise_gates", "gate_weight"} & set(make_space("full", facts_named=False).names())
+    assert "gate_weight" not in make_space("small").names()
+    assert "gate_weight" in make_space("small", settings={"supervise_gates": True}).names()
+
+
+def test_further_settings_can_be_searched():
+    space = make_space("small", choices={"max_facts": [None, 70, 130]})
+    assert {space.config_of(space.sample(random.Random(i))).max_facts for i in range(20)} == {None, 70, 130}
+
+
+def test_two_searches_of_one_space_are_described_alike():
+    assert make_space("full").describe() == make_space("full").describe()
+    assert make_space("full").describe() != make_space("full", settings={"units": 8}).describe()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "smal"}, "--space must be one of small, full. Received: 'smal'. Did you mean 'small'?"),
+        ({"choices": {"unit": [1, 2]}}, "--choices must be one of preset, units, .*Did you mean 'units'?"),
+        ({"choices": {"seed": [1, 2]}}, "--choices must be one of preset, units"),
+        ({"choices": {"units": [8, 0]}}, "--choices: units must be between 1 and .*Received: units=0"),
+        ({"choices": {"units": [8, 8]}}, "--choices units must have values, each once"),
+        ({"choices": {"units": []}}, "--choices units must have values"),
+        ({"choices": {"preset": ["fuse", "linked"]}}, "--choices: preset must be one of .*Did you mean 'fused'?"),
+        (
+            {"choices": {"units": [8, 9]}, "settings": {"units": 8}},
+            "--choices units and --set units exclude each other",
+        ),
+        ({"choices": {"preset": ["fused", "linked"]}, "preset": "fused"}, "--choices preset and --preset exclude"),
+        ({"preset": "fuse"}, "preset must be one of"),
+        ({"settings": {"dropout": 2.0}}, "dropout must be between"),
+        ({"settings": {"dropuot": 0.1}}, "Did you mean 'dropout'?"),
+        (
+            {"name": "full", "settings": {"fact_encoder": "position"}, "choices": {"fact_links": [1, 2]}},
+            "The space is contradictory: --choices fact_links can never be chosen; it needs fact_encoder=sentence",
+        ),
+        (
+            {"name": "full", "settings": {"supervise_gates": False}, "choices": {"gate_weight": [1.0, 2.0]}},
+            "contradictory: --choices gate_weight can never be chosen; it needs supervise_gates=true",
+        ),
+        (
+            {"name": "full", "settings": {"fact_links": 2}},
+            "The space is contradictory: with .*fact_encoder=position.*fact_links needs facts that are sentences",
+        ),
+        ({"choices": {name: [None] for name in ("max_facts",)}, "settings": "all"}, "The space is empty"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_refused(options, message):
+    if options.get("settings") == "all":
+        fixed = {choice.name: choice.values[0] for choice in SPACES["small"] if choice.name != PRESET}
+        options = {**options, "settings": fixed, "preset": "fused"}
+    with pytest.raises(ValueError, match=message):
+        make_space(**{"name": "small", **options})
+
+
+def test_labels_go_there_and_back():
+    choice = Choice("l2", (None, 0.0, 1e-5, True, "soft"))
+    space = Space([choice], {}, {})
+    for value in choice.values:
+        assert space.values_of({"l2": to_label(value)}) == {"l2": value}
+        assert type(space.values_of({"l2": to_label(value)})["l2"]) is type(value)
+
+
+def test_parse_choices():
+    assert parse_choices(["units=8, 16", "dropout=0,0.1", "gate=sigmoid,softmax", "max-facts=none,70"]) == {
+        "units": [8, 16],
+        "dropout": [0, 0.1],
+        "gate": ["sigmoid", "softmax"],
+        "max_facts": [None, 70],
+    }
+    for wrong in ("units", "units="):
+        with pytest.raises(ValueError, match="--choices must be given as name=value,value"):
+            parse_choices([wrong])
+
+
+def test_base_gives_way_to_what_is_fixed():
+    config = make_space("small", base={"patience": 5}, settings={"patience": 6}).config_of({})
+    assert config.patience == 6
+    assert make_space("small", base={"patience": 5}).config_of({}) != Config()
