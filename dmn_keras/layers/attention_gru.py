@@ -106,6 +106,8 @@ class AttentionGRU(keras.layers.Layer):
         units: Positive integer, size of the episode.
         mode: `"mix"` (Kumar et al. 2015) or `"update"` (Xiong et al. 2016), see `AttentionGRUCell`.
         kernel_regularizer: Regularizer of the input and recurrent kernels. Defaults to `None`.
+        recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
+            more time. Defaults to `False`.
 
     Call arguments:
         facts: `(batch, facts, dim)`.
@@ -127,11 +129,12 @@ class AttentionGRU(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equations 10 and 11; Xiong et al. 2016, arXiv:1603.01417, equation 11.
     """
 
-    def __init__(self, units, *, mode="mix", kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, mode="mix", kernel_regularizer=None, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recompute = recompute
         self.supports_masking = True
         self.cell = AttentionGRUCell(
             units, mode=mode, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="cell"
@@ -159,7 +162,9 @@ class AttentionGRU(keras.layers.Layer):
         weights = tuple(ops.convert_to_tensor(weight, dtype=inputs.dtype) for weight in weights)
         gates = ops.transpose(ops.cast(gates, inputs.dtype))[..., None]
         state = ops.zeros((ops.shape(inputs)[1], self.units), dtype=inputs.dtype)
-        return recurrence.run(cell, weights, (inputs, gates), state, every_state=False, training=training)
+        return recurrence.run(
+            cell, weights, (inputs, gates), state, every_state=False, training=training, recompute=self.recompute
+        )
 
     def compute_mask(self, facts, previous_mask=None):
         return None
@@ -170,4 +175,5 @@ class AttentionGRU(keras.layers.Layer):
             "units": self.units,
             "mode": self.mode,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recompute": self.recompute,
         }

@@ -39,6 +39,7 @@ class EpisodicMemory(keras.layers.Layer):
             Defaults to `True`.
         learned_stop: Whether the passes may end early. Defaults to `False`.
         kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
+        recompute: As for `AttentionGRU`. Defaults to `False`.
 
     Call arguments:
         facts: `(batch, facts, units)`.
@@ -80,6 +81,7 @@ class EpisodicMemory(keras.layers.Layer):
         tie_weights=True,
         learned_stop=False,
         kernel_regularizer=None,
+        recompute=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -92,6 +94,7 @@ class EpisodicMemory(keras.layers.Layer):
         self.tie_weights = tie_weights
         self.learned_stop = learned_stop
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recompute = recompute
         self.supports_masking = True
         copies = range(1 if tie_weights else num_passes)
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
@@ -99,7 +102,9 @@ class EpisodicMemory(keras.layers.Layer):
             AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared) for i in copies
         ]
         self.attention_grus = [
-            AttentionGRU(units, mode=episode, name=f"gru_{i}", **shared) for i in copies if episode != "soft"
+            AttentionGRU(units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
+            for i in copies
+            if episode != "soft"
         ]
         self.updates = [MemoryUpdate(units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
 
@@ -190,4 +195,5 @@ class EpisodicMemory(keras.layers.Layer):
             "tie_weights": self.tie_weights,
             "learned_stop": self.learned_stop,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recompute": self.recompute,
         }

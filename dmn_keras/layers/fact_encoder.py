@@ -27,6 +27,8 @@ class FactEncoder(keras.layers.Layer):
         scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what was said before; `"sentence"`:
             the GRU starts anew with each sentence, so that a fact is that sentence alone. Defaults to `"story"`.
         kernel_regularizer: Regularizer of the GRU's input and recurrent kernels. Defaults to `None`.
+        recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
+            more time. Defaults to `False`.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)` for a story of sentences, or `(batch, words, dim)` for
@@ -51,16 +53,18 @@ class FactEncoder(keras.layers.Layer):
         the reset gate's product, which cuDNN needs.
     """
 
-    def __init__(self, units, *, scope="story", kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, scope="story", kernel_regularizer=None, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.scope = one_of("scope", scope, ("story", "sentence"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recompute = recompute
         self.supports_masking = True
         self.gru = GRU(
             units,
             kernel_regularizer=self.kernel_regularizer,
             recurrent_regularizer=self.kernel_regularizer,
+            recompute=recompute,
             dtype=self.dtype_policy,
             name="gru",
         )
@@ -120,4 +124,5 @@ class FactEncoder(keras.layers.Layer):
             "units": self.units,
             "scope": self.scope,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recompute": self.recompute,
         }

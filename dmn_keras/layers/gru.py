@@ -19,11 +19,13 @@ class GRU(keras.layers.GRU):
     state, Keras' own loop runs.
 
     Args:
-        units: As for `keras.layers.GRU`, as are all others.
+        units: As for `keras.layers.GRU`, as are all others but `recompute`.
+        recompute: As for `recurrence.run`. Defaults to `False`.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units, *, recompute=False, **kwargs):
         super().__init__(units, return_sequences=True, **kwargs)
+        self.recompute = recompute
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if initial_state is not None or mask is not None or _other_loop(training):
@@ -39,7 +41,9 @@ class GRU(keras.layers.GRU):
             cell, weights = recurrence.with_input_product(cell), (kernel, bias[0], *weights)
         else:
             inputs = ops.matmul(inputs, kernel) + bias[0]
-        states = recurrence.run(cell, weights, (inputs,), state, every_state=True, training=training)
+        states = recurrence.run(
+            cell, weights, (inputs,), state, every_state=True, training=training, recompute=self.recompute
+        )
         return ops.transpose(states, (1, 0, 2))
 
 

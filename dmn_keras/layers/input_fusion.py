@@ -20,6 +20,8 @@ class InputFusion(keras.layers.Layer):
     Args:
         units: Positive integer, size of a fused fact.
         kernel_regularizer: Regularizer of both GRUs' kernels. Defaults to `None`.
+        recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
+            more time. Defaults to `False`.
 
     Call arguments:
         facts: `(batch, facts, dim)`.
@@ -42,16 +44,18 @@ class InputFusion(keras.layers.Layer):
         Xiong et al. 2016, arXiv:1603.01417, equations 4 to 6.
     """
 
-    def __init__(self, units, *, kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, kernel_regularizer=None, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.recompute = recompute
         self.supports_masking = True
         self.forward_gru, self.backward_gru = (
             GRU(
                 units,
                 kernel_regularizer=self.kernel_regularizer,
                 recurrent_regularizer=self.kernel_regularizer,
+                recompute=recompute,
                 dtype=self.dtype_policy,
                 name=name,
             )
@@ -81,4 +85,5 @@ class InputFusion(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "recompute": self.recompute,
         }

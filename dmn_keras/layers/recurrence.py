@@ -30,7 +30,7 @@ class Cell(typing.NamedTuple):
     gradient: typing.Callable
 
 
-def run(cell, weights, inputs, state, *, every_state, training):
+def run(cell, weights, inputs, state, *, every_state, training, recompute=False):
     """Run a recurrence over time.
 
     Args:
@@ -41,6 +41,8 @@ def run(cell, weights, inputs, state, *, every_state, training):
         every_state: Whether all states are wanted, or the last one alone.
         training: Whether the cell's own gradient is used. Without it nothing is kept for a gradient, and automatic
             differentiation goes through the loop.
+        recompute: Whether the gradient keeps the states alone and computes what else it needs again: for a GRU a fifth
+            of the memory, for one more forward step in three.
 
     Returns:
         All states, `(time, batch, units)`, or the last, `(batch, units)`.
@@ -63,7 +65,7 @@ def run(cell, weights, inputs, state, *, every_state, training):
 
         def step(state, at):
             following, kept = cell.step(weights, state, at)
-            return following, (state, *kept)
+            return following, (state,) if recompute else (state, *kept)
 
         last, (states, *kept) = loop(step, first, inputs)
 
@@ -76,6 +78,8 @@ def run(cell, weights, inputs, state, *, every_state, training):
                     d_state, *at = at
                     d_next = d_next + d_state
                 state, of_kept, of_inputs = at[0], at[1 : 1 + len(kept)], at[1 + len(kept) :]
+                if recompute:
+                    _, of_kept = cell.step(weights, state, of_inputs)
                 d_next, d_weights, d_inputs = cell.gradient(weights, state, of_inputs, of_kept, d_next)
                 sums = [total + ops.cast(d, total.dtype) for total, d in zip(sums, d_weights, strict=True)]
                 return (d_next, *sums), d_inputs

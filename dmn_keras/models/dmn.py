@@ -63,6 +63,7 @@ def dmn(
     l2=0.0,
     word_vectors=None,
     train_word_vectors=True,
+    recompute=False,
     name="dmn",
 ):
     """Build the Dynamic Memory Network of Kumar et al. 2015 as a functional model.
@@ -98,6 +99,8 @@ def dmn(
         l2: Weight of the L2 penalty on all kernels. Defaults to 0.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
         train_word_vectors: Whether the word vectors are trained. Defaults to `True`.
+        recompute: Whether training keeps only the states of its loops over words and facts, and computes what else the
+            gradient needs again: less memory, for stories of thousands of facts, and more time. Defaults to `False`.
         name: Name of the model. Defaults to `"dmn"`.
 
     Returns:
@@ -150,7 +153,7 @@ def dmn(
         name="semantic_memory",
     )
     scope = "story" if fact_encoder == "story" else "sentence"
-    word_gru = {"units": units, "kernel_regularizer": regularizer}
+    word_gru = {"units": units, "kernel_regularizer": regularizer, "recompute": recompute}
     encoder = FactEncoder(**word_gru, scope=scope, name="fact_encoder")
     drop_words = keras.layers.Dropout(dropout, name="word_dropout")
     words, question_words = drop_words(semantic_memory(story)), drop_words(semantic_memory(question))
@@ -167,7 +170,7 @@ def dmn(
         facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(linked)
     facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:
-        facts = InputFusion(units, kernel_regularizer=regularizer, name="input_fusion")(facts)
+        facts = InputFusion(units, kernel_regularizer=regularizer, recompute=recompute, name="input_fusion")(facts)
     q = QuestionEncoder(name="question_encoder")(states)
 
     episodes = EpisodicMemory(
@@ -180,6 +183,7 @@ def dmn(
         tie_weights=tie_weights,
         learned_stop=learned_stop,
         kernel_regularizer=regularizer,
+        recompute=recompute,
         name="episodic_memory",
     )(facts, q)
 

@@ -57,6 +57,8 @@ class Config:
         solved_epochs: Training stops once every validation question was answered in this many epochs in a row.
         num_buckets: Most shapes the training stories are padded to.
         validation_fraction: Share of the training stories held out, where the data has no validation part.
+        recompute: Whether training computes part of its loops' intermediate results again rather than keep them: less
+            memory, for stories of thousands of facts.
         jit_compile: Whether XLA compiles the training step: `True`, `False`, or `"auto"` for Keras' choice.
         seed: Seed of weights, order, dropout and the validation cut.
 
@@ -98,6 +100,7 @@ class Config:
     solved_epochs: int = 10
     num_buckets: int = 4
     validation_fraction: float = 0.1
+    recompute: bool = False
     jit_compile: bool | str = "auto"
     seed: int = 0
 

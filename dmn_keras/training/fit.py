@@ -186,6 +186,7 @@ _MODEL_SETTINGS = (
     "dropout",
     "l2",
     "train_word_vectors",
+    "recompute",
 )
 
 

@@ -1,6 +1,7 @@
 """Tests that every public layer must pass, whatever it computes."""
 
 import dataclasses
+import functools
 import inspect
 import json
 
@@ -22,6 +23,10 @@ each_argument = pytest.mark.parametrize(
     [(case, argument) for case in CASES.values() for argument in case.others],
     ids=[f"{name}-{argument}" for name, case in CASES.items() for argument in case.others],
 )
+
+
+COSTS = ("recompute",)
+"""Arguments that change what a layer costs and nothing else."""
 
 
 def built(case, seed=0, **changes):
@@ -48,7 +53,7 @@ def test_every_argument_is_listed(case):
         for name, parameter in inspect.signature(case.layer.__init__).parameters.items()
         if name != "self" and parameter.kind != parameter.VAR_KEYWORD
     ]
-    assert list(case.others) == arguments
+    assert [*case.others, *(name for name in arguments if name in COSTS)] == arguments
 
 
 @each_argument
@@ -59,6 +64,20 @@ def test_argument_changes_weights_or_result(case, argument):
     if shapes[0] == shapes[1]:
         results = zip(case.everything(here), changed.everything(there), strict=True)
         assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in results)
+
+
+@each_layer
+def test_recomputing_changes_neither_result_nor_gradient(case):
+    if "recompute" not in inspect.signature(case.layer.__init__).parameters:
+        pytest.skip("no loop to recompute")
+    found = []
+    for recompute in (False, True):
+        layer = built(case, recompute=recompute)
+        assert layer.get_config()["recompute"] is recompute
+        loss = functools.partial(lambda layer: weighted_sum(case.call(layer, training=True)), layer)
+        found.append([*numpy(keras.tree.flatten(case.call(layer))), *gradients(loss, (), layer.trainable_variables)])
+    for kept, again in zip(*found, strict=True):
+        np.testing.assert_allclose(kept, again, atol=1e-6)
 
 
 @each_argument

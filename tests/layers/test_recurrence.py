@@ -44,7 +44,8 @@ def arguments(case, with_product):
 @each_case
 @each_result
 @each_input
-def test_own_gradients_are_those_of_automatic_differentiation(case, every_state, with_product):
+@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
+def test_own_gradients_are_those_of_automatic_differentiation(case, every_state, with_product, recompute):
     cell, weights, inputs, state = arguments(case, with_product)
     num_weights = len(weights)
 
@@ -57,6 +58,7 @@ def test_own_gradients_are_those_of_automatic_differentiation(case, every_state,
                 arrays[-1],
                 every_state=every_state,
                 training=training,
+                recompute=recompute,
             )
             return weighted_sum(out)
 
