@@ -1,6 +1,7 @@
 """Source, configuration -> a trained model in a run folder."""
 
 import dataclasses
+import hashlib
 import importlib.util
 
 import keras
@@ -17,11 +18,13 @@ from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
-from dmn_keras.training.strategy import devices
+from dmn_keras.training.strategy import choose
 from dmn_keras.training.unanswerable import unanswerable
 
 
-def train(source, config, output, *, resume=False, overwrite=False, strategy="auto", verbose=1, say=print):
+def train(
+    source, config, output, *, resume=False, overwrite=False, strategy="auto", devices=None, verbose=1, say=print
+):
     """Train a Dynamic Memory Network and leave it, with its measured errors, in a folder.
 
     The model is chosen by its validation error; the test questions are looked at once, at the end. Ctrl-C ends
@@ -34,7 +37,10 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
         output: The run folder.
         resume: Go on with the run in `output`, under the settings it was begun with.
         overwrite: Replace the run in `output`.
-        strategy: `"auto"`, `"one"` or `"mirrored"`, see `dmn_keras.training.strategy.devices`.
+        strategy: `"auto"`, `"one"`, `"mirrored"`, `"multi_worker"` or `"tpu"`, see
+            `dmn_keras.training.strategy.choose`. With `"multi_worker"` all workers make the same call, with an `output`
+            that they share; the first one writes, measures, and tells the others the metrics.
+        devices: The devices that train, by name or number, see `dmn_keras.training.strategy.choose`; `None` for all.
         verbose: Keras' verbosity of `fit`: 0, 1 or 2.
         say: Function that takes a line to tell the user.
 
@@ -44,35 +50,104 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     Raises:
         FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
-        ValueError: If a setting is out of range, the data malformed, or the run in `output` has other settings.
+        ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
+            backend cannot run the strategy, or workers are not alike.
+        WorkerLostError: If another worker ended before the training did; `resume=True` goes on from the last epoch.
     """
-    run = RunFolder(output)
+    place = choose(strategy, devices)
+    workers, run = place.workers, RunFolder(output)
+
+    def prepare():
+        prepared = _prepare(source, config, run, resume, overwrite, place, say)
+        return _alike(prepared, place) if workers.count > 1 else {}, prepared
+
+    prepared = workers.agree(prepare)
+    if prepared is None:
+        say(f"{output} holds a finished run: there is nothing to resume.")
+        return read_json(run.metrics)
+    restart = f"{output} holds what was reached: start all workers again, with the same commands and --resume."
+    with workers.training(restart):
+        with place.scope():
+            error, history = _fit(prepared, run, place, verbose, say)
+        if history:
+            metrics = workers.share(lambda: _measured(prepared, run, source, place, error))
+    if isinstance(error, TrainingDivergedError) or not history:
+        raise error
+    return metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """What was settled before anything is written.
+
+    Attributes:
+        recipe: The `Recipe`.
+        train: Dict of task name to training questions.
+        valid: Dict of task name to validation questions.
+        model: The model, which several workers build once more, together.
+        resume: Whether there is a run to go on with.
+    """
+
+    recipe: Recipe
+    train: dict
+    valid: dict
+    model: keras.Model
+    resume: bool
+
+
+def _prepare(source, config, run, resume, overwrite, place, say):
+    """Do all that a mistake in the arguments can stop; `None` if the run has nothing left to do."""
+    if config.batch_size < place.num_devices:
+        raise ValueError(
+            f"batch_size must be at least the number of devices that share a batch, {place.num_devices}. "
+            f"Received: batch_size={config.batch_size}"
+        )
     if not (resume or overwrite):
         run.refuse_existing()
     resume = resume and run.exists()
-    keras.utils.set_random_seed(config.seed)
-    train_examples, valid_examples = train_and_validation(
-        source, validation_fraction=config.validation_fraction, seed=config.seed
-    )
-    recipe = make_recipe(source, config, [e for examples in train_examples.values() for e in examples])
+    train, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
+    recipe = make_recipe(source, config, [e for examples in train.values() for e in examples])
     if resume:
         _check_same(run.recipe(), recipe, run)
         if _finished(run, config):
-            say(f"{output} holds a finished run: there is nothing to resume.")
-            return read_json(run.metrics)
-    scope, num_devices = devices(strategy)
-    with scope:
+            return None
+    if place.workers.count > 1:
         model = build(recipe, say=say)
-    # Not before everything that a mistake in the arguments can stop.
-    if not resume:
-        run.remove()
-    run.create(recipe)
-    error = _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say)
-    if not run.history.exists():
-        raise error
-    metrics = _measure(model, recipe, run, source, valid_examples, error)
-    if isinstance(error, TrainingDivergedError):
-        raise error
+    else:
+        with place.scope():
+            model = build(recipe, say=say)
+    return _Prepared(recipe, train, valid, model, resume)
+
+
+def _alike(prepared, place):
+    """Return what has to be the same for all workers."""
+    if prepared is None:
+        return {"finished": True}
+    recipe = dataclasses.asdict(prepared.recipe)
+    recipe["vocabulary"] = _digest(recipe["vocabulary"])
+    return {
+        "finished": False,
+        **recipe.pop("config"),
+        **recipe,
+        "training questions": _digest(prepared.train),
+        "validation questions": _digest(prepared.valid),
+        "--resume": prepared.resume,
+        "devices": place.num_devices // place.workers.count,
+        "versions": versions(),
+    }
+
+
+def _digest(content):
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _measured(prepared, run, source, place, error):
+    """Measure the best model in a model of its own where the trained one is bound to its devices."""
+    model = prepared.model
+    if place.apart:
+        model = build(prepared.recipe, say=lambda line: None)
+        model.optimizer.build(model.trainable_variables)
+    metrics = _measure(model, prepared.recipe, run, source, prepared.valid, error)
     if metrics["status"] in _FINISHED:
         run.remove_backup()
     return metrics
@@ -130,6 +205,7 @@ def build(recipe, *, say=print):
     """Build and compile the model of a `Recipe`; says which words pretrained vectors lack."""
     config, vectors = recipe.config, None
     vocabulary = Vocabulary(recipe.vocabulary)
+    keras.utils.set_random_seed(config.seed)
     if config.word_vectors:
         vectors, missing = word_vector_matrix(config.word_vectors, vocabulary, seed=config.seed)
         if config.embedding_dim not in (None, vectors.shape[1]):
@@ -141,16 +217,21 @@ def build(recipe, *, say=print):
             f"Word vectors: {len(vocabulary) - 3 - len(missing)} words found, {len(missing)} missing: "
             f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}"
         )
-    model = dmn(
-        len(vocabulary),
-        config.units,
-        config.num_passes,
-        answer_words=recipe.answer_words,
-        embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
-        gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
-        word_vectors=vectors,
-        **{name: getattr(config, name) for name in _MODEL_SETTINGS},
-    )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.dtype)
+    try:
+        model = dmn(
+            len(vocabulary),
+            config.units,
+            config.num_passes,
+            answer_words=recipe.answer_words,
+            embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
+            gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
+            word_vectors=vectors,
+            **{name: getattr(config, name) for name in _MODEL_SETTINGS},
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
     loss = {"answer": AnswerCrossentropy()}
     loss_weights = {"answer": 1.0}
     if config.supervise_gates:
@@ -165,6 +246,7 @@ def build(recipe, *, say=print):
         loss_weights=loss_weights,
         metrics={"answer": [AnswerAccuracy()]},
         jit_compile=config.jit_compile,
+        steps_per_execution=config.steps_per_execution,
     )
     return model
 
@@ -187,7 +269,7 @@ _MODEL_SETTINGS = (
 )
 
 
-def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
+def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0, same_steps=False):
     """Encode and pad the questions of one split, as the model of `recipe` reads them.
 
     Args:
@@ -195,6 +277,7 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
         examples: Dict of task name to list of `Example`.
         num_devices: Devices that share a batch.
         unanswerable_share: Share of the questions that are asked again of a story that does not answer them.
+        same_steps: Whether steps rather than their mean are to be those of one device, as `StoryBatches` has it.
 
     Returns:
         The `StoryBatches`.
@@ -216,34 +299,62 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
         learned_stop=config.learned_stop,
         num_buckets=config.num_buckets,
         multiple_of=num_devices,
+        same_steps=same_steps,
     )
 
 
-def _fit(model, recipe, run, train_examples, valid_examples, num_devices, verbose, say):
-    """Train until a reason to stop; returns the exception that was it, or `None`."""
-    config = recipe.config
-    batches = encode(recipe, train_examples, num_devices=num_devices, unanswerable_share=config.unanswerable)
-    valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
-    backup = ResumableBackup(run, len(batches))
-    epoch = backup.restore(model)
-    history = read_json(run.history)[:epoch] if run.history.exists() else []
+def _fit(prepared, run, place, verbose, say):
+    """Train until a reason to stop; returns the exception that was it, or `None`, and the history."""
+    recipe, config, workers = prepared.recipe, prepared.recipe.config, place.workers
+    writes, own = workers.index == 0, {"part": workers.index, "parts": workers.count}
+    workers.share(lambda: _begin(run, recipe, prepared.resume))
+    model = prepared.model if workers.count == 1 else build(recipe, say=lambda line: None)
+    on_devices = {"num_devices": place.num_devices}
+    batches = encode(recipe, prepared.train, unanswerable_share=config.unanswerable, same_steps=True, **on_devices)
+    valid_batches = encode(recipe, prepared.valid, **on_devices)
+    backup = ResumableBackup(run, len(batches), writes=writes)
+    epoch, history = workers.agree(lambda: _restored(run, backup, model, workers))
     if progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished:
-        return None
+        return None, history
     try:
         model.fit(
-            **training_data(batches, seed=config.seed, first_epoch=epoch),
-            validation_data=evaluation_data(valid_batches),
+            **training_data(batches, seed=config.seed, epoch=lambda: len(history), **own),
+            validation_data=evaluation_data(valid_batches, **own),
             epochs=config.epochs,
             initial_epoch=epoch,
-            callbacks=[BestWeights(run, config, history), *_tensorboard(run), backup],
-            verbose=verbose,
+            callbacks=[
+                BestWeights(run, config, history, writes=writes),
+                *(_tensorboard(run) if writes else ()),
+                backup,
+            ],
+            verbose=verbose if writes else 0,
         )
     except TrainingDivergedError as error:
-        return error
+        return error, history
     except KeyboardInterrupt as error:
+        if workers.count > 1:
+            raise
         say("\nInterrupted: keeping and evaluating the best weights so far.")
-        return error
-    return None
+        return error, history
+    return None, history
+
+
+def _begin(run, recipe, resume):
+    """Make the run folder. Not before everything that a mistake in the arguments can stop."""
+    if not resume:
+        run.remove()
+    run.create(recipe)
+
+
+def _restored(run, backup, model, workers):
+    """Return what workers have to agree on, and the epoch to go on with and the history before it."""
+    epoch = backup.restore(model)
+    history = read_json(run.history)[:epoch] if run.history.exists() else []
+    if workers.count == 1:
+        return {}, (epoch, history)
+    weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+    alike = {"the epoch that --output holds": epoch, "the weights that --output holds": _digest(weights)}
+    return alike | {"the history that --output holds": _digest(history)}, (epoch, history)
 
 
 def _tensorboard(run):

@@ -15,7 +15,18 @@ from dmn_keras.training.run_folder import RunFolder, read_json, write_json
 from dmn_keras.training.tables import TABLES
 
 
-def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, strategy="auto", verbose=1, say=print):
+def reproduce(
+    name,
+    output,
+    *,
+    data_dir=None,
+    tasks=None,
+    word_vectors=None,
+    strategy="auto",
+    devices=None,
+    verbose=1,
+    say=print,
+):
     """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
 
     Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder; that of one model for several tasks in
@@ -31,6 +42,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
             model for several tasks is trained on all of its own if one of them is named.
         word_vectors: File of pretrained word vectors, for the runs that start from them.
         strategy: As for `train`.
+        devices: As for `train`.
         verbose: As for `train`.
         say: As for `train`.
 
@@ -54,7 +66,16 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
             continue
         source = Source(table.dataset, of_run, data_dir, table.config)
         try:
-            metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
+            metrics = train(
+                source,
+                config,
+                output / folder,
+                resume=True,
+                strategy=strategy,
+                devices=devices,
+                verbose=verbose,
+                say=say,
+            )
         except TrainingDivergedError as error:
             say(f"{folder}: {error}")
             continue
