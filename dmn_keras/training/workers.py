@@ -288,17 +288,19 @@ class _Watched:
         return self
 
     def __exit__(self, kind, error, traceback):
-        self._workers._last_words.change("")
         if kind is None:
+            self._workers._last_words.change("")
             return False
-        # Registered last, it runs first: JAX would wait for workers that are gone, and then abort.
-        atexit.register(_end_now, 130 if issubclass(kind, KeyboardInterrupt) else 1)
+        # Registered last, it runs first: JAX would wait for workers that are gone, and then abort. The last words stay
+        # until then, for it may abort at any time.
+        atexit.register(_end_now, self._workers._last_words, 130 if issubclass(kind, KeyboardInterrupt) else 1)
         if issubclass(kind, Exception) and _of_connection(error):
             raise WorkerLostError(f"Another worker was lost ({str(error)[:200]}). {self._restart}") from error
         return False
 
 
-def _end_now(status):
+def _end_now(last_words, status):
+    last_words.change("")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(status)

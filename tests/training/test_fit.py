@@ -12,7 +12,7 @@ from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingD
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import train
 from dmn_keras.training.run_folder import RunFolder
-from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
+from tests.training.runs import eagerly, history, own_data, snapshot, tensorflow_only, tiny, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
 
@@ -41,12 +41,6 @@ def whole(source, tmp_path_factory):
 def run(whole, tmp_path):
     """A copy of `whole`."""
     return shutil.copytree(whole, tmp_path / "run")
-
-
-def history(folder):
-    """Losses and metrics of each epoch, without the seconds it took."""
-    epochs = json.loads((folder / "history.json").read_text())
-    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in epochs]
 
 
 def metrics(folder):
