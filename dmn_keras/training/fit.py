@@ -240,8 +240,12 @@ def build(recipe, *, say=print):
         if config.learned_stop:
             loss["stop"] = GateCrossentropy("sigmoid")
             loss_weights["stop"] = config.gate_weight
+    optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
+    if config.dtype == "mixed_float16":
+        # As Keras would by itself, but then a saved model could not be loaded under another global policy.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm),
+        optimizer,
         loss=loss,
         loss_weights=loss_weights,
         metrics={"answer": [AnswerAccuracy()]},
@@ -249,6 +253,17 @@ def build(recipe, *, say=print):
         steps_per_execution=config.steps_per_execution,
     )
     return model
+
+
+def in_float32(model, recipe):
+    """Return a model with the same weights that computes in float32, of one that was trained in mixed precision."""
+    if recipe.config.dtype == "float32":
+        return model
+    embedding_dim = model.get_layer("semantic_memory").output_dim
+    config = recipe.config.replace(dtype="float32", word_vectors=None, embedding_dim=embedding_dim)
+    again = build(dataclasses.replace(recipe, config=config))
+    again.set_weights(model.get_weights())
+    return again
 
 
 _MODEL_SETTINGS = (

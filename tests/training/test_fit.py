@@ -314,3 +314,19 @@ def test_the_size_of_word_vectors_must_fit(vectors, source, tmp_path):
     with pytest.raises(ValueError, match=r"embedding_dim must be that of .*, 3\. Received: embedding_dim=4"):
         train(source, tiny(word_vectors=vectors, embedding_dim=4), tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_several_steps_per_execution_are_the_same_steps(whole, source, tmp_path, steps):
+    # Of an epoch's two batches, three never reach into the next epoch.
+    train(source, tiny(steps_per_execution=steps), tmp_path / "run", verbose=0)
+    for a, b in zip(history(whole), history(tmp_path / "run"), strict=True):
+        assert b == pytest.approx(a, rel=1e-5)
+    for a, b in zip(weights(whole), weights(tmp_path / "run"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_that_turns_nan_among_several_steps_is_named_with_them(monkeypatch, source, tmp_path):
+    diverge_at(monkeypatch, 2)
+    with pytest.raises(TrainingDivergedError, match=r"loss became nan in epoch 1, batches 1 to 2\."):
+        train(source, tiny(steps_per_execution=3), tmp_path / "run", verbose=0)

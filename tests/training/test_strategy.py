@@ -199,12 +199,12 @@ def test_a_device_that_does_not_exist(monkeypatch, devices, message):
 
 def test_one_device_of_several(monkeypatch):
     monkeypatch.setitem(strategies._BACKENDS, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
-    with pytest.raises(ValueError, match="--strategy one takes one device. Received: --devices cpu:0, cpu:1"):
+    with pytest.raises(ValueError, match=r"--strategy one takes one device\. Received: --devices cpu:0, cpu:1"):
         choose("one", "0,1")
 
 
 def test_a_batch_smaller_than_the_number_of_devices_overwrites_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr("dmn_keras.training.fit.choose", lambda *_: strategies.Place(num_devices=9))
-    with pytest.raises(ValueError, match="batch_size must be at least the number of devices .*, 9. Received: .*=8"):
+    with pytest.raises(ValueError, match=r"batch_size must be at least the number of devices .*, 9\. Received: .*=8"):
         train(own_data(tmp_path / "data"), tiny(), tmp_path / "run", overwrite=True, verbose=0)
     assert not (tmp_path / "run").exists()
