@@ -201,7 +201,7 @@ def test_corpus_measures_records(tmp_path, capsys, monkeypatch):
     corpus.main(["--dataset", "stories", "--tasks", "one-supporting-fact", "--json", str(file)])
     result = json.loads(file.read_text())
     assert result["questions"] == 40
-    assert all(100 < row["bytes"] < 2000 for row in result["records"].values())
+    assert all(100 < row["bytes"] < 9000 for row in result["records"].values())
     assert corpus.table(result) in capsys.readouterr().out
     result["step"].update(cpu_ms=3.6, batch_size=1)
     assert "| 278 stories a second | 1,000 hours |" in corpus.table(result)
