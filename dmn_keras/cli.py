@@ -73,7 +73,7 @@ def _parser():
     existing = train.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on with the run in --output")
     existing.add_argument("--overwrite", action="store_true", help="replace the run in --output")
-    train.add_argument("--strategy", default="auto", help="auto, one or mirrored: which devices train")
+    _add_devices(train)
     train.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="Keras' verbosity")
     train.set_defaults(run=_train)
 
@@ -98,7 +98,7 @@ def _parser():
     reproduce.add_argument("--tasks", help="only these tasks of the table: names, numbers and ranges")
     reproduce.add_argument("--word-vectors", metavar="FILE", help="GloVe vectors, for the tables that start from them")
     reproduce.add_argument("--output", help="the table's folder (default: runs/TABLE)")
-    reproduce.add_argument("--strategy", default="auto", help="auto, one or mirrored: which devices train")
+    _add_devices(reproduce)
     reproduce.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="Keras' verbosity")
     reproduce.set_defaults(run=_reproduce)
 
@@ -150,8 +150,15 @@ def _add_run_or_server(parser):
         parser.add_argument(f"--{name}", metavar="FILE", help=f"{what} for https and grpcs, PEM")
 
 
+def _add_devices(parser):
+    parser.add_argument(
+        "--strategy", default="auto", help="auto, one, mirrored, multi_worker or tpu: which devices and hosts train"
+    )
+    parser.add_argument("--devices", metavar="LIST", help="only these devices, by number or name: 0,1 or gpu:0,gpu:1")
+
+
 def _add_source(parser, dataset):
-    parser.add_argument("--dataset", default=dataset, help="babi, stories (generated, the default) or jsonl")
+    parser.add_argument("--dataset", default=dataset, help="babi, stories (generated, the default), jsonl or records")
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
     parser.add_argument("--tasks", help="names, numbers and ranges: 1, 1-20, counting,lists")
@@ -169,6 +176,7 @@ def _train(options):
     if main_job:
         options.tasks = MAIN_TASKS
     config, source = _config(options, MAIN_SETTINGS if main_job else {}), _source(options)
+    _check_shared(options)
     output = pathlib.Path(options.output or _new_folder(options.dataset))
     parts = _parts(source, output, options.one_by_one)
     for _, folder in parts:
@@ -189,17 +197,35 @@ def _train(options):
                 resume=options.resume,
                 overwrite=options.overwrite,
                 strategy=options.strategy,
+                devices=options.devices,
                 verbose=options.verbose,
             )
         except TrainingDivergedError as error:
             print(f"{COMMAND} train: error: {error}", file=sys.stderr)
             status = 1
             continue
-        _say_result(metrics, folder)
-        _show_example(part, folder, config.seed)
+        if not _is_helper(options):
+            _say_result(metrics, folder)
+            _show_example(part, folder, config.seed)
         if metrics["status"] == "interrupted":
             return 130
     return status
+
+
+def _check_shared(options):
+    """Raise if several workers are to train together and would each choose a folder of its own."""
+    from dmn_keras.training.strategy import cluster_of
+
+    if not options.output and cluster_of(options.strategy) is not None:
+        raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
+
+
+def _is_helper(options):
+    """Return whether this is one of several workers and not the first, which speaks for all."""
+    from dmn_keras.training.strategy import cluster_of
+
+    cluster = cluster_of(options.strategy)
+    return cluster is not None and cluster.index > 0
 
 
 def _config(options, defaults):
@@ -337,6 +363,7 @@ def _reproduce(options):
         tasks=options.tasks,
         word_vectors=options.word_vectors,
         strategy=options.strategy,
+        devices=options.devices,
         verbose=options.verbose,
     )
     print(f"\n{content['about']}:")

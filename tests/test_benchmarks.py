@@ -13,8 +13,22 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import floor, import_time, invariance, precision, report, serving, serving_load, ship, training_step
+from benchmarks import (
+    corpus,
+    devices,
+    floor,
+    import_time,
+    invariance,
+    mixed_precision,
+    precision,
+    report,
+    serving,
+    serving_load,
+    ship,
+    training_step,
+)
 from dmn_keras.asking import Answerer
+from dmn_keras.datasets import registry
 from dmn_keras.training.answers import RawAnswer, answer_questions
 from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.calibration import calibrate
@@ -143,6 +157,56 @@ def test_import_adds_little_to_keras(tmp_path, capsys):
     assert import_time.table([{"rows": [row]}]) in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_devices_measures_what_it_prints(backend, tmp_path, capsys):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    file = tmp_path / "devices.json"
+    sizes = ["--batch-sizes", "4", "--units", "6", "--facts", "3", "--words", "3", "--passes", "1", "--steps", "6"]
+    options = ["--backend", backend, *sizes, "--dtypes", "mixed_bfloat16", "--json", str(file)]
+    printed = run("-m", "benchmarks.devices", *options, CUDA_VISIBLE_DEVICES="-1")
+    result = json.loads(file.read_text())
+    [row] = result["rows"]
+    assert (row["batch_size"], row["units"], row["facts"], row["devices"]) == (4, 6, 3, 1)
+    assert row["examples_per_second"] == pytest.approx(4000 / row["step_ms"], rel=0.01)
+    assert row["waiting"] == pytest.approx(max(1 - row["busy_ms"] / row["step_ms"], 0), abs=0.01)
+    assert devices.table(result) in printed
+    devices.main(["--table", str(file)])
+    assert capsys.readouterr().out.strip() == devices.table(result)
+    result["rows"][0] = {**TINY, "units": 6, "facts": 3, "dtype": "float32", "batch_size": 4, "failed": "out of memory"}
+    assert "| out of memory |" in devices.table(result)
+
+
+@without_tracing
+def test_mixed_precision_trains_under_each_policy(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    monkeypatch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 40, "valid": 10, "test": 10})
+    file = tmp_path / "mixed.json"
+    small = ["--set", "epochs=1", "--set", "units=4", "--set", "num_passes=1", "--set", "num_buckets=1"]
+    options = ["--backend", keras.backend.backend(), "--tasks", "two facts", "--seeds", "2", *small]
+    with eagerly():
+        mixed_precision.main([*options, "--json", str(file)])
+    result = json.loads(file.read_text())
+    assert [row["policy"] for row in result["rows"]] == list(mixed_precision.POLICIES)
+    assert all(len(row["errors"]) == len(row["losses"]) == 2 for row in result["rows"])
+    assert len({tuple(row["losses"]) for row in result["rows"]}) == 3
+    assert mixed_precision.table(result) in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:tensorflow_datasets")
+def test_corpus_measures_records(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 40, "valid": 10, "test": 10})
+    file = tmp_path / "corpus.json"
+    corpus.main(["--dataset", "stories", "--tasks", "one-supporting-fact", "--json", str(file)])
+    result = json.loads(file.read_text())
+    assert result["questions"] == 40
+    assert all(100 < row["bytes"] < 9000 for row in result["records"].values())
+    assert corpus.table(result) in capsys.readouterr().out
+    result["step"].update(cpu_ms=3.6, batch_size=1)
+    assert "| 278 stories a second | 1,000 hours |" in corpus.table(result)
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A run folder whose weights are random: its answers are as good as any to be compared, and none is a tie."""
@@ -221,8 +285,11 @@ def test_readme_shows_the_tables_of_the_measured_files():
         ("serving", serving.tables),
         ("serving_load", serving_load.table),
         ("precision", precision.table),
+        ("mixed_precision", mixed_precision.table),
     ):
         assert table(json.loads((measured / f"{name}.json").read_text(encoding="utf-8"))) in readme
+    on_paper = corpus.table(json.loads((measured / "corpus.json").read_text(encoding="utf-8")))
+    assert on_paper in (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
 if __name__ == "__main__":

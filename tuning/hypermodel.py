@@ -94,7 +94,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
         with tempfile.TemporaryDirectory() as temporary:
             run = RunFolder(folder or pathlib.Path(temporary, "run"))
             run.create(recipe)
-            error = fit.fit_run(
+            error, _ = fit.fit_run(
                 model, recipe, run, train, valid, last_epoch=epochs, callbacks=callbacks, verbose=verbose, say=_silent
             )
             if isinstance(error, TrainingDivergedError):

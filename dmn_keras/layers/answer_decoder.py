@@ -70,7 +70,7 @@ class AnswerDecoder(keras.layers.Layer):
         self.logits = keras.layers.Dense(
             vocabulary_size,
             kernel_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
+            dtype=self.variable_dtype,  # float32 under mixed precision: in bfloat16 many words would be tied
             name="logits",
         )
 

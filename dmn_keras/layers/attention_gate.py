@@ -104,9 +104,9 @@ class AttentionGate(keras.layers.Layer):
             self.bilinear = self.add_weight(shape=(dim, dim), regularizer=self.kernel_regularizer, name="bilinear")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.output_kernel = self.add_weight(
-            shape=(self.units, 1), regularizer=self.kernel_regularizer, name="output_kernel"
+            shape=(self.units, 1), regularizer=self.kernel_regularizer, autocast=False, name="output_kernel"
         )
-        self.output_bias = self.add_weight(shape=(1,), initializer="zeros", name="output_bias")
+        self.output_bias = self.add_weight(shape=(1,), initializer="zeros", autocast=False, name="output_bias")
 
     def call(self, facts, question, memory, facts_mask=None):
         fixed = self.precompute(facts, question)
@@ -156,10 +156,9 @@ class AttentionGate(keras.layers.Layer):
             "fact.W.memory": lambda: ops.sum(fixed["bilinear"] * m, axis=-1, keepdims=True),
         }
         hidden = ops.tanh(self._products(terms, fixed["hidden"]))  # (B, F, H)
-        logits = ops.matmul(hidden, self.output_kernel)[..., 0]
-        # `ops.zeros_like(facts)` gives the (B, F) shape where no chosen term has a facts axis.
-        logits = logits + ops.zeros_like(facts[..., 0])
-        return ops.cast(logits, self._gate_dtype) + ops.cast(self.output_bias, self._gate_dtype)
+        logits = ops.matmul(ops.cast(hidden, self._gate_dtype), self.output_kernel)[..., 0]
+        # `ops.zeros_like(logits)` would lack the facts axis where no chosen term has one.
+        return logits + ops.zeros_like(facts[..., 0], dtype=self._gate_dtype) + self.output_bias
 
     def gates(self, logits, facts_mask=None):
         """Turn logits into gates.

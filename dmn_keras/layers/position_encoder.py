@@ -46,13 +46,15 @@ class PositionEncoder(keras.layers.Layer):
             )
 
     def call(self, words, mask=None):
-        real = ops.ones_like(words[..., 0]) if mask is None else ops.cast(mask, words.dtype)
+        # In float32 also under mixed precision: half of it has no range on TensorFlow, and few places between 0 and 1.
+        dtype = "float64" if words.dtype == "float64" else "float32"
+        real = ops.ones_like(words[..., 0], dtype=dtype) if mask is None else ops.cast(mask, dtype)
         j = ops.cumsum(real, axis=-1)
         length = ops.maximum(ops.sum(real, axis=-1, keepdims=True), 1)  # M
         place = (j / length)[..., None]  # (B, F, W, 1)
         dim = words.shape[-1]
-        d = ops.arange(1, dim + 1, dtype=words.dtype) / dim
-        weights = (1 - place) - d * (1 - 2 * place)
+        d = ops.arange(1, dim + 1, dtype=dtype) / dim
+        weights = ops.cast((1 - place) - d * (1 - 2 * place), words.dtype)
         return ops.sum(ops.where(real[..., None] > 0, weights * words, ops.zeros_like(words)), axis=-2)
 
     def compute_mask(self, words, previous_mask=None):

@@ -156,13 +156,15 @@ def _questions(questions):
 
 
 def _answerer(run, dtype):
-    """Return the `Answerer` of a run, its weights rounded to `dtype`."""
+    """Return the `Answerer` of a run, its weights rounded to `dtype`; it computes in float32."""
     import keras
 
-    answerer = run if isinstance(run, Answerer) else Answerer(run)
+    from dmn_keras.training.fit import in_float32
+
+    answerer = copy.copy(run if isinstance(run, Answerer) else Answerer(run))
+    answerer.model = in_float32(answerer.model, answerer.recipe)
     if dtype == "float32":
         return answerer
-    answerer = copy.copy(answerer)
     weights = answerer.model.get_weights()
     answerer.model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(answerer.model))
     rounded = (keras.ops.cast(keras.ops.cast(weight, dtype), weight.dtype) for weight in weights)

@@ -16,12 +16,14 @@ class Bucket(typing.NamedTuple):
         num_words: Words of a sentence, its end included.
         rows: Rows of a batch.
         members: Indexes of the examples, integer array.
+        weight: Weight of a row that holds an example.
     """
 
     num_facts: int
     num_words: int
     rows: int
     members: np.ndarray
+    weight: float
 
 
 class StoryBatches:
@@ -33,6 +35,11 @@ class StoryBatches:
 
     All real rows of the split have the same weight, `rows / examples`. A loss that is a mean over the rows of a batch
     is then, over the whole split and on any number of devices, the mean over the examples.
+
+    Devices share a batch in equal parts. Where its size does not divide by their number, rows of weight 0 are added, so
+    that a batch holds the same examples on any number of devices. With `same_steps` the weights of each bucket make up
+    for its added rows: every step of training is then the one that a single device makes. (Where buckets gain unlike
+    shares of rows, the mean of the steps' losses counts their examples as unlike by as much.)
 
     Args:
         encoded: List of `dmn_keras.text.EncodedExample`, at least one.
@@ -46,6 +53,7 @@ class StoryBatches:
         learned_stop: Whether to give targets for `"stop"`: 1 for the passes after the last supporting fact.
         num_buckets: Most buckets.
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
+        same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
 
     Raises:
         ValueError: If there is no example.
@@ -64,6 +72,7 @@ class StoryBatches:
         learned_stop=False,
         num_buckets=4,
         multiple_of=1,
+        same_steps=False,
     ):
         if not encoded:
             raise ValueError("encoded must hold at least one example. Received none.")
@@ -76,12 +85,26 @@ class StoryBatches:
         self.learned_stop = learned_stop
         self.question_words = max(len(e.question) for e in encoded)
         self.story_words = np.array([sum(map(len, e.story)) for e in encoded])
-        self.buckets = _buckets(encoded, batch_size, num_buckets, multiple_of)
-        self.weight = sum(batch.rows for batch in self.plan()) / len(encoded)
+        self.buckets, self._sizes = [], []
+        for sides, members in _groups(encoded, num_buckets):
+            size = min(batch_size, len(members))
+            rows = -(-size // multiple_of) * multiple_of
+            self.buckets.append(Bucket(*sides, rows, members, weight=rows / size))
+            self._sizes.append(size)
+        self._weigh(same_steps)
+
+    def _weigh(self, same_steps):
+        counts = [-(-len(bucket.members) // size) for bucket, size in zip(self.buckets, self._sizes, strict=True)]
+        if same_steps:
+            mean = np.dot(counts, self._sizes) / len(self.encoded)
+            self.buckets = [bucket._replace(weight=mean * bucket.weight) for bucket in self.buckets]
+        else:
+            mean = np.dot(counts, [bucket.rows for bucket in self.buckets]) / len(self.encoded)
+            self.buckets = [bucket._replace(weight=mean) for bucket in self.buckets]
 
     def __len__(self):
         """Return the number of batches of an epoch."""
-        return sum(-(-len(bucket.members) // bucket.rows) for bucket in self.buckets)
+        return sum(-(-len(bucket.members) // size) for bucket, size in zip(self.buckets, self._sizes, strict=True))
 
     def plan(self, rng=None, *, share=1.0):
         """Choose the batches of one epoch.
@@ -97,11 +120,12 @@ class StoryBatches:
             List of `Bucket`, each with the members of one batch, for `batch`. Every example that is taken stands in
             one, without `share` in exactly one.
         """
+        buckets = list(zip(self.buckets, self._sizes, strict=True))
         if share >= 1:
-            return self._once_each(rng, self.buckets)
+            return self._once_each(rng, buckets)
         most_words = np.quantile(self.story_words, share, method="inverted_cdf")
         short = [bucket.members[self.story_words[bucket.members] <= most_words] for bucket in self.buckets]
-        buckets = [bucket._replace(members=m) for bucket, m in zip(self.buckets, short, strict=True) if len(m)]
+        buckets = [(bucket._replace(members=m), n) for (bucket, n), m in zip(buckets, short, strict=True) if len(m)]
         plan = []
         while len(plan) < len(self):
             plan += self._once_each(rng, buckets)
@@ -109,15 +133,15 @@ class StoryBatches:
 
     def _once_each(self, rng, buckets):
         plan = []
-        for bucket in buckets:
+        for bucket, size in buckets:
             members = bucket.members if rng is None else rng.permutation(bucket.members)
-            starts = range(0, len(members), bucket.rows)
-            plan += [bucket._replace(members=members[i : i + bucket.rows]) for i in starts]
+            starts = range(0, len(members), size)
+            plan += [bucket._replace(members=members[i : i + size]) for i in starts]
         if rng is not None:
             rng.shuffle(plan)
         return plan
 
-    def batch(self, num_facts, num_words, rows, members):
+    def batch(self, num_facts, num_words, rows, members, weight=1.0):
         """Pad the examples of one entry of a plan.
 
         Args:
@@ -125,6 +149,7 @@ class StoryBatches:
             num_words: Words to pad each of them to.
             rows: Rows of the batch.
             members: Indexes of the examples, at most `rows`.
+            weight: Weight of their rows.
 
         Returns:
             Inputs, targets and weights, three dicts for `model.fit`. Rows beyond the members are zeros, with weight 0.
@@ -140,9 +165,9 @@ class StoryBatches:
         targets = {"answer": answer, "gates": self._gate_targets(examples, rows, num_facts)}
         if self.learned_stop:
             targets["stop"] = self._stop_targets(examples, rows)
-        weight = np.zeros(rows, dtype="float32")
-        weight[: len(examples)] = self.weight
-        return inputs, targets, dict.fromkeys(targets, weight)
+        weights = np.zeros(rows, dtype="float32")
+        weights[: len(examples)] = weight
+        return inputs, targets, dict.fromkeys(targets, weights)
 
     def _answers(self, examples, empty):
         if self.answer_words is None:
@@ -188,16 +213,11 @@ class StoryBatches:
 _WORTHWHILE = 0.03
 
 
-def _buckets(encoded, batch_size, num_buckets, multiple_of):
-    """Return the `Bucket`s, smallest stories first."""
+def _groups(encoded, num_buckets):
+    """Return the stories of each bucket and the sides they are padded to, smallest stories first."""
     sizes = np.array([(len(e.story), max(map(len, e.story), default=0)) for e in encoded]).clip(1)
-    groups = split_by_size(sizes, num_buckets)
-    buckets = []
-    for members in sorted(groups, key=lambda group: sizes[group].max(axis=0).tolist()):
-        rows = min(batch_size, len(members))
-        rows = -(-rows // multiple_of) * multiple_of
-        buckets.append(Bucket(*sizes[members].max(axis=0).tolist(), rows, members))
-    return buckets
+    groups = [(sizes[members].max(axis=0).tolist(), members) for members in split_by_size(sizes, num_buckets)]
+    return sorted(groups, key=lambda group: group[0])
 
 
 def split_by_size(sizes, num_groups):
@@ -264,24 +284,33 @@ class EpochSequence(keras.utils.PyDataset):
 
     A run that resumes at an epoch therefore sees the batches it would have seen.
 
+    Where several workers train together, each makes the same plan and gives its own rows of every batch: the first
+    worker the first ones, and so on.
+
     Args:
         batches: `StoryBatches`.
         seed: Integer that shuffles each epoch anew; `None` keeps the order of the examples.
-        first_epoch: Number of the first epoch, from 0.
+        epoch: Function without arguments that returns the number of the epoch, from 0, when it begins; `None` for the
+            first.
         curriculum: Number of first epochs that grow from the shortest stories to all.
+        part: Number of this worker, from 0.
+        parts: Number of workers; each batch's rows are a multiple of it.
     """
 
-    def __init__(self, batches, *, seed=None, first_epoch=0, curriculum=0):
+    def __init__(self, batches, *, seed=None, epoch=None, curriculum=0, part=0, parts=1):
         super().__init__(workers=1)
         self.batches = batches
         self.seed = seed
-        self.epoch = first_epoch
+        self.epoch = epoch
         self.curriculum = curriculum
+        self.part = part
+        self.parts = parts
         self._plan = self._draw()
 
     def _draw(self):
-        rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch])
-        return self.batches.plan(rng, share=share_of_epoch(self.epoch, self.curriculum))
+        epoch = 0 if self.epoch is None else self.epoch()
+        rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
+        return self.batches.plan(rng, share=share_of_epoch(epoch, self.curriculum))
 
     def __len__(self):
         """Return the number of batches of an epoch."""
@@ -289,9 +318,11 @@ class EpochSequence(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         """Return the batch `index` of the current epoch."""
-        return self.batches.batch(*self._plan[index])
+        planned = self._plan[index]
+        rows = planned.rows // self.parts
+        own = planned.members[self.part * rows : (self.part + 1) * rows]
+        return self.batches.batch(*planned._replace(rows=rows, members=own))
 
-    def on_epoch_end(self):
-        """Move to the next epoch's order."""
-        self.epoch += 1
+    def on_epoch_begin(self):
+        """Draw the order of the epoch that begins."""
         self._plan = self._draw()

@@ -1,14 +1,17 @@
 """Early stopping that a resumed run continues, and a stop at the first loss that is not finite."""
 
+import contextlib
 import dataclasses
 import math
+import os
 import shutil
+import tempfile
 import time
 
 import keras
 from keras import ops
 
-from dmn_keras.training.run_folder import write_json
+from dmn_keras.training.run_folder import read_json, write_json
 
 
 class TrainingDivergedError(RuntimeError):
@@ -80,13 +83,15 @@ class BestWeights(keras.callbacks.Callback):
         run: The `RunFolder`.
         config: The `Config`.
         history: The epochs before a resumed one, a list of dicts; it grows in place.
+        writes: Whether to write files: of several workers one does.
     """
 
-    def __init__(self, run, config, history):
+    def __init__(self, run, config, history, *, writes=True):
         super().__init__()
         self.run = run
         self.config = config
         self.history = history
+        self.writes = writes
 
     def on_train_begin(self, logs=None):
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
@@ -95,7 +100,12 @@ class BestWeights(keras.callbacks.Callback):
         self._start = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check_finite("loss", logs["loss"], f"batch {batch + 1}")
+        steps = self.config.steps_per_execution
+        self._check_finite("loss", logs["loss"], f"batch {batch + 1}" if steps == 1 else self._batches(batch, steps))
+
+    def _batches(self, last, steps):
+        first, count = last - steps + 2, (self.params or {}).get("steps")
+        return f"batches {first} to {min(last + 1, count or last + 1)}"
 
     def on_epoch_end(self, epoch, logs=None):
         # The last batch of an epoch may spoil the weights without any training loss that shows it.
@@ -106,9 +116,11 @@ class BestWeights(keras.callbacks.Callback):
         cpu_seconds = round(time.process_time() - self._start[1], 3)
         self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds, "cpu_seconds": cpu_seconds})
         state = _progress(self.config, self.history)
-        if state.best_epoch == epoch:
-            self.run.save_best_weights(self.model)
-        write_json(self.run.history, self.history)
+        if state.best_epoch == epoch and self.writes:
+            with _by_itself():
+                self.run.save_best_weights(self.model)
+        if self.writes:
+            write_json(self.run.history, self.history)
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
         self.model.stop_training = state.finished is not None
 
@@ -121,6 +133,24 @@ class BestWeights(keras.callbacks.Callback):
             )
 
 
+@contextlib.contextmanager
+def _by_itself():
+    """Make variables of this process alone: Keras makes some to save a model, which other workers would wait for."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
+def _load(model, path):
+    """Load weights from a file of any name."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copy(path, os.path.join(folder, "copied.weights.h5"))
+        model.load_weights(copy)
+
+
 _DRAWS_OF_EPOCH = 2**20
 """More than one dropout layer draws in an epoch, so that no two epochs drop the same."""
 
@@ -129,21 +159,25 @@ class ResumableBackup(keras.callbacks.BackupAndRestore):
     """`BackupAndRestore` that tells, before `fit`, at which epoch the run goes on.
 
     Keras writes the weights first and the number of the epoch after them. A kill in between leaves a number that is
-    one too low; the optimizer's count of steps, saved with the weights, tells the right one. What dropout draws in an
-    epoch does not depend on the epochs before, so that it is the same after a resume.
+    one too low; the optimizer's count of steps, saved with the weights and once more with the number, tells the right
+    one. (It need not be a multiple of an epoch's steps: loss scaling leaves some out.) What dropout draws in an epoch
+    does not depend on the epochs before, so that it is the same after a resume.
 
     Args:
         run: The `RunFolder`.
         steps_per_epoch: Batches of an epoch.
+        writes: Whether to write files: of several workers one does.
     """
 
-    def __init__(self, run, steps_per_epoch):
+    def __init__(self, run, steps_per_epoch, *, writes=True):
         super().__init__(str(run.backup), double_checkpoint=True, delete_checkpoint=False)
         self.run = run
         self.steps_per_epoch = steps_per_epoch
+        self.writes = writes
+        self._restored = None
 
     def restore(self, model):
-        """Load the last backup into the compiled model, if there is one.
+        """Load the last backup into the compiled model, if there is one; writes nothing.
 
         Args:
             model: The model, built and compiled.
@@ -151,17 +185,48 @@ class ResumableBackup(keras.callbacks.BackupAndRestore):
         Returns:
             The number of the epoch to go on with, from 0; 0 without a backup.
         """
-        if not self.run.backup.is_dir():
-            return 0
         self.set_model(model)
+        last = self._weights_path, self._training_metadata_path
+        before = self._prev_weights_path, self._prev_training_metadata_path
+        for weights, metadata in (last, before):
+            if os.path.exists(weights):
+                if not model.optimizer.built:
+                    model.optimizer.build(model.trainable_variables)
+                try:
+                    _load(model, weights)
+                except OSError:  # killed while it was written
+                    continue
+                self._restored = weights
+                return self._epoch_of(metadata)
+        return 0
+
+    def _epoch_of(self, metadata):
+        """Return after how many epochs the weights that were loaded are."""
         try:
-            self.on_train_begin()
-        except OSError:  # killed while it wrote the first backup: there is no earlier one
-            shutil.rmtree(self.run.backup)
-            return 0
-        epoch = int(model.optimizer.iterations) // self.steps_per_epoch
-        write_json(self.run.backup / "training_metadata.json", {"epoch": epoch, "batch": 0})
-        return epoch
+            written = read_json(metadata)
+            return written["epoch"] + int(self._steps() > written["steps"])
+        except (OSError, ValueError, KeyError):  # killed before it was written
+            return -(-self._steps() // self.steps_per_epoch)
+
+    def _steps(self):
+        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def on_train_begin(self, logs=None):
+        """Remove what cannot be read, so that the next backup does not take it for a good one."""
+        if not self.writes or self._restored == self._weights_path:
+            return
+        if self._restored is None:
+            shutil.rmtree(self.run.backup, ignore_errors=True)
+        else:
+            os.replace(self._prev_weights_path, self._weights_path)
+            if os.path.exists(self._prev_training_metadata_path):
+                os.replace(self._prev_training_metadata_path, self._training_metadata_path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.writes:
+            with _by_itself():
+                super().on_epoch_end(epoch, logs)
+            write_json(self._training_metadata_path, {"epoch": epoch + 1, "batch": 0, "steps": self._steps()})
 
     def on_epoch_begin(self, epoch, logs=None):
         # Keras' backup leaves out the state of the random generators. Where each starts in an epoch is therefore a

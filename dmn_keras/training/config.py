@@ -60,6 +60,12 @@ class Config:
         recompute: Whether training computes part of its loops' intermediate results again rather than keep them: less
             memory, for stories of thousands of facts.
         jit_compile: Whether XLA compiles the training step: `True`, `False`, or `"auto"` for Keras' choice.
+        dtype: What is computed in: `"float32"`, or `"mixed_bfloat16"` or `"mixed_float16"` for Keras' policies of mixed
+            precision, whose weights, gates, logits and losses stay in float32. In float16 the loss is scaled, and a
+            step whose gradients overflow is left out.
+        steps_per_execution: Steps of training that TensorFlow runs before it looks at callbacks again; the same
+            steps, with less between them. A loss that turns NaN is then named with the batches it may stem from. JAX
+            takes them one by one; PyTorch has no such thing.
         seed: Seed of weights, order, dropout and the validation cut.
 
     Raises:
@@ -102,6 +108,8 @@ class Config:
     validation_fraction: float = 0.1
     recompute: bool = False
     jit_compile: bool | str = "auto"
+    dtype: str = "float32"
+    steps_per_execution: int = 1
     seed: int = 0
 
     def __post_init__(self):
@@ -149,6 +157,7 @@ _CHOICES = {
     "gate_order": ("file", "any"),
     "schedule": ("plateau", "cosine"),
     "jit_compile": (True, False, "auto"),
+    "dtype": ("float32", "mixed_bfloat16", "mixed_float16"),
 }
 _LARGE = 10**9
 _RANGES = {
@@ -172,6 +181,7 @@ _RANGES = {
     "solved_epochs": (1, _LARGE),
     "num_buckets": (1, 1000),
     "validation_fraction": (0.0, 0.9),
+    "steps_per_execution": (1, _LARGE),
     "seed": (0, 2**32 - 1),
 }
 

@@ -1,6 +1,7 @@
 """Source, configuration -> a trained model in a run folder."""
 
 import dataclasses
+import hashlib
 import importlib.util
 
 import keras
@@ -17,11 +18,13 @@ from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
-from dmn_keras.training.strategy import devices
+from dmn_keras.training.strategy import choose
 from dmn_keras.training.unanswerable import unanswerable
 
 
-def train(source, config, output, *, resume=False, overwrite=False, strategy="auto", verbose=1, say=print):
+def train(
+    source, config, output, *, resume=False, overwrite=False, strategy="auto", devices=None, verbose=1, say=print
+):
     """Train a Dynamic Memory Network and leave it, with its measured errors, in a folder.
 
     The model is chosen by its validation error; the test questions are looked at once, at the end. Ctrl-C ends
@@ -34,7 +37,10 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
         output: The run folder.
         resume: Go on with the run in `output`, under the settings it was begun with.
         overwrite: Replace the run in `output`.
-        strategy: `"auto"`, `"one"` or `"mirrored"`, see `dmn_keras.training.strategy.devices`.
+        strategy: `"auto"`, `"one"`, `"mirrored"`, `"multi_worker"` or `"tpu"`, see
+            `dmn_keras.training.strategy.choose`. With `"multi_worker"` all workers make the same call, with an `output`
+            that they share; the first one writes, measures, and tells the others the metrics.
+        devices: The devices that train, by name or number, see `dmn_keras.training.strategy.choose`; `None` for all.
         verbose: Keras' verbosity of `fit`: 0, 1 or 2.
         say: Function that takes a line to tell the user.
 
@@ -44,37 +50,107 @@ def train(source, config, output, *, resume=False, overwrite=False, strategy="au
     Raises:
         FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
-        ValueError: If a setting is out of range, the data malformed, or the run in `output` has other settings.
+        ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
+            backend cannot run the strategy, or workers are not alike.
+        WorkerLostError: If another worker ended before the training did; `resume=True` goes on from the last epoch.
     """
-    run = RunFolder(output)
+    place = choose(strategy, devices)
+    workers, run = place.workers, RunFolder(output)
+
+    def prepare():
+        prepared = _prepare(source, config, run, resume, overwrite, place, say)
+        return _alike(prepared, place) if workers.count > 1 else {}, prepared
+
+    prepared = workers.agree(prepare)
+    if prepared is None:
+        say(f"{output} holds a finished run: there is nothing to resume.")
+        return read_json(run.metrics)
+    restart = f"{output} holds what was reached: start all workers again, with the same commands and --resume."
+    with workers.training(restart):
+        with place.scope():
+            workers.share(lambda: _begin(run, prepared.recipe, prepared.resume))
+            model = prepared.model if workers.count == 1 else build(prepared.recipe, say=lambda line: None)
+            examples = prepared.train, prepared.valid
+            error, history = fit_run(model, prepared.recipe, run, *examples, place=place, verbose=verbose, say=say)
+        if history:
+            metrics = workers.share(lambda: _measured(prepared, run, source, place, error))
+    if isinstance(error, TrainingDivergedError) or not history:
+        raise error
+    return metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """What was settled before anything is written.
+
+    Attributes:
+        recipe: The `Recipe`.
+        train: Dict of task name to training questions.
+        valid: Dict of task name to validation questions.
+        model: The model, which several workers build once more, together.
+        resume: Whether there is a run to go on with.
+    """
+
+    recipe: Recipe
+    train: dict
+    valid: dict
+    model: keras.Model
+    resume: bool
+
+
+def _prepare(source, config, run, resume, overwrite, place, say):
+    """Do all that a mistake in the arguments can stop; `None` if the run has nothing left to do."""
+    if config.batch_size < place.num_devices:
+        raise ValueError(
+            f"batch_size must be at least the number of devices that share a batch, {place.num_devices}. "
+            f"Received: batch_size={config.batch_size}"
+        )
     if not (resume or overwrite):
         run.refuse_existing()
     resume = resume and run.exists()
-    keras.utils.set_random_seed(config.seed)
-    train_examples, valid_examples = train_and_validation(
-        source, validation_fraction=config.validation_fraction, seed=config.seed
-    )
-    recipe = make_recipe(source, config, [e for examples in train_examples.values() for e in examples])
+    train, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
+    recipe = make_recipe(source, config, [e for examples in train.values() for e in examples])
     if resume:
         _check_same(run.recipe(), recipe, run)
         if _finished(run, config):
-            say(f"{output} holds a finished run: there is nothing to resume.")
-            return read_json(run.metrics)
-    scope, num_devices = devices(strategy)
-    with scope:
+            return None
+    if place.workers.count > 1:
         model = build(recipe, say=say)
-    # Not before everything that a mistake in the arguments can stop.
-    if not resume:
-        run.remove()
-    run.create(recipe)
-    error = fit_run(
-        model, recipe, run, train_examples, valid_examples, num_devices=num_devices, verbose=verbose, say=say
-    )
-    if not run.history.exists():
-        raise error
-    metrics = measure_run(model, recipe, run, source, valid_examples, error)
-    if isinstance(error, TrainingDivergedError):
-        raise error
+    else:
+        with place.scope():
+            model = build(recipe, say=say)
+    return _Prepared(recipe, train, valid, model, resume)
+
+
+def _alike(prepared, place):
+    """Return what has to be the same for all workers."""
+    if prepared is None:
+        return {"finished": True}
+    recipe = dataclasses.asdict(prepared.recipe)
+    recipe["vocabulary"] = _digest(recipe["vocabulary"])
+    return {
+        "finished": False,
+        **recipe.pop("config"),
+        **recipe,
+        "training questions": _digest(prepared.train),
+        "validation questions": _digest(prepared.valid),
+        "--resume": prepared.resume,
+        "devices": place.num_devices // place.workers.count,
+        "versions": versions(),
+    }
+
+
+def _digest(content):
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _measured(prepared, run, source, place, error):
+    """Measure the best model in a model of its own where the trained one is bound to its devices."""
+    model = prepared.model
+    if place.apart:
+        model = build(prepared.recipe, say=lambda line: None)
+        model.optimizer.build(model.trainable_variables)
+    metrics = measure_run(model, prepared.recipe, run, source, prepared.valid, error)
     if metrics["status"] in _FINISHED:
         run.remove_backup()
     return metrics
@@ -132,6 +208,7 @@ def build(recipe, *, say=print):
     """Build and compile the model of a `Recipe`; says which words pretrained vectors lack."""
     config, vectors = recipe.config, None
     vocabulary = Vocabulary(recipe.vocabulary)
+    keras.utils.set_random_seed(config.seed)
     if config.word_vectors:
         vectors, missing = word_vector_matrix(config.word_vectors, vocabulary, seed=config.seed)
         if config.embedding_dim not in (None, vectors.shape[1]):
@@ -143,16 +220,21 @@ def build(recipe, *, say=print):
             f"Word vectors: {len(vocabulary) - 3 - len(missing)} words found, {len(missing)} missing: "
             f"{', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}"
         )
-    model = dmn(
-        len(vocabulary),
-        config.units,
-        config.num_passes,
-        answer_words=recipe.answer_words,
-        embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
-        gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
-        word_vectors=vectors,
-        **{name: getattr(config, name) for name in _MODEL_SETTINGS},
-    )
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.dtype)
+    try:
+        model = dmn(
+            len(vocabulary),
+            config.units,
+            config.num_passes,
+            answer_words=recipe.answer_words,
+            embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
+            gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
+            word_vectors=vectors,
+            **{name: getattr(config, name) for name in _MODEL_SETTINGS},
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
     loss = {"answer": AnswerCrossentropy()}
     loss_weights = {"answer": 1.0}
     if config.supervise_gates:
@@ -161,14 +243,30 @@ def build(recipe, *, say=print):
         if config.learned_stop:
             loss["stop"] = GateCrossentropy("sigmoid")
             loss_weights["stop"] = config.gate_weight
+    optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
+    if config.dtype == "mixed_float16":
+        # As Keras would by itself, but then a saved model could not be loaded under another global policy.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm),
+        optimizer,
         loss=loss,
         loss_weights=loss_weights,
         metrics={"answer": [AnswerAccuracy()]},
         jit_compile=config.jit_compile,
+        steps_per_execution=config.steps_per_execution,
     )
     return model
+
+
+def in_float32(model, recipe):
+    """Return a model with the same weights that computes in float32, of one that was trained in mixed precision."""
+    if recipe.config.dtype == "float32":
+        return model
+    embedding_dim = model.get_layer("semantic_memory").output_dim
+    config = recipe.config.replace(dtype="float32", word_vectors=None, embedding_dim=embedding_dim)
+    again = build(dataclasses.replace(recipe, config=config))
+    again.set_weights(model.get_weights())
+    return again
 
 
 _MODEL_SETTINGS = (
@@ -190,7 +288,7 @@ _MODEL_SETTINGS = (
 )
 
 
-def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
+def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0, same_steps=False):
     """Encode and pad the questions of one split, as the model of `recipe` reads them.
 
     Args:
@@ -198,6 +296,7 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
         examples: Dict of task name to list of `Example`.
         num_devices: Devices that share a batch.
         unanswerable_share: Share of the questions that are asked again of a story that does not answer them.
+        same_steps: Whether steps rather than their mean are to be those of one device, as `StoryBatches` has it.
 
     Returns:
         The `StoryBatches`.
@@ -219,6 +318,7 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0):
         learned_stop=config.learned_stop,
         num_buckets=config.num_buckets,
         multiple_of=num_devices,
+        same_steps=same_steps,
     )
 
 
@@ -229,7 +329,7 @@ def fit_run(
     train_examples,
     valid_examples,
     *,
-    num_devices=1,
+    place=None,
     last_epoch=None,
     callbacks=(),
     verbose=1,
@@ -243,7 +343,8 @@ def fit_run(
         run: The `RunFolder`, created.
         train_examples: Dict of task name to list of `Example`.
         valid_examples: The same, held out.
-        num_devices: Devices that share a batch.
+        place: The `Place` of the devices and workers that train, in whose scope the model was built; one device by
+            default.
         last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the `Config`; a later call goes
             on as if there had been no stop.
         callbacks: Further Keras callbacks. What they raise ends training and is passed on.
@@ -251,33 +352,61 @@ def fit_run(
         say: Function that takes a line to tell the user.
 
     Returns:
-        The `TrainingDivergedError` or `KeyboardInterrupt` that ended training, or `None`.
+        The `TrainingDivergedError` or `KeyboardInterrupt` that ended training, or `None`; and the history, a list of
+        one dict an epoch.
     """
-    config = recipe.config
+    place = choose("one") if place is None else place
+    config, workers = recipe.config, place.workers
+    writes, own = workers.index == 0, {"part": workers.index, "parts": workers.count}
     epochs = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
-    batches = encode(recipe, train_examples, num_devices=num_devices, unanswerable_share=config.unanswerable)
-    valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
-    backup = ResumableBackup(run, len(batches))
-    epoch = backup.restore(model)
-    history = read_json(run.history)[:epoch] if run.history.exists() else []
+    on_devices = {"num_devices": place.num_devices}
+    batches = encode(recipe, train_examples, unanswerable_share=config.unanswerable, same_steps=True, **on_devices)
+    valid_batches = encode(recipe, valid_examples, **on_devices)
+    backup = ResumableBackup(run, len(batches), writes=writes)
+    epoch, history = workers.agree(lambda: _restored(run, backup, model, workers))
     finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
     if finished or epoch >= epochs:
-        return None
+        return None, history
     try:
         model.fit(
-            **training_data(batches, seed=config.seed, first_epoch=epoch, curriculum=config.curriculum),
-            validation_data=evaluation_data(valid_batches),
+            **training_data(batches, seed=config.seed, epoch=lambda: len(history), curriculum=config.curriculum, **own),
+            validation_data=evaluation_data(valid_batches, **own),
             epochs=epochs,
             initial_epoch=epoch,
-            callbacks=[BestWeights(run, config, history), *_tensorboard(run), backup, *callbacks],
-            verbose=verbose,
+            callbacks=[
+                BestWeights(run, config, history, writes=writes),
+                *(_tensorboard(run) if writes else ()),
+                backup,
+                *callbacks,
+            ],
+            verbose=verbose if writes else 0,
         )
     except TrainingDivergedError as error:
-        return error
+        return error, history
     except KeyboardInterrupt as error:
+        if workers.count > 1:
+            raise
         say("\nInterrupted: keeping and evaluating the best weights so far.")
-        return error
-    return None
+        return error, history
+    return None, history
+
+
+def _begin(run, recipe, resume):
+    """Make the run folder. Not before everything that a mistake in the arguments can stop."""
+    if not resume:
+        run.remove()
+    run.create(recipe)
+
+
+def _restored(run, backup, model, workers):
+    """Return what workers have to agree on, and the epoch to go on with and the history before it."""
+    epoch = backup.restore(model)
+    history = read_json(run.history)[:epoch] if run.history.exists() else []
+    if workers.count == 1:
+        return {}, (epoch, history)
+    weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+    alike = {"the epoch that --output holds": epoch, "the weights that --output holds": _digest(weights)}
+    return alike | {"the history that --output holds": _digest(history)}, (epoch, history)
 
 
 def _tensorboard(run):

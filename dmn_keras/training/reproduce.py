@@ -15,7 +15,18 @@ from dmn_keras.training.run_folder import RunFolder, read_json, write_json
 from dmn_keras.training.tables import TABLES
 
 
-def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, strategy="auto", verbose=1, say=print):
+def reproduce(
+    name,
+    output,
+    *,
+    data_dir=None,
+    tasks=None,
+    word_vectors=None,
+    strategy="auto",
+    devices=None,
+    verbose=1,
+    say=print,
+):
     """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
 
     Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder; that of one model for several tasks in
@@ -31,6 +42,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
             model for several tasks is trained on all of its own if one of them is named.
         word_vectors: File of pretrained word vectors, for the runs that start from them.
         strategy: As for `train`.
+        devices: As for `train`.
         verbose: As for `train`.
         say: As for `train`.
 
@@ -47,7 +59,8 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
     _check_word_vectors(table, planned, word_vectors)
-    train_planned(table, planned, output, data_dir=data_dir, strategy=strategy, verbose=verbose, say=say)
+    on = {"strategy": strategy, "devices": devices}
+    train_planned(table, planned, output, data_dir=data_dir, **on, verbose=verbose, say=say)
     every = [folder for folder, _, _ in plan(table, data_dir)]
     folders = [folder for folder in every if _status(output / folder) not in (None, "interrupted")]
     if not folders:
@@ -63,17 +76,18 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, str
     return content
 
 
-def train_planned(table, planned, output, *, data_dir=None, strategy="auto", verbose=1, say=print):
+def train_planned(table, planned, output, *, data_dir=None, strategy="auto", devices=None, verbose=1, say=print):
     """Train the runs of a table that have not finished; each goes on where it was interrupted.
 
     Args:
         table: The `Table`.
         planned: What `plan` returned.
         output: The table's folder.
-        data_dir: As for `reproduce`, as are the next three.
-        strategy: As for `train`.
-        verbose: As for `train`.
-        say: As for `train`.
+        data_dir: As for `reproduce`.
+        strategy: As for `train`, as are the next three.
+        devices: Devices.
+        verbose: Verbosity.
+        say: Takes a line.
 
     Raises:
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
@@ -85,7 +99,8 @@ def train_planned(table, planned, output, *, data_dir=None, strategy="auto", ver
             continue
         source = Source(table.dataset, of_run, data_dir, table.config)
         try:
-            metrics = train(source, config, output / folder, resume=True, strategy=strategy, verbose=verbose, say=say)
+            on = {"strategy": strategy, "devices": devices}
+            metrics = train(source, config, output / folder, resume=True, **on, verbose=verbose, say=say)
         except TrainingDivergedError as error:
             say(f"{folder}: {error}")
             continue

@@ -48,8 +48,8 @@ def test_import_needs_the_standard_library_alone():
 
 
 def test_datasets():
-    assert datasets.DATASETS == ("babi", "stories", "jsonl")
-    assert datasets.DEFAULT_CONFIGS == {"babi": "en-10k", "stories": None, "jsonl": None}
+    assert datasets.DATASETS == ("babi", "stories", "jsonl", "records")
+    assert datasets.DEFAULT_CONFIGS == {"babi": "en-10k", "stories": None, "jsonl": None, "records": None}
 
 
 def test_task_names_of_babi_and_stories():
@@ -205,7 +205,10 @@ def test_own_data_that_is_not_there(call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dataset": "bAbI"}, "dataset must be one of babi, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'"),
+        (
+            {"dataset": "bAbI"},
+            "dataset must be one of babi, stories, jsonl, records. Received: 'bAbI'. Did you mean 'babi'",
+        ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be one of 1, 2, "),
         ({"config": "e"}, "config must be one of en, "),

@@ -179,7 +179,8 @@ def test_mixed_precision_is_close(case, policy):
     tolerance = 0.02 if policy == "mixed_float16" else 0.12
     outputs = case.call(mixed)
     for name, x in outputs.items() if isinstance(outputs, dict) else [("", keras.tree.flatten(outputs)[0])]:
-        expected = "float32" if name in ("gates", "stop") or case.layer is layers.AttentionGate else policy[6:]
+        full_precision = name in ("gates", "stop") or case.layer in (layers.AttentionGate, layers.AnswerDecoder)
+        expected = "float32" if full_precision else policy[6:]
         assert keras.backend.standardize_dtype(x.dtype) == expected
     assert_same(numpy(outputs), numpy(case.call(full)), atol=tolerance)
     assert all(v.dtype == "float32" for v in mixed.weights)

@@ -80,3 +80,9 @@ def snapshot(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def history(folder):
+    """Return losses and metrics of each epoch of a run, without the seconds it took."""
+    epochs = json.loads((folder / "history.json").read_text())
+    return [{name: value for name, value in epoch.items() if "seconds" not in name} for epoch in epochs]

@@ -71,7 +71,38 @@ def test_a_mean_over_the_rows_is_a_mean_over_the_examples():
         total += (weights["answer"] * row_values).mean() * batch.rows
     assert total / sum(batch.rows for batch in plan) == pytest.approx(value.mean(), rel=1e-5)
     # All real rows have the same weight.
-    assert made.weight == pytest.approx(sum(batch.rows for batch in plan) / 57)
+    assert all(batch.weight == pytest.approx(sum(batch.rows for batch in plan) / 57) for batch in plan)
+
+
+def test_steps_are_those_of_one_device():
+    value = np.random.default_rng(1).normal(size=57)
+    steps = []
+    for devices in (1, 3, 8):
+        made = batches(many(), multiple_of=devices, same_steps=True)
+        plan = made.plan(np.random.default_rng(0))
+        assert all(batch.rows % devices == 0 for batch in plan)
+        steps.append([])
+        for batch in plan:
+            _, _, weights = made.batch(*batch)
+            row_values = np.zeros(batch.rows)
+            row_values[: len(batch.members)] = value[batch.members]
+            steps[-1].append((weights["answer"] * row_values).mean())
+    assert any(len(batch.members) < batch.rows for batch in plan)
+    for other in steps[1:]:
+        np.testing.assert_allclose(other, steps[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_workers_give_the_rows_of_each_batch(seed):
+    made = batches(many(), multiple_of=4)
+    whole = EpochSequence(made, seed=seed)
+    parts = [EpochSequence(made, seed=seed, part=part, parts=2) for part in range(2)]
+    for i in range(len(whole)):
+        for name, values in enumerate(whole[i]):
+            for key, array in values.items():
+                both = [part[i][name][key] for part in parts]
+                assert len(both[0]) == len(both[1])
+                np.testing.assert_array_equal(np.concatenate(both), array)
 
 
 def test_content_of_a_batch():
@@ -115,7 +146,8 @@ def test_no_example_at_all_is_refused():
 def test_shuffling_is_seeded_and_changes_with_the_epoch():
     made = batches(many())
     orders = [
-        members(EpochSequence(made, seed=seed, first_epoch=epoch)._plan) for seed, epoch in ((1, 0), (1, 1), (2, 0))
+        members(EpochSequence(made, seed=seed, epoch=lambda epoch=epoch: epoch)._plan)
+        for seed, epoch in ((1, 0), (1, 1), (2, 0))
     ]
     assert orders[0] != orders[1]
     assert orders[0] != orders[2]
@@ -128,10 +160,11 @@ def test_shuffling_is_seeded_and_changes_with_the_epoch():
 
 def test_a_sequence_that_starts_at_an_epoch_has_that_epochs_batches():
     made = batches(many())
-    run = EpochSequence(made, seed=7)
-    run.on_epoch_end()
-    run.on_epoch_end()
-    resumed = EpochSequence(made, seed=7, first_epoch=2)
+    epochs = iter([0, 1, 2])
+    run = EpochSequence(made, seed=7, epoch=lambda: next(epochs))
+    run.on_epoch_begin()
+    run.on_epoch_begin()
+    resumed = EpochSequence(made, seed=7, epoch=lambda: 2)
     assert len(run) == len(resumed) == len(made)
     for i in range(len(run)):
         for one, other in zip(run[i], resumed[i], strict=True):
@@ -247,11 +280,11 @@ def test_a_curriculum_grows_to_all():
     assert [share_of_epoch(epoch, 3) for epoch in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert share_of_epoch(0, 0) == 1.0
     made = batches(many())
-    sequence = EpochSequence(made, seed=3, curriculum=2)
     taken = []
+    sequence = EpochSequence(made, seed=3, epoch=lambda: len(taken), curriculum=2)
     for _ in range(3):
+        sequence.on_epoch_begin()
         taken.append(set(members(sequence._plan)))
-        sequence.on_epoch_end()
     assert len(taken[0]) < len(taken[1]) < len(taken[2]) == 57
-    later = EpochSequence(made, seed=3, first_epoch=1, curriculum=2)
+    later = EpochSequence(made, seed=3, epoch=lambda: 1, curriculum=2)
     assert set(members(later._plan)) == taken[1]

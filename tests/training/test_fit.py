@@ -12,7 +12,7 @@ from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingD
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import train
 from dmn_keras.training.run_folder import RunFolder
-from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
+from tests.training.runs import eagerly, history, own_data, snapshot, tensorflow_only, tiny, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
 
@@ -41,12 +41,6 @@ def whole(source, tmp_path_factory):
 def run(whole, tmp_path):
     """A copy of `whole`."""
     return shutil.copytree(whole, tmp_path / "run")
-
-
-def history(folder):
-    """Losses and metrics of each epoch, without the seconds that it took."""
-    epochs = json.loads((folder / "history.json").read_text())
-    return [{name: value for name, value in epoch.items() if "seconds" not in name} for epoch in epochs]
 
 
 def metrics(folder):
@@ -140,7 +134,7 @@ def test_training_in_parts_is_training_at_once(whole, source, tmp_path):
         recipe = fit.make_recipe(source, tiny(), train_examples["all"])
         model = fit.build(recipe)
         run.create(recipe)
-        error = fit.fit_run(model, recipe, run, train_examples, valid_examples, last_epoch=last_epoch, verbose=0)
+        error, _ = fit.fit_run(model, recipe, run, train_examples, valid_examples, last_epoch=last_epoch, verbose=0)
         assert error is None
         assert len(history(run.path)) == min(last_epoch, 3)
         assert not run.metrics.exists()
@@ -350,3 +344,19 @@ def test_the_size_of_word_vectors_must_fit(vectors, source, tmp_path):
     with pytest.raises(ValueError, match=r"embedding_dim must be that of .*, 3\. Received: embedding_dim=4"):
         train(source, tiny(word_vectors=vectors, embedding_dim=4), tmp_path / "run", verbose=0)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_several_steps_per_execution_are_the_same_steps(whole, source, tmp_path, steps):
+    # Of an epoch's two batches, three never reach into the next epoch.
+    train(source, tiny(steps_per_execution=steps), tmp_path / "run", verbose=0)
+    for a, b in zip(history(whole), history(tmp_path / "run"), strict=True):
+        assert b == pytest.approx(a, rel=1e-5)
+    for a, b in zip(weights(whole), weights(tmp_path / "run"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_that_turns_nan_among_several_steps_is_named_with_them(monkeypatch, source, tmp_path):
+    diverge_at(monkeypatch, 2)
+    with pytest.raises(TrainingDivergedError, match=r"loss became nan in epoch 1, batches 1 to 2\."):
+        train(source, tiny(steps_per_execution=3), tmp_path / "run", verbose=0)

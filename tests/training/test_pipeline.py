@@ -24,13 +24,18 @@ def assert_same(dataset, sequence):
 @pytest.mark.parametrize("options", [{}, {"answer_words": 2, "gate_targets": "file", "learned_stop": True}])
 def test_tf_data_gives_the_batches_of_the_sequence_epoch_after_epoch(options):
     made = batches(many(), **options)
-    arguments = training_data(made, seed=3, first_epoch=1, curriculum=3)
-    assert arguments["steps_per_epoch"] == len(made)
+    epochs = []
+    own = {"seed": 3, "epoch": lambda: len(epochs), "curriculum": 3}
+    arguments = training_data(made, **own)
+    sequence = EpochSequence(made, **own)
+    assert len(arguments["x"]) == len(sequence) == len(made)
     assert arguments["shuffle"] is False
-    dataset, sequence = iter(arguments["x"]), EpochSequence(made, seed=3, first_epoch=1, curriculum=3)
     for _ in range(3):
+        sequence.on_epoch_begin()
+        dataset = iter(arguments["x"])
         assert_same(dataset, sequence)
-        sequence.on_epoch_end()
+        assert next(dataset, None) is None
+        epochs.append("done")
 
 
 @tensorflow_only
@@ -53,8 +58,9 @@ def test_one_trace_serves_all_buckets():
 def test_other_backends_read_the_same_batches_as_arrays(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     made = batches(many())
-    arguments = training_data(made, seed=3, first_epoch=2, curriculum=3)
-    sequence = EpochSequence(made, seed=3, first_epoch=2, curriculum=3)
+    own = {"seed": 3, "epoch": lambda: 1, "curriculum": 3}
+    arguments = training_data(made, **own)
+    sequence = EpochSequence(made, **own)
     assert isinstance(arguments["x"], keras.utils.PyDataset)
     assert arguments["shuffle"] is False
     assert_same((arguments["x"][i] for i in range(len(sequence))), sequence)

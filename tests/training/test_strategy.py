@@ -1,4 +1,7 @@
+"""Which devices train; that several of them give the losses of one; and what they save."""
+
 import contextlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -6,71 +9,202 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 
-from dmn_keras.training.strategy import devices
-from tests.training.runs import tensorflow_only
+from dmn_keras.asking import Answerer
+from dmn_keras.training import strategy as strategies
+from dmn_keras.training.fit import train
+from dmn_keras.training.strategy import choose
+from tests.training.runs import history, own_data, tensorflow_only, tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
+STORY, QUESTION = "Mary park. John home. Bill office.", "Where is John?"
 
-TWO_DEVICES = """
-import json, pathlib, sys
+
+@pytest.fixture(autouse=True)
+def _no_cluster(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+
+
+def run(code, folder, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1", **variables}
+    command = [sys.executable, "-c", code, str(folder)]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+
+
+def assert_same_losses(one, other, rel=1e-4):
+    assert len(one) == len(other) > 0
+    for a, b in zip(one, other, strict=True):
+        assert b == pytest.approx(a, rel=rel)
+
+
+TENSORFLOW = """
+import pathlib, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import devices
+from dmn_keras.training.strategy import choose
 from tests.training.runs import eagerly, own_data, tiny
 
 folder = pathlib.Path(sys.argv[1])
-assert devices("mirrored")[1] == 2
-assert devices("auto")[1] == devices("one")[1] == 1
-source = own_data(folder / "data", train=13)  # batches of 8 and 5, the last of which does not divide by 2
-train(source, tiny(dropout=0, epochs=2), folder / "mirrored", strategy="mirrored", verbose=0)
+assert choose("mirrored").num_devices == 2
+assert choose("auto").num_devices == choose("one").num_devices == choose("auto", "cpu:1").num_devices == 1
+source = own_data(folder / "data", train=23)  # batches of 9, 9 and 5, none of which divides by 2
+settings = {"dropout": 0, "epochs": 2, "batch_size": 9}
+train(source, tiny(**settings, steps_per_execution=2), folder / "steps", strategy="mirrored", verbose=0)
 with eagerly():
-    train(source, tiny(dropout=0, epochs=2), folder / "one", strategy="one", verbose=0)
-    # Dropout draws from states that are mirrored too.
-    train(source, tiny(epochs=1), folder / "dropout", strategy="mirrored", verbose=0)
+    train(source, tiny(**settings), folder / "one", strategy="one", verbose=0)
+    train(source, tiny(**settings), folder / "mirrored", devices=(0, 1), verbose=0)
+    # Dropout draws from states that are mirrored too, and so is the scale of the loss.
+    train(source, tiny(epochs=1, dtype="mixed_float16"), folder / "dropout", strategy="mirrored", verbose=0)
 """
 
 
 @tensorflow_only
-def test_two_devices_give_the_losses_of_one(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
-    one, two, dropout = (_history(tmp_path / name) for name in ("one", "mirrored", "dropout"))
-    assert len(one) == len(two) == 2
-    for a, b in zip(one, two, strict=True):
-        assert b == pytest.approx(a, rel=1e-4)
-    assert dropout[0]["loss"] != two[0]["loss"]
+def test_two_devices_give_the_losses_of_one_under_tensorflow(tmp_path):
+    run(TENSORFLOW, tmp_path)
+    one = history(tmp_path / "one")
+    assert_same_losses(one, history(tmp_path / "mirrored"))
+    assert_same_losses(one, history(tmp_path / "steps"))
+    assert np.isfinite(history(tmp_path / "dropout")[0]["loss"])
 
 
-def _history(folder):
-    """Losses and metrics of each epoch, without the seconds it took."""
-    epochs = json.loads((folder / "history.json").read_text())
-    return [{name: value for name, value in epoch.items() if "seconds" not in name} for epoch in epochs]
+JAX = """
+import os, pathlib, sys
+sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # as where they are not installed
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
+from dmn_keras.training.batches import EpochSequence
+from dmn_keras.training.fit import train
+from dmn_keras.training.strategy import choose
+from tests.training.runs import own_data, tiny
+
+folder = pathlib.Path(sys.argv[1])
+assert choose("auto").num_devices == choose("one").num_devices == 1
+source = own_data(folder / "data", train=13)
+settings = {"epochs": 2, "batch_size": 5, "num_buckets": 2}
+train(source, tiny(**settings), folder / "one", strategy="one", verbose=0)
+train(source, tiny(**settings), folder / "four", strategy="mirrored", verbose=0)
+train(source, tiny(**settings, steps_per_execution=2), folder / "two", devices="cpu:0,cpu:2", verbose=0)
+float16 = tiny(**settings, dtype="mixed_float16")
+train(source, float16.replace(epochs=1), folder / "float16", strategy="mirrored", verbose=0)
+train(source, float16, folder / "float16", devices=[1], resume=True, verbose=0)
+for mistake in ({"devices": "7"}, {"strategy": "tpu"}):
+    try:
+        train(source, tiny(**settings), folder / "no", **mistake)
+    except ValueError as error:
+        print(error)
+"""
+
+
+@pytest.fixture(scope="module")
+def jax_runs(tmp_path_factory):
+    """Folder of runs trained with JAX on one, two and four devices, where TensorFlow is not installed."""
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("the jax backend is not installed")
+    folder = tmp_path_factory.mktemp("jax")
+    run(JAX, folder, KERAS_BACKEND="jax")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["two", "four"])
+def test_devices_give_the_losses_of_one_under_jax(jax_runs, name):
+    # With dropout: what JAX draws does not depend on where.
+    assert_same_losses(history(jax_runs / "one"), history(jax_runs / name), rel=1e-5)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("name", ["two", "four", "float16"])
+def test_what_jax_saves_answers_and_exports_under_tensorflow(jax_runs, name, tmp_path):
+    import tensorflow as tf
+
+    from dmn_keras.serving import export
+
+    one, other = (Answerer(jax_runs / run).ask(STORY, QUESTION) for run in ("one", name))
+    tolerance = 0.03 if name == "float16" else 1e-4
+    assert other.probability == pytest.approx(one.probability, rel=tolerance)
+    np.testing.assert_allclose(other.gates, one.gates, atol=tolerance)
+    if name == "four":
+        return
+    served = tf.saved_model.load(str(export(jax_runs / name, tmp_path, warmup=False)))
+    said = served.signatures["serving_default"](story=tf.constant([STORY]), question=tf.constant([QUESTION]))
+    assert said["answer"].numpy()[0].decode() == other.answer
+
+
+def test_a_folder_of_float16_resumed_elsewhere_has_both_epochs(jax_runs):
+    epochs = history(jax_runs / "float16")
+    assert len(epochs) == 2
+    assert_same_losses(history(jax_runs / "one"), epochs, rel=0.02)
 
 
 def test_one_device():
-    scope, count = devices("one")
-    assert isinstance(scope, contextlib.nullcontext)
-    assert count == 1
+    place = choose("one")
+    assert isinstance(place.scope(), contextlib.nullcontext)
+    assert (place.num_devices, place.workers.count) == (1, 1)
 
 
 def test_an_unknown_strategy():
     with pytest.raises(ValueError, match=r"--strategy must be one of auto, one, .*Did you mean 'mirrored'\?"):
-        devices("miror")
+        choose("miror")
 
 
-def test_other_backends_train_on_one_device(monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert devices("auto")[1] == 1
-    with pytest.raises(ValueError, match=r"--strategy mirrored needs .* Received: KERAS_BACKEND=jax"):
-        devices("mirrored")
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker", "tpu"])
+def test_pytorch_trains_on_one_device(monkeypatch, strategy):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert choose("auto").num_devices == 1
+    with pytest.raises(ValueError, match=f"--strategy {strategy} needs the JAX .* Received: KERAS_BACKEND=torch"):
+        choose(strategy)
+    with pytest.raises(ValueError, match="--devices needs the TensorFlow or JAX backend"):
+        choose("one", devices="0")
+
+
+@tensorflow_only
+@pytest.mark.parametrize(
+    ("strategy", "reason"), [("multi_worker", r"fails .* \(keras-team/keras#20585\)"), ("tpu", "without TPU support")]
+)
+def test_what_tensorflow_cannot_run_is_named_with_what_can(strategy, reason):
+    with pytest.raises(ValueError, match=f"--strategy {strategy} does not run on .*{reason}.*KERAS_BACKEND=jax"):
+        choose(strategy)
+
+
+@tensorflow_only
+def test_several_workers_in_the_environment_are_never_ignored(monkeypatch):
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    with pytest.raises(ValueError, match="--strategy multi_worker does not run on the TensorFlow backend"):
+        choose("auto")
+    assert choose("one").num_devices == 1
+    cluster = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    assert choose("auto").num_devices == 1
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("gpu:9", r"--devices: there is no device 'gpu:9'\. There are: cpu:0, cpu:1"),
+        ("5", "--devices: there is no device '5'"),
+        ((0, "cpu:0"), "--devices names cpu:0 twice"),
+        ((), "--devices must name at least one device"),
+        ("", "--devices: there is no device ''"),
+    ],
+)
+def test_a_device_that_does_not_exist(monkeypatch, devices, message):
+    monkeypatch.setitem(strategies._BACKENDS, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
+    with pytest.raises(ValueError, match=message):
+        choose("auto", devices)
+
+
+def test_one_device_of_several(monkeypatch):
+    monkeypatch.setitem(strategies._BACKENDS, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
+    with pytest.raises(ValueError, match=r"--strategy one takes one device\. Received: --devices cpu:0, cpu:1"):
+        choose("one", "0,1")
+
+
+def test_a_batch_smaller_than_the_number_of_devices_overwrites_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr("dmn_keras.training.fit.choose", lambda *_: strategies.Place(num_devices=9))
+    with pytest.raises(ValueError, match=r"batch_size must be at least the number of devices .*, 9\. Received: .*=8"):
+        train(own_data(tmp_path / "data"), tiny(), tmp_path / "run", overwrite=True, verbose=0)
+    assert not (tmp_path / "run").exists()
