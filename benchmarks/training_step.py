@@ -150,8 +150,8 @@ def _model_and_data(facts, steps, jit, settings):
     return model, inputs, ids()
 
 
-def build(settings):
-    """Return the untrained model of one of the `FORMS`."""
+def build(settings, **others):
+    """Return the untrained model of one of the `FORMS`, with other arguments of `dmn` in place of its own."""
     from dmn_keras.layers import DMN_PLUS_FEATURES
     from dmn_keras.models import dmn
 
@@ -165,7 +165,7 @@ def build(settings):
         "tie_weights": False,
     }
     form = plus if settings["form"] == "dmn_plus" else {}
-    return dmn(settings["vocabulary"], settings["units"], settings["passes"], **form)
+    return dmn(settings["vocabulary"], settings["units"], **{"num_passes": settings["passes"], **form, **others})
 
 
 def _take_turns(others):

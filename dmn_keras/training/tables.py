@@ -110,7 +110,7 @@ TABLES = {
         "en-10k",
         (
             Runs("fused", "1,2,4-16,20", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}),
-            Runs("long", "3", {**_LONG, **_SUPERVISED}),
+            Runs("long", "3", {**_LONG, **_SUPERVISED}, _SEEDS),
             Runs("fused", "19", {**PRESETS["fused"], **_LARGE, **_SUPERVISED}, _SEEDS),
             Runs("position", "19", {**_POSITION, **_SUPERVISED}, _SEEDS),
             Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE, **_SUPERVISED}, _SEEDS),
