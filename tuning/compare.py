@@ -4,13 +4,14 @@ The same command goes on where it was interrupted; runs that have finished are n
 """
 
 import argparse
-import os
 import pathlib
 import statistics
 import sys
 
 if __package__ in (None, ""):  # python tuning/compare.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from tuning.command import run_command  # noqa: E402 - not before the path is set
 
 COMMAND = "tuning/compare.py"
 DEFAULT = "default"
@@ -25,16 +26,8 @@ def main(arguments=None):
     Returns:
         Exit status: 0, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
-    try:
-        return _compare(options)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"{COMMAND}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{COMMAND}: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    return run_command(COMMAND, lambda: _compare(options))
 
 
 def _parser():

@@ -4,7 +4,6 @@ The same command goes on with a search that was stopped or killed; what it does 
 """
 
 import argparse
-import os
 import pathlib
 import shlex
 import sys
@@ -12,6 +11,8 @@ import time
 
 if __package__ in (None, ""):  # python tuning/search.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from tuning.command import run_command  # noqa: E402 - not before the path is set
 
 _BEGUN = time.monotonic()
 COMMAND = "tuning/search.py"
@@ -30,17 +31,9 @@ def main(arguments=None):
         Exit status: 0, 1 where no trial was done or the workers ended early, 2 for a mistake in the arguments or
         files, 130 after Ctrl-C.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
-    try:
-        return _search(options, arguments)
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"{COMMAND}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{COMMAND}: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    return run_command(COMMAND, lambda: _search(options, arguments))
 
 
 def _parser():
