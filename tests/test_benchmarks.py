@@ -19,7 +19,9 @@ from benchmarks import (
     floor,
     import_time,
     invariance,
+    long_stories,
     mixed_precision,
+    parts,
     precision,
     report,
     serving,
@@ -71,18 +73,17 @@ def test_products_are_those_that_jax_traces():
     if importlib.util.find_spec("jax") is None:
         pytest.skip("the jax backend is not installed")
     printed = run(__file__, KERAS_BACKEND="jax")
-    expected = sum(product.flops for product in floor.products(**TINY))
-    assert int(printed.split()[-1]) == expected
+    expected = [sum(product.flops for product in floor.products(**TINY, form=form)) for form in training_step.FORMS]
+    assert [int(word) for word in printed.split()[-2:]] == expected
 
 
-def count_traced_products():
+def count_traced_products(form):
     """Count the operations of all matrix products in the gradient of `dmn`, as JAX traces it."""
     import jax
 
     from dmn_keras.losses import AnswerCrossentropy
-    from dmn_keras.models import dmn
 
-    model = dmn(TINY["vocabulary"], TINY["units"], TINY["passes"])
+    model = training_step.build({**TINY, "form": form})
     story = np.ones((TINY["batch"], TINY["facts"], TINY["words"]), "int32")
     question, answer = np.ones((TINY["batch"], TINY["question_words"]), "int32"), np.ones(TINY["batch"], "int32")
     fixed = [variable.value for variable in model.non_trainable_variables]
@@ -146,6 +147,50 @@ def test_training_step_measures_and_prints_what_it_writes(tmp_path, capsys):
     assert training_step.table([result]) in printed
     training_step.main(["--table", str(file)])
     assert capsys.readouterr().out.strip() == training_step.table([result])
+
+
+def test_the_peer_learns_and_takes_turns(tmp_path):
+    pytest.importorskip("torch")
+    if keras.backend.backend() == "torch":
+        pytest.skip("training_step measures TensorFlow and JAX")
+    from benchmarks import peer
+
+    step = peer.training_step(TINY, TINY["facts"])
+    losses = [step() for _ in range(200)]
+    assert losses[-1] < 0.5 * losses[0]  # one batch each time
+    file = tmp_path / "step.json"
+    sizes = ["--facts", "2", "--batch-size", "2", "--words", "3", "--units", "4", "--passes", "1", "--repeats", "1"]
+    run("-m", "benchmarks.training_step", "--backend", keras.backend.backend(), "--peer", *sizes, "--json", str(file))
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["of_peer"] == round(row["step"]["cpu_ms"] / row["peer"]["cpu_ms"], 2)
+
+
+def test_parts_are_differences_and_answers_are_timed(tmp_path, capsys):
+    backend, file = keras.backend.backend(), tmp_path / "parts.json"
+    if backend == "torch":
+        pytest.skip("parts measures TensorFlow and JAX")
+    options = ["--backend", backend, "--facts", "2", "--units", "4", "--repeats", "1"]
+    printed = run("-m", "benchmarks.parts", *options, "--json", str(file))
+    result = json.loads(file.read_text())
+    (row,) = result["parts"]
+    named = ("encoder, question and answer", "fusion", "gates and updates", "episodes", "optimizer")
+    assert sum(row[name] for name in named) == pytest.approx(row["step"], abs=0.1)
+    assert all(result["answers"][0][str(size)] > 0 for size in parts.BATCHES)
+    assert parts.tables([result]) in printed
+    parts.main(["--table", str(file)])
+    assert capsys.readouterr().out.strip() == parts.tables([result])
+
+
+def test_long_stories_are_measured_with_and_without_recomputing(tmp_path):
+    backend, file = keras.backend.backend(), tmp_path / "long.json"
+    if backend == "torch":
+        pytest.skip("long_stories measures TensorFlow and JAX")
+    options = ["--backend", backend, "--facts", "3", "--units", "4", "--json", str(file)]
+    printed = run("-m", "benchmarks.long_stories", *options)
+    result = json.loads(file.read_text())
+    assert [(row["facts"], row["recompute"]) for row in result["rows"]] == [(3, False), (3, True)]
+    assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in result["rows"])
+    assert long_stories.table(result) in printed
 
 
 def test_import_adds_little_to_keras(tmp_path, capsys):
@@ -293,7 +338,7 @@ def test_readme_shows_the_tables_of_the_measured_files():
 
 
 if __name__ == "__main__":
-    print(count_traced_products())
+    print(*(count_traced_products(form) for form in training_step.FORMS))
 
 
 # Shipped models

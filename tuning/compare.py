@@ -11,7 +11,7 @@ import sys
 if __package__ in (None, ""):  # python tuning/compare.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from tuning.command import run_command  # noqa: E402 - not before the path is set
+from tuning.command import run_command
 
 COMMAND = "tuning/compare.py"
 DEFAULT = "default"

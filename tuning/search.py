@@ -12,7 +12,7 @@ import time
 if __package__ in (None, ""):  # python tuning/search.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from tuning.command import run_command  # noqa: E402 - not before the path is set
+from tuning.command import run_command
 
 _BEGUN = time.monotonic()
 COMMAND = "tuning/search.py"
