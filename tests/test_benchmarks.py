@@ -323,7 +323,11 @@ def test_command_is_one_that_can_be_typed():
 def test_readme_shows_the_tables_of_the_measured_files():
     readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     measured = ROOT / "benchmarks" / "results_speed"
-    for name, table in (("training_step", training_step.table), ("import_time", import_time.table)):
+    for name, table in (
+        ("training_step", training_step.table),
+        ("import_time", import_time.table),
+        ("parts", parts.tables),
+    ):
         files = sorted(measured.glob(f"{name}_*.json"))
         assert table([json.loads(file.read_text(encoding="utf-8")) for file in files]) in readme
     for name, table in (
@@ -331,6 +335,9 @@ def test_readme_shows_the_tables_of_the_measured_files():
         ("serving_load", serving_load.table),
         ("precision", precision.table),
         ("mixed_precision", mixed_precision.table),
+        ("long_stories", long_stories.table),
+        ("devices_jax", devices.table),
+        ("devices_tensorflow", devices.table),
     ):
         assert table(json.loads((measured / f"{name}.json").read_text(encoding="utf-8"))) in readme
     on_paper = corpus.table(json.loads((measured / "corpus.json").read_text(encoding="utf-8")))
