@@ -34,7 +34,9 @@ def __getattr__(name):
 def _is_command():
     """Return whether this is the first import of `dmn-keras`, or of `python -m dmn_keras`."""
     started = sys.argv[0] if getattr(sys, "argv", None) else ""
-    return started == "-m" or pathlib.Path(started).stem == "dmn-keras"
+    if started == "-m":  # Python is still looking for the module that it is to run
+        return "dmn_keras" in sys.orig_argv[:-1] or sys.orig_argv[-1] == "dmn_keras"
+    return pathlib.Path(started).name in ("dmn-keras", "dmn-keras.exe")
 
 
 # Importing the package registers its layers with Keras, so that saved models load. The command line imports what a

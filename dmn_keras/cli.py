@@ -36,7 +36,8 @@ def main(arguments=None):
     Returns:
         Exit status: 0, 1 where training diverged, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
     """
-    # What TensorFlow logs on its way is no message for people; set the variable to 0 to see it.
+    # What TensorFlow logs on its way is no message for people; set the variable to 0 to see it. A few lines it writes
+    # before it looks at the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A terminal that cannot show a word of the data is no reason to fail.
     for stream in (sys.stdout, sys.stderr):
@@ -239,6 +240,10 @@ def _config(options, defaults):
         if getattr(options, name) is not None:
             settings[name] = getattr(options, name)
     if options.supervise_gates:
+        if settings.get("supervise_gates") is False:
+            raise ValueError(
+                "--supervise-gates and --set supervise_gates=false exclude each other: leave one of them out."
+            )
         settings["supervise_gates"] = True
     return Config.from_dict(settings)
 

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import dmn_keras
+from tests.training.runs import own_data
 
 ROOT = pathlib.Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -89,3 +90,44 @@ def test_jax_needs_no_tensorflow():
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout.strip().endswith("(2, 9)")
+
+
+def run_module(*arguments, cwd=None):
+    """Run `python -m` as a user does."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(cwd or ROOT)]),
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [sys.executable, "-m", *arguments]
+    result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+def test_help_does_not_wait_for_keras():
+    code = "import sys, runpy; sys.argv = ['-m', '--help']; sys.orig_argv = ['python', '-m', 'dmn_keras', '--help']\n"
+    code += "try: runpy.run_module('dmn_keras', run_name='__main__', alter_sys=True)\n"
+    code += "except SystemExit: print(sorted({'keras', 'numpy', 'tensorflow'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "train" in result.stdout
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_trained_run_is_evaluated_and_asked_by_commands_of_their_own(tmp_path):
+    own_data(tmp_path / "data")
+    (tmp_path / "story.txt").write_text("Mary went to the kitchen.")
+    where = ["--dataset", "jsonl", "--data-dir", "data"]
+    sizes = ["--epochs", "1", "--set", "units=4", "--set", "num_passes=1", "--verbose", "0"]
+    run_module("dmn_keras", "train", *where, *sizes, "--output", "run", cwd=tmp_path)
+    assert "all" in run_module("dmn_keras", "evaluate", "run", *where, cwd=tmp_path)
+    question = ["--story", "story.txt", "--question", "Where is Mary?"]
+    assert "pass 1" in run_module("dmn_keras", "ask", "run", *question, cwd=tmp_path)
+
+
+def test_importing_registers_the_layers_whatever_program_does_it(tmp_path):
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__init__.py").write_text("import dmn_keras")
+    asked = "import keras; print(keras.saving.get_registered_object('dmn_keras>EpisodicMemory').__name__)"
+    (tmp_path / "program" / "start.py").write_text(asked)
+    assert run_module("program.start", cwd=tmp_path).split()[-1] == "EpisodicMemory"

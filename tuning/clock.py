@@ -42,13 +42,13 @@ class Clock:
         """Return the seconds that are left."""
         return float("inf") if self.budget is None else self.budget - self.used()
 
-    def check(self):
-        """Raise if the time is up.
+    def check(self, ahead=0.0):
+        """Raise if the time is up, or will be in `ahead` seconds.
 
         Raises:
             OutOfTimeError: If it is.
         """
-        if self.left() <= 0:
+        if self.left() <= ahead:
             raise OutOfTimeError
 
     def refuse_second(self, wait=3 * INTERVAL):

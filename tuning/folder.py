@@ -83,7 +83,8 @@ class SearchFolder:
             ValueError: If one of them differs, or the folder was written in another format.
         """
         stored = read_json(self.search)
-        if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        whole = isinstance(stored, dict) and stored.get("format") == FORMAT
+        if not whole or not {"settings", "versions"} <= stored.keys():
             raise ValueError(f"{self.search} is damaged or was written by another version. Nothing was changed.")
         given = json.loads(json.dumps(settings))
         name = first_difference(stored["settings"], given)
@@ -107,7 +108,7 @@ class SearchFolder:
         for path in sorted(self.tuner.glob("trial_*/trial.json")):
             self._check_file(
                 path,
-                ("trial_id", "status", "hyperparameters"),
+                ("trial_id", "status", "hyperparameters", "score"),
                 f"remove {path.parent}: the trial then counts as failed",
             )
         self._check_file(

@@ -106,6 +106,18 @@ def _check_numbers(options):
     for part in (path, *path.parents):
         if part.is_file():
             raise NotADirectoryError(f"--output {part} is a file; expected a folder.")
+    if options.save is not None:
+        _make_folder_of(pathlib.Path(options.save))
+
+
+def _make_folder_of(path):
+    """Make the folder of a file that is written at the end of the search, while there is time to say otherwise."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--save {path}: its folder cannot be made: {error}") from error
+    if path.is_dir():
+        raise IsADirectoryError(f"--save {path} is a folder; expected a file.")
 
 
 def _check_installed():
@@ -247,8 +259,8 @@ class _Search:
         end = time.monotonic() + worker.wait_for_chief(wait)
         self._check_equal(worker.tuner_id)
 
-        def check():
-            if time.monotonic() >= end:
+        def check(ahead=0.0):
+            if time.monotonic() + ahead >= end:
                 raise OutOfTimeError
 
         worker.start()

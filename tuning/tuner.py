@@ -20,13 +20,21 @@ class StopInTime(keras.callbacks.Callback):
 
     Args:
         check: Function that raises if so.
+
+    Attributes:
+        start: Seconds from now to the end of the first batch, most of it compilation, which nothing interrupts;
+            `None` before.
     """
 
     def __init__(self, check):
         super().__init__()
         self.check = check
+        self.start = None
+        self._made = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
+        if self.start is None:
+            self.start = time.monotonic() - self._made
         self.check()
 
     def on_test_batch_end(self, batch, logs=None):
@@ -45,7 +53,7 @@ class SearchTuner(keras_tuner.Tuner):
         folder: The `SearchFolder`.
         seeds: The seeds of a trial.
         epochs: Most epochs of a trial.
-        check: Function that raises once the search is to stop.
+        check: Function that raises once the search is to stop, or would have to in the seconds it is given.
         pause: Seconds to wait before asking for a trial: keras-tuner's workers ask without end while there is none.
         say: Function that takes a line to tell the user.
     """
@@ -57,6 +65,7 @@ class SearchTuner(keras_tuner.Tuner):
         self.check = check
         self.pause = pause
         self.say = say
+        self.slowest_start = 0.0
         with contextlib.redirect_stdout(io.StringIO()):
             super().__init__(oracle, hypermodel, directory=str(folder.path), project_name=folder.tuner.name)
 
@@ -64,7 +73,7 @@ class SearchTuner(keras_tuner.Tuner):
         """Leave the oracle's space as it is: it was made with all of it, no model needs to be built for that."""
 
     def pre_create_trial(self):
-        self.check()
+        self.check(self.slowest_start)
         time.sleep(self.pause)
 
     def run_trial(self, trial, **_):
@@ -98,17 +107,18 @@ class SearchTuner(keras_tuner.Tuner):
 
     def _execute(self, hp, folder, seed, epochs):
         self.hypermodel.clear()
+        watch = StopInTime(self.check)
         try:
             model = self.hypermodel.build(hp, seed=seed)
-            return self.hypermodel.fit(
-                hp, model, folder=folder, seed=seed, epochs=epochs, callbacks=[StopInTime(self.check)]
-            )
+            return self.hypermodel.fit(hp, model, folder=folder, seed=seed, epochs=epochs, callbacks=[watch])
         except keras_tuner.errors.FailedTrialError:
             raise
         except Exception as error:
             # keras-tuner's messages between machines leave the reason out.
             write_json(folder / "failed.json", {"reason": f"{type(error).__name__}: {error}"})
             raise
+        finally:
+            self.slowest_start = max(self.slowest_start, watch.start or 0.0)
 
     def _root(self, trial):
         """Return the id of the trial with which the training of this one began."""

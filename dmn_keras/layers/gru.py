@@ -19,12 +19,25 @@ class GRU(keras.layers.GRU):
     state, Keras' own loop runs.
 
     Args:
-        units: As for `keras.layers.GRU`, as are all others but `recompute`.
+        units: Positive integer, size of a state.
+        kernel_regularizer: Regularizer of the input kernel. Defaults to `None`.
+        recurrent_regularizer: Regularizer of the recurrent kernel. Defaults to `None`.
         recompute: As for `recurrence.run`. Defaults to `False`.
+        dtype: As for every layer.
+        name: As for every layer.
     """
 
-    def __init__(self, units, *, recompute=False, **kwargs):
-        super().__init__(units, return_sequences=True, **kwargs)
+    def __init__(
+        self, units, *, kernel_regularizer=None, recurrent_regularizer=None, recompute=False, dtype=None, name=None
+    ):
+        super().__init__(
+            units,
+            return_sequences=True,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            dtype=dtype,
+            name=name,
+        )
         self.recompute = recompute
 
     def call(self, sequences, initial_state=None, mask=None, training=False):

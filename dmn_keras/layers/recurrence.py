@@ -14,6 +14,8 @@ import typing
 import keras
 from keras import ops
 
+from dmn_keras.errors import unknown_name
+
 
 class Cell(typing.NamedTuple):
     """One step of a recurrence and its gradient.
@@ -117,7 +119,10 @@ def loop(step, state, inputs, *, backwards=False):
     Returns:
         The last state, and a tuple of the results over time, `(time, ...)`, in the order of the inputs.
     """
-    return _LOOPS[keras.backend.backend()](step, state, inputs, backwards)
+    backend = keras.backend.backend()
+    if backend not in _LOOPS:
+        raise ValueError(unknown_name("KERAS_BACKEND", backend, _LOOPS))
+    return _LOOPS[backend](step, state, inputs, backwards)
 
 
 def _jax_loop(step, state, inputs, backwards):
@@ -129,11 +134,14 @@ def _jax_loop(step, state, inputs, backwards):
 def _tensorflow_loop(step, state, inputs, backwards):
     import tensorflow as tf
 
+    if tf.executing_eagerly():
+        return _python_loop(step, state, inputs, backwards)
     steps = tf.shape(inputs[0])[0]
-    inputs = [_array(of_input.dtype, of_input.shape[1:], steps).unstack(of_input) for of_input in inputs]
-    like = (state, tuple(array.read(0) for array in inputs))
-    _, results = tf.function(step).get_concrete_function(*tf.nest.map_structure(_spec, like)).structured_outputs
+    like = tf.nest.map_structure(lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), state)
+    at = tuple(tf.TensorSpec(of_input.shape[1:], of_input.dtype) for of_input in inputs)
+    _, results = tf.function(step).get_concrete_function(like, at).structured_outputs
     results = [_array(of_result.dtype, of_result.shape, steps) for of_result in results]
+    inputs = [_array(of_input.dtype, of_input.shape[1:], steps).unstack(of_input) for of_input in inputs]
 
     def body(t, state, results):
         at = steps - 1 - t if backwards else t
@@ -151,15 +159,7 @@ def _array(dtype, shape, size):
     return tf.TensorArray(dtype, size, element_shape=shape, clear_after_read=False)
 
 
-def _spec(tensor):
-    import tensorflow as tf
-
-    return tf.TensorSpec(tensor.shape, tensor.dtype)
-
-
-def _torch_loop(step, state, inputs, backwards):
-    import torch
-
+def _python_loop(step, state, inputs, backwards):
     results = []
     times = range(inputs[0].shape[0])
     for t in reversed(times) if backwards else times:
@@ -167,10 +167,10 @@ def _torch_loop(step, state, inputs, backwards):
         results.append(result)
     if backwards:
         results.reverse()
-    return state, tuple(torch.stack(of_result) for of_result in zip(*results, strict=True))
+    return state, tuple(ops.stack(of_result) for of_result in zip(*results, strict=True))
 
 
-_LOOPS = {"jax": _jax_loop, "tensorflow": _tensorflow_loop, "torch": _torch_loop}
+_LOOPS = {"jax": _jax_loop, "tensorflow": _tensorflow_loop, "torch": _python_loop}
 
 
 def with_input_product(cell):

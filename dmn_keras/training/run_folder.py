@@ -173,6 +173,11 @@ class RunFolder:
             raise FileNotFoundError(
                 f"{self.path} has no model.keras yet: the run is not finished (see train --resume)."
             )
+        # Registers what a saved model is made of.
+        import dmn_keras.losses
+        import dmn_keras.metrics
+        import dmn_keras.models  # noqa: F401
+
         try:
             model = keras.models.load_model(self.model)
         except Exception as error:  # zip, HDF5 and JSON readers each raise their own

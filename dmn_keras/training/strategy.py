@@ -164,7 +164,7 @@ _BACKENDS = {"tensorflow": _tensorflow_devices, "jax": _jax_devices}
 
 def _named(devices, local):
     """Return the names of the devices that `devices` mean, each one of `local`."""
-    parts = devices.split(",") if isinstance(devices, str) else devices
+    parts = [part for part in devices.split(",") if part.strip()] if isinstance(devices, str) else devices
     chosen = []
     for part in parts:
         name = str(part).strip().lower()
