@@ -252,6 +252,8 @@ class _Search:
 
     def work(self, wait):
         """Be a worker until the chief has no more trials or the time is up."""
+        import grpc
+
         from tuning import workers
         from tuning.clock import OutOfTimeError
 
@@ -272,6 +274,10 @@ class _Search:
             if worker.lost is None:
                 raise
             raise workers.ChiefLostError(worker.lost) from None
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            raise workers.ChiefLostError(worker.without_chief()) from None
         finally:
             worker.stop()
         return 0

@@ -248,22 +248,27 @@ class Worker:
             write_json(self._path, {"session": self._clock["session"], "pid": os.getpid(), "beat": beat})
             session = (_read(self.folder.clock) or self._clock)["session"]
             if session != self._clock["session"]:
-                self._interrupt("another chief has taken the place of the one that this worker belonged to")
+                self._interrupt(self.without_chief("another chief has taken the place of its own"))
                 return
             if answers():
                 last = time.monotonic()
             elif time.monotonic() - last > LOST_AFTER:
-                self._interrupt(f"the chief at {':'.join(map(str, address()))} has gone")
+                self._interrupt(self.without_chief())
                 return
             self._stop.wait(1.0)
 
-    def _interrupt(self, what):
-        if self._stop.is_set():
-            return
-        self.lost = (
+    def without_chief(self, what=None):
+        """Return the message of a worker that cannot go on, by default because the chief has gone."""
+        what = what or f"the chief at {':'.join(map(str, address()))} has gone"
+        return (
             f"{self.tuner_id}: {what}. Trials that were done stay, the running one goes on from its last epoch: "
             "give the chief's command again, then the workers'."
         )
+
+    def _interrupt(self, message):
+        if self._stop.is_set():
+            return
+        self.lost = message
         _thread.interrupt_main()
         if not self._stop.wait(GRACE):  # somewhere that cannot be interrupted
             print(self.lost, file=sys.stderr, flush=True)
