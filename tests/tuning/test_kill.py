@@ -155,8 +155,10 @@ def test_two_workers_share_a_search_and_it_survives_the_chief_and_one_of_them(da
         done, "COMPLETED"
     )
 
+    left = (output / "tuner/oracle.json").read_bytes()  # with the trials of the workers that have gone
     again = lead(data, output, tmp_path, max_trials=4, epochs=3)
     processes.append(again)
+    wait_for(lambda: (output / "tuner/oracle.json").read_bytes() != left, again)
     victims = []
     wait_for(lambda: victims or victims.extend(held(output)), again)
     (victim,) = victims
