@@ -50,15 +50,18 @@ def run(cell, weights, inputs, state, *, every_state, training, recompute=False)
         All states, `(time, batch, units)`, or the last, `(batch, units)`.
     """
     # PyTorch has no loop of its own: its automatic differentiation costs the loop nothing more.
-    if not training or keras.backend.backend() == "torch":
+    if training and keras.backend.backend() != "torch":
+        return _run_with_own_gradient(cell, weights, inputs, state, every_state, recompute)
 
-        def step(state, at):
-            state, _ = cell.step(weights, state, at)
-            return state, (state,) if every_state else ()
+    def step(state, at):
+        state, _ = cell.step(weights, state, at)
+        return state, (state,) if every_state else ()
 
-        last, states = loop(step, state, inputs)
-        return states[0] if every_state else last
+    last, states = loop(step, state, inputs)
+    return states[0] if every_state else last
 
+
+def _run_with_own_gradient(cell, weights, inputs, state, every_state, recompute):
     num_weights = len(weights)
 
     @ops.custom_gradient

@@ -84,10 +84,10 @@ def train_planned(table, planned, output, *, data_dir=None, strategy="auto", dev
         planned: What `plan` returned.
         output: The table's folder.
         data_dir: As for `reproduce`.
-        strategy: As for `train`, as are the next three.
-        devices: Devices.
-        verbose: Verbosity.
-        say: Takes a line.
+        strategy: As for `train`.
+        devices: As for `train`.
+        verbose: As for `train`.
+        say: As for `train`.
 
     Raises:
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
