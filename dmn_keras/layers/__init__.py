@@ -6,11 +6,13 @@ from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_links import FactLinks
+from dmn_keras.layers.fact_narrowing import FactNarrowing
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_encoder import QuestionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
+from dmn_keras.layers.spread_gates import SpreadGates
 
 __all__ = [
     "DMN_FEATURES",
@@ -22,9 +24,11 @@ __all__ = [
     "EpisodicMemory",
     "FactEncoder",
     "FactLinks",
+    "FactNarrowing",
     "InputFusion",
     "MemoryUpdate",
     "PositionEncoder",
     "QuestionEncoder",
     "QuestionMatch",
+    "SpreadGates",
 ]

@@ -7,13 +7,19 @@ from dmn_keras.layers import (
     EpisodicMemory,
     FactEncoder,
     FactLinks,
+    FactNarrowing,
     InputFusion,
     PositionEncoder,
     QuestionEncoder,
     QuestionMatch,
+    SpreadGates,
 )
 from dmn_keras.layers.attention_gate import DMN_FEATURES
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
+
+
+NARROWING = "fact_narrowing"
+"""Name of the layer of a first pass that narrows the story, in a model that has one."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -64,6 +70,7 @@ def dmn(
     word_vectors=None,
     train_word_vectors=True,
     recompute=False,
+    narrow_to=None,
     name="dmn",
 ):
     """Build the Dynamic Memory Network of Kumar et al. 2015 as a functional model.
@@ -101,6 +108,8 @@ def dmn(
         train_word_vectors: Whether the word vectors are trained. Defaults to `True`.
         recompute: Whether training keeps only the states of its loops over words and facts, and computes what else the
             gradient needs again: less memory, for stories of thousands of facts, and more time. Defaults to `False`.
+        narrow_to: Positive integer, the most facts that a first pass keeps for the others (`FactNarrowing`), for stories
+            of any length whose facts stand among much else. `None` for passes over all facts. Defaults to `None`.
         name: Name of the model. Defaults to `"dmn"`.
 
     Returns:
@@ -112,7 +121,7 @@ def dmn(
 
         Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
         `"gates"`, float32 `(batch, num_passes, facts)`; with `learned_stop` also `"stop"`, float32
-        `(batch, num_passes)`.
+        `(batch, num_passes)`; with `narrow_to` also `"narrowing"`, the gates of the first pass, float32 `(batch, facts)`.
 
     Raises:
         ValueError: If an argument is out of range, or `word_vectors` has another shape.
@@ -132,6 +141,12 @@ def dmn(
     positive_integer("units", units)
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
     check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim)
+    if narrow_to is not None:
+        positive_integer("narrow_to", narrow_to)
+        if fact_level == "word":
+            raise ValueError(
+                f"narrow_to needs facts that are sentences. Received: narrow_to={narrow_to}, fact_level='word'"
+            )
     fraction("dropout", dropout)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
@@ -143,6 +158,10 @@ def dmn(
     story = keras.Input(shape, dtype="int32", name="story")
     question = keras.Input((None,), dtype="int32", name="question")
     inputs = {"story": story, "question": question}
+    if narrow_to is not None:
+        narrowing = FactNarrowing(vocabulary_size, top_facts=narrow_to, kernel_regularizer=regularizer, name=NARROWING)
+        narrowed = narrowing(story, question)
+        story = narrowed["story"]
 
     semantic_memory = keras.layers.Embedding(
         vocabulary_size,
@@ -195,6 +214,9 @@ def dmn(
         inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
         logits = decoder(memory, q, answer=inputs["answer"])
     outputs = {"answer": logits, "gates": episodes["gates"]}
+    if narrow_to is not None:
+        outputs["gates"] = SpreadGates(name="spread_gates")(episodes["gates"], narrowed["kept"])
+        outputs["narrowing"] = narrowed["gates"]
     if learned_stop:
         outputs["stop"] = episodes["stop"]
     model = DynamicMemoryNetwork(inputs, outputs, name=name)

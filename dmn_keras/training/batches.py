@@ -51,6 +51,7 @@ class StoryBatches:
             and the last pass to all that remain; `"any"` where every pass is to attend to all of them.
         gate: `"softmax"`, where a pass's targets sum to 1, or `"sigmoid"`, where each is 0 or 1.
         learned_stop: Whether to give targets for `"stop"`: 1 for the passes after the last supporting fact.
+        narrowing: Whether to give targets for `"narrowing"`: 1 for the sentences that belong to the story itself.
         num_buckets: Most buckets.
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
         same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
@@ -70,6 +71,7 @@ class StoryBatches:
         gate_targets=None,
         gate="softmax",
         learned_stop=False,
+        narrowing=False,
         num_buckets=4,
         multiple_of=1,
         same_steps=False,
@@ -83,6 +85,7 @@ class StoryBatches:
         self.gate_targets = gate_targets
         self.gate = gate
         self.learned_stop = learned_stop
+        self.narrowing = narrowing
         self.question_words = max(len(e.question) for e in encoded)
         self.story_words = np.array([sum(map(len, e.story)) for e in encoded])
         self.buckets, self._sizes = [], []
@@ -165,6 +168,8 @@ class StoryBatches:
         targets = {"answer": answer, "gates": self._gate_targets(examples, rows, num_facts)}
         if self.learned_stop:
             targets["stop"] = self._stop_targets(examples, rows)
+        if self.narrowing:
+            targets["narrowing"] = self._narrowing_targets(examples, rows, num_facts)
         weights = np.zeros(rows, dtype="float32")
         weights[: len(examples)] = weight
         return inputs, targets, dict.fromkeys(targets, weights)
@@ -206,6 +211,13 @@ class StoryBatches:
         for target, example in zip(targets, examples, strict=False):
             if example.supporting_facts and self.gate_targets is not None:
                 target[:] = np.arange(self.num_passes) >= len(example.supporting_facts)
+        return targets
+
+    def _narrowing_targets(self, examples, rows, num_facts):
+        targets = np.zeros((rows, num_facts), dtype="float32")
+        for target, example in zip(targets, examples, strict=False):
+            own = range(len(example.story)) if example.own_facts is None else example.own_facts
+            target[list(own)] = 1.0
         return targets
 
 

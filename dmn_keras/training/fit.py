@@ -243,6 +243,9 @@ def build(recipe, *, say=print):
         if config.learned_stop:
             loss["stop"] = GateCrossentropy("sigmoid")
             loss_weights["stop"] = config.gate_weight
+    if config.narrow_to is not None:
+        loss["narrowing"] = GateCrossentropy("sigmoid")
+        loss_weights["narrowing"] = 1.0
     optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
     if config.dtype == "mixed_float16":
         # As Keras would by itself, but then a saved model could not be loaded under another global policy.
@@ -285,6 +288,7 @@ _MODEL_SETTINGS = (
     "l2",
     "train_word_vectors",
     "recompute",
+    "narrow_to",
 )
 
 
@@ -316,6 +320,7 @@ def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0, same_step
         gate_targets=config.gate_order if config.supervise_gates else None,
         gate=config.gate,
         learned_stop=config.learned_stop,
+        narrowing=config.narrow_to is not None,
         num_buckets=config.num_buckets,
         multiple_of=num_devices,
         same_steps=same_steps,
