@@ -17,7 +17,6 @@ from dmn_keras.layers import (
 from dmn_keras.layers.attention_gate import DMN_FEATURES
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
 
-
 NARROWING = "fact_narrowing"
 """Name of the layer of a first pass that narrows the story, in a model that has one."""
 
@@ -108,8 +107,8 @@ def dmn(
         train_word_vectors: Whether the word vectors are trained. Defaults to `True`.
         recompute: Whether training keeps only the states of its loops over words and facts, and computes what else the
             gradient needs again: less memory, for stories of thousands of facts, and more time. Defaults to `False`.
-        narrow_to: Positive integer, the most facts that a first pass keeps for the others (`FactNarrowing`), for stories
-            of any length whose facts stand among much else. `None` for passes over all facts. Defaults to `None`.
+        narrow_to: Positive integer, the most facts that a first pass keeps for the others (`FactNarrowing`), for
+            stories of any length, whose facts stand among much else. `None` for passes over all. Defaults to `None`.
         name: Name of the model. Defaults to `"dmn"`.
 
     Returns:
@@ -121,7 +120,8 @@ def dmn(
 
         Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
         `"gates"`, float32 `(batch, num_passes, facts)`; with `learned_stop` also `"stop"`, float32
-        `(batch, num_passes)`; with `narrow_to` also `"narrowing"`, the gates of the first pass, float32 `(batch, facts)`.
+        `(batch, num_passes)`; with `narrow_to` also `"narrowing"`, the gates of the first pass, float32
+        `(batch, facts)`.
 
     Raises:
         ValueError: If an argument is out of range, or `word_vectors` has another shape.

@@ -41,8 +41,8 @@ class Config:
         unanswerable: Share of the training questions that are asked once more of a story without the sentences they
             name, where the right answer is the unknown word. The model then knows what it does not know: the unknown
             word is never said, and what it weighs lowers the probability of the best guess.
-        narrow_to: The most facts that a first pass keeps for the others, `None` for passes over all facts. Its gates learn
-            which sentences belong to a story that is hidden among others (dataset `babi_long`).
+        narrow_to: The most facts that a first pass keeps for the others, `None` for passes over all facts. Its gates
+            learn which sentences belong to a story that is hidden among others (dataset `babi_long`).
         max_facts: Keep only the last sentences of a longer story; `None` keeps all.
         learning_rate: Step size of Adam, at the start.
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
