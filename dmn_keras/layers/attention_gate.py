@@ -78,7 +78,7 @@ class AttentionGate(keras.layers.Layer):
             raise ValueError("features must name at least one term. Received: features=()")
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self._gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
+        self.gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
 
     def build(self, facts_shape, question_shape, memory_shape):
         dim = facts_shape[-1]
@@ -156,9 +156,9 @@ class AttentionGate(keras.layers.Layer):
             "fact.W.memory": lambda: ops.sum(fixed["bilinear"] * m, axis=-1, keepdims=True),
         }
         hidden = ops.tanh(self._products(terms, fixed["hidden"]))  # (B, F, H)
-        logits = ops.matmul(ops.cast(hidden, self._gate_dtype), self.output_kernel)[..., 0]
+        logits = ops.matmul(ops.cast(hidden, self.gate_dtype), self.output_kernel)[..., 0]
         # `ops.zeros_like(logits)` would lack the facts axis where no chosen term has one.
-        return logits + ops.zeros_like(facts[..., 0], dtype=self._gate_dtype) + self.output_bias
+        return logits + ops.zeros_like(facts[..., 0], dtype=self.gate_dtype) + self.output_bias
 
     def gates(self, logits, facts_mask=None):
         """Turn logits into gates.

@@ -35,8 +35,8 @@ class FactNarrowing(keras.layers.Layer):
         vocabulary_size: Positive integer, number of token ids, padding included.
         units: Positive integer, size of a word vector and of the gate's hidden layer. Defaults to 32.
         top_facts: Positive integer, the most facts that are kept. Defaults to 130.
-        chunk: Positive integer, how many facts are read at a time in inference. Defaults to 4096.
         kernel_regularizer: Regularizer of the gate's kernels. Defaults to `None`.
+        chunk: Positive integer, how many facts are read at a time in inference. Defaults to 4096.
 
     Call arguments:
         story: Ids, integer, `(batch, facts, words)`.
@@ -64,13 +64,13 @@ class FactNarrowing(keras.layers.Layer):
         without memory; the sum that of Xiong et al. 2016, arXiv:1603.01417, section 3.1.
     """
 
-    def __init__(self, vocabulary_size, units=32, top_facts=130, *, chunk=4096, kernel_regularizer=None, **kwargs):
+    def __init__(self, vocabulary_size, units=32, top_facts=130, *, kernel_regularizer=None, chunk=4096, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.units = positive_integer("units", units)
         self.top_facts = positive_integer("top_facts", top_facts)
-        self.chunk = positive_integer("chunk", chunk)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.chunk = positive_integer("chunk", chunk)
         self.words = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
@@ -144,7 +144,7 @@ class FactNarrowing(keras.layers.Layer):
         kept = None if num_facts is None else min(num_facts, self.top_facts)
         return {
             "story": keras.KerasTensor((batch, kept, num_words), dtype="int32"),
-            "gates": keras.KerasTensor((batch, num_facts), dtype="float32"),
+            "gates": keras.KerasTensor((batch, num_facts), dtype=self.gate.gate_dtype),
             "kept": keras.KerasTensor((batch, num_facts), dtype="bool"),
         }
 
@@ -154,8 +154,8 @@ class FactNarrowing(keras.layers.Layer):
             "vocabulary_size": self.vocabulary_size,
             "units": self.units,
             "top_facts": self.top_facts,
-            "chunk": self.chunk,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "chunk": self.chunk,
         }
 
 

@@ -24,6 +24,10 @@ class SpreadGates(keras.layers.Layer):
     (1, 2, 5)
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
     def call(self, gates, kept):
         place = ops.maximum(ops.cumsum(ops.cast(kept, "int32"), axis=1) - 1, 0)
         # A dropped fact behind the last kept one points at that one, a fact before the first at the first.

@@ -53,14 +53,15 @@ class Encoder:
         """Return the `EncodedExample` of a `dmn_keras.datasets.Example`."""
         kept = example.story if self.max_facts is None else example.story[-self.max_facts :]
         cut = len(example.story) - len(kept)
-        story = tuple(self._sentence(text) for text in kept)
+        story = tuple(self.sentence(text) for text in kept)
         facts = tuple(fact - cut for fact in example.supporting_facts if fact >= cut)
         if self.fact_level == "word":
             story, facts = (tuple(index for sentence in story for index in sentence),), ()
         answer = tuple(index for part in example.answer for index in self.vocabulary.ids(tokenize(part)))
-        return EncodedExample(story, self._sentence(example.question), answer, facts)
+        return EncodedExample(story, self.sentence(example.question), answer, facts)
 
-    def _sentence(self, text):
+    def sentence(self, text):
+        """Return the ids of one sentence, ending with the end word."""
         # bAbI says the same few thousand sentences a million times.
         if text not in self._sentences:
             ids = self.vocabulary.ids(tokenize(text))

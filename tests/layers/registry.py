@@ -151,6 +151,18 @@ CASES = {
             others={"units": 3, "kernel_regularizer": L2},
         ),
         Case(
+            layers.FactNarrowing,
+            {"vocabulary_size": 6, "units": 5, "top_facts": 2},
+            word_ids(),
+            others={"vocabulary_size": 7, "units": 6, "top_facts": 3, "kernel_regularizer": L2},
+        ),
+        Case(
+            layers.SpreadGates,
+            {},
+            {"gates": random(B, 2, 3), "kept": fact_mask() & (np.arange(F) % 2 == 0)},
+            others={},
+        ),
+        Case(
             layers.AttentionGate,
             {"units": 6},
             {"facts": random(B, F, U), "question": random(B, U, seed=1), "memory": random(B, U, seed=2)},
