@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from dmn_keras.layers import recurrence
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.sequences import known_shape, take_rows
 
@@ -18,6 +19,12 @@ class FactLinks(keras.layers.Layer):
     What attention has to find by chance, pass after pass, such facts carry with a gradient of their own. The word that
     ends every sentence links each fact with the ones told before and after it.
 
+    With `chains`, a word brings along more than its neighbours. The facts that hold it make a chain, along which a
+    memory is kept, forwards and backwards: a place `p` of the chain writes `s_p = (1 - z_p) s_(p-1) + z_p x_p` with
+    `z = sigmoid(V [L[w]; c] + b)` and `x = P [L[w]; c] + d`, and the word becomes `[L[w]; s_before + s_after]` with the
+    memory before it and, of the chain run backwards with matrices of its own, behind it. "Mary took the milk" then knows
+    where Mary went last, however much she did since, and where she will go next.
+
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.
 
@@ -25,7 +32,8 @@ class FactLinks(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of what is appended to a word vector.
-        kernel_regularizer: Regularizer of `P` and `N`. Defaults to `None`.
+        chains: Whether a word brings along what was written along its whole chain. Defaults to `False`.
+        kernel_regularizer: Regularizer of the kernels. Defaults to `None`.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)`.
@@ -49,23 +57,25 @@ class FactLinks(keras.layers.Layer):
         Not in the papers: message passing over the graph of facts that share a word.
     """
 
-    def __init__(self, units, *, kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, chains=False, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
+        self.chains = chains
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self.project = keras.layers.Dense(
-            2 * units,
-            use_bias=False,
-            kernel_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name="project",
-        )
+        shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
+        self.project = keras.layers.Dense((4 if chains else 2) * units, use_bias=chains, name="project", **shared)
+        # Of the words, to be added to what `project` makes of the facts.
+        self.project_words = keras.layers.Dense(4 * units, use_bias=False, name="words", **shared) if chains else None
 
     def build(self, words_shape, story_shape, facts_shape):
         self.project.build(tuple(facts_shape))
+        if self.chains:
+            self.project_words.build(tuple(words_shape))
 
-    def call(self, words, story, facts):
+    def call(self, words, story, facts, training=False):
+        if self.chains:
+            return ops.concatenate([words, self._along_chains(words, story, facts, training)], axis=-1)
         batch, num_facts, num_words, _ = known_shape(words)
         before, after = _neighbours(ops.reshape(story, (batch, num_facts * num_words)))
         # Row 0 stands for no fact at all, row i + 1 for fact i.
@@ -75,6 +85,48 @@ class FactLinks(keras.layers.Layer):
         )
         linked = ops.reshape(linked, (batch, num_facts, num_words, self.units))
         return ops.concatenate([words, linked], axis=-1)
+
+    def _along_chains(self, words, story, facts, training):
+        """Return what each word brings along, `(batch, facts, words, units)`."""
+        batch, num_facts, num_words, _ = known_shape(words)
+        places = num_facts * num_words
+        written = self.project_words(words) + self.project(facts)[:, :, None, :]
+        written = ops.reshape(written, (batch, places, 4 * self.units))
+        ids = ops.reshape(story, (batch, places))
+        order = ops.argsort(ids, axis=1)
+        ordered = ops.take_along_axis(ids, order, axis=1)
+        same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+        no = ops.zeros_like(same[:, :1])
+        written = take_rows(written, order)
+        forwards, backwards = (written[..., : 2 * self.units], written[..., 2 * self.units :])
+        before = self._memories(forwards, ops.concatenate([no, same], axis=1), training)
+        turned = ops.flip(ops.concatenate([same, no], axis=1), axis=1)
+        after = ops.flip(self._memories(ops.flip(backwards, axis=1), turned, training), axis=1)
+        linked = take_rows(before + after, ops.argsort(order, axis=1))
+        return ops.reshape(linked, (batch, num_facts, num_words, self.units))
+
+    def _memories(self, written, linked, training):
+        """Return the memory of its chain before each place.
+
+        Args:
+            written: Gates before the sigmoid, and what they write, `(batch, places, 2 * units)`, chain after chain.
+            linked: Boolean `(batch, places)`, whether the place before belongs to the same chain.
+            training: Whether a gradient is wanted.
+
+        Returns:
+            `(batch, places, units)`, zero where a chain begins.
+        """
+        z, x = ops.split(written, 2, axis=-1)
+        z = ops.sigmoid(z)
+        # Where a chain ends, the memory is written over with zeros: the next begins without one.
+        last = ops.logical_not(ops.concatenate([linked[:, 1:], ops.zeros_like(linked[:, :1])], axis=1))[..., None]
+        z = ops.where(last, ops.ones_like(z), z)
+        x = ops.where(last, ops.zeros_like(x), x)
+        along = tuple(ops.transpose(tensor, (1, 0, 2)) for tensor in (z, x))
+        state = ops.zeros_like(along[0][0])
+        states = recurrence.run(recurrence.LEAKY, (), along, state, every_state=True, training=training)
+        states = ops.concatenate([state[None], states[:-1]], axis=0)
+        return ops.transpose(states, (1, 0, 2))
 
     def compute_output_shape(self, words_shape, story_shape, facts_shape):
         return (*words_shape[:-1], words_shape[-1] + self.units)
@@ -86,6 +138,7 @@ class FactLinks(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
+            "chains": self.chains,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 

@@ -267,3 +267,20 @@ ATTENTION_GRU = Cell(_attention_step, _attention_gradient)
 Its weights are `(U,)`, its inputs `(W c + b, g)` with gates `(batch, 1)`. Blocks stand in the order reset, candidate
 and, with three blocks in place of two, update.
 """
+
+
+def _leaky_step(weights, h, inputs):
+    z, x = inputs
+    return h + z * (x - h), ()
+
+
+def _leaky_gradient(weights, h, inputs, kept, d_next):
+    z, x = inputs
+    return d_next * (1 - z), (), (d_next * (x - h), d_next * z)
+
+
+LEAKY = Cell(_leaky_step, _leaky_gradient)
+"""A state that is written over, entry by entry, as far as a gate is open: `h' = (1 - z) * h + z * x`.
+
+It has no weights; its inputs are `(z, x)`.
+"""

@@ -57,6 +57,7 @@ def dmn(
     fact_encoder="story",
     question_match=None,
     fact_links=0,
+    link_chains=False,
     input_fusion=False,
     gate="sigmoid",
     gate_features=DMN_FEATURES,
@@ -94,6 +95,8 @@ def dmn(
             the question then has a word GRU of its own. `None` for facts that know nothing of it. Defaults to `None`.
         fact_links: Integer, how often the facts are read again, each time with what the facts that share a word with
             them said (`FactLinks`). Needs facts read by a word GRU. Defaults to 0.
+        link_chains: Whether that is what all facts before and after say that share the word, and not the nearest alone.
+            Defaults to `False`.
         input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
         gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next five. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input. Defaults to the nine of 2015.
@@ -185,7 +188,9 @@ def dmn(
         )
     facts = PositionEncoder(name="position_encoder")(words) if fact_encoder == "position" else encoder(words)
     for i in range(fact_links):
-        linked = FactLinks(units, kernel_regularizer=regularizer, name=f"fact_links_{i}")(words, story, facts)
+        linked = FactLinks(units, chains=link_chains, kernel_regularizer=regularizer, name=f"fact_links_{i}")(
+            words, story, facts
+        )
         facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(linked)
     facts = keras.layers.Dropout(dropout, name="fact_dropout")(facts)
     if input_fusion:

@@ -23,6 +23,7 @@ class Config:
             with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
         question_match: Size of what each word of the story learns of the question, `None` for nothing.
         fact_links: How often facts are read again, with what the facts that share a word with them said.
+        link_chains: Whether that is what all facts before and after say that share the word, not the nearest alone.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016).
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
@@ -82,6 +83,7 @@ class Config:
     fact_encoder: str = "story"
     question_match: int | None = None
     fact_links: int = 0
+    link_chains: bool = False
     input_fusion: bool = False
     gate: str = "softmax"
     gate_features: str = "dmn"

@@ -278,6 +278,7 @@ _MODEL_SETTINGS = (
     "fact_encoder",
     "question_match",
     "fact_links",
+    "link_chains",
     "input_fusion",
     "gate",
     "episode",

@@ -79,7 +79,9 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     output.create(recipe)
     output.save_model(narrowed)
     test = with_answers(source.load("test", seed=config.seed))
-    tasks = evaluate_tasks(narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions})
+    tasks = evaluate_tasks(
+        narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
+    )
     kept = parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size)
     metrics = {
         **summary(tasks),

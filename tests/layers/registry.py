@@ -148,7 +148,7 @@ CASES = {
             layers.FactLinks,
             {"units": 2},
             {"words": random(B, F, W, D), "story": word_ids()["story"], "facts": random(B, F, U)},
-            others={"units": 3, "kernel_regularizer": L2},
+            others={"units": 3, "chains": True, "kernel_regularizer": L2},
         ),
         Case(
             layers.FactNarrowing,

@@ -1,24 +1,26 @@
 import operator
 
 import numpy as np
+import pytest
 from keras import ops
 
 from dmn_keras.layers import FactLinks
-from tests.layers.helpers import compiled, numpy, randomize
+from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import B, D, F, U, W, random, word_ids
+from tests.reference.gru import sigmoid
 
 UNITS = 2
 WORDS, STORY, FACTS = random(B, F, W, D), word_ids()["story"], random(B, F, U)
 
 
-def built():
-    layer = FactLinks(UNITS)
+def built(chains=False):
+    layer = FactLinks(UNITS, chains=chains)
     layer.build((B, F, W, D), (B, F, W), (B, F, U))
     return randomize(layer)
 
 
-def link(words=WORDS, story=STORY, facts=FACTS):
-    return numpy(built()(*(ops.convert_to_tensor(x) for x in (words, story, facts))))
+def link(words=WORDS, story=STORY, facts=FACTS, chains=False):
+    return numpy(built(chains)(*(ops.convert_to_tensor(x) for x in (words, story, facts))))
 
 
 def expected():
@@ -40,20 +42,71 @@ def test_words_carry_the_facts_at_the_places_before_and_after_them():
     np.testing.assert_allclose(outputs, expected(), atol=1e-5)
 
 
-def test_a_word_that_stands_once_is_linked_to_nothing():
+def expected_chains():
+    layer = built(chains=True)
+    kernel, bias, words_kernel = (
+        numpy(x) for x in (layer.project.kernel, layer.project.bias, layer.project_words.kernel)
+    )
+    linked = np.zeros((B, F, W, UNITS))
+    for b in range(B):
+        places = list(np.ndindex(F, W))
+        for step in (1, -1):
+            memories = {}
+            for t, j in places[::step]:
+                word = STORY[b, t, j]
+                if word == 0:
+                    continue
+                memory = memories.get(word, np.zeros(UNITS))
+                linked[b, t, j] += memory
+                written = FACTS[b, t] @ kernel + bias + WORDS[b, t, j] @ words_kernel
+                z, x = written.reshape(2, 2, UNITS)[0 if step == 1 else 1]
+                memories[word] = (1 - sigmoid(z)) * memory + sigmoid(z) * x
+    return np.concatenate([WORDS, linked], axis=-1)
+
+
+def test_words_carry_what_was_written_along_their_chains():
+    np.testing.assert_allclose(link(chains=True), expected_chains(), atol=1e-5)
+    outputs, _ = compiled(built(chains=True), {"words": WORDS, "story": STORY, "facts": FACTS})
+    np.testing.assert_allclose(outputs, expected_chains(), atol=1e-5)
+
+
+@pytest.mark.usefixtures("float64")
+def test_gradients_along_chains_are_those_of_differences():
+    layer = randomize(FactLinks(UNITS, chains=True, dtype="float64"))
+    arrays = [WORDS.astype("float64"), FACTS.astype("float64")]
+
+    def function(words, facts):
+        words, facts = (ops.convert_to_tensor(x, dtype="float64") for x in (words, facts))
+        return weighted_sum(layer(words, ops.convert_to_tensor(STORY), facts, training=True))
+
+    function(*arrays)
+    randomize(layer)
+    found = gradients(function, arrays, layer.trainable_variables)
+    rng, delta = np.random.default_rng(0), 1e-4
+    for array, gradient in zip(arrays, found, strict=False):
+        direction = rng.standard_normal(array.shape)
+        up, down = ([a + sign * delta * direction if a is array else a for a in arrays] for sign in (1, -1))
+        difference = (function(*up) - function(*down)) / (2 * delta)
+        np.testing.assert_allclose(np.sum(gradient * direction), numpy(difference), rtol=1e-5)
+    assert all(np.abs(gradient).max() > 1e-5 for gradient in found)
+
+
+@pytest.mark.parametrize("chains", [False, True])
+def test_a_word_that_stands_once_is_linked_to_nothing(chains):
     alone = np.arange(1, B * F * W + 1, dtype="int32").reshape(B, F, W)
-    assert not link(story=alone)[..., D:].any()
-    assert not link(story=np.zeros_like(STORY))[..., D:].any()
+    assert not link(story=alone, chains=chains)[..., D:].any()
+    assert not link(story=np.zeros_like(STORY), chains=chains)[..., D:].any()
 
 
-def test_padding_anywhere_changes_nothing():
+@pytest.mark.parametrize("chains", [False, True])
+def test_padding_anywhere_changes_nothing(chains):
     places, words = [0, 1, 3, 4, 6], [0, 2, 3, 5]
     story, vectors = np.zeros((B, F + 3, W + 2), "int32"), 7 * random(B, F + 3, W + 2, D)
     facts = 7 * random(B, F + 3, U)
     rows = np.ix_(range(B), places, words)
     story[rows], vectors[rows], facts[:, places] = STORY, WORDS, FACTS
-    found = link(vectors, story, facts)
-    np.testing.assert_allclose(found[rows], link(), atol=1e-5)
+    found = link(vectors, story, facts, chains)
+    np.testing.assert_allclose(found[rows], link(chains=chains), atol=1e-5)
     found[rows] = 0
     assert not found[..., D:].any()
 
