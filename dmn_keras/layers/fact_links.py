@@ -22,8 +22,8 @@ class FactLinks(keras.layers.Layer):
     With `chains`, a word brings along more than its neighbours. The facts that hold it make a chain, along which a
     memory is kept, forwards and backwards: a place `p` of the chain writes `s_p = (1 - z_p) s_(p-1) + z_p x_p` with
     `z = sigmoid(V [L[w]; c] + b)` and `x = P [L[w]; c] + d`, and the word becomes `[L[w]; s_before + s_after]` with the
-    memory before it and, of the chain run backwards with matrices of its own, behind it. "Mary took the milk" then knows
-    where Mary went last, however much she did since, and where she will go next.
+    memory before it and, of the chain run backwards with matrices of its own, behind it. "Mary took the milk" then
+    knows where Mary went last, however much she did since, and where she will go next.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.
