@@ -11,7 +11,6 @@ sentence by sentence, and stops if that keeps other sentences or gives another a
 
 import argparse
 import dataclasses
-import functools
 import pathlib
 import sys
 import time
@@ -178,7 +177,9 @@ def hidden(reader, data_dir, task, length, split, count, seed):
     chosen = np.random.default_rng([seed, int(task)]).permutation(len(examples))[:count]
     examples = [examples[i] for i in sorted(chosen)]
     tokens = [max(length, count_tokens(e.story)) if length else 0 for e in examples]
-    return [hide(e, reader.books, n, [seed, int(task), i]) for i, (e, n) in enumerate(zip(examples, tokens, strict=True))]
+    return [
+        hide(e, reader.books, n, [seed, int(task), i]) for i, (e, n) in enumerate(zip(examples, tokens, strict=True))
+    ]
 
 
 def measure(reader, options, task, length, retrieved, gru):

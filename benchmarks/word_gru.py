@@ -36,7 +36,9 @@ def main(arguments=None):
     rng = np.random.default_rng(options.seed)
     train, valid = (
         [
-            hide(e, books, max(int(rng.integers(options.tokens)), count_tokens(e.story)) if rng.random() < 0.5 else 0, i)
+            hide(
+                e, books, max(int(rng.integers(options.tokens)), count_tokens(e.story)) if rng.random() < 0.5 else 0, i
+            )
             for examples in part.values()
             for i, e in enumerate(examples)
         ]
@@ -112,7 +114,9 @@ class WordGru:
             rng.shuffle(batches)
             for members in batches:
                 self.model.train_on_batch(*self._arrays([train[i] for i in members], 64))
-            total = [self.model.test_on_batch(*self._arrays([valid[i] for i in m], 64)) for m in self._batches(valid, 64)]
+            total = [
+                self.model.test_on_batch(*self._arrays([valid[i] for i in m], 64)) for m in self._batches(valid, 64)
+            ]
             losses.append(float(np.mean(total)))
             print(f"epoch {epoch + 1}: validation loss {losses[-1]:.4f}", flush=True)
             if losses[-1] == min(losses):
@@ -135,7 +139,10 @@ class WordGru:
         return [order[i : i + size] for i in range(0, len(order), size)]
 
     def _arrays(self, examples, rows):
-        ids = [[i for s in e.story for i in self.encoder.sentence(s)] + [*self.encoder.sentence(e.question)] for e in examples]
+        ids = [
+            [i for s in e.story for i in self.encoder.sentence(s)] + [*self.encoder.sentence(e.question)]
+            for e in examples
+        ]
         width = max(map(len, ids))
         width = -(-width // (1 << max(width.bit_length() - 3, 5))) * (1 << max(width.bit_length() - 3, 5))  # few shapes
         padded = np.zeros((rows, width), dtype="int32")

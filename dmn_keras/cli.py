@@ -1,4 +1,4 @@
-"""Command line: train, evaluate, calibrate, reproduce, ask, demo, export. Parses, calls, prints."""
+"""Command line: train, narrow, evaluate, calibrate, reproduce, ask, demo, export. Parses, calls, prints."""
 
 import argparse
 import dataclasses
@@ -56,7 +56,8 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog=COMMAND, description="Dynamic Memory Networks: train, evaluate, calibrate, reproduce, ask, demo, export."
+        prog=COMMAND,
+        description="Dynamic Memory Networks: train, narrow, evaluate, calibrate, reproduce, ask, demo, export.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -92,6 +93,17 @@ def _parser():
     calibrate.add_argument("--threshold", type=float, default=0.5, help="confidence below which it does not know")
     calibrate.add_argument("--plot", metavar="FILE", help="draw the reliability on the test questions")
     calibrate.set_defaults(run=_calibrate)
+
+    narrow = commands.add_parser("narrow", help="teach a trained model to find its facts in long texts")
+    narrow.add_argument("folder", metavar="RUN", nargs="?", help="folder that train wrote (default: the shipped model)")
+    narrow.add_argument("--books", required=True, metavar="FOLDER", help="folder of .txt files that hold no facts")
+    narrow.add_argument("--output", required=True, metavar="DIR", help="run folder to write")
+    _add_source(narrow, dataset=None)
+    narrow.add_argument("--narrow-to", type=int, metavar="N", help="most facts kept (default: max_facts, or 130)")
+    narrow.add_argument("--epochs", type=int, default=10, help="times that the books are read (default: 10)")
+    narrow.add_argument("--seed", type=int, default=0, help="seed of weights, order, and what is drawn")
+    narrow.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="Keras' verbosity")
+    narrow.set_defaults(run=_narrow)
 
     reproduce = commands.add_parser("reproduce", help="train a table of the README again; resumes what was begun")
     reproduce.add_argument("table", metavar="TABLE", help="name of the table, e.g. babi-10k")
@@ -159,9 +171,10 @@ def _add_devices(parser):
 
 
 def _add_source(parser, dataset):
-    parser.add_argument("--dataset", default=dataset, help="babi, stories (generated, the default), jsonl or records")
+    known = "babi, babi_long, stories (generated, the default), jsonl or records"
+    parser.add_argument("--dataset", default=dataset, help=known)
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
-    parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
+    parser.add_argument("--config", help="configuration of the dataset, e.g. en-10k or en-10k,tokens=1000,books=FOLDER")
     parser.add_argument("--tasks", help="names, numbers and ranges: 1, 1-20, counting,lists")
 
 
@@ -351,6 +364,35 @@ def _calibrate(options):
 
 
 _CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
+
+
+def _narrow(options):
+    from dmn_keras.datasets.babi_long import Books
+    from dmn_keras.shipped import shipped_model
+    from dmn_keras.training.evaluation import table
+    from dmn_keras.training.narrowing import narrow
+    from dmn_keras.training.run_folder import RunFolder
+
+    run, output = RunFolder(options.folder or shipped_model()), pathlib.Path(options.output)
+    _refuse_file(output)
+    metrics = narrow(
+        run,
+        _source(options, run.recipe()),
+        Books(options.books),
+        RunFolder(output),
+        narrow_to=options.narrow_to,
+        epochs=options.epochs,
+        seed=options.seed,
+        verbose=options.verbose,
+    )
+    found = metrics["narrowing"]
+    print(
+        f"\nOf sentences held out, the first pass keeps {found['facts_kept']} % of the facts and "
+        f"{found['background_kept']} % of the others. Test questions of the stories as they are:"
+    )
+    print(table(metrics))
+    print(f"Model and metrics are in {output}.")
+    return 0
 
 
 def _reproduce(options):
