@@ -23,7 +23,7 @@ LENGTHS = (0, 1_000, 4_000, 32_000, 128_000, 1_000_000, 10_000_000)
 MANY, FEW, MANY_UP_TO = 1000, 100, 32_000
 """Questions a cell up to that length, and beyond it."""
 RETRIEVED = (5, 10, 30, 130)
-"""How many sentences BM25 may retrieve: chosen for each task on training questions in 4,000 tokens of training books."""
+"""Sentences that BM25 may retrieve: chosen for each task on training questions in 4,000 tokens of training books."""
 
 
 def main(arguments=None):
@@ -41,7 +41,6 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     begun = time.perf_counter()
     reader = Reader(Answerer(options.run), Books(pathlib.Path(options.books, "test")))
-    reader.recipe = dataclasses.replace(reader.recipe, config=reader.recipe.config)
     tasks = parse_tasks(options.tasks, reader.recipe.tasks)
     gru = None
     if options.gru:
@@ -95,7 +94,7 @@ def _about(run):
         "tasks": list(recipe.tasks),
         "supervise_gates": recipe.config.supervise_gates,
         "narrow_to": recipe.config.narrow_to,
-        "parameters": __import__("json").loads(run.metrics.read_text())["parameters"],
+        "parameters": json.loads(run.metrics.read_text())["parameters"],
     }
 
 

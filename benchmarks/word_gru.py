@@ -110,7 +110,7 @@ class WordGru:
         )
         best = None
         for epoch in range(epochs):
-            batches = list(self._batches(train, 64, rng))
+            batches = list(self._batches(train, 64))
             rng.shuffle(batches)
             for members in batches:
                 self.model.train_on_batch(*self._arrays([train[i] for i in members], 64))
@@ -134,7 +134,7 @@ class WordGru:
             wrong += int(((said != targets) & (weights > 0)).sum())
         return wrong
 
-    def _batches(self, examples, size, rng=None):
+    def _batches(self, examples, size):
         order = np.argsort([len(e.story) for e in examples], kind="stable")
         return [order[i : i + size] for i in range(0, len(order), size)]
 
