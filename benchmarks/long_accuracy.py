@@ -11,6 +11,7 @@ sentence by sentence, and stops if that keeps other sentences or gives another a
 
 import argparse
 import dataclasses
+import json
 import pathlib
 import sys
 import time
