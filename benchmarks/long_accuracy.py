@@ -115,15 +115,16 @@ class Reader:
         self.model, self.vocabulary, self.recipe = answerer.model, answerer.vocabulary, answerer.recipe
         self.layer = self.model.get_layer(NARROWING)
         self.encoder = Encoder(self.vocabulary)
-        self._vectors = np.concatenate([self._read([books[i] for i in part]) for part in _parts(len(books), 2048)])
+        self._read = {}
+        self._vectors = self._vectors_of([books[i] for i in range(len(books))])
 
     def narrow(self, example):
         """Return the sentences of a long story that the run keeps, as the run itself would find them."""
         story = example.story
-        question = self._read([example.question])[0]
+        question = self._vectors_of([example.question])[0]
         facts = getattr(story, "facts", story)
         positions = np.array(getattr(story, "positions", range(len(story))), dtype=np.int64)
-        gates, places = [self._gates(self._read(list(facts)), question)], [positions]
+        gates, places = [self._gates(self._vectors_of(facts), question)], [positions]
         if len(story) > len(facts):
             of_books = self._gates(self._vectors, question)
             open_ones = np.flatnonzero(of_books > 0.5)
@@ -146,23 +147,32 @@ class Reader:
         wrong = sum(not is_right(a, e, self.vocabulary) for a, e in zip(answers, examples, strict=True))
         return wrong, [self.vocabulary.answer(answer.ids) for answer in answers]
 
-    def _read(self, sentences):
+    def _vectors_of(self, sentences):
+        """Return the vectors of sentences, `(sentences, units)`; each is read once."""
         from keras import ops
 
         from dmn_keras.text import pad_sentences
 
         ids = [self.encoder.sentence(text) for text in sentences]
-        padded = pad_sentences([[sentence] for sentence in ids], 1, max(map(len, ids)))
-        return ops.convert_to_numpy(self.layer.vectors(ops.convert_to_tensor(padded)))[:, 0]
+        new = sorted({sentence for sentence in ids if sentence not in self._read}, key=len)
+        for begin in range(0, len(new), _ROWS):
+            rows = new[begin : begin + _ROWS]
+            width = 1 << (len(rows[-1]) - 1).bit_length()
+            padded = pad_sentences([[sentence] for sentence in rows + [()] * (_ROWS - len(rows))], 1, width)
+            vectors = ops.convert_to_numpy(self.layer.vectors(ops.convert_to_tensor(padded)))[:, 0]
+            self._read.update(zip(rows, vectors, strict=False))
+        return np.stack([self._read[sentence] for sentence in ids])
 
     def _gates(self, vectors, question):
+        """Return the gates of sentences, in a few shapes, each of which is compiled once."""
         from keras import ops
 
-        return ops.convert_to_numpy(self.layer.gates(ops.convert_to_tensor(vectors[None]), question[None]))[0]
+        padded = np.pad(vectors, ((0, -len(vectors) % _ROWS), (0, 0)))[None]
+        gates = self.layer.gates(ops.convert_to_tensor(padded), ops.convert_to_tensor(question[None]))
+        return ops.convert_to_numpy(gates)[0, : len(vectors)]
 
 
-def _parts(count, size):
-    return [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
+_ROWS = 256
 
 
 def hidden(reader, data_dir, task, length, split, count, seed):
