@@ -77,6 +77,7 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     }
     history = _fit(narrowed.get_layer(NARROWING), parts, epochs, batch_size, seed, verbose)
     output.create(recipe)
+    narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
     output.save_model(narrowed)
     test = with_answers(source.load("test", seed=config.seed))
     tasks = evaluate_tasks(
