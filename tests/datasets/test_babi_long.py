@@ -239,6 +239,14 @@ def test_the_same_on_every_platform(books):
     assert Neighbours(0).at(300) == "Jonas headed to the balcony."
 
 
+def test_equal_stories_show_alike_wherever_their_books_lie(books, tmp_path):
+    for path in books.paths:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shown = repr(hide(EXAMPLE, books, 100, 0))
+    assert shown == repr(hide(EXAMPLE, Books(tmp_path), 100, 0)) != repr(hide(EXAMPLE, books, 100, 1))
+    assert repr(hide(EXAMPLE, Neighbours(1), 100, 0)) != repr(hide(EXAMPLE, Neighbours(2), 100, 0))
+
+
 def test_no_tokens_are_the_story_alone(books):
     hidden = hide(EXAMPLE, books, 0, 0)
     assert hidden.story == STORY
