@@ -1,7 +1,7 @@
 """One question about one story: the record form every dataset shares."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Example:
     supporting_facts: tuple[int, ...] = ()
     task: str = ""
     story_id: int = 0
-    own_facts: tuple[int, ...] | None = None
+    # Not shown: searches begun before there were own facts know their questions again by a checksum of what is.
+    own_facts: tuple[int, ...] | None = field(default=None, repr=False)
 
     @property
     def own_sentences(self):

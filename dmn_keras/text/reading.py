@@ -108,7 +108,7 @@ def _read(file, name, wrapped, start):
         begin += _size(text[position:first])
         lines += text.count("\n", 0, first)
     if not has_word:
-        raise ValueError(f"{place(0)}: expected a text with at least one word. It ends here without one.")
+        raise ValueError(f"{name}, line 1: expected a text with at least one word. Received none in the whole of it.")
 
 
 def _size(text):

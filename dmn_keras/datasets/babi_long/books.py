@@ -46,6 +46,10 @@ class Books(Sequence):
         self.num_tokens = int(sums[-1])
         self._maps = {}
 
+    def __repr__(self):
+        names = [path.name for path in self.paths]  # where they lie plays no part
+        return f"Books({names}, sentences={len(self)}, num_tokens={self.num_tokens})"
+
     def __len__(self):
         return len(self._files)
 

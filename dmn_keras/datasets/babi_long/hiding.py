@@ -34,6 +34,11 @@ class LongStory(Sequence):
         self.facts, self.positions, self.background, self.start = tuple(facts), tuple(positions), background, start
         self.num_tokens, self.length, self.repeats = num_tokens, length, repeats
 
+    def __repr__(self):
+        # Equal stories show alike in every process: workers compare their questions so.
+        shown = ("facts", "positions", "background", "start", "num_tokens")
+        return f"LongStory({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
     def __len__(self):
         return self.length
 

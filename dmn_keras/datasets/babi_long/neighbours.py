@@ -35,6 +35,9 @@ class Neighbours:
     def __init__(self, seed=0):
         self.seed = (seed,) if isinstance(seed, int) else tuple(seed)
 
+    def __repr__(self):
+        return f"Neighbours(seed={self.seed})"
+
     def start(self, draws):
         """Draw the fact that a story among the neighbours begins with, one of the first 65,536.
 
