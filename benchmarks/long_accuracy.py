@@ -118,26 +118,26 @@ class Reader:
         self._read = {}
         self._vectors = self._vectors_of([books[i] for i in range(len(books))])
 
-    def narrow(self, example):
-        """Return the sentences of a long story that the run keeps, as the run itself would find them."""
+    def gates(self, example):
+        """Return the gate of each sentence of a story, hidden in the books or not, for its question."""
         story = example.story
-        question = self._vectors_of([example.question])[0]
+        [question] = self._vectors_of([example.question])
         facts = getattr(story, "facts", story)
-        positions = np.array(getattr(story, "positions", range(len(story))), dtype=np.int64)
-        gates, places = [self._gates(self._vectors_of(facts), question)], [positions]
+        positions = list(getattr(story, "positions", range(len(story))))
+        gates = np.empty(len(story), dtype="float32")
+        gates[positions] = self._gates(self._vectors_of(facts), question)
         if len(story) > len(facts):
-            of_books = self._gates(self._vectors, question)
-            open_ones = np.flatnonzero(of_books > 0.5)
-            others = np.setdiff1d(np.arange(len(story)), positions, assume_unique=True)
+            others = np.delete(np.arange(len(story)), positions)
             told = (story.start + np.arange(len(others))) % len(self.books)
-            found = np.isin(told, open_ones)
-            gates.append(of_books[told[found]])
-            places.append(others[found])
-        gates, places = np.concatenate(gates), np.concatenate(places)
-        level = np.where(gates > 0.5, np.round(gates * 1000), -1)
-        best = sorted(zip(level[level > 0], places[level > 0], strict=True), reverse=True)[: self.layer.top_facts]
-        kept = sorted(int(place) for _, place in best)
-        return kept or [int(places[gates.argmax()])]
+            gates[others] = self._gates(self._vectors, question)[told]
+        return gates
+
+    def narrow(self, example):
+        """Return the sentences of a story that the run keeps, as the run itself would find them."""
+        gates = self.gates(example)
+        opened = np.flatnonzero(gates > 0.5)
+        ranked = sorted(opened.tolist(), key=lambda place: (np.round(1000 * gates[place]), place), reverse=True)
+        return sorted(ranked[: self.layer.top_facts]) or [int(gates.argmax())]
 
     def errors(self, examples):
         """Return how many of some examples, whose stories are short, the model answers wrongly, and the answers."""
