@@ -55,12 +55,9 @@ def draw(reader, example, path):
         place.vlines(places, 0, gates, color="tab:blue", linewidth=0.8)
         place.scatter(support, gates[np.searchsorted(places, support)], marker="v", color="tab:red", s=28, zorder=3)
         place.set(ylim=(0, 1.15), ylabel=name, yticks=(0, 1))
-    axes[0].set_title(
-        f"{example.question}  {answer.answer} (right: {' '.join(example.answer)}). {example.story.num_tokens:,} tokens, "
-        f"{len(example.story):,} sentences, {len(kept)} kept",
-        fontsize=10,
-        loc="left",
-    )
+    said = f"{example.question}  {answer.answer} (right: {' '.join(example.answer)})"
+    read = f"{example.story.num_tokens:,} tokens, {len(example.story):,} sentences, {len(kept)} kept"
+    axes[0].set_title(f"{said}. {read}", fontsize=10, loc="left")
     axes[-1].set_xlabel("sentence of the book; red: the facts that the answer follows from")
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=110)

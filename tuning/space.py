@@ -178,7 +178,14 @@ class Space:
                 c = self.config_of(values)
                 size = c.embedding_dim or c.units
                 check_input_module(
-                    c.fact_level, c.fact_encoder, c.question_match, c.fact_links, c.input_fusion, c.units, size
+                    c.fact_level,
+                    c.fact_encoder,
+                    c.question_match,
+                    c.fact_links,
+                    c.link_chains,
+                    c.input_fusion,
+                    c.units,
+                    size,
                 )
             except ValueError as error:
                 shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())

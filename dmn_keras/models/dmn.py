@@ -143,7 +143,9 @@ def dmn(
     positive_integer("vocabulary_size", vocabulary_size)
     positive_integer("units", units)
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
-    check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim)
+    check_input_module(
+        fact_level, fact_encoder, question_match, fact_links, link_chains, input_fusion, units, embedding_dim
+    )
     if narrow_to is not None:
         positive_integer("narrow_to", narrow_to)
         if fact_level == "word":
@@ -230,7 +232,9 @@ def dmn(
     return model
 
 
-def check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim):
+def check_input_module(
+    fact_level, fact_encoder, question_match, fact_links, link_chains, input_fusion, units, embedding_dim
+):
     """Raise if an argument of `dmn` that is about its input module is out of range, or does not go with the others.
 
     Raises:
@@ -242,6 +246,8 @@ def check_input_module(fact_level, fact_encoder, question_match, fact_links, inp
         positive_integer("question_match", question_match)
     if fact_links != 0:
         positive_integer("fact_links", fact_links)
+    if link_chains and not fact_links:
+        raise ValueError("link_chains needs fact_links of at least 1. Received: fact_links=0")
     if fact_encoder == "position" and fact_level == "word":
         raise ValueError("fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'")
     if fact_links and (fact_encoder == "position" or fact_level == "word"):

@@ -60,7 +60,9 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         )
     if len(background) < 2 / _HELD_OUT:
         raise ValueError(f"The hiding place must have at least 20 sentences. Received: {len(background)}")
-    narrow_to = narrow_to or config.max_facts or DEFAULT_TOP_FACTS
+    if narrow_to is None:
+        narrow_to = config.max_facts or DEFAULT_TOP_FACTS
+    positive_integer("narrow_to", narrow_to)
     new = config.replace(narrow_to=narrow_to, max_facts=None, word_vectors=None, seed=seed)
     new = new.replace(embedding_dim=model.get_layer("semantic_memory").output_dim)
     recipe = dataclasses.replace(recipe, config=new)

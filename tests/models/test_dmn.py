@@ -11,6 +11,7 @@ from keras import ops
 
 from dmn_keras.layers import DMN_PLUS_FEATURES
 from dmn_keras.models import dmn
+from dmn_keras.models.dmn import NARROWING
 from tests.layers.helpers import numpy, randomize
 from tests.models import stories
 
@@ -32,6 +33,8 @@ SETTINGS = {
     "fact-per-word": {"fact_level": "word"},
     "question-match": {"question_match": 3},
     "fact-links": {"fact_encoder": "sentence", "question_match": 3, "fact_links": 2},
+    "link-chains": {"fact_encoder": "sentence", "fact_links": 2, "link_chains": True},
+    "narrowing": {"fact_encoder": "position", "input_fusion": True, "narrow_to": 2},
 }
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 tensorflow_only = pytest.mark.skipif(
@@ -51,6 +54,8 @@ def inputs_and_targets(setting, count=8, with_answer=True):
         inputs["story"] = inputs["story"][:, 0]
         targets["gates"] = targets["gates"][:, :3]
     targets["gates"] = np.repeat(targets["gates"][:, None], PASSES, axis=1)
+    if "narrow_to" in setting:
+        targets["narrowing"] = targets["gates"][:, 0]
     if "answer_words" in setting:
         targets["answer"] = stories.word_by_word(targets["answer"], WORDS)
         if with_answer:
@@ -63,15 +68,14 @@ def call(model, inputs, **options):
 
 
 def compile_model(model, optimizer, **options):
-    model.compile(
-        optimizer,
-        loss={
-            "answer": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            "gates": keras.losses.BinaryCrossentropy(),
-        },
-        loss_weights={"answer": 1.0, "gates": 0.5},
-        **options,
-    )
+    loss = {
+        "answer": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "gates": keras.losses.BinaryCrossentropy(),
+    }
+    weights = {"answer": 1.0, "gates": 0.5}
+    if "narrowing" in model.output:
+        loss["narrowing"], weights["narrowing"] = keras.losses.BinaryCrossentropy(), 1.0
+    model.compile(optimizer, loss=loss, loss_weights=weights, **options)
     return model
 
 
@@ -87,6 +91,7 @@ def test_named_inputs_and_outputs(setting):
     inputs, _ = inputs_and_targets(setting)
     outputs = call(model, inputs)
     names = {"answer", "gates"} | ({"stop"} if setting.get("learned_stop") else set())
+    names |= {"narrowing"} if "narrow_to" in setting else set()
     assert set(outputs) == set(model.output) == names
     assert {tensor.name for tensor in model.inputs} == set(inputs)
     num_facts = inputs["story"].shape[1]
@@ -97,6 +102,12 @@ def test_named_inputs_and_outputs(setting):
     assert tuple(model.output["gates"].shape) == (None, PASSES, None)
     real = inputs["story"] > 0
     real = real if setting.get("fact_level") == "word" else real.any(-1)
+    if "narrow_to" in setting:
+        kept = ops.convert_to_numpy(
+            model.get_layer(NARROWING)(*(ops.convert_to_tensor(inputs[name]) for name in ("story", "question")))["kept"]
+        )
+        assert 0 < kept.sum() < real.sum()
+        real = kept
     gates = numpy(outputs["gates"])
     assert np.all(gates[~np.repeat(real[:, None], PASSES, axis=1)] == 0)
     assert np.all(gates[np.repeat(real[:, None], PASSES, axis=1)] > 0)
@@ -133,8 +144,9 @@ def test_padding_anywhere_changes_nothing(setting):
     inputs, _ = inputs_and_targets(setting)
     sown, rows = sow(inputs)
     outputs = numpy(call(model, sown))
-    assert np.all(np.delete(outputs["gates"], rows, axis=2) == 0)
-    outputs["gates"] = outputs["gates"][:, :, rows]
+    for name in {"gates", "narrowing"} & set(outputs):
+        assert np.all(np.delete(outputs[name], rows, axis=-1) == 0)
+        outputs[name] = outputs[name][..., rows]
     assert_close(outputs, numpy(call(model, inputs)), 5e-6)
 
 
@@ -261,6 +273,7 @@ OTHERS = {
     "fact_encoder": "sentence",
     "question_match": 3,
     "fact_links": 1,
+    "link_chains": True,
     "input_fusion": True,
     "gate": "softmax",
     "gate_features": DMN_PLUS_FEATURES,
@@ -272,8 +285,11 @@ OTHERS = {
     "l2": 0.1,
     "word_vectors": VECTORS,
     "train_word_vectors": False,
+    "narrow_to": 1,
     "name": "other",
 }
+NEEDED = {"link_chains": {"fact_links": 1, "fact_encoder": "sentence"}}
+"""What else an argument needs to have an effect."""
 
 
 def test_every_argument_is_listed():
@@ -302,7 +318,9 @@ def base():
 
 @pytest.mark.parametrize("argument", OTHERS)
 def test_every_argument_changes_the_model(argument, base):
-    shapes, results = observed({argument: OTHERS[argument]})
+    needed = NEEDED.get(argument, {})
+    base = observed(needed) if needed else base
+    shapes, results = observed({argument: OTHERS[argument], **needed})
     same = len(results) == len(base[1]) and all(
         a.shape == b.shape and np.array_equal(a, b) for a, b in zip(results, base[1], strict=True)
     )
@@ -358,6 +376,9 @@ def test_word_vectors_are_taken_and_kept():
         ({"question_match": 0}, r"question_match must be a positive integer. Received: question_match=0"),
         ({"fact_links": -1}, r"fact_links must be a positive integer. Received: fact_links=-1"),
         ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
+        ({"link_chains": True}, r"link_chains needs fact_links of at least 1. Received: fact_links=0"),
+        ({"narrow_to": 0}, r"narrow_to must be a positive integer. Received: narrow_to=0"),
+        ({"narrow_to": 5, "fact_level": "word"}, r"narrow_to needs facts that are sentences. Received: narrow_to=5"),
         ({"gate": "hard"}, r"gate must be one of sigmoid, softmax. Received: 'hard'"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
