@@ -225,6 +225,11 @@ def dmn(
     return model
 
 
+def can_narrow(model):
+    """Return whether a model has a first pass, so that it may be asked about stories of any length."""
+    return any(layer.name == NARROWING for layer in model.layers)
+
+
 def check_input_module(fact_level, fact_encoder, question_match, fact_links, input_fusion, units, embedding_dim):
     """Raise if an argument of `dmn` that is about its input module is out of range, or does not go with the others.
 
