@@ -178,9 +178,10 @@ def _add_devices(parser):
 
 
 def _add_source(parser, dataset):
-    parser.add_argument("--dataset", default=dataset, help="babi, stories (generated, the default), jsonl or records")
+    known = "babi, babi_long, stories (generated, the default), jsonl or records"
+    parser.add_argument("--dataset", default=dataset, help=known)
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
-    parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
+    parser.add_argument("--config", help="configuration of the dataset, e.g. en-10k or en-10k,tokens=1000,books=FOLDER")
     parser.add_argument("--tasks", help="names, numbers and ranges: 1, 1-20, counting,lists")
 
 

@@ -35,7 +35,7 @@ def _parser():
     parser.add_argument(
         "--found", nargs="+", required=True, metavar="FILE", help="files that searches wrote, best.json"
     )
-    parser.add_argument("--dataset", default="babi", help="babi (the default), stories or jsonl")
+    parser.add_argument("--dataset", default="babi", help="babi (the default), babi_long, stories or jsonl")
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en-10k")
     parser.add_argument("--tasks", help="names, numbers and ranges of tasks, one model each (default: those searched)")

@@ -38,7 +38,9 @@ def main(arguments=None):
 
 def _parser():
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--dataset", default="stories", help="babi, stories (generated, the default) or jsonl")
+    parser.add_argument(
+        "--dataset", default="stories", help="babi, babi_long, stories (generated, the default) or jsonl"
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en or en-10k")
     parser.add_argument("--tasks", help="names, numbers and ranges, learned by one model: 1, 1-20, counting,lists")

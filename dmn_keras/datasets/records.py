@@ -11,12 +11,15 @@ import argparse
 import functools
 import itertools
 import pathlib
+from collections.abc import Sequence
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.errors import unknown_name
 
 FORMATS = ("array_record", "tfrecord")
 NAME, VERSION = "story_questions", "1.0.0"
+
+_ALL = [-1]  # how own facts of None are written: a list of none is another thing
 
 
 def write(parts, folder, *, file_format="array_record", shards=None):
@@ -77,6 +80,7 @@ def _builder(tfds, parts):
                 "supporting_facts": tfds.features.Sequence(np.int32),
                 "task": tfds.features.Text(),
                 "story_id": np.int64,
+                "own_facts": tfds.features.Sequence(np.int32),
             }
             return tfds.core.DatasetInfo(
                 builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
@@ -87,13 +91,14 @@ def _builder(tfds, parts):
 
         def _generate_examples(self, part):
             for key, example in enumerate(part()):
-                yield key, {name: _plain(getattr(example, name)) for name in Example.__dataclass_fields__}
+                fields = {name: _plain(getattr(example, name)) for name in Example.__dataclass_fields__}
+                yield key, {**fields, "own_facts": _ALL if example.own_facts is None else list(example.own_facts)}
 
     return StoryQuestions
 
 
 def _plain(value):
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def read(folder, split, *, start=0, stop=None):
@@ -130,7 +135,13 @@ def read(folder, split, *, start=0, stop=None):
             supporting_facts=tuple(int(fact) for fact in record["supporting_facts"]),
             task=_text(record["task"]),
             story_id=int(record["story_id"]),
+            own_facts=_own_facts(record),
         )
+
+
+def _own_facts(record):
+    own = [int(fact) for fact in record.get("own_facts", _ALL)]  # older records have none
+    return None if own == _ALL else tuple(own)
 
 
 def _text(value):
@@ -161,7 +172,7 @@ def main(arguments=None):
     from dmn_keras.datasets import registry
 
     parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description=main.__doc__)
-    parser.add_argument("--dataset", default="stories", help="babi, stories or jsonl")
+    parser.add_argument("--dataset", default="stories", help="babi, babi_long, stories or jsonl")
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset")
     parser.add_argument("--tasks", default="all", help="names, numbers and ranges")

@@ -9,9 +9,9 @@ import re
 from dmn_keras.datasets import babi, jsonl, records
 from dmn_keras.errors import unknown_name
 
-DATASETS = ("babi", "stories", "jsonl", "records")
+DATASETS = ("babi", "babi_long", "stories", "jsonl", "records")
 SPLITS = ("train", "valid", "test")
-DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "stories": None, "jsonl": None, "records": None}
+DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "babi_long": None, "stories": None, "jsonl": None, "records": None}
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
@@ -24,15 +24,15 @@ def task_names(dataset, data_dir=None):
         data_dir: For `jsonl` and `records`, as in `load`; the others do not look at it.
 
     Returns:
-        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi`; for `jsonl` and `records` the tasks
-        that they name, in order of appearance, `("all",)` if they name none.
+        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`; for `jsonl` and
+        `records` the tasks that they name, in order of appearance, `("all",)` if they name none.
 
     Raises:
         FileNotFoundError: If a `jsonl` file is not there.
         ValueError: If `dataset` is unknown, `data_dir` is missing for `jsonl`, or a record is malformed.
     """
     _check("dataset", dataset, DATASETS)
-    if dataset == "babi":
+    if dataset in ("babi", "babi_long"):
         return babi.TASKS
     if dataset == "stories":
         return tuple(_stories().TASKS)
@@ -92,6 +92,8 @@ def has_split(dataset, *, split, data_dir=None, config=None):
     config = _config(dataset, config)
     if dataset == "babi":
         return split in babi.splits(config)
+    if dataset == "babi_long":
+        return split in babi.splits(_babi_long().Config.parse(config).babi)
     if dataset == "records":
         return next(records.read(data_dir, split, stop=1), None) is not None
     return dataset == "stories" or _jsonl_path(data_dir, split) is not None
@@ -102,6 +104,8 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
 
     - `babi`: read from `data_dir` (see `babi.load` for what it may be) or, without it, from the official
       archive, downloaded once through TensorFlow Datasets.
+    - `babi_long`: the same, each story hidden among the sentences of books or of generated neighbours, which
+      `config` names; `seed` chooses the places (see `babi_long.load`).
     - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
     - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
       one `.jsonl` file, which is the training part.
@@ -112,10 +116,12 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
         task: One of `task_names(dataset, data_dir)`.
         split: One of `SPLITS`.
         data_dir: Path of the data; see above.
-        config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None. For `stories` the sizes to change from
-            `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a number or, for
-            `num_facts`, a range to draw from. None for `jsonl`.
-        seed: Integer, used by `stories` alone.
+        config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None. For `babi_long` the same, the length in
+            tokens (1000 if not given) or a range to draw it from, and the hiding place:
+            `"en-10k,tokens=0-2000,books=FOLDER"`, or `neighbours` in place of `books=FOLDER`. For `stories`
+            the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
+            number or, for `num_facts`, a range to draw from. None for `jsonl`.
+        seed: Integer, used by `stories` and `babi_long`.
         num_examples: Number of questions; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.
 
@@ -125,7 +131,7 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
 
     Raises:
         ConnectionError: If bAbI has to be downloaded and cannot be.
-        FileNotFoundError: If `data_dir` or the file in it is not there.
+        FileNotFoundError: If `data_dir` or the file in it is not there, or there are no books.
         ValueError: If a name is unknown, `num_examples` is not positive, or a file is malformed.
     """
     _check("dataset", dataset, DATASETS)
@@ -140,6 +146,10 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
         return stories.generate(task, split=split, num_examples=count, seed=seed, **_story_sizes(config))
     if dataset == "babi":
         return _load_babi(data_dir, config=config, task=task, split=split)[:num_examples]
+    if dataset == "babi_long":
+        long = _babi_long().Config.parse(config)
+        stories = _load_babi(data_dir, config=long.babi, task=task, split=split)[:num_examples]
+        return _babi_long().load(stories, config=long, split=split, seed=seed)
     if dataset == "records":
         every = (example for example in records.read(data_dir, split) if example.task == task)
         return list(itertools.islice(every, num_examples))
@@ -166,9 +176,11 @@ def _check(argument, value, expected):
 
 def _config(dataset, config):
     """Return the dataset's config after a check, its default for None."""
-    if config is None:
+    if dataset == "babi_long":
+        _babi_long().Config.parse(config)
+    elif config is None:
         return DEFAULT_CONFIGS[dataset]
-    if dataset == "babi":
+    elif dataset == "babi":
         _check("config", config, babi.CONFIGS)
     elif dataset == "stories":
         _story_sizes(config)
@@ -199,6 +211,10 @@ def _task_range(part, bounds, names):
         if str(end) not in names:
             raise ValueError(f"{unknown_name('tasks', str(end), names)} It is an end of the range {part!r}.")
     return [name for name in map(str, range(first, last + 1)) if name in names]
+
+
+def _babi_long():
+    return importlib.import_module("dmn_keras.datasets.babi_long")
 
 
 def _stories():

@@ -23,12 +23,15 @@ class EncodedExample:
         question: Ids of the question, ending with the end word.
         answer: Ids of the answer's words, without the end word.
         supporting_facts: Indexes into `story`, in the order of reasoning.
+        own_facts: Indexes into `story` of the sentences that belong to the story itself, where it is hidden among
+            others; None for all.
     """
 
     story: tuple[tuple[int, ...], ...]
     question: tuple[int, ...]
     answer: tuple[int, ...]
     supporting_facts: tuple[int, ...]
+    own_facts: tuple[int, ...] | None = None
 
 
 class Encoder:
@@ -36,11 +39,11 @@ class Encoder:
 
     Args:
         vocabulary: The `Vocabulary`.
-        max_facts: Keep only the last `max_facts` sentences of a longer story; supporting facts that are cut off are
-            dropped. `None` keeps all.
+        max_facts: Keep only the last `max_facts` sentences of a longer story; supporting facts and own facts that are
+            cut off are dropped. `None` keeps all.
         fact_level: `"sentence"`, or `"word"` to join the story into one sentence whose words are the facts;
-            supporting facts, which name sentences, are dropped then. Words that are facts are all read, of a sentence
-            that is a fact the first `MAX_WORDS`.
+            supporting facts and own facts, which name sentences, are dropped then. Words that are facts are all read,
+            of a sentence that is a fact the first `MAX_WORDS`.
     """
 
     def __init__(self, vocabulary, *, max_facts=None, fact_level="sentence"):
@@ -55,10 +58,11 @@ class Encoder:
         cut = len(example.story) - len(kept)
         story = tuple(self._sentence(text) for text in kept)
         facts = tuple(fact - cut for fact in example.supporting_facts if fact >= cut)
+        own = None if example.own_facts is None else tuple(fact - cut for fact in example.own_facts if fact >= cut)
         if self.fact_level == "word":
-            story, facts = (tuple(index for sentence in story for index in sentence),), ()
+            story, facts, own = (tuple(index for sentence in story for index in sentence),), (), None
         answer = tuple(index for part in example.answer for index in self.vocabulary.ids(tokenize(part)))
-        return EncodedExample(story, self._sentence(example.question), answer, facts)
+        return EncodedExample(story, self._sentence(example.question), answer, facts, own)
 
     def _sentence(self, text):
         # bAbI says the same few thousand sentences a million times.

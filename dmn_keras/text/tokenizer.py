@@ -5,7 +5,7 @@ import re
 # A word is a run of letters, digits and marks of any script, with inner apostrophes and hyphens; any other visible
 # character stands alone.
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
-_SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n+")
+SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n+")
 _CLOSING = (".", "?", "!")
 _ONE_FOR_ONE = {ord("\u0130"): "i", ord("\u03a3"): "\u03c3"}
 
@@ -52,4 +52,4 @@ def split_sentences(text):
     >>> split_sentences("Mary went home. John stayed.\nWhy?")
     ['Mary went home.', 'John stayed.', 'Why?']
     """
-    return [part.strip() for part in _SENTENCE_END.split(text) if part.strip()]
+    return [part.strip() for part in SENTENCE_END.split(text) if part.strip()]

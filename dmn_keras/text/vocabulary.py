@@ -37,14 +37,15 @@ class Vocabulary:
 
         Args:
             examples: Iterable of `dmn_keras.datasets.Example`: those of the training split alone, so that a word that
-                only a test holds is as unknown as it would be in use.
+                only a test holds is as unknown as it would be in use. Of a story that is hidden among other
+                sentences its own are read (`own_facts`): words that only the hiding place holds are unknown.
 
         Returns:
             The vocabulary.
         """
         texts = set()
         for example in examples:
-            texts.update(example.story)
+            texts.update(example.own_sentences)
             texts.add(example.question)
             texts.update(example.answer)
         return cls(sorted({word for text in texts for word in tokenize(text)}))

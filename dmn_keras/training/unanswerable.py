@@ -10,8 +10,8 @@ _COMMON = 0.4  # words in this share of a task's sentences carry its grammar: "t
 
 
 def common_words(examples):
-    """Return the words that stand in a large share of the sentences of these questions' stories, a set."""
-    sentences = [sentence for example in examples for sentence in example.story]
+    """Return the words that stand in a large share of the own sentences of these questions' stories, a set."""
+    sentences = [sentence for example in examples for sentence in example.own_sentences]
     counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence)))
     return {word for word, count in counts.items() if count >= _COMMON * len(sentences)}
 
@@ -31,14 +31,15 @@ def without_answer(example, common):
         The `Example` with the other sentences and without supporting facts, or `None` if none or all are left.
     """
     asked = set(tokenize(example.question)) - common
-    story = tuple(
-        sentence
+    kept = {
+        i: sentence
         for i, sentence in enumerate(example.story)
         if i not in example.supporting_facts and not asked.intersection(tokenize(sentence))
-    )
-    if len(story) in (0, len(example.story)):
+    }
+    if len(kept) in (0, len(example.story)):
         return None
-    return dataclasses.replace(example, story=story, supporting_facts=())
+    own = example.own_facts and tuple(new for new, old in enumerate(kept) if old in example.own_facts)
+    return dataclasses.replace(example, story=tuple(kept.values()), supporting_facts=(), own_facts=own)
 
 
 def unanswerable(examples, share, seed):

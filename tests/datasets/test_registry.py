@@ -48,8 +48,14 @@ def test_import_needs_the_standard_library_alone():
 
 
 def test_datasets():
-    assert datasets.DATASETS == ("babi", "stories", "jsonl", "records")
-    assert datasets.DEFAULT_CONFIGS == {"babi": "en-10k", "stories": None, "jsonl": None, "records": None}
+    assert datasets.DATASETS == ("babi", "babi_long", "stories", "jsonl", "records")
+    assert datasets.DEFAULT_CONFIGS == {
+        "babi": "en-10k",
+        "babi_long": None,
+        "stories": None,
+        "jsonl": None,
+        "records": None,
+    }
 
 
 def test_task_names_of_babi_and_stories():
@@ -207,7 +213,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
     [
         (
             {"dataset": "bAbI"},
-            "dataset must be one of babi, stories, jsonl, records. Received: 'bAbI'. Did you mean 'babi'",
+            "dataset must be one of babi, babi_long, stories, jsonl, records. Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be one of 1, 2, "),

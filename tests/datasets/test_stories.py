@@ -249,7 +249,8 @@ def test_snapshot(thousand):
     )
     assert (example.question, example.answer) == ("Where is the lantern?", ("cellar",))
     assert example.supporting_facts == (5, 4)
-    assert zlib.crc32(repr(list(thousand.values())).encode()) == 2405542069
+    said = repr(list(thousand.values())).replace(", own_facts=None", "")
+    assert zlib.crc32(said.encode()) == 2405542069
 
 
 @pytest.mark.parametrize(

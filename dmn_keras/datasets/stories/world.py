@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
 from dmn_keras.datasets.stories.phrases import FORMS
 
 
@@ -34,9 +33,9 @@ class World:
         draws: The `Draws` that make all choices.
         deeds: What the people do of their own will: functions of a world and a person who has a place.
         num_facts: Number of facts the story is to have.
-        num_people: Number of people.
-        num_places: Number of places, at least 2.
-        num_objects: Number of objects.
+        people: The people's names.
+        places: The places' names, at least 2.
+        objects: The objects' names.
 
     Attributes:
         facts: The facts told so far.
@@ -48,11 +47,9 @@ class World:
         lost: For each person the latest fact of an object leaving their hands.
     """
 
-    def __init__(self, draws, deeds, *, num_facts, num_people, num_places, num_objects):
+    def __init__(self, draws, deeds, *, num_facts, people, places, objects):
         self.draws, self.deeds, self.num_facts = draws, deeds, num_facts
-        self.people = PEOPLE.first(num_people)
-        self.places = PLACES.first(num_places)
-        self.objects = OBJECTS.first(num_objects)
+        self.people, self.places, self.objects = people, places, objects
         self.facts, self.at, self.hands = [], {}, {}
         self.moved, self.gained, self.lost = {}, {}, {}
         self._awake, self._kept = self.people, None

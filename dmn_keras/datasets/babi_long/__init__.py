@@ -1,0 +1,19 @@
+"""bAbI's stories hidden in long texts: their facts, in their order, at random places among other sentences.
+
+`Books` and `Neighbours` are hiding places, `hide` puts a story into one, `load` does so to all questions of a task.
+What comes out is read a sentence at a time (`LongStory`): ten million words take no more memory than the index of the
+books.
+
+A length is counted in tokens: words as `dmn_keras.text.tokenize` gives them, marks within a sentence included, the
+mark that closes it not.
+
+Reference: Kuratov, Bulatov, Anokhin, Rodkin, Sorokin, Sorokin, Burtsev, "BABILong: Testing the Limits of LLMs with Long
+Context Reasoning-in-a-Haystack", 2024, arXiv:2406.10149. Their lengths are counted in the tokens of a language model.
+"""
+
+from dmn_keras.datasets.babi_long.books import Books
+from dmn_keras.datasets.babi_long.hiding import LongStory, hide, write_text
+from dmn_keras.datasets.babi_long.loading import Config, load
+from dmn_keras.datasets.babi_long.neighbours import BABI_NAMES, Neighbours
+
+__all__ = ["BABI_NAMES", "Books", "Config", "LongStory", "Neighbours", "hide", "load", "write_text"]

@@ -1,0 +1,124 @@
+"""The questions of a bAbI task, each about a story hidden in a long text."""
+
+import dataclasses
+import functools
+import pathlib
+import re
+import zlib
+
+import numpy as np
+
+from dmn_keras.datasets import babi
+from dmn_keras.datasets.babi_long.books import Books
+from dmn_keras.datasets.babi_long.hiding import count_tokens, hide
+from dmn_keras.datasets.babi_long.neighbours import Neighbours
+from dmn_keras.datasets.stories.draws import Draws
+from dmn_keras.errors import unknown_name
+
+DEFAULT_TOKENS = (1000, 1000)
+_SPLITS = ("train", "valid", "test")
+_PARTS = ("tokens=N", "books=FOLDER", "neighbours")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which stories are hidden, where, and in how long a text.
+
+    Attributes:
+        babi: One of `dmn_keras.datasets.babi.CONFIGS`.
+        tokens: The least and the greatest length, in tokens.
+        books: Folder of the books, `None` for `Neighbours`.
+    """
+
+    babi: str
+    tokens: tuple[int, int]
+    books: str | None
+
+    @classmethod
+    def parse(cls, text):
+        """Read a config such as `"en-10k,tokens=0-2000,books=FOLDER"`.
+
+        Args:
+            text: Parts separated by commas: bAbI's config, which comes first (`"en-10k"` where it is left out),
+                `tokens=N` or a range of them (1000), and either `books=FOLDER` or `neighbours`.
+
+        Returns:
+            The `Config`.
+
+        Raises:
+            ValueError: If a part is unknown, twice there or malformed, or no hiding place is named.
+        """
+        parts = [part.strip() for part in (text or "").split(",")]
+        first = parts[0] if parts[0] in babi.CONFIGS else None
+        given = {}
+        for part in parts[1 if first or not text else 0 :]:
+            name, equals, value = (piece.strip() for piece in part.partition("="))
+            if (name, equals) not in (("tokens", "="), ("books", "="), ("neighbours", "")):
+                raise ValueError(unknown_name("config: part", part, (*babi.CONFIGS, *_PARTS)))
+            if name in given:
+                raise ValueError(f"config: {name} must be given once. Received: {text!r}.")
+            given[name] = value
+        if ("books" in given) == ("neighbours" in given) or given.get("books") == "":
+            raise ValueError(
+                "config of dataset 'babi_long' must name one hiding place: books=FOLDER, a folder of .txt files, or "
+                f"neighbours; e.g. 'en-10k,tokens=1000,books=FOLDER'. Received: {text!r}."
+            )
+        return cls(first or babi.DEFAULT_CONFIG, _range(given.get("tokens")), given.get("books"))
+
+
+def _range(text):
+    if text is None:
+        return DEFAULT_TOKENS
+    bounds = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", text)
+    if bounds is None or int(bounds[1]) > int(bounds[2] or bounds[1]):
+        raise ValueError(f"config: tokens must be a number or a rising range such as 0-2000. Received: {text!r}.")
+    return int(bounds[1]), int(bounds[2] or bounds[1])
+
+
+def load(examples, *, config, split, seed=0):
+    """Hide the stories of bAbI questions.
+
+    Each question's length, the part of the books and the places of the facts are drawn from the seed, the split, the
+    question's task and its place in `examples` alone. A story that is longer than the length drawn stays as it is.
+
+    Args:
+        examples: List of `Example` of one task, as `dmn_keras.datasets.babi.load` gives them.
+        config: The `Config`.
+        split: `"train"`, `"valid"` or `"test"`. If the books' folder holds folders `train` and `test`, test stories are
+            hidden in the books of `test` and all others in those of `train`; if it holds `.txt` files itself, all are
+            hidden in the same books. `Neighbours` are other ones for each split.
+        seed: Non-negative integer.
+
+    Returns:
+        A list of `Example`, `story` a `LongStory` where anything was added.
+
+    Raises:
+        FileNotFoundError: If there are no books.
+        ValueError: If a book is malformed.
+    """
+    background = _background(config.books, split, seed)
+    number = _SPLITS.index(split)
+    hidden = []
+    for index, example in enumerate(examples):
+        rng = np.random.default_rng([seed, number, zlib.crc32(example.task.encode()), index])
+        least, most = config.tokens
+        num_tokens = least + Draws(rng).below(most - least + 1)
+        fits = num_tokens >= count_tokens(example.story)
+        hidden.append(hide(example, background, num_tokens if fits else 0, rng))
+    return hidden
+
+
+def _background(folder, split, seed):
+    if folder is None:
+        return Neighbours((seed, _SPLITS.index(split)))
+    folder = pathlib.Path(folder).expanduser()
+    if any((folder / name).is_dir() for name in ("train", "test")):
+        folder = folder / ("test" if split == "test" else "train")
+    files = sorted(folder.glob("*.txt"))
+    return _books(folder, tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
+
+
+@functools.lru_cache(maxsize=4)
+def _books(folder, _version):
+    """Return the books, read once for all tasks. `_version` makes a changed file a new one."""
+    return Books(folder)

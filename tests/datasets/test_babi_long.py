@@ -1,0 +1,459 @@
+import itertools
+import pathlib
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from dmn_keras import datasets
+from dmn_keras.datasets import Example, babi
+from dmn_keras.datasets.babi_long import BABI_NAMES, Books, Config, LongStory, Neighbours, hide, write_text
+from dmn_keras.datasets.babi_long import neighbours as neighbours_module
+from dmn_keras.text import Encoder, Vocabulary, read_sentences, split_sentences, tokenize
+from dmn_keras.training.unanswerable import common_words, without_answer
+
+DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
+SHARED = pathlib.Path(__file__).parents[2] / "../shared/data"
+STORY = ("Mary took the milk.", "John went home.", "Mary went to the park.", "Mary dropped the milk.")
+EXAMPLE = Example(STORY, "Where is the milk?", ("park",), (3, 2), task="2", story_id=7)
+STORY_TOKENS = 16
+
+
+def book(name, num_sentences):
+    """A book of broken lines; a sentence has two words and up to eight more."""
+    parts = []
+    for i in range(num_sentences):
+        end = "!  " if i % 4 else "\n\n" if i % 3 else ".\n"
+        parts.append(f"{name} {i}" + " and\nso" * (i % 5) + end)
+    return "".join(parts)
+
+
+@pytest.fixture(name="folder", scope="module")
+def books_in_parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("books")
+    for part, names in {"train": ("Älter", "Beta"), "test": ("Gamma",)}.items():
+        (folder / part).mkdir()
+        for number, name in enumerate(names):
+            (folder / part / f"{number}.txt").write_text(book(name, 60), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(name="books")
+def train_books(folder):
+    return Books(folder / "train")
+
+
+def tokens(sentences):
+    return sum(len(tokenize(sentence)) for sentence in sentences)
+
+
+def bare(example):
+    return tuple(example.story[i] for i in example.own_facts)
+
+
+# Books
+
+
+def test_books_are_the_sentences_of_their_files(folder, books):
+    expected = [
+        sentence.text
+        for path in sorted((folder / "train").iterdir())
+        for sentence in read_sentences(path, wrapped=True)
+        if tokenize(sentence.text)
+    ]
+    assert list(books) == expected
+    assert len(books) == 120
+    assert expected[0].startswith("Älter 0")
+    assert books[-1] == expected[-1]
+    assert books[58:62] == tuple(expected[58:62])
+    assert books.num_tokens == tokens(expected)
+    with pytest.raises(IndexError):
+        books[120]
+
+
+def test_each_sentence_of_a_book_is_read_as_one(books):
+    assert [split_sentences(sentence) for sentence in books] == [[sentence] for sentence in books]
+
+
+def test_sentences_without_a_word_are_left_out(tmp_path):
+    (tmp_path / "a.txt").write_text("One. ...\n\n? ! Two\n\n")
+    assert list(Books(tmp_path)) == ["One.", "Two"]
+
+
+@pytest.mark.parametrize("num_tokens", [0, 1, 5, 40, 700, 701, 5000])
+@pytest.mark.parametrize("start", [0, 1, 77, 119])
+def test_whole_sentences_that_fit(books, start, num_tokens):
+    count, counted, repeats = books.fit(start, num_tokens)
+    taken = [books.at(i) for i in range(start, start + count)]
+    assert tokens(taken) == counted <= num_tokens
+    assert counted + tokens([books.at(start + count)]) > num_tokens, "the next one would not"
+    assert repeats == max(taken.count(books[start]) - 1, 0)
+
+
+def test_books_travel_to_another_process(books):
+    assert books[3] == list(books)[3]
+    assert list(pickle.loads(pickle.dumps(books))) == list(books)
+
+
+def test_folders_without_books(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere' is not a folder"):
+        Books(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"expected books as \.txt files\. It holds: nothing"):
+        Books(tmp_path)
+    (tmp_path / "book.md").write_text("A book.")
+    with pytest.raises(FileNotFoundError, match=r"It holds: book\.md"):
+        Books(tmp_path)
+    (tmp_path / "book.txt").write_bytes(b"A book.\n\xff")
+    with pytest.raises(ValueError, match=r"book\.txt, line 2: expected text in UTF-8"):
+        Books(tmp_path)
+    (tmp_path / "book.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"book\.txt, line 1: expected a text with at least one word"):
+        Books(tmp_path)
+
+
+# Neighbours
+
+
+def test_neighbours_are_never_those_of_babi():
+    facts = [Neighbours(0).at(i) for i in range(2000)]
+    words = {word for fact in facts for word in tokenize(fact)}
+    assert not words & {name.lower() for name in BABI_NAMES}
+    assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
+
+
+def test_names_of_babi_are_those_of_its_files():
+    if not (SHARED / "babi").is_dir():
+        pytest.skip("the bAbI archive is not in ../shared/data/babi")
+    said = {
+        word
+        for task in babi.TASKS
+        for example in babi.load(SHARED / "babi", config="en", task=task, split="train")
+        for sentence in example.story
+        for word in sentence.rstrip(".").split()
+    }
+    assert set(BABI_NAMES) <= said
+    names = {word for names in neighbours_module._names().values() for word in names}
+    assert not names & said
+
+
+def test_any_neighbour_can_be_had_first():
+    in_order = [Neighbours(4).at(i) for i in range(600)]
+    neighbours_module._facts.cache_clear()
+    assert [Neighbours(4).at(i) for i in range(599, -1, -1)] == in_order[::-1]
+    assert [Neighbours(5).at(i) for i in range(600)] != in_order
+    assert len(set(in_order)) > 300
+
+
+@pytest.mark.parametrize("num_tokens", [0, 5, 1000, 9000])
+@pytest.mark.parametrize("start", [0, 255, 1000])
+def test_whole_facts_that_fit(start, num_tokens):
+    neighbours = Neighbours(1)
+    count, counted, repeats = neighbours.fit(start, num_tokens)
+    assert tokens(neighbours.at(i) for i in range(start, start + count)) == counted <= num_tokens
+    assert counted + tokens([neighbours.at(start + count)]) > num_tokens
+    assert repeats == 0
+
+
+# Hiding
+
+
+@pytest.mark.parametrize("num_tokens", [16, 17, 30, 100, 1000, 3001])
+@pytest.mark.parametrize("kind", ["books", "neighbours"])
+def test_a_story_is_hidden_in_its_order(kind, num_tokens, books):
+    background = books if kind == "books" else Neighbours(2)
+    for seed in range(30):
+        hidden = hide(EXAMPLE, background, num_tokens, seed)
+        story, sentences = hidden.story, list(hidden.story)
+        assert bare(hidden) == STORY
+        assert list(hidden.own_facts) == sorted(hidden.own_facts)
+        assert [story[i] for i in hidden.supporting_facts] == [STORY[3], STORY[2]]
+        assert (hidden.question, hidden.answer, hidden.task, hidden.story_id) == (
+            "Where is the milk?",
+            ("park",),
+            "2",
+            7,
+        )
+        assert len(story) == len(sentences)
+        others = [sentence for i, sentence in enumerate(sentences) if i not in hidden.own_facts]
+        assert others == [background.at(story.start + i) for i in range(len(others))], "as it stands in the book"
+        assert tokens(sentences) == story.num_tokens <= num_tokens
+        following = tokens([background.at(story.start + len(others))])
+        assert story.num_tokens + following > num_tokens, "one sentence more would be too long"
+
+
+def test_a_long_story_is_a_sequence(books):
+    story = hide(EXAMPLE, books, 200, 3).story
+    sentences = list(story)
+    assert [story[i] for i in range(len(story))] == sentences
+    assert [story[-i] for i in range(1, len(story) + 1)] == sentences[::-1]
+    for begin, end, step in itertools.product((None, 0, 3, -4), (None, 5, -1, 99), (None, 2, -1)):
+        assert story[begin:end:step] == tuple(sentences[begin:end:step])
+    for index in (len(story), -len(story) - 1):
+        with pytest.raises(IndexError, match=f"index {index} is outside of a story of {len(story)} sentences"):
+            story[index]
+
+
+def test_all_places_are_equally_likely(books):
+    places, starts = [], []
+    for seed in range(4000):
+        hidden = hide(EXAMPLE, books, 60, seed)
+        places.append((np.array(hidden.own_facts) + 1) / (len(hidden.story) + 1))
+        starts.append(hidden.story.start)
+    # The i-th of n sorted places has the mean i / (n + 1).
+    np.testing.assert_allclose(np.mean(places, axis=0), [0.2, 0.4, 0.6, 0.8], atol=0.01)
+    assert set(starts) == set(range(len(books)))
+    assert abs(np.mean(starts) - 59.5) < 3
+
+
+def test_every_set_of_places_is_drawn(books):
+    example = Example(STORY[:2], "Who?")
+    seen = {}
+    for seed in range(3000):
+        hidden = hide(example, books, 26, seed)
+        if len(hidden.story) == 5:
+            seen[hidden.own_facts] = seen.get(hidden.own_facts, 0) + 1
+    assert set(seen) == set(itertools.combinations(range(5), 2))
+    assert min(seen.values()) > 0.7 * max(seen.values())
+
+
+def test_books_that_are_shorter_begin_again(books):
+    total = books.num_tokens
+    for num_tokens, repeats in ((total // 2, 0), (total + 30, 1), (3 * total + 30, 3)):
+        story = hide(EXAMPLE, books, num_tokens, 1).story
+        assert story.repeats == repeats
+        assert list(story).count(books.at(story.start)) == repeats + 1
+
+
+def test_equal_arguments_give_equal_stories(books):
+    first, again = (hide(EXAMPLE, books, 500, 11) for _ in range(2))
+    assert list(first.story) == list(again.story)
+    assert first.own_facts == again.own_facts
+    assert hide(EXAMPLE, books, 500, 12).own_facts != first.own_facts
+    assert hide(EXAMPLE, books, 500, np.random.default_rng(11)).own_facts == first.own_facts
+
+
+def test_the_same_on_every_platform(books):
+    hidden = hide(EXAMPLE, books, 100, 0)
+    assert (hidden.story.start, hidden.own_facts) == (76, (0, 3, 13, 15))
+    assert Neighbours(0).at(300) == "Jonas headed to the balcony."
+
+
+def test_no_tokens_are_the_story_alone(books):
+    hidden = hide(EXAMPLE, books, 0, 0)
+    assert hidden.story == STORY
+    assert hidden.own_facts == (0, 1, 2, 3)
+    assert hidden.supporting_facts == EXAMPLE.supporting_facts
+
+
+@pytest.mark.parametrize("num_tokens", [-1, 1, STORY_TOKENS - 1])
+def test_a_length_below_that_of_the_story_is_refused(num_tokens, books):
+    message = f"num_tokens must be 0, .* or at least the 16 tokens of the story. Received: num_tokens={num_tokens}"
+    with pytest.raises(ValueError, match=message):
+        hide(EXAMPLE, books, num_tokens, 0)
+
+
+def test_a_hidden_story_can_be_hidden_again(books):
+    twice = hide(hide(EXAMPLE, Neighbours(0), 100, 0), books, 300, 1)
+    assert bare(twice) == STORY
+    assert [twice.story[i] for i in twice.supporting_facts] == [STORY[3], STORY[2]]
+
+
+def test_a_million_tokens_are_never_in_memory_together(books):
+    story = hide(EXAMPLE, books, 1_000_000, 0).story
+    next(iter(story))
+    tracemalloc.start()
+    counted = sum(1 for _ in story)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert counted == len(story) > 100_000
+    assert peak < 1_000_000
+
+
+# Text files
+
+
+@pytest.mark.parametrize("kind", ["books", "neighbours"])
+def test_a_story_is_written_and_read(kind, books, tmp_path):
+    story = hide(EXAMPLE, books if kind == "books" else Neighbours(0), 2000, 0).story
+    path = tmp_path / "story.txt"
+    path.write_text("An older one.")
+    write_text(story, path)
+    assert [sentence.text for sentence in read_sentences(path)] == list(story)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_byte_order_mark_of_the_first_sentence_is_kept(tmp_path):
+    write_text(["\ufeffAnna.", "\ufeffBen."], tmp_path / "story.txt")
+    assert [sentence.text for sentence in read_sentences(tmp_path / "story.txt")] == ["\ufeffAnna.", "\ufeffBen."]
+
+
+@pytest.mark.parametrize("sentence", ["Two. Sentences.", "two\nlines", " blank around", ""])
+def test_what_is_no_sentence_is_not_written(sentence, tmp_path):
+    with pytest.raises(ValueError, match="sentence 2 must be one sentence"):
+        write_text(["Anna ran.", sentence], tmp_path / "story.txt")
+    assert not list(tmp_path.iterdir())
+
+
+# The dataset
+
+
+def load(config, split="train", **options):
+    return datasets.load("babi_long", task="1", split=split, config=config, **{"data_dir": DUMMY, **options})
+
+
+def test_questions_of_babi_are_hidden(folder):
+    plain = babi.load(DUMMY, config="en", task="1", split="train")
+    hidden = load(f"en,tokens=100,books={folder}")
+    assert [bare(example) for example in hidden] == [example.story for example in plain]
+    for example, before in zip(hidden, plain, strict=True):
+        assert 90 < example.story.num_tokens <= 100
+        assert (example.question, example.answer, example.task) == (before.question, before.answer, "1")
+        expected = [before.story[i] for i in before.supporting_facts]
+        assert [example.story[i] for i in example.supporting_facts] == expected
+    assert len(load(f"en,books={folder}", num_examples=2)) == 2
+    assert datasets.task_names("babi_long") == babi.TASKS
+
+
+def test_each_split_is_hidden_in_books_of_its_own(folder):
+    first_words = {
+        split: {
+            sentence.split()[0] for example in load(f"en-valid,books={folder}", split) for sentence in example.story
+        }
+        for split in datasets.SPLITS
+    }
+    assert first_words["train"] & first_words["valid"] >= {"Älter", "Beta"}
+    assert "Gamma" in first_words["test"]
+    assert not first_words["test"] & {"Älter", "Beta"}
+    assert "Gamma" not in first_words["train"] | first_words["valid"]
+
+
+def test_books_without_parts_are_those_of_all_splits(folder):
+    for split in ("train", "test"):
+        [example, *_] = load(f"en,tokens=400,books={folder / 'test'}", split)
+        assert any(sentence.startswith("Gamma") for sentence in example.story)
+
+
+def test_a_folder_that_lacks_a_part(tmp_path):
+    (tmp_path / "test").mkdir()
+    with pytest.raises(FileNotFoundError, match="train' is not a folder"):
+        load(f"en,books={tmp_path}")
+
+
+def test_neighbours_differ_between_splits_and_seeds():
+    stories = [
+        {*example.story} - {*bare(example)}
+        for split, seed in (("train", 0), ("test", 0), ("train", 1))
+        for example in load("en,tokens=100,neighbours", split, seed=seed)[:1]
+    ]
+    assert all(stories)
+    assert len({frozenset(story) for story in stories}) == 3
+
+
+def test_a_question_is_hidden_the_same_whatever_the_others(folder):
+    config = f"en,tokens=50-500,books={folder}"
+    every = load(config)
+    few = load(config, num_examples=2)
+    assert [list(example.story) for example in few] == [list(example.story) for example in every[:2]]
+    assert [e.own_facts for e in load(config, seed=1)] != [e.own_facts for e in every]
+    assert len({example.story.num_tokens for example in every}) > 1
+
+
+def test_lengths_are_drawn_from_the_range_and_a_longer_story_stays_alone():
+    story = [Example(STORY, "Where?", task="2")] * 300
+    from dmn_keras.datasets import babi_long
+
+    hidden = babi_long.load(story, config=Config("en", (0, 100), None), split="train")
+    lengths = [tokens(example.story) for example in hidden]
+    assert min(lengths) == STORY_TOKENS
+    alone = [example for example in hidden if not isinstance(example.story, LongStory)]
+    assert 0.08 < len(alone) / 300 < 0.26
+    assert all(example.story == STORY and example.own_facts == (0, 1, 2, 3) for example in alone)
+    assert max(lengths) > 90
+    assert max(lengths) <= 100
+
+
+def test_parts_of_babi_long_are_those_of_babi():
+    assert not datasets.has_split("babi_long", split="valid", config="neighbours")
+    assert datasets.has_split("babi_long", split="valid", config="en-valid,neighbours")
+    assert load("en,neighbours", "valid") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("neighbours", Config("en-10k", (1000, 1000), None)),
+        ("en,tokens=0-2000,books=my books/x", Config("en", (0, 2000), "my books/x")),
+        (" books = b , tokens = 7 ", Config("en-10k", (7, 7), "b")),
+    ],
+)
+def test_configs(text, expected):
+    assert Config.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "config of dataset 'babi_long' must name one hiding place: .* 'en-10k,tokens=1000,books=FOLDER'.* None"),
+        ("", "must name one hiding place"),
+        ("en,tokens=3", "must name one hiding place: .* Received: 'en,tokens=3'"),
+        ("books=b,neighbours", "must name one hiding place"),
+        ("books=", "must name one hiding place"),
+        ("en-10,neighbours", "config: part must be one of en, .* Received: 'en-10'. Did you mean"),
+        ("neighbours,en", "config: part must be one of en, .* Received: 'en'"),
+        ("neighbours=3", "config: part must be one of"),
+        ("neighbours,", "config: part must be one of .* Received: ''"),
+        ("token=3,neighbours", "Received: 'token=3'. Did you mean 'tokens=N'"),
+        ("tokens=3,tokens=4,neighbours", "config: tokens must be given once"),
+        ("tokens=few,neighbours", "config: tokens must be a number or a rising range such as 0-2000. Received: 'few'"),
+        ("tokens=5-3,neighbours", "config: tokens must be a number or a rising range .* Received: '5-3'"),
+    ],
+)
+def test_configs_refused(config, message):
+    for call in (load, lambda config: datasets.has_split("babi_long", split="train", config=config)):
+        with pytest.raises(ValueError, match=message):
+            call(config)
+
+
+# What reads such examples
+
+
+def test_words_of_the_hiding_place_are_unknown(books):
+    vocabulary = Vocabulary.from_examples([hide(EXAMPLE, books, 500, 0)])
+    assert vocabulary.words == Vocabulary.from_examples([EXAMPLE]).words
+    assert "beta" not in vocabulary
+
+
+def test_a_long_story_is_encoded_whole_and_cut(books):
+    hidden = hide(EXAMPLE, books, 200, 0)
+    vocabulary = Vocabulary.from_examples([hidden])
+    whole = Encoder(vocabulary)(hidden)
+    assert len(whole.story) == len(hidden.story)
+    assert whole.own_facts == hidden.own_facts
+    kept = len(hidden.story) - hidden.own_facts[1]
+    cut = Encoder(vocabulary, max_facts=kept)(hidden)
+    assert cut.story == whole.story[-kept:]
+    assert cut.own_facts == tuple(fact - hidden.own_facts[1] for fact in hidden.own_facts[1:])
+    assert Encoder(vocabulary)(EXAMPLE).own_facts is None
+    assert Encoder(vocabulary, fact_level="word")(hidden).own_facts is None
+
+
+def test_a_story_without_its_answer_names_its_own_facts(books):
+    hidden = hide(EXAMPLE, books, 200, 0)
+    cut = without_answer(hidden, common_words([hidden]))
+    assert bare(cut) == STORY[:2]
+    assert common_words([hidden]) == common_words([EXAMPLE])
+    assert without_answer(EXAMPLE, common_words([EXAMPLE])).own_facts is None
+
+
+@pytest.mark.skipif(not (SHARED / "babi").is_dir() or not (SHARED / "prose").is_dir(), reason="no ../shared/data")
+def test_real_stories_in_real_books(tmp_path):
+    config = f"en,tokens=300,books={SHARED / 'prose'}"
+    for task in babi.TASKS:
+        place = {"task": task, "split": "test", "data_dir": SHARED / "babi", "num_examples": 5}
+        for example, plain in zip(
+            datasets.load("babi_long", config=config, **place), datasets.load("babi", config="en", **place), strict=True
+        ):
+            assert bare(example) == plain.story
+            write_text(example.story, tmp_path / "story.txt")
+            assert [s.text for s in read_sentences(tmp_path / "story.txt")] == list(example.story)
