@@ -14,7 +14,7 @@ from dmn_keras.text import END_ID, MAX_WORDS, pad_ids, tokenize
 _LEVELS = np.float32(1000)
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, MAX_WORDS + 1)  # words that facts are padded to
 _ROWS = 512  # facts that are padded to one width
-_REMEMBERED = 1 << 14  # sentences
+_REMEMBERED, _SHORT = 1 << 14, 200  # sentences that are not read again where they are said again, and their characters
 
 
 class Fact(NamedTuple):
@@ -88,7 +88,7 @@ class Narrowing:
         self.layer = model.get_layer(NARROWING)
         self.vocabulary = vocabulary
         self.chunk = positive_integer("chunk", chunk)
-        self._ids = functools.lru_cache(maxsize=_REMEMBERED)(self._ids)
+        self._remembered = functools.lru_cache(maxsize=_REMEMBERED)(self._ids)
 
     def narrow(self, sentences, questions):
         """Read a story once for one question or several.
@@ -119,7 +119,7 @@ class Narrowing:
         Returns:
             The `Vectors`.
         """
-        ids = [self._ids(text) for text in texts]
+        ids = [self._remembered(text) if len(text) <= _SHORT else self._ids(text) for text in texts]
         facts = [i for i, row in enumerate(ids) if len(row) > 1]
         rows = [ids[i] for i in facts]
         return Vectors(facts, self._vectors(rows), [len(row) - 1 for row in rows])
