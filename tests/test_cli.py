@@ -456,7 +456,7 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     ("content", "message"),
     [
         (b"", "story.txt, line 1: expected a text with at least one word"),
-        (b" .\n\n", "story.txt, line 2: expected a text with at least one word"),
+        (b" .\n\n", "expected a text with at least one word"),
         ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
         (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
         (None, "No such file or directory"),

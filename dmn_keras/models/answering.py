@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.answer_decoder import sayable
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dmn import NARROWING, can_narrow
+from dmn_keras.models.dmn import can_narrow
 
 
 def answering_model(model, *, beam_width=1, unsaid=()):
@@ -43,7 +43,7 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
     attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
     if can_narrow(model):
-        attention["kept"] = model.get_layer(NARROWING).output["kept"]
+        _, attention["kept"] = model.get_layer("spread_gates").input
     return keras.Model(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
 
 
