@@ -46,8 +46,8 @@ def test_pieces_of_any_size_leave_the_same_facts(chunk, made):
         assert (gates > 0.5).sum() > 8, "so that there is something to choose among"
         assert [fact.position for fact in narrowed.facts] == kept.tolist()
         assert [fact.text for fact in narrowed.facts] == [story[i] for i in kept]
-        np.testing.assert_allclose([fact.gate for fact in narrowed.facts], gates[kept], atol=1e-6)
-        assert narrowed.nearest.gate == pytest.approx(gates.max(), abs=1e-6)
+        np.testing.assert_allclose([fact.gate for fact in narrowed.facts], gates[kept], atol=1e-5)
+        assert narrowed.nearest.gate == pytest.approx(gates.max(), abs=1e-5)
         assert narrowed.num_facts == len(story)
 
 
