@@ -1,11 +1,15 @@
 """A story and a question as text -> the answer, and the facts each pass attended to."""
 
 import dataclasses
+import pathlib
 
 from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import probability
+from dmn_keras.models.dmn import can_narrow
+from dmn_keras.narrowing import Narrowing
 from dmn_keras.shipped import shipped_model
-from dmn_keras.text import Encoder, split_sentences, tokenize
+from dmn_keras.story_index import StoryIndex
+from dmn_keras.text import Encoder, read_sentences, split_sentences, tokenize
 from dmn_keras.training.answers import answer_questions
 from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.run_folder import RunFolder
@@ -18,14 +22,18 @@ class Answer:
     Attributes:
         answer: The answer's words, separated by spaces.
         probability: Probability the model gives to the whole answer, between 0 and 1.
-        facts: The sentences the model has read, in order.
+        facts: The sentences the model has read, in order; of a model with a first pass those that it kept.
         gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
-        unknown_words: Words of story and question that the model does not know; it reads all of them as one word.
+        unknown_words: Words of story and question that the model does not know; it reads all of them as one word. Of a
+            model with a first pass those of its facts and the question.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated.
         known: Whether the confidence is high enough to answer at all; `True` without calibration. Where it is not,
             `answer` is the best guess.
         others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.
+        positions: The number of each fact in the story, from 0, sentences without a word not counted, where a first
+            pass kept some of them alone; `None` of other models.
+        num_facts: How many facts the first pass read; `None` of other models.
     """
 
     answer: str
@@ -36,6 +44,8 @@ class Answer:
     confidence: float | None = None
     known: bool = True
     others: tuple[tuple[str, float], ...] = ()
+    positions: tuple[int, ...] | None = None
+    num_facts: int | None = None
 
     @property
     def evidence(self):
@@ -71,11 +81,24 @@ class Answerer:
         self.model, self.vocabulary, self.recipe = run.load()
         self.calibration = Calibration.load(run.calibration) if run.calibration.exists() else None
 
+    @property
+    def narrowing(self):
+        """The first pass of the model, a `Narrowing`; `None` where it has none."""
+        return Narrowing(self.model, self.vocabulary) if can_narrow(self.model) else None
+
+    @property
+    def max_facts(self):
+        """How many facts of a story are read, the last ones; `None` for all, as a model with a first pass does."""
+        return None if can_narrow(self.model) else self.recipe.config.max_facts
+
     def ask(self, story, question, *, beam_width=1, min_confidence=None):
         """Answer one question.
 
+        A model with a first pass (`narrow_to`) reads the story once, sentence by sentence, however long it is; others
+        read it whole.
+
         Args:
-            story: Text, or a sequence of sentences.
+            story: Text, a `pathlib.Path` of a text file, or an iterable of sentences.
             question: Text.
             beam_width: Width of the search for answers of several words, and how many answers are given in all.
             min_confidence: Confidence below which the answer is not known. Defaults to that of the calibration.
@@ -84,20 +107,67 @@ class Answerer:
             The `Answer`.
 
         Raises:
-            ValueError: If story or question holds no word, or `min_confidence` is given and the run not calibrated.
+            FileNotFoundError: If there is no such file.
+            ValueError: If story or question holds no word, the file is no text, or `min_confidence` is given and the
+                run not calibrated.
         """
+        self._check(question, min_confidence)
+        narrowing = self.narrowing
+        if narrowing is not None:
+            [narrowed] = narrowing.narrow(_sentences(story), [question])
+            return self._answer_narrowed(narrowed, question, beam_width, min_confidence)
+        facts = [fact for fact in _sentences(story) if tokenize(fact)]
+        if not facts:
+            raise ValueError("story must hold at least one word. Received an empty story.")
+        return self._answer(facts, question, beam_width, min_confidence)
+
+    def ask_index(self, index, question, *, beam_width=1, min_confidence=None):
+        """Answer one question about a story that was read before (`dmn_keras.story_index`).
+
+        Args:
+            index: A `StoryIndex`, or its folder.
+            question: As in `ask`, as are the next two.
+            beam_width: As in `ask`.
+            min_confidence: As in `ask`.
+
+        Returns:
+            The `Answer`, that of `ask` about the story itself.
+
+        Raises:
+            FileNotFoundError: If there is no index in the folder.
+            ValueError: If the index is damaged or was made with another model, and as in `ask`.
+        """
+        self._check(question, min_confidence)
+        if self.narrowing is None:
+            raise ValueError("An index is for a model with a first pass (narrow_to). Received a model without one.")
+        index = index if isinstance(index, StoryIndex) else StoryIndex(index)
+        [narrowed] = index.narrow(self.narrowing, [question])
+        return self._answer_narrowed(narrowed, question, beam_width, min_confidence)
+
+    def _check(self, question, min_confidence):
         if min_confidence is not None:
             probability("min_confidence", min_confidence)
             if self.calibration is None:
                 raise ValueError("min_confidence needs a calibrated run (see dmn-keras calibrate). This one is not.")
-        facts = split_sentences(story) if isinstance(story, str) else list(story)
-        facts = [fact for fact in facts if tokenize(fact)]
-        if not facts:
-            raise ValueError("story must hold at least one word. Received an empty story.")
         if not tokenize(question):
             raise ValueError(f"question must hold at least one word. Received: {question!r}")
+
+    def _answer_narrowed(self, narrowed, question, beam_width, min_confidence):
+        """Return the `Answer` to a story of which the facts of `narrowed` are kept."""
+        kept = narrowed.facts
+        # A model whose first pass drops all sees an empty story, and so it does where it drops the only fact.
+        facts = [fact.text for fact in kept or (narrowed.nearest,)]
+        answer = self._answer(facts, question, beam_width, min_confidence)
+        if not kept:
+            unknown = tuple(self.vocabulary.unknown_words([question]))
+            answer = dataclasses.replace(answer, facts=(), gates=((),) * len(answer.gates), unknown_words=unknown)
+        positions = tuple(fact.position for fact in kept)
+        return dataclasses.replace(answer, positions=positions, num_facts=narrowed.num_facts)
+
+    def _answer(self, facts, question, beam_width, min_confidence):
+        """Return the `Answer` to a story of these facts, which is read whole."""
         config = self.recipe.config
-        encoder = Encoder(self.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
+        encoder = Encoder(self.vocabulary, max_facts=self.max_facts, fact_level=config.fact_level)
         encoded = encoder(Example(story=tuple(facts), question=question))
         [raw] = answer_questions(self.model, self.recipe, [encoded], batch_size=1, beam_width=beam_width)
         if config.fact_level == "word":
@@ -118,6 +188,13 @@ class Answerer:
             known=known,
             others=tuple((" ".join(self.vocabulary.answer(ids)), probability) for ids, probability in raw.others),
         )
+
+
+def _sentences(story):
+    """Return an iterable of a story's sentences, which holds no more of a file than it must."""
+    if isinstance(story, pathlib.Path):
+        return (sentence.text for sentence in read_sentences(story))
+    return split_sentences(story) if isinstance(story, str) else story
 
 
 def answer_text(answer):
@@ -145,9 +222,10 @@ def evidence_text(answer):
     Returns:
         Text.
     """
+    named_facts = _named_facts(answer)
     lines = []
     for i, facts in enumerate(answer.evidence):
-        named = " | ".join(answer.facts[fact] for fact in facts) if facts else "nothing"
+        named = " | ".join(named_facts[fact] for fact in facts) if facts else "nothing"
         lines.append(f"pass {i + 1}: {named}")
     return "\n".join(lines)
 
@@ -159,13 +237,15 @@ def attention_table(answer):
         answer: The `Answer`.
 
     Returns:
-        Text; each gate as a number of two digits, and the highest of each pass marked with `<`.
+        Text; each gate as a number of two digits, and the highest of each pass marked with `<`. No line where a first
+        pass kept no fact.
     """
     passes = range(len(answer.gates))
-    highest = [max(range(len(answer.facts)), key=gates.__getitem__) for gates in answer.gates]
-    width = max(len(fact) for fact in answer.facts)
+    named_facts = _named_facts(answer, _LONGEST_NAME)
+    highest = [max(range(len(gates)), key=gates.__getitem__, default=None) for gates in answer.gates]
+    width = max(map(len, named_facts), default=0)
     lines = [" " * width + "".join(f"  pass {i + 1}" for i in passes)]
-    for row, fact in enumerate(answer.facts):
+    for row, fact in enumerate(named_facts):
         marks = ("<" if highest[i] == row else " " for i in passes)
         cells = (f"   {answer.gates[i][row]:.2f}{mark}" for i, mark in zip(passes, marks, strict=True))
         lines.append(f"{fact:<{width}}" + "".join(cells).rstrip())
@@ -181,19 +261,22 @@ def plot_attention(answer, question, path):
         path: File to write, its suffix tells the format; written atomically.
 
     Raises:
-        ValueError: If matplotlib does not know the suffix.
+        ValueError: If matplotlib does not know the suffix, or the answer has no fact.
     """
     from matplotlib.figure import Figure
 
     from dmn_keras.training.run_folder import atomic
 
-    num_facts, num_passes = len(answer.facts), len(answer.gates)
-    longest = max(len(fact) for fact in answer.facts)
+    named_facts = _named_facts(answer, _LONGEST_NAME)
+    if not named_facts:
+        raise ValueError("answer must have facts for a heat map. Received one for which the model kept none.")
+    num_facts, num_passes = len(named_facts), len(answer.gates)
+    longest = max(map(len, named_facts))
     figure = Figure(figsize=(1.2 + 0.085 * longest + 0.9 * num_passes, 1.5 + 0.32 * num_facts), layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(list(zip(*answer.gates, strict=True)), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(num_passes), [f"pass {i + 1}" for i in range(num_passes)])
-    axes.set_yticks(range(num_facts), answer.facts)
+    axes.set_yticks(range(num_facts), named_facts)
     axes.set_title(f"{question}  {answer_text(answer)}", loc="right", fontsize=11)
     for column, gates in enumerate(answer.gates):
         for row, gate in enumerate(gates):
@@ -204,3 +287,17 @@ def plot_attention(answer, question, path):
     figure.colorbar(image, label="gate")
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+_LONGEST_NAME = 100
+
+
+def _named_facts(answer, most=None):
+    """Return the sentences, each with its number in the story, from 1, where it does not follow from its place.
+
+    Such a one, which may be of a book, is cut to `most` characters.
+    """
+    if answer.positions is None:
+        return answer.facts
+    cut = [fact if most is None or len(fact) <= most else f"{fact[: most - 3]}..." for fact in answer.facts]
+    return [f"[{position + 1:,}] {fact}" for position, fact in zip(answer.positions, cut, strict=True)]

@@ -1,4 +1,4 @@
-"""Command line: train, narrow, evaluate, calibrate, reproduce, ask, demo, export. Parses, calls, prints."""
+"""Command line: train, narrow, evaluate, calibrate, reproduce, ask, index, demo, export. Parses, calls, prints."""
 
 import argparse
 import dataclasses
@@ -57,7 +57,7 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog=COMMAND,
-        description="Dynamic Memory Networks: train, narrow, evaluate, calibrate, reproduce, ask, demo, export.",
+        description="Dynamic Memory Networks: train, narrow, evaluate, calibrate, reproduce, ask, index, demo, export.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -117,13 +117,25 @@ def _parser():
 
     ask = commands.add_parser("ask", help="ask a trained model a question about a story")
     _add_run_or_server(ask)
-    ask.add_argument("--story", required=True, metavar="FILE", help="text file, - for the standard input")
+    asked_about = ask.add_mutually_exclusive_group(required=True)
+    asked_about.add_argument("--story", metavar="FILE", help="text file, - for the standard input")
+    asked_about.add_argument("--index", metavar="DIR", help="folder that index wrote, asked with the run it names")
+    _add_wrapped(ask)
     ask.add_argument("--question", required=True, metavar="TEXT")
     ask.add_argument("--json", action="store_true", help="print answer, confidence, evidence, facts and gates as JSON")
     ask.add_argument("--plot", metavar="FILE", help="draw the attention as a heat map")
     ask.add_argument("--beam-width", type=int, default=1, help="search width for answers of several words")
     ask.add_argument("--min-confidence", type=float, metavar="P", help='below it the answer is "I do not know"')
     ask.set_defaults(run=_ask)
+
+    index = commands.add_parser("index", help="read a long story once, to ask many questions about it")
+    index.add_argument("folder", metavar="RUN", nargs="?", help="folder of a run with narrow_to (default: the shipped)")
+    index.add_argument("--story", required=True, metavar="FILE", help="text file; one that has grown is gone on with")
+    index.add_argument("--output", required=True, metavar="DIR", help="the index' folder")
+    _add_wrapped(index)
+    index.add_argument("--dtype", default="float32", help="what vectors are kept as: float32 (default) or float16")
+    index.add_argument("--overwrite", action="store_true", help="replace the index in --output")
+    index.set_defaults(run=_index)
 
     demo = commands.add_parser("demo", help="ask a trained model on a web page, served to this machine alone")
     _add_run_or_server(demo)
@@ -149,6 +161,12 @@ def _parser():
     export.add_argument("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
     export.set_defaults(run=_export)
     return parser
+
+
+def _add_wrapped(parser):
+    parser.add_argument(
+        "--wrapped", action="store_true", help="lines of a paragraph are broken to fit a page, as in books"
+    )
 
 
 def _add_run_or_server(parser):
@@ -435,14 +453,15 @@ def _own_tasks(sources, trained):
 def _ask(options):
     from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
-    story = _read_story(options.story)
     if options.server is not None:
-        answer = _ask_server(options, story)
+        answer = _ask_server(options)
     else:
         _refuse(options, _OF_SERVER, "they are for --server")
-        answer = Answerer(options.folder).ask(
-            story, options.question, beam_width=options.beam_width, min_confidence=options.min_confidence
-        )
+        named = {"beam_width": options.beam_width, "min_confidence": options.min_confidence}
+        if options.index is not None:
+            answer = _ask_index(options, named)
+        else:
+            answer = Answerer(options.folder).ask(_sentences(options), options.question, **named)
     if answer.unknown_words:
         print(f"warning: the model does not know the words {', '.join(answer.unknown_words)}", file=sys.stderr)
     if options.json:
@@ -450,6 +469,8 @@ def _ask(options):
         print(json.dumps(content))
     else:
         print(answer_text(answer))
+        if answer.positions is not None:
+            print(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were kept")
         print(evidence_text(answer) + "\n")
         print(attention_table(answer))
     if options.plot:
@@ -457,11 +478,30 @@ def _ask(options):
     return 0
 
 
-def _ask_server(options, story):
+def _ask_index(options, named):
+    from dmn_keras.asking import Answerer
+    from dmn_keras.story_index import StoryIndex
+
+    _refuse(options, ("wrapped",), "the index knows how its story was read")
+    index = StoryIndex(options.index)
+    folder = options.folder
+    if folder is None and index.contents.run is not None:
+        folder = index.contents.run
+        if not pathlib.Path(folder).exists():
+            raise FileNotFoundError(
+                f"{options.index} was made with the run {folder}, which is not there. If it was moved, name it: "
+                "dmn-keras ask RUN --index ..."
+            )
+    return Answerer(folder).ask_index(index, options.question, **named)
+
+
+def _ask_server(options):
+    if options.index is not None:
+        raise ValueError("--server and --index exclude each other: an index is asked on this machine.")
     if options.beam_width != 1 or options.min_confidence is not None:
         raise ValueError("--beam-width and --min-confidence are the server's own: leave them out with --server.")
     with _client(options) as client:
-        return client.ask(story, options.question)
+        return client.ask(list(_sentences(options)), options.question)
 
 
 def _client(options):
@@ -487,6 +527,30 @@ def _refuse(options, names, reason):
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
     if given:
         raise ValueError(f"Leave out {', '.join(given)}: {reason}.")
+
+
+def _index(options):
+    from dmn_keras.asking import Answerer
+    from dmn_keras.story_index import write_index
+
+    narrowing = Answerer(options.folder).narrowing
+    if narrowing is None:
+        what, run = ("The shipped model", "RUN") if options.folder is None else (options.folder, options.folder)
+        raise ValueError(
+            f"{what} reads every story whole: an index needs a run with a first pass (narrow_to), which "
+            f"`dmn-keras narrow {run} --books FOLDER --output DIR` makes of it."
+        )
+    contents = write_index(
+        narrowing,
+        options.story,
+        options.output,
+        run=options.folder,
+        wrapped=options.wrapped,
+        dtype=options.dtype,
+        overwrite=options.overwrite,
+    )
+    print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
+    return 0
 
 
 def _demo(options):
@@ -544,10 +608,9 @@ def _asked(examples):
     return [e for e in examples if tokenize(e.question) and any(tokenize(fact) for fact in e.story)]
 
 
-def _read_story(path):
-    """Read a story's text from a file, or from the standard input for `-`."""
-    data = sys.stdin.buffer.read() if path == "-" else pathlib.Path(path).read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"--story {path} is not UTF-8 text: {error}") from error
+def _sentences(options):
+    """Return the sentences of the story that the arguments name, one after the other."""
+    from dmn_keras.text import read_sentences
+
+    source = sys.stdin.buffer if options.story == "-" else options.story
+    return (sentence.text for sentence in read_sentences(source, wrapped=options.wrapped))

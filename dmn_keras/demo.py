@@ -85,6 +85,9 @@ def _remarks(answer, story):
         yield f"Next likeliest: {', '.join(others)}"
     if answer.unknown_words:
         yield f"The model does not know: {', '.join(answer.unknown_words)}"
+    if answer.positions is not None:
+        yield f"Kept {len(answer.facts):,} of {answer.num_facts:,} sentences."
+        return
     num_sentences = sum(1 for sentence in split_sentences(story) if tokenize(sentence))
     if len(answer.facts) < num_sentences:
         yield f"Only the last {len(answer.facts)} of {num_sentences} sentences were read."

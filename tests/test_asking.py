@@ -1,12 +1,19 @@
 import dataclasses
+import json
 
 import pytest
 
 from dmn_keras.asking import Answer, Answerer, answer_text, attention_table, evidence_text, plot_attention
+from dmn_keras.datasets import Example
+from dmn_keras.narrowing import Narrowing
+from dmn_keras.story_index import StoryIndex, write_index
+from dmn_keras.text import Encoder
+from dmn_keras.training.answers import answer_questions
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
+from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
 pytestmark = without_tracing
@@ -153,3 +160,96 @@ def test_plot_of_an_unknown_kind_writes_nothing(tmp_path):
     with pytest.raises(ValueError, match="Format 'xyz' is not supported"):
         plot_attention(ANSWER, "Where?", tmp_path / "gates.xyz")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def narrowed(tmp_path_factory):
+    """A model that keeps a few facts of a story."""
+    return narrowing_answerer(tmp_path_factory.mktemp("narrowed"))
+
+
+def answer_at_once(answerer, story, question):
+    """What the model says to the whole story, padded to its longest sentence."""
+    encoded = Encoder(answerer.vocabulary)(Example(tuple(story), question))
+    [raw] = answer_questions(answerer.model, answerer.recipe, [encoded])
+    return raw
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 8192])
+def test_a_long_story_is_answered_as_if_it_were_read_at_once(chunk, narrowed, monkeypatch):
+    story = long_story()
+    monkeypatch.setattr(
+        Answerer, "narrowing", property(lambda self: Narrowing(self.model, self.vocabulary, chunk=chunk))
+    )
+    answer = narrowed.ask(story, QUESTION)
+    whole = answer_at_once(narrowed, story, QUESTION)
+    assert answer.answer == " ".join(narrowed.vocabulary.answer(whole.ids))
+    assert answer.probability == pytest.approx(whole.probability, abs=1e-5)
+    assert answer.facts == tuple(story[i] for i in answer.positions)
+    assert (len(answer.facts), answer.num_facts) == (8, len(story))
+    for gates, of_all in zip(answer.gates, whole.gates, strict=True):
+        assert gates == pytest.approx([of_all[i] for i in answer.positions], abs=1e-5)
+        assert sum(gates) == pytest.approx(of_all.sum(), abs=1e-5)
+
+
+def test_a_story_without_a_fact_that_matters(tmp_path):
+    closed = narrowing_answerer(tmp_path, gate_bias=-100.0)
+    answer = closed.ask(long_story(), "Where is the whale?")
+    whole = answer_at_once(closed, long_story(), "Where is the whale?")
+    assert answer.probability == pytest.approx(whole.probability, abs=1e-5)
+    assert (answer.facts, answer.positions, answer.gates) == ((), (), ((), ()))
+    assert answer.num_facts == len(long_story())
+    assert answer.unknown_words == ("the", "whale")
+    assert evidence_text(answer) == "pass 1: nothing\npass 2: nothing"
+    assert attention_table(answer) == "  pass 1  pass 2"
+    with pytest.raises(ValueError, match="answer must have facts for a heat map"):
+        plot_attention(answer, QUESTION, tmp_path / "gates.png")
+
+
+def test_a_story_may_be_text_sentences_a_file_or_an_index(narrowed, tmp_path):
+    story = long_story()
+    (tmp_path / "story.txt").write_text("\n".join(story))
+    expected = narrowed.ask(story, QUESTION)
+    assert narrowed.ask("\n".join(story), QUESTION) == expected
+    assert narrowed.ask(iter(story), QUESTION) == expected
+    assert narrowed.ask(tmp_path / "story.txt", QUESTION) == expected
+    write_index(narrowed.narrowing, tmp_path / "story.txt", tmp_path / "index")
+    assert narrowed.ask_index(tmp_path / "index", QUESTION) == expected
+    assert narrowed.ask_index(StoryIndex(tmp_path / "index"), QUESTION) == expected
+    assert json.loads(json.dumps(expected.to_dict()))["positions"] == list(expected.positions)
+
+
+def test_a_file_is_a_story_for_every_model(asked, tmp_path):
+    (tmp_path / "story.txt").write_text("Mary park. John home.\nBill office")
+    expected = asked.ask("Mary park. John home.\nBill office", "Where is John?")
+    assert asked.ask(tmp_path / "story.txt", "Where is John?") == expected
+    assert (expected.positions, expected.num_facts) == (None, None)
+    with pytest.raises(FileNotFoundError):
+        asked.ask(tmp_path / "nothing.txt", "Where is John?")
+
+
+def test_only_the_unknown_words_of_what_is_kept_are_named(narrowed):
+    answer = narrowed.ask([*long_story(), "Zanzibar.", "Mary park."], "Where is the ship?")
+    words = {word for fact in answer.facts for word in ("whale", "ship", "zanzibar") if word in fact.lower()}
+    assert set(answer.unknown_words) == words | {"the", "ship"}
+    assert "zanzibar" not in words
+
+
+def test_mistakes_in_asking_an_index(asked, narrowed, tmp_path):
+    with pytest.raises(ValueError, match=r"An index is for a model with a first pass \(narrow_to\)"):
+        asked.ask_index(tmp_path, QUESTION)
+    with pytest.raises(FileNotFoundError, match="holds no index"):
+        narrowed.ask_index(tmp_path, QUESTION)
+    with pytest.raises(ValueError, match="question must hold at least one word"):
+        narrowed.ask_index(tmp_path, " ? ")
+
+
+def test_facts_of_a_long_story_are_shown_with_their_numbers(tmp_path):
+    long = dataclasses.replace(ANSWER, facts=("Mary park.", "word " * 40), positions=(3, 411_999), num_facts=500_000)
+    table = attention_table(long).splitlines()
+    assert table[1].startswith("[4] Mary park.  ")
+    assert table[2].startswith("[412,000] word word")
+    assert max(map(len, table)) < 140
+    assert evidence_text(long).splitlines()[0] == "pass 1: [4] Mary park."
+    plot_attention(long, QUESTION, tmp_path / "gates.png")
+    assert (tmp_path / "gates.png").exists()

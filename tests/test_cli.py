@@ -17,6 +17,7 @@ from dmn_keras.losses import AnswerCrossentropy
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.run_folder import FORMAT
+from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
 from tests.training.test_fit import stop_in_batch
 
@@ -137,7 +138,7 @@ def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
     content = json.loads(out)
     assert status == 0
-    assert list(content) == ["answer", "probability", "facts", "gates", "confidence", "known", "others", "evidence"]
+    assert " ".join(content) == ("answer probability facts gates confidence known others positions num_facts evidence")
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
     assert 0 < content["probability"] <= 1
@@ -454,9 +455,10 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "story must hold at least one word. Received an empty story"),
-        (b" .\n\n", "story must hold at least one word"),
-        ("Zürich ist schön.".encode("latin-1"), "story.txt is not UTF-8 text"),
+        (b"", "story.txt, line 1: expected a text with at least one word"),
+        (b" .\n\n", "expected a text with at least one word"),
+        ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
+        (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
         (None, "No such file or directory"),
     ],
 )
@@ -498,3 +500,78 @@ def test_argparse_refuses_with_status_2(arguments, capsys):
         cli.main(arguments)
     assert error.value.code == 2
     assert "usage: dmn-keras" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """A run with a first pass."""
+    folder = tmp_path_factory.mktemp("long")
+    narrowing_answerer(folder)
+    return folder / "run"
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("\n\n".join(sentence.replace(" ", "\n", 1) for sentence in long_story()))
+    return path
+
+
+def ask_index(folder, *arguments):
+    return run("ask", "--index", folder, "--question", QUESTION, *arguments)
+
+
+def test_an_index_is_asked_as_the_book_is(long_run, book, tmp_path):
+    folder = tmp_path / "index"
+    status, out, err = run("index", long_run, "--story", book, "--output", folder, "--wrapped")
+    assert (status, err) == (0, "")
+    words = sum(len(sentence.split()) for sentence in long_story())
+    assert out == f"150 facts of {words:,} words are in {folder}.\n"
+    status, out, _ = run("ask", long_run, "--story", book, "--wrapped", "--question", QUESTION, "--json")
+    content = json.loads(out)
+    assert (status, content["num_facts"]) == (0, 150)
+    assert content["facts"] == [long_story()[i] for i in content["positions"]]
+    assert ask_index(folder, "--json")[1] == out
+    status, out, _ = ask_index(folder)
+    assert out.splitlines()[1] == "8 of 150 sentences were kept"
+    assert f"[{content['positions'][0] + 1}] {content['facts'][0]}"[:100] in out
+    with book.open("a") as file:
+        file.write("\n\nMary is home.")
+    status, out, _ = run("index", long_run, "--story", book, "--output", folder, "--wrapped")
+    assert (status, out.splitlines()[0]) == (0, "149 facts were read before; the story has grown by 15 bytes.")
+    status, out, _ = run("index", long_run, "--story", book, "--output", folder, "--dtype", "float16", "--overwrite")
+    assert status == 0
+    assert json.loads((folder / "index.json").read_text())["dtype"] == "float16"
+
+
+def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
+    folder = tmp_path / "index"
+
+    def error_of(*arguments):
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, "")
+        return err
+
+    run("index", long_run, "--story", book, "--output", folder)
+    asked = ["--index", folder, "--question", QUESTION]
+    assert "--server and --index exclude each other" in error_of("ask", *asked, "--server", "grpc://localhost:1")
+    assert "Leave out --wrapped: the index knows" in error_of("ask", *asked, "--wrapped")
+    assert "An index is for a model with a first pass" in error_of("ask", trained[0], *asked)
+    assert "holds no index" in error_of("ask", "--index", tmp_path, "--question", QUESTION)
+    new = ["--story", book, "--output", tmp_path / "new"]
+    assert f"`dmn-keras narrow {trained[0]} --books FOLDER --output DIR` makes" in error_of("index", trained[0], *new)
+    assert "No such file or directory" in error_of("index", long_run, "--story", "none", "--output", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    moved = tmp_path / "moved"
+    shutil.copytree(long_run, moved)
+    content = json.loads((folder / "index.json").read_text())
+    (folder / "index.json").write_text(json.dumps({**content, "run": "gone"}))
+    assert "was made with the run gone, which is not there" in error_of("ask", *asked)
+    assert run("ask", moved, *asked)[0] == 0
+
+
+def test_a_story_or_an_index_not_both(story, capsys):
+    for arguments in ([], ["--story", str(story), "--index", "book.index"]):
+        with pytest.raises(SystemExit):
+            cli.main(["ask", "--question", QUESTION, *arguments])
+        assert "--story" in capsys.readouterr().err

@@ -26,7 +26,9 @@ MAY_IMPORT = {
     "models": LEAVES | {"layers", "losses", "metrics"},
     "training": LEAVES | DATA | MODELS,
     "shipped": LEAVES,
-    "asking": LEAVES | DATA | MODELS | {"training", "shipped"},
+    "narrowing": LEAVES | {"text"} | MODELS,
+    "story_index": LEAVES | {"text", "narrowing", "training"} | MODELS,
+    "asking": LEAVES | DATA | MODELS | {"training", "shipped", "narrowing", "story_index"},
     "serving": LEAVES | DATA | MODELS | {"training", "asking"},
     "demo": LEAVES | DATA | {"asking", "serving"},
 }

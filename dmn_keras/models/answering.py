@@ -5,6 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.answer_decoder import sayable
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.models.dmn import can_narrow
 
 
 def answering_model(model, *, beam_width=1, unsaid=()):
@@ -22,7 +23,8 @@ def answering_model(model, *, beam_width=1, unsaid=()):
         A `keras.Model` from `{"story", "question"}` to a dict: `"words"`, int32 ids `(batch, words)`, 0 after the end;
         `"log_probability"`, float32 `(batch,)`, of the whole answer; `"top_words"`, `(batch, beam_width, words)`, and
         `"top_log_probabilities"`, `(batch, beam_width)`, the same of the likeliest answers; `"gates"` and, with a
-        learned stop, `"stop"`, as the model gives them.
+        learned stop, `"stop"`, as the model gives them; of a model with a first pass also its gates, `"narrowing"`, and
+        `"kept"`, boolean `(batch, facts)`, the facts that the others see.
 
     Raises:
         ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
@@ -40,6 +42,8 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, unsaid, name="answer_search")
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
     attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
+    if can_narrow(model):
+        _, attention["kept"] = model.get_layer("spread_gates").input
     return keras.Model(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
 
 

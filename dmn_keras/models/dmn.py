@@ -232,6 +232,11 @@ def dmn(
     return model
 
 
+def can_narrow(model):
+    """Return whether a model has a first pass, so that it may be asked about stories of any length."""
+    return any(layer.name == NARROWING for layer in model.layers)
+
+
 def check_input_module(
     fact_level, fact_encoder, question_match, fact_links, link_chains, input_fusion, units, embedding_dim
 ):

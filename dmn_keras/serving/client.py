@@ -206,9 +206,12 @@ def _answers(outputs, count):
 def _answer(row):
     facts = tuple(text for text in row["facts"] if text)
     gates = tuple(tuple(float(gate) for gate in gates[: len(facts)]) for gates in row["gates"])
-    known = {"confidence": float(row["confidence"]), "known": bool(row["known"])} if "confidence" in row else {}
+    more = {"confidence": float(row["confidence"]), "known": bool(row["known"])} if "confidence" in row else {}
+    if "positions" in row:
+        more["positions"] = tuple(int(position) for position in row["positions"] if position >= 0)
+        more["num_facts"] = int(row["num_facts"])
     others = tuple((text, float(p)) for text, p in zip(row["top_answers"], row["top_probabilities"], strict=True))[1:]
-    return Answer(row["answer"], float(row["probability"]), facts, gates, unknown_words=(), **known, others=others)
+    return Answer(row["answer"], float(row["probability"]), facts, gates, unknown_words=(), **more, others=others)
 
 
 class _Rest:

@@ -31,7 +31,9 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`; of a
-      calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same.
+      calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same. Of
+      a model with a first pass (`narrow_to`), `facts` and `gates` are those it kept, `positions` `(batch, facts)` their
+      numbers in the story, -1 where padded, and `num_facts` `(batch,)` how many it read.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or one a sentence) and
       `question`, to the outputs of `serving_default`.
@@ -83,8 +85,9 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
 
     `model.tflite` takes the ids of one question, int32 `story` `(1, num_facts, num_words)` and `question`
     `(1, num_words)`, each sentence ending with the end word's id and padded with 0, and gives `words`, the ids of the
-    answer `(1, words)`, `log_probability` `(1,)` and `gates` `(1, passes, num_facts)`. `vocabulary.txt` has the word of
-    each id on its line, from id 0. A server that polls the folder for versions passes it over.
+    answer `(1, words)`, `log_probability` `(1,)` and `gates` `(1, passes, num_facts)`, 0 where a first pass drops a
+    fact. `vocabulary.txt` has the word of each id on its line, from id 0. A server that polls the folder for versions
+    passes it over.
 
     The version appears whole or not at all, after its answers were compared with the Keras model's.
 
@@ -112,7 +115,7 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
     answerer = _answerer(run, "float32")
     if answerer.recipe.config.fact_level == "word":
         raise ValueError("A LiteRT file is for facts that are sentences. Received a run with fact_level='word'.")
-    num_facts = min(num_facts, answerer.recipe.config.max_facts or num_facts)
+    num_facts = min(num_facts, answerer.max_facts or num_facts)
     shape = num_facts, num_words
     questions = [e for e in questions if _fits(_ids(answerer, [e]), shape)]
     if not questions:
@@ -214,7 +217,7 @@ def _save(answerer, top, dtype, path):
     served = ServedModel(
         answerer.model,
         answerer.vocabulary,
-        max_facts=answerer.recipe.config.max_facts,
+        max_facts=answerer.max_facts,
         top=top,
         calibration=answerer.calibration,
         dtype=dtype,
@@ -315,14 +318,22 @@ def _differences(outputs, expected):
         "gates": np.allclose(outputs["gates"], gates, atol=1e-3),
         "confidence": expected.confidence is None or np.isclose(outputs["confidence"], expected.confidence, atol=1e-3),
         "known": expected.confidence is None or outputs["known"] == expected.known,
+        "positions": _positions(outputs) == expected.positions,
+        "num_facts": outputs.get("num_facts") == expected.num_facts,
     }
     return [name for name, right in same.items() if not right]
+
+
+def _positions(outputs):
+    if "positions" not in outputs:
+        return None
+    return tuple(position for position in outputs["positions"] if position >= 0)
 
 
 def _ids(answerer, questions):
     """Return the ids of questions as the model takes them, in one batch."""
     config = answerer.recipe.config
-    encoder = Encoder(answerer.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
+    encoder = Encoder(answerer.vocabulary, max_facts=answerer.max_facts, fact_level=config.fact_level)
     encoded = [encoder(example) for example in questions]
     num_words = max(len(sentence) for e in encoded for sentence in e.story)
     if config.fact_level == "word":

@@ -96,6 +96,9 @@ class ServedModel(tf.Module):
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
+        of_narrowing = {}
+        if "kept" in outputs:
+            facts, gates, of_narrowing = _kept_alone(outputs["kept"][:, : tf.shape(facts)[1]], facts, gates)
         answers = {
             "answer": top[:, 0],
             "probability": probabilities[:, 0],
@@ -103,6 +106,7 @@ class ServedModel(tf.Module):
             "top_probabilities": probabilities,
             "facts": facts,
             "gates": gates,
+            **of_narrowing,
         }
         if self._calibration is not None:
             answers["confidence"] = self._confidence(probabilities[:, 0])
@@ -136,6 +140,17 @@ class ServedModel(tf.Module):
         log_odds = tf.math.log(probability) - tf.math.log1p(-probability)
         scaled = self._calibration.scale * log_odds + self._calibration.shift
         return tf.cast(tf.sigmoid(scaled), tf.float32)
+
+
+def _kept_alone(kept, facts, gates):
+    """Leave out the facts that a first pass dropped; the third result says which the others were, and of how many."""
+    places = tf.broadcast_to(tf.range(tf.shape(kept)[1]), tf.shape(kept))
+    of_facts = tf.ragged.boolean_mask(tf.transpose(gates, [0, 2, 1]), kept).to_tensor(0.0)
+    of_narrowing = {
+        "positions": tf.ragged.boolean_mask(places, kept).to_tensor(-1),
+        "num_facts": tf.reduce_sum(tf.cast(facts != "", tf.int32), axis=1),
+    }
+    return tf.ragged.boolean_mask(facts, kept).to_tensor(""), tf.transpose(of_facts, [0, 2, 1]), of_narrowing
 
 
 def _same_batch(story, question):

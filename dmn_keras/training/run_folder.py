@@ -113,7 +113,7 @@ class RunFolder:
         self.remove_backup()
         for path in (self.config, self.model, self.metrics, self.history, self.calibration):
             path.unlink(missing_ok=True)
-        for path in (self.logs, *self.path.glob(f"{_WRITING}*")):
+        for path in (self.logs, *self.path.glob(f"{WRITING}*")):
             shutil.rmtree(path, ignore_errors=True)
 
     def remove_backup(self):
@@ -195,7 +195,8 @@ class RunFolder:
             model.save_weights(path)
 
 
-_WRITING = ".writing-"
+WRITING = ".writing-"
+"""What the name of a folder begins with that `atomic` writes in; a process that was killed leaves one."""
 
 
 class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
@@ -206,7 +207,7 @@ class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=_WRITING, dir=self.path.parent))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=WRITING, dir=self.path.parent))
         return self.folder / self.path.name
 
     def __exit__(self, kind, error, traceback):

@@ -13,6 +13,7 @@ SETTINGS = {
     "several-words": {"fact_encoder": "story", "episode": "mix", "gate": "sigmoid"},
     "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3},
     "word-facts": {"fact_level": "word", "fact_encoder": "sentence"},
+    "narrowing": {"narrow_to": 3, "fact_encoder": "sentence", "num_passes": 2},
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 

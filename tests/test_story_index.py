@@ -1,0 +1,295 @@
+"""An index answers as the story does, and goes on after whatever stopped it."""
+
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dmn_keras import story_index
+from dmn_keras.asking import Answerer
+from dmn_keras.narrowing import Narrowing
+from dmn_keras.story_index import StoryIndex, write_index
+from tests.long_stories import QUESTION, long_story, narrowing_answerer
+from tests.training.runs import eagerly, snapshot, without_tracing
+
+pytestmark = without_tracing
+ROOT = pathlib.Path(__file__).parents[1]
+QUESTIONS = [QUESTION, "Is the whale at home?"]
+FILES = ("vectors.bin", "sentences.bin", "ends.bin")
+
+
+@pytest.fixture(autouse=True)
+def _eager():
+    with eagerly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    narrowing_answerer(folder)
+    return folder / "run"
+
+
+@pytest.fixture
+def narrowing(run):
+    answerer = Answerer(run)
+    return Narrowing(answerer.model, answerer.vocabulary, chunk=40)
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("\n".join(long_story()))
+    return path
+
+
+def grow(book, text):
+    with book.open("a") as file:
+        file.write(text)
+
+
+def write(narrowing, book, folder, **options):
+    """Index a book; returns what was said."""
+    said = []
+    write_index(narrowing, book, folder, say=said.append, **options)
+    return said
+
+
+def equal_to_a_new_one(narrowing, book, folder):
+    """Whether an index is the one that is made at once; vectors are to rounding, as others are read beside them."""
+    new = folder.with_name("new")
+    write(narrowing, book, new, overwrite=True)
+    vectors = [np.fromfile(path / "vectors.bin", "<f4") for path in (folder, new)]
+    others = ("sentences.bin", "ends.bin", "index.json")
+    same = [(folder / name).read_bytes() == (new / name).read_bytes() for name in others]
+    return all(same) and vectors[0].shape == vectors[1].shape and np.allclose(*vectors, atol=1e-5)
+
+
+def test_an_index_leaves_the_facts_that_the_story_leaves(narrowing, book, tmp_path):
+    assert write(narrowing, book, tmp_path / "index") == []
+    index = StoryIndex(tmp_path / "index")
+    assert index.narrow(narrowing, QUESTIONS) == narrowing.narrow(long_story(), QUESTIONS)
+    assert index.contents.facts == len(long_story())
+    assert index.contents.words == sum(len(sentence.split()) for sentence in long_story())
+
+
+def test_facts_of_several_readings_are_one_story(narrowing, book, tmp_path, monkeypatch):
+    write(narrowing, book, tmp_path / "index")
+    index = StoryIndex(tmp_path / "index")
+    expected = index.narrow(narrowing, QUESTIONS)
+    monkeypatch.setattr(story_index, "_AT_A_TIME", 7)
+    for narrowed, whole in zip(index.narrow(narrowing, QUESTIONS), expected, strict=True):
+        assert [fact[:2] for fact in narrowed.facts] == [fact[:2] for fact in whole.facts]
+
+
+def test_half_precision_rounds(narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    write(narrowing, book, tmp_path / "half", dtype="float16")
+    sizes = [(tmp_path / name / "vectors.bin").stat().st_size for name in ("index", "half")]
+    assert sizes[0] == 2 * sizes[1]
+    whole, half = (np.fromfile(tmp_path / n / "vectors.bin", d) for n, d in (("index", "<f4"), ("half", "<f2")))
+    np.testing.assert_allclose(half, whole, rtol=1e-3, atol=1e-4)
+    [narrowed] = StoryIndex(tmp_path / "half").narrow(narrowing, [QUESTION])
+    [exact] = StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
+    assert narrowed.nearest.gate == pytest.approx(exact.nearest.gate, abs=5e-3)
+
+
+@pytest.mark.parametrize("more", [" is in the park.", "\nMary park. Bill home.", ".\n" + "John is home.\n" * 90])
+def test_a_story_that_goes_on(more, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    grow(book, "\nThen John")
+    write(narrowing, book, tmp_path / "index")
+    grow(book, more)
+    [said] = write(narrowing, book, tmp_path / "index")
+    assert said == f"150 facts were read before; the story has grown by {len(more):,} bytes."
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+def test_a_story_that_has_not_grown(narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    before = snapshot(tmp_path / "index")
+    [said] = write(narrowing, book, tmp_path / "index")
+    assert said == "150 facts were read before, and the story has not grown."
+    assert snapshot(tmp_path / "index") == before
+
+
+KILL = """
+import os, pathlib, signal, sys
+from dmn_keras import story_index
+from dmn_keras.asking import Answerer
+from dmn_keras.narrowing import Narrowing
+
+run, book, folder, where, count = sys.argv[1:]
+calls, write = 0, getattr(story_index, where)
+
+def dies(path, *arguments):
+    global calls
+    calls += 1
+    if calls == int(count):
+        if where == "_write_at":  # half of what was to be written is there
+            arguments = arguments[0], arguments[1][: len(arguments[1]) // 2]
+            write(path, *arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, *arguments)
+
+setattr(story_index, where, dies)
+answerer = Answerer(run)
+story_index.write_index(Narrowing(answerer.model, answerer.vocabulary, chunk=40), book, folder)
+"""
+
+
+@pytest.mark.parametrize(("where", "count", "kept"), [("_write_at", 6, 39), ("write_json", 4, 79)])
+def test_a_kill_on_the_way(where, count, kept, narrowing, run, book, tmp_path):
+    folder = tmp_path / "index"
+    arguments = [str(run), str(book), str(folder), where, str(count)]
+    result = subprocess.run([sys.executable, "-c", KILL, *arguments], cwd=ROOT, check=False, capture_output=True)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    with pytest.raises(ValueError, match=rf"holds the first {kept + 1} facts of .*book.txt alone: its story was not"):
+        StoryIndex(folder)
+    [said] = write(narrowing, book, folder)
+    assert said == f"Going on behind the first {kept} facts, which were read before."
+    assert equal_to_a_new_one(narrowing, book, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "index.json"])
+
+
+@pytest.mark.parametrize("count", range(1, 5))
+def test_whatever_stops_it_while_the_story_grows(count, narrowing, book, tmp_path, monkeypatch):
+    folder = tmp_path / "index"
+    write(narrowing, book, folder)
+    grow(book, " Ahab" + "\nMary park. " * 60)
+    calls = iter(range(1, 100))
+
+    def stops(path, place, data):
+        if next(calls) == count:
+            true(path, place, data[: len(data) // 2])
+            raise KeyboardInterrupt
+        true(path, place, data)
+
+    with monkeypatch.context() as patch:
+        true = story_index._write_at
+        patch.setattr(story_index, "_write_at", stops)
+        with pytest.raises(KeyboardInterrupt):
+            write(narrowing, book, folder)
+    [said] = write(narrowing, book, folder)
+    assert said.startswith("Going on behind the first 1")
+    assert equal_to_a_new_one(narrowing, book, folder)
+
+
+def test_a_full_disk(narrowing, book, tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 32 * 4, limit[1]))
+    try:
+        with pytest.raises(OSError, match=r"index cannot be written: .* The 80 facts that are counted stay; the same"):
+            write(narrowing, book, tmp_path / "index")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert write(narrowing, book, tmp_path / "index") == ["Going on behind the first 79 facts, which were read before."]
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:-100], r"has [\d,]+ bytes, and had [\d,]+ when .* it is another story. Start over with"),
+        (lambda text: "X" + text[1:], r"The first [\d,]+ bytes of .*book.txt are not those that .* Start over with"),
+    ],
+)
+def test_another_story(change, message, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    before = snapshot(tmp_path / "index")
+    book.write_text(change(book.read_text()))
+    with pytest.raises(ValueError, match=message):
+        write(narrowing, book, tmp_path / "index")
+    assert snapshot(tmp_path / "index") == before
+    write(narrowing, book, tmp_path / "index", overwrite=True)
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+@pytest.mark.parametrize(("options", "name"), [({"dtype": "float16"}, "dtype"), ({"wrapped": True}, "wrapped")])
+def test_other_settings(options, name, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    with pytest.raises(ValueError, match=rf"was begun with {name}=.*\. Received: {name}=.*Start over"):
+        write(narrowing, book, tmp_path / "index", **options)
+
+
+def test_another_model_or_vocabulary(narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index", run="runs/long")
+    index = StoryIndex(tmp_path / "index")
+    other = narrowing_answerer(tmp_path / "other", seed=1).narrowing
+    message = "was made with runs/long, as it was then, whose {} is not this run's"
+    with pytest.raises(ValueError, match=message.format("first pass")):
+        index.narrow(other, [QUESTION])
+    with pytest.raises(ValueError, match=message.format("first pass")):
+        write(other, book, tmp_path / "index")
+    narrowing.vocabulary = type(narrowing.vocabulary)([*narrowing.vocabulary.words[3:-1], "whale"])
+    with pytest.raises(ValueError, match=message.format("vocabulary")):
+        index.narrow(narrowing, [QUESTION])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_was_cut_off(name, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index" / name
+    file.write_bytes(file.read_bytes()[:-5])
+    for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+        with pytest.raises(ValueError, match=rf"{name} is damaged: expected at least [\d,]+ bytes. Received [\d,]+"):
+            use(tmp_path / "index")
+    file.unlink()
+    with pytest.raises(ValueError, match=rf"{name} is damaged: .* Received 0\."):
+        StoryIndex(tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("name", "garbage"), [("sentences.bin", b"\xff"), ("ends.bin", b"\x80"), ("ends.bin", b"\x01")]
+)
+def test_a_file_of_garbage(name, garbage, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index" / name
+    file.write_bytes(garbage * file.stat().st_size)
+    with pytest.raises(ValueError, match="is damaged"):
+        StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "index.json is damaged"),
+        ("[]", "index.json is damaged"),
+        ("{}", "index.json is damaged: 'format'. Make it again with"),
+        ('{"format": 99, "dmn_keras": "9"}', "was written in format 99 by dmn_keras 9; this is"),
+        ('{"format": 1, "dmn_keras": "9", "goes_on": {}}', "index.json is damaged"),
+    ],
+)
+def test_a_description_of_something_else(content, message, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    (tmp_path / "index/index.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        StoryIndex(tmp_path / "index")
+
+
+def test_folders_that_hold_no_index(narrowing, book, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere does not exist: expected a folder that `dmn-keras index`"):
+        StoryIndex(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"holds no index: expected a folder"):
+        StoryIndex(tmp_path)
+    with pytest.raises(FileExistsError, match="holds other files and no index: choose another one"):
+        write(narrowing, book, tmp_path, overwrite=True)
+    with pytest.raises(NotADirectoryError, match=r"book\.txt is a file; expected a folder"):
+        write(narrowing, book, book)
+
+
+@pytest.mark.parametrize("content", [b"", b"Mary park.\n\x00", b"Mary \xff park."])
+def test_a_story_that_is_none_leaves_nothing(content, narrowing, tmp_path):
+    (tmp_path / "book.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=r"book.txt, line \d: expected"):
+        write(narrowing, tmp_path / "book.txt", tmp_path / "index")
+    with pytest.raises(FileNotFoundError):
+        write(narrowing, tmp_path / "nothing.txt", tmp_path / "index")
+    with pytest.raises(ValueError, match="dtype must be one of float32, float16"):
+        write(narrowing, tmp_path / "book.txt", tmp_path / "index", dtype="float64")
+    assert not (tmp_path / "index").exists()
