@@ -101,14 +101,14 @@ def _speed(options, units, facts, dtype, batch_size):
         steps_per_execution=options.steps_per_execution,
     )
     place = choose(options.strategy)
-    stories = options.steps * _stories(batch_size, facts, options.words)
+    encoded = options.steps * stories(batch_size, facts, options.words)
     batches = StoryBatches(
-        stories, batch_size=batch_size, num_passes=options.passes, num_buckets=1, multiple_of=place.num_devices
+        encoded, batch_size=batch_size, num_passes=options.passes, num_buckets=1, multiple_of=place.num_devices
     )
     with place.scope(), tempfile.TemporaryDirectory() as logs:
-        model = build(_recipe(config), say=lambda line: None)
+        model = build(recipe(config), say=lambda line: None)
         data = training_data(batches, seed=0, epoch=lambda: 0)
-        epoch, bare = _epoch(model, data, logs), _bare_steps(model, batches)
+        epoch, bare = _epoch(model, data, logs), bare_steps(model, batches)
         seconds, busy = zip(*((epoch(), bare(len(batches))) for _ in range(1 + options.rounds)), strict=True)
     # The first round traces, compiles and fills caches.
     step, busy_step = (statistics.median(times[1:]) / len(batches) for times in (seconds, busy))
@@ -121,7 +121,7 @@ def _speed(options, units, facts, dtype, batch_size):
     }
 
 
-def _stories(count, facts, words):
+def stories(count, facts, words):
     import numpy as np
 
     from dmn_keras.text import EncodedExample
@@ -141,7 +141,7 @@ def _stories(count, facts, words):
 _VOCABULARY = 160
 
 
-def _recipe(config):
+def recipe(config):
     from dmn_keras.training.run_folder import Recipe
 
     return Recipe("none", None, ("none",), config, tuple(f"word{i}" for i in range(_VOCABULARY - 3)), None)
@@ -173,7 +173,7 @@ def _epoch(model, data, logs):
     return epoch
 
 
-def _bare_steps(model, batches):
+def bare_steps(model, batches):
     """Return a function that makes a number of steps on a batch that is there, in a row, and returns their seconds."""
     import keras
 

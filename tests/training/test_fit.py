@@ -194,7 +194,7 @@ def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path)
 def diverge_at(monkeypatch, call):
     """Make the loss of one training step NaN; validation calls count too."""
 
-    original, calls = AnswerCrossentropy.call, itertools.count(1)
+    original, calls = AnswerCrossentropy.call, itertools.count()  # the first call makes the variables
 
     def spoiled(self, y_true, y_pred):
         return original(self, y_true, y_pred) * (float("nan") if next(calls) == call else 1.0)
