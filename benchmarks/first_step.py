@@ -17,7 +17,7 @@ import time
 
 from benchmarks import report
 
-MOMENTS = {"imports": "Training on ", "data and model": "Epoch 1/", "first step": r"Epoch 1/.*\n.*\b1/\d+\b"}
+MOMENTS = {"imports": "Training on ", "data and model": "Epoch 1/", "first step": r"Epoch 1/.*\n.*(?<!\d)1/\d+\b"}
 """What has passed when the command has printed this, a regular expression; in this order."""
 
 
