@@ -4,15 +4,22 @@ python -m benchmarks.devices --backend tensorflow --json FILE
 python -m benchmarks.devices --backend jax --batch-sizes 128 --units 80 --facts 20 --dtypes float32
 python -m benchmarks.devices --table FILE ...
 
-Each setting trains `model.fit` on batches of one shape for some steps. Beside it runs the same compiled step on one
-batch that lies on the device already, called again and again without callbacks or data: what `fit` takes longer is
-waiting, for data, for transfers or for Python. A setting that the device has no memory for is written down as such.
+Each setting trains with `model.fit` as `dmn-keras train` does, with its input pipeline, its progress bar, TensorBoard
+and a look at each step's loss, in epochs of some steps of one shape. Epochs take turns with as many calls of the same
+compiled step on one batch that lies on the device already, without callbacks or data: what an epoch takes longer is
+waiting, for data, for transfers or for Python. Medians count. A setting that the device has no memory for is written
+down as such.
 """
 
 import argparse
+import contextlib
+import io
+import itertools
 import json
 import os
 import pathlib
+import statistics
+import tempfile
 import time
 
 from benchmarks import report
@@ -32,7 +39,8 @@ def main(arguments=None):
     parser.add_argument("--preset", default="fused", help="the model, a preset of dmn-keras train")
     parser.add_argument("--words", type=int, default=8, help="words a fact")
     parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
-    parser.add_argument("--steps", type=int, default=50, help="steps that count")
+    parser.add_argument("--steps", type=int, default=50, help="steps of an epoch")
+    parser.add_argument("--rounds", type=int, default=5, help="epochs that count")
     parser.add_argument("--steps-per-execution", type=int, default=1)
     parser.add_argument("--json", help="file to write")
     parser.add_argument("--table", type=pathlib.Path, nargs="+", help="files that --json wrote")
@@ -43,7 +51,9 @@ def main(arguments=None):
         return
     os.environ["KERAS_BACKEND"] = options.backend
     from dmn_keras.training.evaluation import versions
+    from dmn_keras.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     rows = []
     for units in options.units:
         for facts in options.facts:
@@ -56,7 +66,7 @@ def main(arguments=None):
         "machine": report.machine(),
         "devices": _devices(options.backend),
         "versions": versions(),
-        "settings": {name: getattr(options, name) for name in ("preset", "words", "passes", "steps")},
+        "settings": {name: getattr(options, name) for name in ("preset", "words", "passes", "steps", "rounds")},
         "rows": rows,
     }
     print(table(content))
@@ -76,8 +86,6 @@ def measure(options, units, facts, dtype, batch_size):
 
 
 def _speed(options, units, facts, dtype, batch_size):
-    import keras
-
     from dmn_keras.training.batches import StoryBatches
     from dmn_keras.training.config import Config
     from dmn_keras.training.fit import build
@@ -93,29 +101,27 @@ def _speed(options, units, facts, dtype, batch_size):
         steps_per_execution=options.steps_per_execution,
     )
     place = choose(options.strategy)
-    stories = _BATCHES * _stories(batch_size, facts, options.words)
+    encoded = options.steps * stories(batch_size, facts, options.words)
     batches = StoryBatches(
-        stories, batch_size=batch_size, num_passes=options.passes, num_buckets=1, multiple_of=place.num_devices
+        encoded, batch_size=batch_size, num_passes=options.passes, num_buckets=1, multiple_of=place.num_devices
     )
-    epochs = -(-options.steps // len(batches))
-    with place.scope():
-        model = build(_recipe(config), say=lambda line: None)
+    with place.scope(), tempfile.TemporaryDirectory() as logs:
+        model = build(recipe(config), say=lambda line: None)
         data = training_data(batches, seed=0, epoch=lambda: 0)
-        model.fit(**data, epochs=2, verbose=0)  # traces, compiles, fills caches
-        watch = _watch(keras)
-        model.fit(**data, epochs=epochs, verbose=0, callbacks=[watch])
-        steps, seconds = epochs * len(batches), watch.seconds
-        step = _step_seconds(model, batches, steps)
+        epoch, bare = _epoch(model, data, logs), bare_steps(model, batches)
+        seconds, busy = zip(*((epoch(), bare(len(batches))) for _ in range(1 + options.rounds)), strict=True)
+    # The first round traces, compiles and fills caches.
+    step, busy_step = (statistics.median(times[1:]) / len(batches) for times in (seconds, busy))
     return {
         "devices": place.num_devices,
-        "examples_per_second": round(steps * batch_size / seconds, 1),
-        "step_ms": round(1000 * seconds / steps, 3),
-        "busy_ms": round(1000 * step, 3),
-        "waiting": round(max(1 - step * steps / seconds, 0.0), 4),
+        "examples_per_second": round(batch_size / step, 1),
+        "step_ms": round(1000 * step, 3),
+        "busy_ms": round(1000 * busy_step, 3),
+        "waiting": round(max(1 - busy_step / step, 0.0), 4),
     }
 
 
-def _stories(count, facts, words):
+def stories(count, facts, words):
     import numpy as np
 
     from dmn_keras.text import EncodedExample
@@ -133,67 +139,80 @@ def _stories(count, facts, words):
 
 
 _VOCABULARY = 160
-_BATCHES = 10
-"""Batches of an epoch, of the same stories in another order each."""
 
 
-def _recipe(config):
+def recipe(config):
     from dmn_keras.training.run_folder import Recipe
 
     return Recipe("none", None, ("none",), config, tuple(f"word{i}" for i in range(_VOCABULARY - 3)), None)
 
 
-def _watch(keras):
-    """Return a callback that measures from the first step to the last, until its result is there."""
+def _epoch(model, data, logs):
+    """Return a function that trains an epoch and returns its seconds, from its beginning until its result is there."""
+    import keras
+
+    from dmn_keras.training.fit import tensorboard
 
     class Watch(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
+        def on_epoch_begin(self, epoch, logs=None):
             self.start = time.perf_counter()
 
         def on_train_batch_end(self, batch, logs=None):
             float(logs["loss"])  # as training looks at each, for NaN
 
-        def on_train_end(self, logs=None):
+        def on_epoch_end(self, epoch, logs=None):
             self.seconds = time.perf_counter() - self.start
 
-    return Watch()
+    watch = Watch()
+
+    def epoch():
+        with contextlib.redirect_stdout(io.StringIO()):
+            model.fit(**data, epochs=1, verbose=1, callbacks=[watch, *tensorboard(logs)])
+        return watch.seconds
+
+    return epoch
 
 
-def _step_seconds(model, batches, steps):
-    """Return the time of one step of training on a batch that is there, as many steps in a row."""
+def bare_steps(model, batches):
+    """Return a function that makes a number of steps on a batch that is there, in a row, and returns their seconds."""
     import keras
 
-    model.make_train_function()
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+    batch = batches.batch(*batches.plan()[0])
+    call = _tensorflow_steps(model, batch) if keras.backend.backend() == "tensorflow" else _jax_steps(model, batch)
 
-        # An endless dataset of one batch that is kept in memory.
-        batch = tf.nest.map_structure(tf.convert_to_tensor, batches.batch(*batches.plan()[0]))
-        dataset = tf.data.Dataset.from_tensors(batch).cache().repeat()
-        iterator = iter(model.distribute_strategy.experimental_distribute_dataset(dataset))
-        float(model.train_function(iterator)["loss"])
-        start, done = time.perf_counter(), 0
-        while done < steps:
-            logs = model.train_function(iterator)
-            done += model.steps_per_execution
+    def seconds(steps):
+        start = time.perf_counter()
+        for _ in range(0, steps, model.steps_per_execution):
+            logs = call()
         float(logs["loss"])
-        return (time.perf_counter() - start) / done
-    import itertools
+        return time.perf_counter() - start
 
+    return seconds
+
+
+def _tensorflow_steps(model, batch):
+    import tensorflow as tf
+
+    # An endless dataset of one batch that is kept in memory.
+    dataset = tf.data.Dataset.from_tensors(tf.nest.map_structure(tf.convert_to_tensor, batch)).cache().repeat()
+    iterator = iter(model.distribute_strategy.experimental_distribute_dataset(dataset))
+    return lambda: model.train_function(iterator)
+
+
+def _jax_steps(model, batch):
+    import jax
     from keras.src.backend.jax.trainer import _distribute_data
 
-    batch = _distribute_data(batches.batch(*batches.plan()[0]))
-    parts = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
-    state = model._get_jax_state(**dict.fromkeys(parts, True), purge_model_variables=True)
-    iterator = itertools.repeat(batch)
-    logs, state = model.train_function(state, iterator)
-    float(logs["loss"])
-    start, done = time.perf_counter(), 0
-    while done < steps:
-        logs, state = model.train_function(state, iterator)
-        done += model.steps_per_execution
-    float(logs["loss"])
-    return (time.perf_counter() - start) / done
+    iterator, states = itertools.repeat(_distribute_data(batch)), []
+
+    def call():
+        if not states:  # a copy, for a step takes the state it is given for its own
+            parts = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+            states.append(jax.tree.map(jax.numpy.array, model._get_jax_state(**dict.fromkeys(parts, True))))
+        logs, states[0] = model.train_function(states[0], iterator)
+        return logs
+
+    return call
 
 
 def _devices(backend):

@@ -42,6 +42,15 @@ def write(path, content):
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def cpu_seconds(pid):
+    """Return the CPU seconds that a running process has used, `None` where the system does not tell."""
+    stat = pathlib.Path("/proc", str(pid), "stat")
+    if not stat.exists():
+        return None
+    fields = stat.read_text().rpartition(")")[2].split()
+    return round((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 2)
+
+
 def milliseconds(call, count):
     """Return the sorted times of `count` calls, after some to warm up."""
     for _ in range(max(count // 20, 3)):

@@ -16,19 +16,23 @@ import pytest
 from benchmarks import (
     corpus,
     devices,
+    first_step,
     floor,
     import_time,
     invariance,
     long_stories,
     mixed_precision,
     parts,
+    pipeline,
     precision,
     report,
     serving,
     serving_load,
     ship,
+    time_to_accuracy,
     training_step,
 )
+from dmn_keras import cli
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import registry
 from dmn_keras.training.answers import RawAnswer, answer_questions
@@ -39,7 +43,7 @@ from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe, train
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.training.runs import eagerly, own_data, tiny, without_tracing
+from tests.training.runs import eagerly, own_data, tiny, without_tracing, write_stories
 
 ROOT = pathlib.Path(__file__).parents[1]
 BABI = ROOT.parent / "shared" / "data" / "babi"
@@ -208,6 +212,7 @@ def test_devices_measures_what_it_prints(backend, tmp_path, capsys):
         pytest.skip(f"{backend} is not installed")
     file = tmp_path / "devices.json"
     sizes = ["--batch-sizes", "4", "--units", "6", "--facts", "3", "--words", "3", "--passes", "1", "--steps", "6"]
+    sizes += ["--rounds", "2"]
     options = ["--backend", backend, *sizes, "--dtypes", "mixed_bfloat16", "--json", str(file)]
     printed = run("-m", "benchmarks.devices", *options, CUDA_VISIBLE_DEVICES="-1")
     result = json.loads(file.read_text())
@@ -220,6 +225,80 @@ def test_devices_measures_what_it_prints(backend, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == devices.table(result)
     result["rows"][0] = {**TINY, "units": 6, "facts": 3, "dtype": "float32", "batch_size": 4, "failed": "out of memory"}
     assert "| out of memory |" in devices.table(result)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_the_pipeline_is_compared_with_the_quickest_model(backend, tmp_path, capsys):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    file = tmp_path / "pipeline.json"
+    sizes = ["--facts", "3", "--words", "3", "--units", "4", "--batch-size", "4", "--steps", "3", "--rounds", "1"]
+    printed = run("-m", "benchmarks.pipeline", "--backend", backend, *sizes, "--json", str(file))
+    result = json.loads(file.read_text())
+    [row] = result["rows"]
+    assert set(row["models"]) == set(pipeline.PRESETS)
+    assert row["models"][row["fastest"]] == max(row["models"].values())
+    assert row["ratio"] == pytest.approx(row["pipeline"] / row["models"][row["fastest"]], abs=0.01)
+    assert pipeline.table([result]) in printed
+    pipeline.main(["--table", str(file)])
+    assert capsys.readouterr().out.strip() == pipeline.table([result])
+
+
+def test_the_moments_before_the_first_step_come_one_after_another(tmp_path, capsys, monkeypatch):
+    backend = keras.backend.backend()
+    if backend == "torch":
+        pytest.skip("first_step measures TensorFlow and JAX")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_stories(tmp_path / "data")
+    own = ["--dataset", "jsonl", "--data-dir", str(tmp_path / "data"), *_settings(TINY_RUN)]
+    file = tmp_path / "first.json"
+    first_step.main(["--backend", backend, "--repeats", "1", "--json", str(file), "--", *own])
+    result = json.loads(file.read_text())
+    for kind in ("seconds", "cpu_seconds"):
+        moments = [result[kind][name] for name in first_step.MOMENTS]
+        assert moments == sorted(moments)
+        assert moments[0] > 0
+    assert "DIR" in result["command"]
+    assert first_step.table([result]) in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="The command ended with status 2, before: imports"):
+        first_step.measure(backend, ["--dataset", "none"])
+
+
+@pytest.mark.parametrize(("goal", "reached"), [(2.0, True), (-1.0, False)])
+def test_a_run_ends_at_its_goal_or_its_limit(goal, reached, tmp_path, capsys, monkeypatch):
+    backend = keras.backend.backend()
+    if backend == "torch":
+        pytest.skip("time_to_accuracy measures TensorFlow and JAX")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_stories(tmp_path / "data")
+    own = ["--dataset", "jsonl", "--data-dir", str(tmp_path / "data"), *_settings({**TINY_RUN, "epochs": 10**6})]
+    monkeypatch.setattr(time_to_accuracy, "train_arguments", lambda *_: own)
+    monkeypatch.setitem(time_to_accuracy.GOALS, 1, goal)
+    file = tmp_path / "accuracy.json"
+    time_to_accuracy.main(["--backend", backend, "--limit", "0", "--json", str(file)])
+    result = json.loads(file.read_text())
+    [row] = result["rows"]
+    assert row["reached"] is reached
+    assert row["seconds"] > 0
+    assert row["epochs"] == 1 if reached else row["epochs"] >= 1
+    assert 0 <= row["validation_error"] <= 100
+    assert time_to_accuracy.table([result]) in capsys.readouterr().out
+    assert ("| not in " in time_to_accuracy.table([result])) is not reached
+
+
+def test_the_commands_that_are_timed_are_of_the_public_command():
+    for settings, more in time_to_accuracy.SETTINGS.items():
+        arguments = time_to_accuracy.train_arguments("DIR", 2, settings)
+        assert cli._parser().parse_args(["train", *arguments]).tasks == "2"
+        assert arguments[-len(more) :] == list(more) or not more
+        cli._config(cli._parser().parse_args(["train", *arguments]), {})
+
+
+TINY_RUN = {"units": 4, "num_passes": 1, "episode": "soft", "fact_encoder": "position", "patience": 10**6}
+
+
+def _settings(settings):
+    return [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
 
 
 @without_tracing
@@ -328,6 +407,9 @@ def test_readme_shows_the_tables_of_the_measured_files():
         ("training_step", training_step.table),
         ("import_time", import_time.table),
         ("parts", parts.tables),
+        ("pipeline", pipeline.table),
+        ("first_step", first_step.table),
+        ("time_to_accuracy", time_to_accuracy.table),
     ):
         files = sorted(measured.glob(f"{name}_*.json"))
         assert table([json.loads(file.read_text(encoding="utf-8")) for file in files]) in readme

@@ -1,6 +1,7 @@
 """Examples -> arrays of token ids."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -78,17 +79,33 @@ def pad_sentences(stories, num_facts, num_words):
 
     Args:
         stories: Sequence of stories, each a sequence of sentences of ids.
-        num_facts: Sentences a story is padded to.
+        num_facts: Sentences a story is padded, or cut off, to.
         num_words: Words a sentence is padded to.
 
     Returns:
         int32 array `(stories, num_facts, num_words)`, 0 where padded.
+
+    Raises:
+        ValueError: If a sentence has more words than `num_words`.
     """
+    stories = [story[:num_facts] for story in stories]
+    sentences = list(itertools.chain.from_iterable(stories))
+    lengths = np.zeros((len(stories), num_facts), dtype="int32")
+    lengths[_first(num_facts, _lengths(stories))] = _lengths(sentences)
+    if sentences and lengths.max() > num_words:
+        raise ValueError(f"num_words must be at least the longest sentence's, {lengths.max()}. Received: {num_words}")
     padded = np.zeros((len(stories), num_facts, num_words), dtype="int32")
-    for row, story in zip(padded, stories, strict=True):
-        for words, sentence in zip(row, story, strict=False):
-            words[: len(sentence)] = sentence
+    padded[_first(num_words, lengths)] = np.fromiter(itertools.chain.from_iterable(sentences), "int32", lengths.sum())
     return padded
+
+
+def _lengths(sequences):
+    return np.fromiter(map(len, sequences), "int32", len(sequences))
+
+
+def _first(size, counts):
+    """Return a boolean array `(*counts.shape, size)`, True in each row's first places, as many as `counts` says."""
+    return np.arange(size) < counts[..., None]
 
 
 def pad_ids(sequences, length):

@@ -45,14 +45,14 @@ class Config:
         narrow_to: The most facts that a first pass keeps for the others, `None` for passes over all facts. Its gates
             learn which sentences belong to a story that is hidden among others (dataset `babi_long`).
         max_facts: Keep only the last sentences of a longer story; `None` keeps all.
-        learning_rate: Step size of Adam, at the start.
+        learning_rate: Step size of Adam, at the start; greater than 0.
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
             result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
             `epochs`.
         curriculum: Number of first epochs in which training grows from the shortest stories to all of them: epoch i of
             these, from 1, takes its batches from the shortest `i / (curriculum + 1)` of the stories, again and again
             until it has as many batches as any other epoch. 0 for all stories from the start.
-        clip_norm: Largest norm of a gradient; `None` leaves gradients as they are.
+        clip_norm: Largest norm of a gradient, greater than 0; `None` leaves gradients as they are.
         batch_size: Questions a batch, over all devices.
         epochs: Most epochs.
         patience: Epochs without a better validation result (a lower error or, at the same error, a lower loss) before
@@ -128,6 +128,10 @@ class Config:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}. Received: {name}={value}")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value == 0:
+                raise ValueError(f"{name} must be greater than 0. Received: {name}={value}")
 
     @classmethod
     def from_dict(cls, values):
@@ -190,6 +194,7 @@ _RANGES = {
     "steps_per_execution": (1, _LARGE),
     "seed": (0, 2**32 - 1),
 }
+_POSITIVE = ("learning_rate", "clip_norm")
 
 
 def _checked(name, value, expected):

@@ -373,6 +373,7 @@ def fit_run(
     finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
     if finished or epoch >= epochs:
         return None, history
+    _make_variables(model, batches)
     try:
         model.fit(
             **training_data(batches, seed=config.seed, epoch=lambda: len(history), curriculum=config.curriculum, **own),
@@ -381,7 +382,7 @@ def fit_run(
             initial_epoch=epoch,
             callbacks=[
                 BestWeights(run, config, history, writes=writes),
-                *(_tensorboard(run) if writes else ()),
+                *(tensorboard(run.logs) if writes else ()),
                 backup,
                 *callbacks,
             ],
@@ -395,6 +396,27 @@ def fit_run(
         say("\nInterrupted: keeping and evaluating the best weights so far.")
         return error, history
     return None, history
+
+
+def _make_variables(model, batches):
+    """Make the variables of optimizer, losses and metrics, which Keras leaves to the first step on TensorFlow.
+
+    TensorFlow traces a step once more if its first trace made variables. Predictions of zeros make them too, and change
+    none.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    _, targets, weights = batches.batch(*batches.plan()[0])
+    outputs = {
+        name: keras.ops.zeros([1 if size is None else size for size in output.shape], output.dtype)
+        for name, output in model.output.items()
+    }
+    targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in (targets, weights))
+    with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in model.variables]):
+        model.compute_loss(None, targets, outputs, weights)
+        model.compute_metrics(None, targets, outputs, weights)
 
 
 def _begin(run, recipe, resume):
@@ -415,11 +437,11 @@ def _restored(run, backup, model, workers):
     return alike | {"the history that --output holds": _digest(history)}, (epoch, history)
 
 
-def _tensorboard(run):
-    """Return the TensorBoard callback where TensorFlow, which writes its files, is installed."""
+def tensorboard(folder):
+    """Return a list of the TensorBoard callback where TensorFlow, which writes its files, is installed."""
     if importlib.util.find_spec("tensorflow") is None:
         return []
-    return [keras.callbacks.TensorBoard(str(run.logs), write_graph=False)]
+    return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
 def measure_run(model, recipe, run, source, valid_examples, error=None):

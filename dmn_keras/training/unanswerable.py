@@ -55,7 +55,7 @@ def unanswerable(examples, share, seed):
     Returns:
         List of `Example`, without answers.
     """
-    common = common_words(examples)
     chosen = random.Random(seed).sample(examples, round(share * len(examples)))
+    common = common_words(examples) if chosen else set()
     cut = (without_answer(dataclasses.replace(e, supporting_facts=(), answer=()), common) for e in chosen)
     return [example for example in cut if example is not None]

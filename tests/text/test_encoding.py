@@ -53,6 +53,14 @@ def test_pad_sentences():
     assert padded.dtype == np.int32
 
 
+def test_pad_sentences_cuts_stories_but_no_sentence():
+    np.testing.assert_array_equal(pad_sentences([((1,), (2,), (3,))], num_facts=2, num_words=1), [[[1], [2]]])
+    with pytest.raises(ValueError, match=r"num_words must be at least the longest sentence's, 2\. Received: 1"):
+        pad_sentences([((1,), (2, 3))], num_facts=2, num_words=1)
+    assert pad_sentences([], num_facts=2, num_words=3).shape == (0, 2, 3)
+    assert pad_sentences([()], num_facts=0, num_words=3).shape == (1, 0, 3)
+
+
 def test_pad_ids():
     padded = pad_ids([(5, 6), (), (7,)], 3)
     np.testing.assert_array_equal(padded, [[5, 6, 0], [0, 0, 0], [7, 0, 0]])

@@ -28,6 +28,8 @@ def test_every_setting_is_documented():
         ({"seed": -1}, "seed must be between 0 and 4294967295. Received: seed=-1"),
         ({"epochs": 0}, "epochs must be between 1 and"),
         ({"curriculum": -1}, "curriculum must be between 0 and"),
+        ({"learning_rate": 0}, "learning_rate must be greater than 0. Received: learning_rate=0.0"),
+        ({"clip_norm": 0.0}, "clip_norm must be greater than 0. Received: clip_norm=0.0"),
         ({"gate": "sofmax"}, "gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'?"),
         ({"jit_compile": "never"}, "jit_compile must be one of True, False, auto. Received: 'never'."),
         ({"fact_level": "words"}, "fact_level must be one of sentence, word. Received: 'words'. Did you mean 'word'?"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.models.dmn import DynamicMemoryNetwork
 from dmn_keras.training import fit
 from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError
 from dmn_keras.training.data import Source
@@ -41,6 +42,15 @@ def whole(source, tmp_path_factory):
 def run(whole, tmp_path):
     """A copy of `whole`."""
     return shutil.copytree(whole, tmp_path / "run")
+
+
+def test_a_step_is_traced_once(source, tmp_path, monkeypatch):
+    traced, step = [], DynamicMemoryNetwork.train_step
+    monkeypatch.setattr(DynamicMemoryNetwork, "train_step", lambda self, data: traced.append(0) or step(self, data))
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(False)
+    train(source, tiny(epochs=2, l2=1e-3), tmp_path / "run", verbose=0)
+    assert len(traced) == 1
 
 
 def metrics(folder):
@@ -184,7 +194,7 @@ def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path)
 def diverge_at(monkeypatch, call):
     """Make the loss of one training step NaN; validation calls count too."""
 
-    original, calls = AnswerCrossentropy.call, itertools.count(1)
+    original, calls = AnswerCrossentropy.call, itertools.count()  # the first call makes the variables
 
     def spoiled(self, y_true, y_pred):
         return original(self, y_true, y_pred) * (float("nan") if next(calls) == call else 1.0)
@@ -272,7 +282,7 @@ def test_a_solved_run_is_finished_and_keeps_no_backup(tmp_path):
 
 
 def test_a_run_out_of_patience_keeps_no_backup(source, tmp_path):
-    still = {"learning_rate": 0.0, "patience": 1}
+    still = {"learning_rate": 1e-30, "patience": 1}
     assert train(source, tiny(**still, epochs=5), tmp_path / "run", verbose=0)["status"] == "patience"
     assert not (tmp_path / "run/backup").exists()
     assert not (tmp_path / "run/best.weights.h5").exists()
