@@ -105,6 +105,9 @@ class Reader:
     Args:
         answerer: `dmn_keras.asking.Answerer` of the run.
         books: `dmn_keras.datasets.babi_long.Books`.
+
+    Attributes:
+        vectors: What the first pass makes of each sentence of the books, `(sentences, units)`.
     """
 
     def __init__(self, answerer, books):
@@ -116,7 +119,7 @@ class Reader:
         self.layer = self.model.get_layer(NARROWING)
         self.encoder = Encoder(self.vocabulary)
         self._read = {}
-        self._vectors = self._vectors_of([books[i] for i in range(len(books))])
+        self.vectors = self._vectors_of([books[i] for i in range(len(books))])
 
     def gates(self, example):
         """Return the gate of each sentence of a story, hidden in the books or not, for its question."""
@@ -129,15 +132,15 @@ class Reader:
         if len(story) > len(facts):
             others = np.delete(np.arange(len(story)), positions)
             told = (story.start + np.arange(len(others))) % len(self.books)
-            gates[others] = self._gates(self._vectors, question)[told]
+            gates[others] = self._gates(self.vectors, question)[told]
         return gates
 
-    def narrow(self, example):
-        """Return the sentences of a story that the run keeps, as the run itself would find them."""
+    def narrow(self, example, top_facts=None):
+        """Return the sentences of a story that the run keeps, as it would find them, `top_facts` if it is given."""
         gates = self.gates(example)
         opened = np.flatnonzero(gates > 0.5)
         ranked = sorted(opened.tolist(), key=lambda place: (np.round(1000 * gates[place]), place), reverse=True)
-        return sorted(ranked[: self.layer.top_facts]) or [int(gates.argmax())]
+        return sorted(ranked[: top_facts or self.layer.top_facts]) or [int(gates.argmax())]
 
     def errors(self, examples):
         """Return how many of some examples, whose stories are short, the model answers wrongly, and the answers."""
@@ -205,7 +208,7 @@ def measure(reader, options, task, length, retrieved, gru):
         reader, options.data_dir, task, length, "test", MANY if length <= MANY_UP_TO else FEW, options.seed
     )
     kept = [reader.narrow(example) for example in examples]
-    short = [_cut(e, places) for e, places in zip(examples, kept, strict=True)]
+    short = [cut(e, places) for e, places in zip(examples, kept, strict=True)]
     wrong, answers = reader.errors(short)
     for i in range(min(options.check, len(examples))):
         _check(reader, examples[i], kept[i], answers[i])
@@ -226,7 +229,7 @@ def measure(reader, options, task, length, retrieved, gru):
     return {**cell, "seconds": round(time.perf_counter() - begun, 1)}
 
 
-def _cut(example, places):
+def cut(example, places):
     """Return the question about some sentences of the story alone."""
     return dataclasses.replace(
         example, story=tuple(example.story[place] for place in places), supporting_facts=(), own_facts=None
@@ -252,7 +255,7 @@ def retrieve(example, count):
     index.index(words, show_progress=False)
     count = min(count, len(words))
     places, _ = index.retrieve([tokenize(example.question)], k=count, show_progress=False)
-    return _cut(example, sorted(places[0].tolist()))
+    return cut(example, sorted(places[0].tolist()))
 
 
 def choose_retrieved(reader, data_dir, task):
