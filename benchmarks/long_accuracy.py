@@ -108,6 +108,7 @@ class Reader:
 
     Attributes:
         vectors: What the first pass makes of each sentence of the books, `(sentences, units)`.
+        dtype: What vectors are rounded to, as an index keeps them.
     """
 
     def __init__(self, answerer, books):
@@ -118,6 +119,7 @@ class Reader:
         self.model, self.vocabulary, self.recipe = answerer.model, answerer.vocabulary, answerer.recipe
         self.layer = self.model.get_layer(NARROWING)
         self.encoder = Encoder(self.vocabulary)
+        self.dtype = "float32"
         self._read = {}
         self.vectors = self._vectors_of([books[i] for i in range(len(books))])
 
@@ -170,6 +172,7 @@ class Reader:
         """Return the gates of sentences, in a few shapes, each of which is compiled once."""
         from keras import ops
 
+        vectors = vectors.astype(self.dtype).astype("float32")
         padded = np.pad(vectors, ((0, -len(vectors) % _ROWS), (0, 0)))[None]
         gates = self.layer.gates(ops.convert_to_tensor(padded), ops.convert_to_tensor(question[None]))
         return ops.convert_to_numpy(gates)[0, : len(vectors)]
