@@ -1,8 +1,8 @@
 """What the first pass costs in accuracy, against passes over all sentences and against keeping more of them.
 
 bAbI's questions in books, as in `benchmarks.long_accuracy`. First the run as it was before it learned to narrow, whose
-passes read every sentence; then the run that narrows, with fewer and fewer facts kept, and with vectors in half precision,
-as `dmn-keras index --dtype float16` keeps them.
+passes read every sentence; then the run that narrows, with fewer and fewer facts kept, and with vectors in half
+precision, as `dmn-keras index --dtype float16` keeps them.
 """
 
 import argparse
