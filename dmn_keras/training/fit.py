@@ -145,9 +145,12 @@ def _digest(content):
 
 
 def _measured(prepared, run, source, place, error):
-    """Measure the best model in a model of its own where the trained one is bound to its devices."""
+    """Measure the best model, in a model of its own where the trained one is bound to its devices.
+
+    Or where it was interrupted: JAX takes over the memory of all weights for a step, and one cut short leaves none.
+    """
     model = prepared.model
-    if place.apart:
+    if place.apart or isinstance(error, KeyboardInterrupt):
         model = build(prepared.recipe, say=lambda line: None)
         model.optimizer.build(model.trainable_variables)
     metrics = measure_run(model, prepared.recipe, run, source, prepared.valid, error)

@@ -36,6 +36,25 @@ assert cli.main(["evaluate", str(folder / "tensorflow"), *source, "--json", str(
 for run in ("jax", "tensorflow"):
     ask = ["ask", str(folder / run), "--story", str(folder / "story.txt"), "--question", sys.argv[2], "--json"]
     assert cli.main(ask) == 0
+
+steps, make_train_function = [], keras.Model.make_train_function
+
+def make_and_interrupt(model, force=False):
+    make_train_function(model, force)
+    step = model.train_function
+
+    def interrupted(*arguments):
+        result = step(*arguments)  # from here on the weights that the model knows of are gone
+        steps.append(result)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return result
+
+    model.train_function = interrupted
+
+keras.Model.make_train_function = make_and_interrupt
+train = ["train", *source, *settings, "--epochs", "9", "--verbose", "0", "--output", str(folder / "interrupted")]
+assert cli.main(train) == 130
 """
 
 
@@ -51,6 +70,9 @@ def test_train_evaluate_and_ask_under_jax_without_tensorflow(tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+
+    metrics = json.loads((tmp_path / "interrupted" / "metrics.json").read_text())
+    assert (metrics["status"], metrics["epochs"]) == ("interrupted", 1)
 
     answers = [json.loads(line) for line in result.stdout.splitlines() if line.startswith('{"answer"')]
     assert len(answers) == 2
