@@ -27,7 +27,6 @@ def main(arguments=None):
     """
     from dmn_keras import datasets
     from dmn_keras.datasets.babi_long import Books, hide, write_text
-    from dmn_keras.training.evaluation import versions
 
     options = _parser().parse_args(arguments)
     books = Books(pathlib.Path(options.books, "test"))
@@ -44,6 +43,8 @@ def main(arguments=None):
             rows.append(row | measure(options.run, story, example))
             print(rows[-1], flush=True)
             story.unlink()
+    from dmn_keras.training.evaluation import versions
+
     result = {
         "command": report.command("long_cost", arguments),
         "machine": report.machine(),
@@ -100,15 +101,25 @@ def _timed(arguments):
     return round(time.perf_counter() - begun, 2), round(usage.ru_maxrss / 1e3), output
 
 
-def _further(run, index, question):
-    """Return the seconds of a second question to an index, in a process that has answered one."""
-    from dmn_keras.asking import Answerer
+_FURTHER = """
+import sys, time
+from dmn_keras.asking import Answerer
 
-    answerer = Answerer(run)
-    answerer.ask_index(index, question)
-    begun = time.perf_counter()
-    answerer.ask_index(index, question)
-    return round(time.perf_counter() - begun, 3)
+answerer = Answerer(sys.argv[1])
+answerer.ask_index(sys.argv[2], sys.argv[3])
+begun = time.perf_counter()
+answerer.ask_index(sys.argv[2], sys.argv[3])
+print(time.perf_counter() - begun)
+"""
+
+
+def _further(run, index, question):
+    """Return the seconds of a second question to an index, in a process that has answered one.
+
+    Not in this process: what it holds in memory would count for the commands that it starts.
+    """
+    command = [sys.executable, "-c", _FURTHER, str(run), str(index), question]
+    return round(float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout), 3)
 
 
 def table(result):

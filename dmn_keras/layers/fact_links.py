@@ -7,6 +7,8 @@ from dmn_keras.layers import recurrence
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.sequences import known_shape, take_rows
 
+_NOISE = 1.0  # standard deviation
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class FactLinks(keras.layers.Layer):
@@ -21,9 +23,11 @@ class FactLinks(keras.layers.Layer):
 
     With `chains`, a word brings along more than its neighbours. The facts that hold it make a chain, along which a
     memory is kept, forwards and backwards: a place `p` of the chain writes `s_p = (1 - z_p) s_(p-1) + z_p x_p` with
-    `z = sigmoid(V [L[w]; c] + b)` and `x = P [L[w]; c] + d`, and the word becomes `[L[w]; s_before + s_after]` with the
-    memory before it and, of the chain run backwards with matrices of its own, behind it. "Mary took the milk" then
-    knows where Mary went last, however much she did since, and where she will go next.
+    `z = clip(1.2 sigmoid(V [L[w]; c] + b) - 0.1, 0, 1)` and `x = P [L[w]; c] + d`, and the word becomes
+    `[L[w]; s_before + s_after]` with the memory before it and, of the chain run backwards with matrices of its own,
+    behind it. "Mary took the milk" then knows where Mary went last, however much she did since, and where she will go
+    next. A closed gate is exactly 0, so that what was written outlasts any number of facts; noise of the normal
+    distribution, added in training to what is put through the sigmoid, teaches gates to be open or closed.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.
@@ -61,6 +65,7 @@ class FactLinks(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.chains = chains
+        self.seed_generator = keras.random.SeedGenerator() if chains else None
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
@@ -117,7 +122,9 @@ class FactLinks(keras.layers.Layer):
             `(batch, places, units)`, zero where a chain begins.
         """
         z, x = ops.split(written, 2, axis=-1)
-        z = ops.sigmoid(z)
+        if training:
+            z = z + _NOISE * keras.random.normal(ops.shape(z), dtype=z.dtype, seed=self.seed_generator)
+        z = ops.clip(1.2 * ops.sigmoid(z) - 0.1, 0.0, 1.0)
         # Where a chain ends, the memory is written over with zeros: the next begins without one.
         last = ops.logical_not(ops.concatenate([linked[:, 1:], ops.zeros_like(linked[:, :1])], axis=1))[..., None]
         z = ops.where(last, ops.ones_like(z), z)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dmn_keras.layers import FactLinks
+from dmn_keras.layers import FactLinks, fact_links
 from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import B, D, F, U, W, random, word_ids
 from tests.reference.gru import sigmoid
@@ -60,7 +60,8 @@ def expected_chains():
                 linked[b, t, j] += memory
                 written = FACTS[b, t] @ kernel + bias + WORDS[b, t, j] @ words_kernel
                 z, x = written.reshape(2, 2, UNITS)[0 if step == 1 else 1]
-                memories[word] = (1 - sigmoid(z)) * memory + sigmoid(z) * x
+                z = np.clip(1.2 * sigmoid(z) - 0.1, 0, 1)
+                memories[word] = (1 - z) * memory + z * x
     return np.concatenate([WORDS, linked], axis=-1)
 
 
@@ -71,7 +72,8 @@ def test_words_carry_what_was_written_along_their_chains():
 
 
 @pytest.mark.usefixtures("float64")
-def test_gradients_along_chains_are_those_of_differences():
+def test_gradients_along_chains_are_those_of_differences(monkeypatch):
+    monkeypatch.setattr(fact_links, "_NOISE", 0.0)
     layer = randomize(FactLinks(UNITS, chains=True, dtype="float64"))
     arrays = [WORDS.astype("float64"), FACTS.astype("float64")]
 
@@ -89,6 +91,26 @@ def test_gradients_along_chains_are_those_of_differences():
         difference = (function(*up) - function(*down)) / (2 * delta)
         np.testing.assert_allclose(np.sum(gradient * direction), numpy(difference), rtol=1e-5)
     assert all(np.abs(gradient).max() > 1e-5 for gradient in found)
+
+
+def test_gates_along_chains_are_noisy_in_training_alone():
+    layer = built(chains=True)
+    arguments = [ops.convert_to_tensor(x) for x in (WORDS, STORY, FACTS)]
+    first, second = (numpy(layer(*arguments, training=True)) for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_array_equal(numpy(layer(*arguments)), numpy(layer(*arguments)))
+
+
+def test_what_a_chain_holds_outlasts_any_number_of_facts():
+    """The first fact of a long chain is written, and nothing else."""
+    layer = FactLinks(1, chains=True)
+    words, facts = np.zeros((1, 3000, 1, 1), "float32"), np.zeros((1, 3000, 1), "float32")
+    facts[0, 0] = 1
+    layer.build(words.shape, words.shape[:-1], facts.shape)
+    layer.project.set_weights([np.array([[200.0, 7, 0, 0]]), np.array([-100.0, 0, -100, 0])])
+    layer.project_words.set_weights([np.zeros((1, 4))])
+    linked = layer(*(ops.convert_to_tensor(x) for x in (words, np.ones(words.shape[:-1], "int32"), facts)))
+    np.testing.assert_array_equal(numpy(linked)[0, :, 0, 1], [0] + [7] * 2999)
 
 
 @pytest.mark.parametrize("chains", [False, True])
