@@ -65,10 +65,10 @@ PRESETS = {
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
 - `fused`, `matched`, `linked`, `chained` (ours): facts that know where the question says their words. `fused` reads
-  sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each sentence by
-  a word GRU, for relations between things that the question names; `linked` reads them again, twice, with the facts
-  before and after that share a word, for chains of facts and for their order: it learns all tasks at once; `chained` with
-  what all facts before and after that share a word wrote, for stories longer than those it learned from.
+  sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each sentence
+  by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with the facts
+  before and after that share a word, for chains of facts and for their order: it learns all tasks at once; `chained`
+  with what all facts before and after that share a word wrote, for stories longer than those it learned from.
 """
 
 
