@@ -257,7 +257,7 @@ def retrieve(example, count):
     index = bm25s.BM25()
     index.index(words, show_progress=False)
     count = min(count, len(words))
-    places, _ = index.retrieve([tokenize(example.question)], k=count, show_progress=False)
+    places, _ = index.retrieve([tokenize(example.question)], k=count, show_progress=False, backend_selection="numpy")
     return cut(example, sorted(places[0].tolist()))
 
 
