@@ -8,7 +8,7 @@ BABI_JOINT = "babi-joint"
 """One model for all 20 bAbI tasks; `saved_models/babi-joint/README.md` is its model card."""
 
 BABI_LONG = "babi-long"
-"""The same with a first pass that finds its facts in long texts; `saved_models/babi-long/README.md` is its model card."""
+"""The same with a first pass that finds its facts in long texts; `saved_models/babi-long/README.md` is its card."""
 
 
 def shipped_model(name=BABI_JOINT):
