@@ -28,7 +28,7 @@ RETRIEVED = (5, 10, 30)
 
 
 def main(arguments=None):
-    """Measure a run, print the table, and write a JSON file if asked to.
+    """Measure a run, print the table, and write a JSON file if asked to; one of the same command is gone on with.
 
     Returns:
         Exit status: 0.
@@ -40,7 +40,6 @@ def main(arguments=None):
     from dmn_keras.training.run_folder import RunFolder
 
     options = _parser().parse_args(arguments)
-    begun = time.perf_counter()
     reader = Reader(Answerer(options.run), Books(pathlib.Path(options.books, "test")))
     tasks = parse_tasks(options.tasks, reader.recipe.tasks)
     gru = None
@@ -48,27 +47,32 @@ def main(arguments=None):
         from benchmarks.word_gru import WordGru
 
         gru = WordGru.load(options.gru)
-    retrieved = {}
-    if options.bm25_up_to:
-        training = Reader(reader.answerer, Books(pathlib.Path(options.books, "train")))
-        retrieved = {task: choose_retrieved(training, options.data_dir, task) for task in tasks}
-    result = {
-        "command": report.command("long_accuracy", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
-        "run": _about(RunFolder(options.run)),
-        "books": {"sentences": len(reader.books), "tokens": reader.books.num_tokens},
-        "retrieved": retrieved,
-        "cells": [],
-    }
+    command, path = report.command("long_accuracy", arguments), options.json and pathlib.Path(options.json)
+    result = json.loads(path.read_text()) if path and path.exists() else None
+    if result is None or result["command"] != command:
+        retrieved = {}
+        if options.bm25_up_to:
+            training = Reader(reader.answerer, Books(pathlib.Path(options.books, "train")))
+            retrieved = {task: choose_retrieved(training, options.data_dir, task) for task in tasks}
+        result = {
+            "command": command,
+            "machine": report.machine(),
+            "versions": versions(),
+            "run": _about(RunFolder(options.run)),
+            "books": {"sentences": len(reader.books), "tokens": reader.books.num_tokens},
+            "retrieved": retrieved,
+            "cells": [],
+        }
+    measured = {(cell["task"], cell["length"]) for cell in result["cells"]}
     for length in options.lengths:
         for task in tasks:
-            cell = measure(reader, options, task, length, retrieved.get(task), gru)
+            if (task, length) in measured:
+                continue
+            cell = measure(reader, options, task, length, result["retrieved"].get(task), gru)
             result["cells"].append(cell)
             print(cell, flush=True)
-            result["seconds"] = round(time.perf_counter() - begun)
-            if options.json:
-                report.write(options.json, result)
+            if path:
+                report.write(path, result)
     print(table(result))
     return 0
 

@@ -126,10 +126,10 @@ class WordGru:
 
     def wrong(self, examples):
         """Return how many questions are answered wrongly."""
+        rows = min(max(_MOST_WORDS // max(len(self._ids(e)) for e in examples), 1), 100)
         wrong = 0
-        for members in self._batches(examples, 100):
-            asked = [examples[i] for i in members]
-            inputs, targets, weights = self._arrays(asked, 100)
+        for members in self._batches(examples, rows):
+            inputs, targets, weights = self._arrays([examples[i] for i in members], rows)
             said = np.argmax(self.model.predict_on_batch(inputs), axis=-1)
             wrong += int(((said != targets) & (weights > 0)).sum())
         return wrong
@@ -139,12 +139,10 @@ class WordGru:
         return [order[i : i + size] for i in range(0, len(order), size)]
 
     def _arrays(self, examples, rows):
-        ids = [
-            [i for s in e.story for i in self.encoder.sentence(s)] + [*self.encoder.sentence(e.question)]
-            for e in examples
-        ]
-        width = max(map(len, ids))
-        width = -(-width // (1 << max(width.bit_length() - 3, 5))) * (1 << max(width.bit_length() - 3, 5))  # few shapes
+        ids = [self._ids(example) for example in examples]
+        longest = max(map(len, ids))
+        step = 2 ** max(longest.bit_length() - 3, 5)  # a few widths, each compiled once
+        width = -(-longest // step) * step
         padded = np.zeros((rows, width), dtype="int32")
         for row, words in zip(padded, ids, strict=False):
             row[width - len(words) :] = words  # the question stands last
@@ -152,6 +150,12 @@ class WordGru:
         targets[: len(examples)] = [self.encoder(e).answer[0] for e in examples]
         weights[: len(examples)] = 1
         return padded, targets, weights
+
+    def _ids(self, example):
+        return [i for text in (*example.story, example.question) for i in self.encoder.sentence(text)]
+
+
+_MOST_WORDS = 1_500_000  # of a batch: each takes a kilobyte
 
 
 if __name__ == "__main__":

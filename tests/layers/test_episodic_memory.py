@@ -22,6 +22,8 @@ SETTINGS = {
     "stop": {"learned_stop": True},
     "stop-softmax-untied": {"learned_stop": True, "gate": "softmax", "tie_weights": False},
     "one-pass": {"num_passes": 1},
+    "top": {"top_facts": 2, "gate": "softmax", "episode": "soft"},
+    "top-stop": {"top_facts": 2, "learned_stop": True},
 }
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 
@@ -40,6 +42,7 @@ def expected(layer, mask):
         "episode": layer.episode,
         "update": layer.memory_update,
         "end": numpy(layer.end_of_passes) if layer.learned_stop else None,
+        "top": layer.top_facts,
     }
     rows = zip(FACTS, QUESTION, mask, strict=True)
     results = [reference.episodic_memory(*row, passes_weights(layer), **setting) for row in rows]

@@ -13,11 +13,12 @@ def memory_update(m, e, q, weights, kind):
     return np.maximum(np.concatenate([m, e, q]) @ weights["W"] + weights["b"], 0)
 
 
-def episodic_memory(facts, question, mask, passes, *, names, activation, episode, update, end=None):
+def episodic_memory(facts, question, mask, passes, *, names, activation, episode, update, end=None, top=None):
     """All passes over one story.
 
     Facts (F, U), question (U,), mask (F,). `passes` has one dict of weights a pass, with the keys gate, gru, update.
-    `end` (U,) is the end-of-passes representation, `None` without learned stop.
+    `end` (U,) is the end-of-passes representation, `None` without learned stop; `top` the number of facts that a pass
+    attends to, `None` for all.
     Returns memory (U,), gates (P, F), stop (P,).
     """
     m = question  # m^0 = q
@@ -27,7 +28,11 @@ def episodic_memory(facts, question, mask, passes, *, names, activation, episode
         candidates, real = facts, list(mask)
         if end is not None:
             candidates, real = np.concatenate([facts, end[None]]), [*real, True]
-        g = gates(gate_logits(candidates, question, m, names, weights["gate"]), real, activation)
+        logits = gate_logits(candidates, question, m, names, weights["gate"])
+        if top is not None:
+            best = sorted((t for t in range(len(real)) if real[t]), key=lambda t: logits[t])[-top:]
+            real = [t in best for t in range(len(real))]
+        g = gates(logits, real, activation)
         stop = 0.0
         if end is not None:
             g, stop = g[:-1], g[-1]
