@@ -27,11 +27,16 @@ def _cpu_model():
 
 
 def command(module, arguments=None):
-    """Return the command line of this measurement, as typed in the checkout; `DIR` stands for where data lies."""
+    """Return the command line of this measurement, as typed in the checkout.
+
+    `DIR` stands for where data lies; of other paths that begin at the root, the last part alone is told.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for i, word in enumerate(words[:-1]):
-        if word == "--data-dir":
-            words[i + 1] = "DIR"
+    for i, word in enumerate(words):
+        if i and words[i - 1] == "--data-dir":
+            words[i] = "DIR"
+        elif word.startswith("/"):
+            words[i] = pathlib.PurePosixPath(word).name
     return shlex.join(["python", "-m", f"benchmarks.{module}", *words])
 
 
