@@ -1,6 +1,7 @@
 """A story and a question as text -> the answer, and the facts each pass attended to."""
 
 import dataclasses
+import functools
 import pathlib
 
 from dmn_keras.datasets import Example
@@ -9,7 +10,7 @@ from dmn_keras.models.dmn import can_narrow
 from dmn_keras.narrowing import Narrowing
 from dmn_keras.shipped import run_folder
 from dmn_keras.story_index import StoryIndex
-from dmn_keras.text import Encoder, read_sentences, split_sentences, tokenize
+from dmn_keras.text import Encoder, Sentence, read_sentences, split_sentences, tokenize
 from dmn_keras.training.answers import answer_questions
 from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.run_folder import RunFolder
@@ -28,12 +29,13 @@ class Answer:
             model with a first pass those of its facts and the question.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated.
-        known: Whether the confidence is high enough to answer at all; `True` without calibration. Where it is not,
-            `answer` is the best guess.
+        known: Whether the confidence is high enough to answer at all; `True` without calibration. `False` too where a
+            first pass kept nothing of the story. Where it is `False`, `answer` is the best guess.
         others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.
         positions: The number of each fact in the story, from 0, sentences without a word not counted, where a first
             pass kept some of them alone; `None` of other models.
         num_facts: How many facts the first pass read; `None` of other models.
+        num_open: How many of these it would have kept, were there no limit (`narrow_to`); `None` of other models.
     """
 
     answer: str
@@ -46,6 +48,7 @@ class Answer:
     others: tuple[tuple[str, float], ...] = ()
     positions: tuple[int, ...] | None = None
     num_facts: int | None = None
+    num_open: int | None = None
 
     @property
     def evidence(self):
@@ -81,7 +84,7 @@ class Answerer:
         self.model, self.vocabulary, self.recipe = run.load()
         self.calibration = Calibration.load(run.calibration) if run.calibration.exists() else None
 
-    @property
+    @functools.cached_property
     def narrowing(self):
         """The first pass of the model, a `Narrowing`; `None` where it has none."""
         return Narrowing(self.model, self.vocabulary) if can_narrow(self.model) else None
@@ -91,15 +94,17 @@ class Answerer:
         """How many facts of a story are read, the last ones; `None` for all, as a model with a first pass does."""
         return None if can_narrow(self.model) else self.recipe.config.max_facts
 
-    def ask(self, story, question, *, beam_width=1, min_confidence=None):
+    def ask(self, story, question, *, wrapped=False, beam_width=1, min_confidence=None):
         """Answer one question.
 
         A model with a first pass (`narrow_to`) reads the story once, sentence by sentence, however long it is; others
         read it whole.
 
         Args:
-            story: Text, a `pathlib.Path` of a text file, or an iterable of sentences.
+            story: Text, a `pathlib.Path` of a text file, or an iterable of sentences, texts or those of
+                `read_sentences`.
             question: Text.
+            wrapped: Of a file, whether its lines are broken to fit a page, as in `read_sentences`.
             beam_width: Width of the search for answers of several words, and how many answers are given in all.
             min_confidence: Confidence below which the answer is not known. Defaults to that of the calibration.
 
@@ -108,15 +113,16 @@ class Answerer:
 
         Raises:
             FileNotFoundError: If there is no such file.
+            TypeError: If a sentence is no text.
             ValueError: If story or question holds no word, the file is no text, or `min_confidence` is given and the
                 run not calibrated.
         """
         self._check(question, min_confidence)
         narrowing = self.narrowing
         if narrowing is not None:
-            [narrowed] = narrowing.narrow(_sentences(story), [question])
+            [narrowed] = narrowing.narrow(_sentences(story, wrapped), [question])
             return self._answer_narrowed(narrowed, question, beam_width, min_confidence)
-        facts = [fact for fact in _sentences(story) if tokenize(fact)]
+        facts = [fact for fact in _sentences(story, wrapped) if tokenize(fact)]
         if not facts:
             raise ValueError("story must hold at least one word. Received an empty story.")
         return self._answer(facts, question, beam_width, min_confidence)
@@ -160,9 +166,11 @@ class Answerer:
         answer = self._answer(facts, question, beam_width, min_confidence)
         if not kept:
             unknown = tuple(self.vocabulary.unknown_words([question]))
-            answer = dataclasses.replace(answer, facts=(), gates=((),) * len(answer.gates), unknown_words=unknown)
+            nothing = {"facts": (), "gates": ((),) * len(answer.gates), "known": False}
+            answer = dataclasses.replace(answer, **nothing, unknown_words=unknown)
         positions = tuple(fact.position for fact in kept)
-        return dataclasses.replace(answer, positions=positions, num_facts=narrowed.num_facts)
+        counts = {"num_facts": narrowed.num_facts, "num_open": narrowed.num_open}
+        return dataclasses.replace(answer, positions=positions, **counts)
 
     def _answer(self, facts, question, beam_width, min_confidence):
         """Return the `Answer` to a story of these facts, which is read whole."""
@@ -190,11 +198,18 @@ class Answerer:
         )
 
 
-def _sentences(story):
+def _sentences(story, wrapped):
     """Return an iterable of a story's sentences, which holds no more of a file than it must."""
-    if isinstance(story, pathlib.Path):
-        return (sentence.text for sentence in read_sentences(story))
-    return split_sentences(story) if isinstance(story, str) else story
+    if isinstance(story, str):
+        return split_sentences(story)
+    return map(_text, read_sentences(story, wrapped=wrapped) if isinstance(story, pathlib.Path) else story)
+
+
+def _text(sentence):
+    text = sentence.text if isinstance(sentence, Sentence) else sentence
+    if not isinstance(text, str):
+        raise TypeError(f"story must hold sentences, texts each. Received one of type {type(text).__name__}.")
+    return text
 
 
 def answer_text(answer):
@@ -207,10 +222,10 @@ def answer_text(answer):
         Text, with the probability and, where it was measured, the confidence.
     """
     if answer.confidence is None:
-        return f"{answer.answer} (probability {answer.probability:.3f})"
-    if answer.known:
-        return f"{answer.answer} (confidence {answer.confidence:.3f})"
-    return f"I do not know (best guess: {answer.answer}, confidence {answer.confidence:.3f})"
+        sure = f"probability {answer.probability:.3f}"
+    else:
+        sure = f"confidence {answer.confidence:.3f}"
+    return f"{answer.answer} ({sure})" if answer.known else f"I do not know (best guess: {answer.answer}, {sure})"
 
 
 def evidence_text(answer):

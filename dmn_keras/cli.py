@@ -390,11 +390,12 @@ def _narrow(options):
     from dmn_keras.datasets.babi_long import Books
     from dmn_keras.shipped import run_folder
     from dmn_keras.training.evaluation import table
-    from dmn_keras.training.narrowing import narrow
+    from dmn_keras.training.narrowing import narrow, refuse_run
     from dmn_keras.training.run_folder import RunFolder
 
     run, output = RunFolder(run_folder(options.folder)), pathlib.Path(options.output)
     _refuse_file(output)
+    refuse_run(RunFolder(output))
     metrics = narrow(
         run,
         _source(options, run.recipe()),
@@ -412,6 +413,8 @@ def _narrow(options):
     )
     print(table(metrics))
     print(f"Model and metrics are in {output}.")
+    if run.calibration.exists():
+        print(f"How far its probabilities can be trusted is to be measured again: dmn-keras calibrate {output}")
     return 0
 
 
@@ -472,7 +475,9 @@ def _ask(options):
     else:
         print(answer_text(answer))
         if answer.positions is not None:
-            print(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were kept")
+            more = answer.num_open - len(answer.facts)
+            limit = f": the limit, {more:,} more seemed to matter" if more else ""
+            print(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were kept{limit}")
         print(evidence_text(answer) + "\n")
         print(attention_table(answer))
     if options.plot:

@@ -8,10 +8,10 @@ import numpy as np
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.fact_narrowing import LEVELS, OPEN
 from dmn_keras.models.dmn import NARROWING, can_narrow
 from dmn_keras.text import END_ID, MAX_WORDS, pad_ids, tokenize
 
-_LEVELS = np.float32(1000)
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, MAX_WORDS + 1)  # words that facts are padded to
 _ROWS = 512  # facts that are padded to one width
 _REMEMBERED, _SHORT = 1 << 14, 200  # sentences that are not read again where they are said again, and their characters
@@ -38,11 +38,13 @@ class Narrowed(NamedTuple):
         facts: Tuple of the `Fact`s that it keeps, in the story's order.
         nearest: The `Fact` with the highest gate, kept or not.
         num_facts: How many facts were read.
+        num_open: How many of them have an open gate: more than are kept where that is limited.
     """
 
     facts: tuple[Fact, ...]
     nearest: Fact
     num_facts: int
+    num_open: int
 
 
 class Vectors(NamedTuple):
@@ -78,7 +80,8 @@ class Narrowing:
     Example:
 
         narrowing = Narrowing(model, vocabulary)
-        [narrowed] = narrowing.narrow(open("story.txt"), ["Where is Mary?"])
+        sentences = (sentence.text for sentence in read_sentences("story.txt"))
+        [narrowed] = narrowing.narrow(sentences, ["Where is Mary?"])
         [fact.text for fact in narrowed.facts]
     """
 
@@ -170,7 +173,7 @@ class BestFacts:
     def __init__(self, narrowing, question):
         self._narrowing = narrowing
         self._question = narrowing.question(question)
-        self._kept, self._nearest, self._num_facts = [], None, 0
+        self._kept, self._nearest, self._num_facts, self._num_open = [], None, 0, 0
 
     def add(self, vectors, text):
         """Go on with the next facts of the story.
@@ -194,6 +197,7 @@ class BestFacts:
         if self._nearest is None or gates[highest] > self._nearest.gate:
             self._nearest = fact(highest)
         self._num_facts += len(gates)
+        self._num_open += int((gates > OPEN).sum())
 
     def narrowed(self):
         """Return the `Narrowed`.
@@ -203,7 +207,7 @@ class BestFacts:
         """
         if self._nearest is None:
             raise ValueError("story must hold at least one word. Received an empty story.")
-        return Narrowed(tuple(self._kept), self._nearest, self._num_facts)
+        return Narrowed(tuple(self._kept), self._nearest, self._num_facts, self._num_open)
 
 
 def kept_facts(gates, most):
@@ -216,8 +220,8 @@ def kept_facts(gates, most):
     Returns:
         Indexes of the facts that are kept, ascending.
     """
-    opened = np.flatnonzero(gates > 0.5)
-    levels = np.round(gates[opened] * _LEVELS)
+    opened = np.flatnonzero(gates > OPEN)
+    levels = np.round(gates[opened] * np.float32(LEVELS))
     return np.sort(opened[np.argsort(levels, kind="stable")[-most:]])
 
 

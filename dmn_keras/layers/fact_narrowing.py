@@ -11,7 +11,11 @@ from dmn_keras.layers.sequences import known_shape, packing, take_rows, zero_whe
 NARROWING_FEATURES = ("fact", "question", "fact*question", "|fact-question|")
 """Terms of `AttentionGate` that need no memory: this pass comes before there is one."""
 
-_LEVELS = 1000
+OPEN = 0.5
+"""A fact with a gate above it is kept."""
+
+LEVELS = 1000
+"""Of facts that are kept, gates are compared by how many parts in so many they have."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -129,7 +133,7 @@ class FactNarrowing(keras.layers.Layer):
 
     def _choose(self, gates):
         """Return which facts are kept, boolean `(batch, facts)`."""
-        level = ops.where(gates > 0.5, ops.round(gates * _LEVELS), -ops.ones_like(gates))
+        level = ops.where(gates > OPEN, ops.round(gates * LEVELS), -ops.ones_like(gates))
         # Padded, so that there are always as many as are asked for.
         padded = ops.pad(level, [[0, 0], [0, self.top_facts]], constant_values=-1.0)
         least = ops.top_k(padded, self.top_facts)[0][:, -1:]

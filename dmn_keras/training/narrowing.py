@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.fact_narrowing import OPEN
 from dmn_keras.losses import GateCrossentropy
 from dmn_keras.models.dmn import NARROWING
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
@@ -20,7 +21,7 @@ _WIDTHS = (8, 16, 32, 64, 128, 256)
 _HELD_OUT = 0.1
 
 
-def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0, batch_size=256, verbose=0, say=print):
+def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0, batch_size=256, verbose=0):
     """Teach a trained run to find its facts in a long story.
 
     The run's own layers stay as they are. Before them comes `FactNarrowing`, whose gates learn to tell the sentences of
@@ -37,7 +38,6 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         seed: Seed of weights, order and of what is drawn.
         batch_size: Sentences a step.
         verbose: Keras' verbosity of `fit`: 0, 1 or 2.
-        say: Function that takes a line to tell the user.
 
     Returns:
         The metrics, as in `metrics.json`: errors on the whole stories that the questions came with, and under
@@ -49,7 +49,7 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         FileNotFoundError: If `run` holds no trained model.
         ValueError: If the run narrows already, its facts are words, or the hiding place has too few sentences.
     """
-    output.refuse_existing()
+    refuse_run(output)
     positive_integer("epochs", epochs)
     model, vocabulary, recipe = run.load()
     config = recipe.config
@@ -78,9 +78,6 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         "valid": _Sentences(encoder, valid, itertools.islice(background, cut, None), rng),
     }
     history = _fit(narrowed.get_layer(NARROWING), parts, epochs, batch_size, seed, verbose)
-    output.create(recipe)
-    narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
-    output.save_model(narrowed)
     test = with_answers(source.load("test", seed=config.seed))
     tasks = evaluate_tasks(
         narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
@@ -94,8 +91,21 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         "parameters": narrowed.count_params(),
         "versions": versions(),
     }
+    output.create(recipe)
+    narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
+    output.save_model(narrowed)
     write_json(output.metrics, metrics)
     return metrics
+
+
+def refuse_run(output):
+    """Raise if there is a run where one is to be written.
+
+    Raises:
+        FileExistsError: If there is.
+    """
+    if output.found():
+        raise FileExistsError(f"{output.path} holds a run already: choose another --output.")
 
 
 def _copy_weights(model, narrowed):
@@ -152,7 +162,7 @@ class _Sentences:
         for members in self.batches(batch_size):
             inputs, _, _ = self.arrays(members, batch_size)
             gates = keras.ops.convert_to_numpy(layer(**inputs)["gates"])
-            kept[members] = gates[: len(members), 0] > 0.5
+            kept[members] = gates[: len(members), 0] > OPEN
         facts, others = kept[self.is_fact], kept[~self.is_fact]
         return {
             "facts": len(facts),

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import re
+import warnings
 import zlib
 
 import numpy as np
@@ -94,18 +95,44 @@ def load(examples, *, config, split, seed=0):
 
     Raises:
         FileNotFoundError: If there are no books.
-        ValueError: If a book is malformed.
+        ValueError: If a book is malformed, or every story is longer than its length.
+
+    Warns:
+        UserWarning: If a story is longer than the length drawn for it, or the books shorter than a length.
     """
     background = _background(config.books, split, seed)
     number = _SPLITS.index(split)
-    hidden = []
+    hidden, bare = [], 0
     for index, example in enumerate(examples):
         rng = np.random.default_rng([seed, number, zlib.crc32(example.task.encode()), index])
         least, most = config.tokens
         num_tokens = least + Draws(rng).below(most - least + 1)
         fits = num_tokens >= count_tokens(example.story)
+        bare += not fits and num_tokens > 0
         hidden.append(hide(example, background, num_tokens if fits else 0, rng))
+    _warn(hidden, bare, config)
     return hidden
+
+
+def _warn(hidden, bare, config):
+    """Warn of what was asked for and cannot be: raise if that is so of all questions."""
+    if bare and bare == len(hidden):
+        raise ValueError(
+            f"config: tokens must be more than the stories have, or 0 for the stories alone. Received: tokens="
+            f"{config.tokens[1]}, and task {hidden[0].task} has no shorter story."
+        )
+    if bare:
+        warnings.warn(
+            f"{bare:,} of {len(hidden):,} stories of task {hidden[0].task} are longer than the tokens drawn for them "
+            "and stay as they are.",
+            stacklevel=3,
+        )
+    rounds = sum(getattr(example.story, "repeats", 0) > 0 for example in hidden)
+    if rounds:
+        warnings.warn(
+            f"{config.books} is shorter than {rounds:,} of the {len(hidden):,} texts: there the books begin again.",
+            stacklevel=3,
+        )
 
 
 def _background(folder, split, seed):
