@@ -93,7 +93,7 @@ def _error_of_all(answerer, examples):
 
 def table(result):
     """Return the errors as Markdown: a row a length, a column a way of reading."""
-    names = {"all": "all read", **{str(count): f"{count} kept" for count in KEPT}, "float16": "130 kept, float16"}
+    names = {"all": "all read", **{str(count): f"{count} kept" for count in KEPT}, "float16": f"{KEPT[0]} kept, float16"}
     rows = [[f"{row['length']:,}", *(_shown(row["errors"].get(name)) for name in names)] for row in result["rows"]]
     return report.markdown(["tokens", *names.values()], rows)
 
