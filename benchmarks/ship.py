@@ -10,6 +10,7 @@ import pathlib
 from benchmarks import report
 
 TEMPLATE = pathlib.Path(__file__).parent / "model_card.md"
+LONG_TEMPLATE = pathlib.Path(__file__).parent / "model_card_long.md"
 FILES = ("config.json", "metrics.json", "calibration.json")
 
 
@@ -64,6 +65,10 @@ def reliability(calibration):
 RELIABILITY = ("right", "answered", "right_of_answered", "calibration_error")
 
 
+def _number(value):
+    return str(value) if isinstance(value, int) else f"{value:.1f}"
+
+
 def _decimal(value):
     return "-" if value is None else f"{value:.1f}"
 
@@ -83,32 +88,39 @@ def card(folder):
     recipe = RunFolder(folder).recipe()
     metrics, calibration = (json.loads((folder / name).read_text(encoding="utf-8")) for name in FILES[1:])
     size = (folder / "model.keras").stat().st_size / 1e6
+    columns = {"error": "test error, %", "questions": "questions", "validation_error": "validation error, %"}
+    columns = {name: head for name, head in columns.items() if all(name in row for row in metrics["tasks"].values())}
     rows = [
-        [task, f"{row['error']:.1f}", row["questions"], f"{row['validation_error']:.1f}", f"{row['gate_recall']:.0f}"]
+        [task, *(_number(row[name]) for name in columns), f"{row['gate_recall']:.0f}"]
         for task, row in metrics["tasks"].items()
     ]
-    rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", "", "", ""])
-    tasks = report.markdown(["task", "test error, %", "questions", "validation error, %", "gate recall, %"], rows)
+    rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", *[""] * len(columns)])
+    tasks = report.markdown(["task", *columns.values(), "gate recall, %"], rows)
     gates = "the supporting facts taught the gates" if recipe.config.supervise_gates else "answers only"
     versions = ", ".join(f"{name} {version}" for name, version in metrics["versions"].items())
+    about = {
+        "name": folder.name,
+        "config": recipe.dataset_config,
+        "count": len(recipe.tasks),
+        "parameters": f"{metrics['parameters']:,}",
+        "size": f"{size:.1f}",
+        "seed": metrics["seed"],
+        "gates": gates,
+        "versions": versions,
+        "tasks": tasks,
+        "failed": metrics["failed"],
+        "reliability": reliability(calibration),
+        "threshold": calibration["threshold"],
+        "words": len(recipe.vocabulary),
+    }
+    if recipe.config.narrow_to is not None:
+        return LONG_TEMPLATE.read_text(encoding="utf-8").format(**about, **metrics["narrowing"])
     return TEMPLATE.read_text(encoding="utf-8").format(
-        name=folder.name,
-        config=recipe.dataset_config,
-        count=len(recipe.tasks),
-        parameters=f"{metrics['parameters']:,}",
-        size=f"{size:.1f}",
-        seed=metrics["seed"],
+        **about,
         epochs=metrics["epochs"],
         best_epoch=metrics["best_epoch"],
         minutes=f"{metrics['seconds'] / 60:.0f}",
         command=command_of(recipe),
-        gates=gates,
-        versions=versions,
-        tasks=tasks,
-        failed=metrics["failed"],
-        reliability=reliability(calibration),
-        threshold=calibration["threshold"],
-        words=len(recipe.vocabulary),
         max_facts=recipe.config.max_facts,
     )
 

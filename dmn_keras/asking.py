@@ -7,7 +7,7 @@ from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import probability
 from dmn_keras.models.dmn import can_narrow
 from dmn_keras.narrowing import Narrowing
-from dmn_keras.shipped import shipped_model
+from dmn_keras.shipped import run_folder
 from dmn_keras.story_index import StoryIndex
 from dmn_keras.text import Encoder, read_sentences, split_sentences, tokenize
 from dmn_keras.training.answers import answer_questions
@@ -77,7 +77,7 @@ class Answerer:
     """
 
     def __init__(self, path=None):
-        run = RunFolder(shipped_model() if path is None else path)
+        run = RunFolder(run_folder(path))
         self.model, self.vocabulary, self.recipe = run.load()
         self.calibration = Calibration.load(run.calibration) if run.calibration.exists() else None
 

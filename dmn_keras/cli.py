@@ -388,12 +388,12 @@ _CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18
 
 def _narrow(options):
     from dmn_keras.datasets.babi_long import Books
-    from dmn_keras.shipped import shipped_model
+    from dmn_keras.shipped import run_folder
     from dmn_keras.training.evaluation import table
     from dmn_keras.training.narrowing import narrow
     from dmn_keras.training.run_folder import RunFolder
 
-    run, output = RunFolder(options.folder or shipped_model()), pathlib.Path(options.output)
+    run, output = RunFolder(run_folder(options.folder)), pathlib.Path(options.output)
     _refuse_file(output)
     metrics = narrow(
         run,
@@ -533,20 +533,21 @@ def _refuse(options, names, reason):
 
 def _index(options):
     from dmn_keras.asking import Answerer
+    from dmn_keras.shipped import BABI_LONG
     from dmn_keras.story_index import write_index
 
-    narrowing = Answerer(options.folder).narrowing
+    run = options.folder or BABI_LONG
+    narrowing = Answerer(run).narrowing
     if narrowing is None:
-        what, run = ("The shipped model", "RUN") if options.folder is None else (options.folder, options.folder)
         raise ValueError(
-            f"{what} reads every story whole: an index needs a run with a first pass (narrow_to), which "
+            f"{run} reads every story whole: an index needs a run with a first pass (narrow_to), which "
             f"`dmn-keras narrow {run} --books FOLDER --output DIR` makes of it."
         )
     contents = write_index(
         narrowing,
         options.story,
         options.output,
-        run=options.folder,
+        run=run,
         wrapped=options.wrapped,
         dtype=options.dtype,
         overwrite=options.overwrite,

@@ -7,6 +7,9 @@ from dmn_keras.errors import unknown_name
 BABI_JOINT = "babi-joint"
 """One model for all 20 bAbI tasks; `saved_models/babi-joint/README.md` is its model card."""
 
+BABI_LONG = "babi-long"
+"""The same with a first pass that finds its facts in long texts; `saved_models/babi-long/README.md` is its card."""
+
 
 def shipped_model(name=BABI_JOINT):
     """Return the run folder of a model that comes with the package.
@@ -29,3 +32,19 @@ def shipped_model(name=BABI_JOINT):
                 raise ValueError(unknown_name("name", name, names))
             return folder / name
     raise FileNotFoundError("This installation of dmn_keras holds no trained model: name the folder of a run.")
+
+
+def run_folder(path=None):
+    """Return the folder of a run that is named by its path, or by the name of a model that comes with the package.
+
+    Args:
+        path: Path, or a name where there is no such folder. Defaults to `None`, the model of all 20 bAbI tasks.
+
+    Returns:
+        The folder, a `pathlib.Path`.
+    """
+    if path is None:
+        return shipped_model()
+    if str(path) in (BABI_JOINT, BABI_LONG) and not pathlib.Path(path).exists():
+        return shipped_model(str(path))
+    return pathlib.Path(path)

@@ -195,6 +195,27 @@ class AttentionGate(keras.layers.Layer):
         }
 
 
+def highest(logits, count, mask=None):
+    """Return which facts have the highest logits.
+
+    Args:
+        logits: `(batch, facts)`.
+        count: How many a story; more where logits are equal.
+        mask: Boolean `(batch, facts)`, which facts are real; `None` for all.
+
+    Returns:
+        Boolean `(batch, facts)`, only real facts among them.
+    """
+    real = logits if mask is None else ops.where(mask, logits, _LOWEST)
+    # Padded, so that there are always as many as are asked for.
+    least = ops.top_k(ops.pad(real, [[0, 0], [0, count]], constant_values=_LOWEST), count)[0][:, -1:]
+    chosen = real >= least
+    return chosen if mask is None else ops.logical_and(chosen, mask)
+
+
+_LOWEST = -1e9  # never float16, see `AttentionGate.logits`
+
+
 def _softmax_over_real(logits, mask):
     """Softmax over the last axis; 0 where padded, also where all is padded.
 
@@ -202,7 +223,7 @@ def _softmax_over_real(logits, mask):
     """
     if mask is None:
         mask = ops.ones_like(logits, dtype="bool")
-    logits = ops.where(mask, logits, -1e9)  # never float16, see `AttentionGate.logits`
+    logits = ops.where(mask, logits, _LOWEST)
     weights = ops.exp(logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True)))
     weights = ops.where(mask, weights, ops.zeros_like(weights))
     total = ops.sum(weights, axis=-1, keepdims=True)

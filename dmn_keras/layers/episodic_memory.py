@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate
+from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate, highest
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.memory_update import MemoryUpdate
@@ -38,6 +38,9 @@ class EpisodicMemory(keras.layers.Layer):
         tie_weights: Whether all passes share their weights. `False` gives each pass its own gate, GRU and update.
             Defaults to `True`.
         learned_stop: Whether the passes may end early. Defaults to `False`.
+        top_facts: Positive integer, how many facts a pass attends to, those with the highest gates: the gates of all
+            others are exactly 0, so that many small ones do not add up in a long story. `None` for all. Defaults to
+            `None`.
         kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
         recompute: As for `AttentionGRU`. Defaults to `False`.
 
@@ -80,6 +83,7 @@ class EpisodicMemory(keras.layers.Layer):
         memory_update="gru",
         tie_weights=True,
         learned_stop=False,
+        top_facts=None,
         kernel_regularizer=None,
         recompute=False,
         **kwargs,
@@ -93,6 +97,7 @@ class EpisodicMemory(keras.layers.Layer):
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
         self.tie_weights = tie_weights
         self.learned_stop = learned_stop
+        self.top_facts = None if top_facts is None else positive_integer("top_facts", top_facts)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recompute = recompute
         self.supports_masking = True
@@ -137,7 +142,9 @@ class EpisodicMemory(keras.layers.Layer):
         for i in range(self.num_passes):
             k = 0 if self.tie_weights else i
             gate = self.attention_gates[k]
-            gates = gate.gates(gate.logits(fixed[k], candidates, memory), candidates_mask)  # g^i
+            logits = gate.logits(fixed[k], candidates, memory)
+            attended = candidates_mask if self.top_facts is None else highest(logits, self.top_facts, candidates_mask)
+            gates = gate.gates(logits, attended)  # g^i
             if self.learned_stop:
                 gates, stop = gates[:, :-1], gates[:, -1]
                 running = running * (1 - self._chosen(stop, gates))
@@ -194,6 +201,7 @@ class EpisodicMemory(keras.layers.Layer):
             "memory_update": self.memory_update,
             "tie_weights": self.tie_weights,
             "learned_stop": self.learned_stop,
+            "top_facts": self.top_facts,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "recompute": self.recompute,
         }

@@ -31,6 +31,7 @@ class Config:
         memory_update: `"gru"` (2015) or `"relu"` (2016).
         tie_weights: Whether the passes share their weights.
         learned_stop: Whether the passes may end before `num_passes`.
+        top_facts: How many facts a pass attends to, those with the highest gates; `None` for all.
         dropout: Share of entries dropped of word vectors, facts and memory, in training.
         l2: Weight of the L2 penalty on kernels.
         word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
@@ -91,6 +92,7 @@ class Config:
     memory_update: str = "gru"
     tie_weights: bool = True
     learned_stop: bool = False
+    top_facts: int | None = None
     dropout: float = 0.1
     l2: float = 1e-5
     word_vectors: str | None = None
@@ -181,6 +183,7 @@ _RANGES = {
     "gate_weight": (0.0, _LARGE),
     "unanswerable": (0.0, 1.0),
     "narrow_to": (1, _LARGE),
+    "top_facts": (1, _LARGE),
     "max_facts": (1, _LARGE),
     "learning_rate": (0.0, _LARGE),
     "curriculum": (0, _LARGE),

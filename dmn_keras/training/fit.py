@@ -288,6 +288,7 @@ _MODEL_SETTINGS = (
     "memory_update",
     "tie_weights",
     "learned_stop",
+    "top_facts",
     "dropout",
     "l2",
     "train_word_vectors",

@@ -211,6 +211,7 @@ CASES = {
                 "memory_update": "relu",
                 "tie_weights": False,
                 "learned_stop": True,
+                "top_facts": 1,
                 "kernel_regularizer": L2,
             },
         ),

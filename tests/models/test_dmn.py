@@ -283,6 +283,7 @@ OTHERS = {
     "memory_update": "relu",
     "tie_weights": False,
     "learned_stop": True,
+    "top_facts": 1,
     "dropout": 0.5,
     "l2": 0.1,
     "word_vectors": VECTORS,
