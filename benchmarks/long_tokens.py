@@ -78,8 +78,8 @@ def sentence(result):
     """Return the result as a sentence of Markdown."""
     babi, books = result["texts"]["babi"], result["texts"]["books"]
     return (
-        f"One of our tokens is worth {books['factor']:.2f} tokens of GPT-2 in the test books and {babi['factor']:.2f} in "
-        f"bAbI's sentences: 1,000,000 of ours are about {1e6 * books['factor']:,.0f} of GPT-2's "
+        f"One of our tokens is worth {books['factor']:.2f} tokens of GPT-2 in the test books and {babi['factor']:.2f} "
+        f"in bAbI's sentences: 1,000,000 of ours are about {1e6 * books['factor']:,.0f} of GPT-2's "
         f"({books['sentences']:,} and {babi['sentences']:,} sentences counted, {result['package']})."
     )
 

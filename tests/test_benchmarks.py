@@ -29,6 +29,7 @@ from benchmarks import (
     serving,
     serving_load,
     ship,
+    tables,
     time_to_accuracy,
     training_step,
 )
@@ -403,6 +404,7 @@ def test_command_is_one_that_can_be_typed():
 
 def test_readme_shows_the_tables_of_the_measured_files():
     readme = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert tables.filled(readme) == readme, "run python -m benchmarks.tables"
     measured = ROOT / "benchmarks" / "results_speed"
     for name, table in (
         ("training_step", training_step.table),

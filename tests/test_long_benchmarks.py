@@ -24,13 +24,12 @@ from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
 from dmn_keras.datasets.babi_long import Books, hide
 from dmn_keras.text import Encoder, Vocabulary
-from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
 from tests.long_stories import narrowing_answerer
-from tests.training.runs import eagerly, tensorflow_only, without_tracing
+from tests.training.runs import eagerly, tensorflow_only, tiny, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
 ROOT = pathlib.Path(__file__).parents[1]
@@ -122,9 +121,9 @@ def test_the_reader_keeps_what_reading_from_end_to_end_keeps(length, made, reade
     for example in asked(reader, data, length):
         for most, answerer in ((None, answerers[8]), (3, answerers[3])):
             answer = answerer.ask(example.story, example.question)
-            kept = reader.narrow(example, most)
+            kept, short = reader.narrow(example, most)
             assert kept == list(answer.positions)
-            assert reader.errors([long_accuracy.cut(example, kept)])[1] == [answer.answer.split()] or most
+            assert [" ".join(said) for said in reader.errors([short])[1]] == [answer.answer]
             dropped += len(example.story) - len(kept)
     assert dropped, "so that there was something to choose among"
     if length == 1000:
@@ -136,27 +135,32 @@ def test_gates_are_those_of_the_first_pass(made, reader):
     gates = reader.gates(example)
     assert gates.shape == (len(example.story),)
     [narrowed] = made[3][8].narrowing.narrow(example.story, [example.question])
-    np.testing.assert_allclose([fact.gate for fact in narrowed.facts], gates[[f.position for f in narrowed.facts]], atol=1e-5)
+    np.testing.assert_allclose(
+        [fact.gate for fact in narrowed.facts], gates[[f.position for f in narrowed.facts]], atol=1e-5
+    )
     assert narrowed.nearest.gate == pytest.approx(gates.max(), abs=1e-5)
 
 
-def test_where_nothing_opens_the_nearest_is_kept(made, tmp_path):
+def test_where_nothing_opens_the_nearest_is_asked(made, tmp_path):
     source = Source("babi", ("1", "2"), str(made[1]), "en-10k")
     closed = narrowing_answerer(tmp_path, source=source, gate_bias=-100.0, fact_encoder="position")
     reader = long_accuracy.Reader(closed, Books(made[2] / "test"))
     for example in asked(reader, made[1], 150):
-        kept = reader.narrow(example)
-        assert len(kept) == 1
-        assert kept == list(closed.ask(example.story, example.question).positions)
+        kept, short = reader.narrow(example)
+        answer = closed.ask(example.story, example.question)
+        assert kept == list(answer.positions) == []
+        [narrowed] = closed.narrowing.narrow(example.story, [example.question])
+        assert short.story == (narrowed.nearest.text,)
+        long_accuracy._check(reader, example, kept, reader.errors([short])[1][0])
 
 
 def test_a_difference_to_reading_from_end_to_end_is_an_error(made, reader):
     [example, *_] = asked(reader, made[1], 150)
-    kept = reader.narrow(example)
-    [answer] = reader.errors([long_accuracy.cut(example, kept)])[1]
+    kept, short = reader.narrow(example)
+    [answer] = reader.errors([short])[1]
     long_accuracy._check(reader, example, kept, answer)
     with pytest.raises(AssertionError, match="Read from end to end"):
-        long_accuracy._check(reader, example, kept[1:], answer)
+        long_accuracy._check(reader, example, [*kept, 99], answer)
     with pytest.raises(AssertionError, match="Read from end to end"):
         long_accuracy._check(reader, example, kept, [*answer, "more"])
 
@@ -273,7 +277,7 @@ def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkey
 def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
     source = Source("stories", ("one-supporting-fact",))
     examples = source.load("test")[source.tasks[0]][:100]
-    recipe = make_recipe(source, Config(units=6, num_passes=1, max_facts=None), examples)
+    recipe = make_recipe(source, tiny(max_facts=None), examples)
     run = RunFolder(tmp_path / "run")
     run.create(recipe)
     model = randomize(build(recipe))
@@ -289,11 +293,10 @@ def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
     assert found["parameters"] == model.count_params()
     answerer = Answerer(run.path)
     for row in found["rows"]:
-        asked = datasets.load(
-            "stories", task=source.tasks[0], split="test", config=f"num_facts={row['facts']}", num_examples=row["questions"]
-        )  # fmt: skip
-        wrong = sum(answerer.ask(e.story, e.question).answer != " ".join(e.answer) for e in asked)
-        assert row["errors"] == {source.tasks[0]: pytest.approx(100 * wrong / len(asked))}
+        sizes = {"config": f"num_facts={row['facts']}", "num_examples": row["questions"]}
+        stories = datasets.load("stories", task=source.tasks[0], split="test", **sizes)
+        wrong = sum(answerer.ask(e.story, e.question).answer != " ".join(e.answer) for e in stories)
+        assert row["errors"] == {source.tasks[0]: pytest.approx(100 * wrong / len(stories))}
     printed = same_kind.table(result)
     assert printed in capsys.readouterr().out
     assert printed.splitlines()[2].startswith(f"| {name} | 12 | ")
@@ -306,13 +309,13 @@ def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monke
     # The answer of the file is what this model says, right or not.
     example = datasets.load("babi", task="2", split="test", data_dir=made[1], config="en-10k", num_examples=1)[0]
     story = hide(example, Books(books / "test"), 300, 0).story
-    data = write_babi(tmp_path / "babi", answers_said := answerers[8].ask(story, example.question).answer)
+    said = answerers[8].ask(story, example.question).answer
+    data = write_babi(tmp_path / "babi", answer=said)
     file = tmp_path / "cost.json"
     where = [str(folder / "8" / "run"), "--data-dir", str(data), "--books", str(books), "--json", str(file)]
     assert long_cost.main([*where, "--lengths", "300"]) == 0
     result = json.loads(file.read_text())
     [row] = result["rows"]
-    assert answers_said
     assert (row["length"], row["sentences"], row["right"]) == (300, len(story), True)
     assert all(row[f"{name}_seconds"] > 0 < row[f"{name}_megabytes"] for name in ("ask", "index", "ask_index"))
     assert row["index_on_disk_megabytes"] > 0 < row["further_seconds"]
@@ -349,7 +352,7 @@ def test_the_picture_is_drawn_even_if_a_supporting_fact_was_dropped(made, reader
     file = tmp_path / "gates.png"
     assert long_picture.main([*where, "--task", "2", "--tokens", "200", "--output", str(file)]) == 0
     assert file.stat().st_size > 10_000
-    lost = [e for e in asked(reader, data, 1000) if set(e.supporting_facts) - set(reader.narrow(e))]
+    lost = [e for e in asked(reader, data, 1000) if set(e.supporting_facts) - set(reader.narrow(e)[0])]
     assert lost
     long_picture.draw(reader, lost[0], tmp_path / "lost.png")
     assert (tmp_path / "lost.png").stat().st_size > 10_000
@@ -399,6 +402,75 @@ def test_the_trained_baseline_is_read_back(baseline):
     gru = word_gru.WordGru.load(baseline)
     assert list(gru.vocabulary.words[3:]) == about["words"]
     assert gru.model.output_shape[-1] == len(gru.vocabulary)
+
+
+# The tables
+
+
+@pytest.fixture(name="measured")
+def measured_files(tmp_path, monkeypatch):
+    """Measured files of two lengths, errors that differ by way, task and length."""
+    monkeypatch.setattr(tables, "LONG", tmp_path)
+    cells = [
+        {"task": str(task), "length": length, "error": task + length / 100}
+        | ({} if length else {"bm25": 10.0 * task, "gru": 50.0})
+        for length in (0, 100)
+        for task in range(1, 7)
+    ]
+    report.write(tmp_path / "long_answers_only.json", {"cells": cells})
+    report.write(tmp_path / "long_supervised.json", {"cells": [{**cell, "error": 0.5} for cell in cells]})
+    costs = [{"length": n, "ask_seconds": 1.25 + n, "ask_megabytes": 1000 + n} for n in (0, 100)]
+    report.write(tmp_path / "long_cost.json", {"rows": costs})
+    rows = [{"facts": n, "errors": {"one-fact": n / 10, "two-facts": 7.0}} for n in (20, 1000)]
+    report.write(tmp_path / "same_kind.json", {"runs": {"chains": {"rows": rows}, "2 rounds": {"rows": rows[:1]}}})
+    return tmp_path
+
+
+def test_short_tables_are_of_the_measured_files(measured):
+    assert tables.long().splitlines() == [
+        "| tokens | 0 | 100 |",
+        "| --- | ---: | ---: |",
+        "| answers only | 3.00 | 4.00 |",
+        "| gates supervised | 0.50 | 0.50 |",
+        "| BM25 and ours | 30.00 | - |",
+        "| word GRU | 50.00 | - |",
+        "| `ask --story`, seconds | 1.2 | 101.2 |",
+        "| its peak memory, MB | 1,000 | 1,100 |",
+    ]
+    assert tables.long_ways().splitlines()[2:] == [
+        "| ours | 3.00 | 4.00 |",
+        "| BM25, then ours | 30.00 | - |",
+        "| word GRU | 50.00 | - |",
+    ]
+    assert tables.same().splitlines() == [
+        "| run, task | 20 facts | 1,000 facts |",
+        "| --- | ---: | ---: |",
+        "| chains, one fact | 2.0 | 100.0 |",
+        "| chains, two facts | 7.0 | 7.0 |",
+        "| 2 rounds, one fact | 2.0 | - |",
+        "| 2 rounds, two facts | 7.0 | - |",
+    ]
+
+
+def test_a_table_without_its_file_is_left_empty_but_not_kept(measured):
+    empty, old = (f"a\n<!-- table: long -->\n{table}<!-- end -->\nb" for table in ("", "| old |\n"))
+    assert tables.filled(empty) == tables.filled(old) == f"a\n<!-- table: long -->\n{tables.long()}\n<!-- end -->\nb"
+    (measured / "long_cost.json").unlink()
+    assert tables.filled(empty) == empty
+    with pytest.raises(FileNotFoundError, match="long_cost"):
+        tables.filled(old)
+
+
+def test_one_command_fills_both_readmes(measured, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    for name in tables.READMES:
+        (tmp_path / name).write_text("<!-- table: same -->\n<!-- end -->\n")
+    assert tables.main(["--check"]) == 1
+    assert capsys.readouterr().out.count("out of date") == 2
+    assert tables.main([]) == 0
+    assert all(tables.same() in (tmp_path / name).read_text() for name in tables.READMES)
+    assert tables.main(["--check"]) == 0
 
 
 # Tokens
