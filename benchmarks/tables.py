@@ -10,12 +10,33 @@ import re
 import statistics
 import sys
 
-from benchmarks import long_accuracy, long_cost, long_tokens, narrowing_loss, report, same_kind, ship
+from benchmarks import (
+    devices,
+    first_step,
+    import_time,
+    long_accuracy,
+    long_cost,
+    long_stories,
+    long_tokens,
+    mixed_precision,
+    narrowing_loss,
+    parts,
+    pipeline,
+    precision,
+    report,
+    same_kind,
+    serving,
+    serving_load,
+    ship,
+    time_to_accuracy,
+    training_step,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 READMES = ("README.md", "benchmarks/README.md")
 RESULTS = pathlib.Path(__file__).parent / "results"
 LONG = pathlib.Path(__file__).parent / "results_long"
+SPEED = pathlib.Path(__file__).parent / "results_speed"
 DMN_2015 = (0, 1.8, 4.8, 0, 0.7, 0, 3.1, 3.5, 0, 2.5, 0.1, 0, 0.2, 0, 0, 0.6, 40.4, 4.7, 65.5, 0)
 """Test errors in percent of tasks 1 to 20 in Kumar et al. 2015, table 1 (1,000 questions a task, gates supervised)."""
 
@@ -208,7 +229,37 @@ def same():
     return report.markdown(["run, task", *(f"{length:,} facts" for length in lengths)], rows)
 
 
+def _speed(name, table):
+    """Return a function that makes the table of a measured file of `benchmarks/results_speed`."""
+    return lambda: table(json.loads((SPEED / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def _speed_by_setting(name, table):
+    """The same, of all files whose names begin so: a backend or setting each."""
+
+    def make():
+        files = sorted(SPEED.glob(f"{name}_*.json"))
+        if not files:
+            raise FileNotFoundError(f"{name}_*.json: no such file in {SPEED}.")
+        return table([json.loads(file.read_text(encoding="utf-8")) for file in files])
+
+    return make
+
+
 TABLES = {
+    "training_step": _speed_by_setting("training_step", training_step.table),
+    "import_time": _speed_by_setting("import_time", import_time.table),
+    "parts": _speed_by_setting("parts", parts.tables),
+    "pipeline": _speed_by_setting("pipeline", pipeline.table),
+    "first_step": _speed_by_setting("first_step", first_step.table),
+    "time_to_accuracy": _speed_by_setting("time_to_accuracy", time_to_accuracy.table),
+    "serving": _speed("serving", serving.tables),
+    "serving_load": _speed("serving_load", serving_load.table),
+    "precision": _speed("precision", precision.table),
+    "mixed_precision": _speed("mixed_precision", mixed_precision.table),
+    "long_stories": _speed("long_stories", long_stories.table),
+    "devices_jax": _speed("devices_jax", devices.table),
+    "devices_tensorflow": _speed("devices_tensorflow", devices.table),
     "long": long,
     "long_ways": long_ways,
     "long_answers_only": lambda: long_accuracy.table(load_long("long_answers_only")),
