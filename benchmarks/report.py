@@ -27,10 +27,11 @@ def _cpu_model():
 
 
 def command(module, arguments=None):
-    """Return the command line of this measurement, as typed in the checkout; `DIR` and `BOOKS` are where data lies."""
+    """Return the command line of this measurement, as typed in the checkout; `DIR` stands for where data lies."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for i, word in enumerate(words[:-1]):
-        words[i + 1] = {"--data-dir": "DIR", "--books": "BOOKS"}.get(word, words[i + 1])
+        if word == "--data-dir":
+            words[i + 1] = "DIR"
     return shlex.join(["python", "-m", f"benchmarks.{module}", *words])
 
 

@@ -400,7 +400,6 @@ def test_invariance_counts_changed_answers(run_folder, monkeypatch):
 def test_command_is_one_that_can_be_typed():
     assert report.command("floor", ["--json", "a b.json"]) == "python -m benchmarks.floor --json 'a b.json'"
     assert report.command("floor", ["--data-dir", "/here/data"]) == "python -m benchmarks.floor --data-dir DIR"
-    assert report.command("floor", ["--books", "/here/books", "x"]) == "python -m benchmarks.floor --books BOOKS x"
 
 
 def test_readme_shows_the_tables_of_the_measured_files():
