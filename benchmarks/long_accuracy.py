@@ -142,11 +142,15 @@ class Reader:
         return gates
 
     def narrow(self, example, top_facts=None):
-        """Return the sentences of a story that the run keeps, as it would find them, `top_facts` if it is given."""
+        """Return what the run keeps of a story, at most `top_facts` if it is given, and the question about that alone.
+
+        Where no gate opens it keeps nothing, and the question is about the sentence with the highest gate.
+        """
         gates = self.gates(example)
         opened = np.flatnonzero(gates > 0.5)
         ranked = sorted(opened.tolist(), key=lambda place: (np.round(1000 * gates[place]), place), reverse=True)
-        return sorted(ranked[: top_facts or self.layer.top_facts]) or [int(gates.argmax())]
+        kept = sorted(ranked[: top_facts or self.layer.top_facts])
+        return kept, cut(example, kept or [int(gates.argmax())])
 
     def errors(self, examples):
         """Return how many of some examples, whose stories are short, the model answers wrongly, and the answers."""
@@ -214,8 +218,7 @@ def measure(reader, options, task, length, retrieved, gru):
     examples = hidden(
         reader, options.data_dir, task, length, "test", MANY if length <= MANY_UP_TO else FEW, options.seed
     )
-    kept = [reader.narrow(example) for example in examples]
-    short = [cut(e, places) for e, places in zip(examples, kept, strict=True)]
+    kept, short = zip(*(reader.narrow(example) for example in examples), strict=True)
     wrong, answers = reader.errors(short)
     for i in range(min(options.check, len(examples))):
         _check(reader, examples[i], kept[i], answers[i])

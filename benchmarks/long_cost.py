@@ -94,8 +94,10 @@ def _timed(arguments):
     process = subprocess.Popen(
         [sys.executable, "-m", "dmn_keras", *map(str, arguments)], stdout=subprocess.PIPE, text=True
     )
-    output = process.stdout.read()
+    with process.stdout as stream:
+        output = stream.read()
     _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for, not by `Popen`
     if status:
         raise RuntimeError(f"{' '.join(map(str, arguments))} failed: {output}")
     return round(time.perf_counter() - begun, 2), round(usage.ru_maxrss / 1e3), output

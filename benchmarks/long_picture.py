@@ -53,7 +53,8 @@ def draw(reader, example, path):
     support = np.array(example.supporting_facts)
     for place, (name, (places, gates)) in zip(axes, panels.items(), strict=True):
         place.vlines(places, 0, gates, color="tab:blue", linewidth=0.8)
-        place.scatter(support, gates[np.searchsorted(places, support)], marker="v", color="tab:red", s=28, zorder=3)
+        marked = np.isin(places, support)  # one that the first pass dropped has no gate in those that follow
+        place.scatter(places[marked], gates[marked], marker="v", color="tab:red", s=28, zorder=3)
         place.set(ylim=(0, 1.15), ylabel=name, yticks=(0, 1))
     said = f"{example.question}  {answer.answer} (right: {' '.join(example.answer)})"
     read = f"{example.story.num_tokens:,} tokens, {len(example.story):,} sentences, {len(kept)} kept"

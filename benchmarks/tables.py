@@ -1,6 +1,7 @@
-"""Write the measured files' numbers into the README, between the `<!-- table: NAME -->` and `<!-- end -->` lines.
+"""Write the measured files' numbers into the READMEs, between the `<!-- table: NAME -->` and `<!-- end -->` lines.
 
-`python -m benchmarks.tables` rewrites the README; with `--check` it only says whether the README is up to date.
+`python -m benchmarks.tables` rewrites README.md and benchmarks/README.md; with `--check` it only says whether they are
+up to date. An empty table whose file is not there yet stays empty.
 """
 
 import json
@@ -9,10 +10,33 @@ import re
 import statistics
 import sys
 
-from benchmarks import report, ship
+from benchmarks import (
+    devices,
+    first_step,
+    import_time,
+    long_accuracy,
+    long_cost,
+    long_stories,
+    long_tokens,
+    mixed_precision,
+    narrowing_loss,
+    parts,
+    pipeline,
+    precision,
+    report,
+    same_kind,
+    serving,
+    serving_load,
+    ship,
+    time_to_accuracy,
+    training_step,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
+READMES = ("README.md", "benchmarks/README.md")
 RESULTS = pathlib.Path(__file__).parent / "results"
+LONG = pathlib.Path(__file__).parent / "results_long"
+SPEED = pathlib.Path(__file__).parent / "results_speed"
 DMN_2015 = (0, 1.8, 4.8, 0, 0.7, 0, 3.1, 3.5, 0, 2.5, 0.1, 0, 0.2, 0, 0, 0.6, 40.4, 4.7, 65.5, 0)
 """Test errors in percent of tasks 1 to 20 in Kumar et al. 2015, table 1 (1,000 questions a task, gates supervised)."""
 
@@ -21,33 +45,49 @@ DMN_PLUS = (0, 0.3, 1.1, 0, 0.5, 0, 2.4, 0, 0, 0, 0, 0, 0, 0.2, 0, 45.3, 4.2, 2.
 
 
 def main(arguments=None):
-    """Rewrite or check the README.
+    """Rewrite or check the READMEs.
 
     Returns:
-        Exit status: 1 if `--check` finds it out of date, else 0.
+        Exit status: 1 if `--check` finds one out of date, else 0.
     """
-    readme = ROOT / "README.md"
-    old = readme.read_text(encoding="utf-8")
-    new = filled(old)
-    if "--check" in (sys.argv[1:] if arguments is None else arguments):
-        print("README.md is up to date" if new == old else "README.md is out of date: run python -m benchmarks.tables")
-        return int(new != old)
-    readme.write_text(new, encoding="utf-8")
-    return 0
+    check, status = "--check" in (sys.argv[1:] if arguments is None else arguments), 0
+    for name in READMES:
+        old = (ROOT / name).read_text(encoding="utf-8")
+        new = filled(old)
+        if check:
+            print(f"{name} is up to date" if new == old else f"{name} is out of date: run python -m benchmarks.tables")
+            status = status or int(new != old)
+        else:
+            (ROOT / name).write_text(new, encoding="utf-8")
+    return status
 
 
 def filled(text):
-    """Return the text with each named table replaced by what the measured files say."""
+    """Return the text with each named table replaced by what the measured files say.
+
+    Raises:
+        FileNotFoundError: If the file of a table that is not empty is not there.
+    """
 
     def table(match):
-        return f"{match[1]}\n{TABLES[match[2]]()}\n<!-- end -->"
+        try:
+            return f"{match[1]}\n{TABLES[match[2]]()}\n<!-- end -->"
+        except FileNotFoundError:
+            if match[3].strip():
+                raise
+            return match[0]
 
-    return re.sub(r"(<!-- table: ([\w-]+) -->)\n.*?<!-- end -->", table, text, flags=re.DOTALL)
+    return re.sub(r"(<!-- table: ([\w-]+) -->)\n(.*?)<!-- end -->", table, text, flags=re.DOTALL)
 
 
 def load(name):
     """Read a measured file of `benchmarks/results`."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def load_long(name):
+    """Read a measured file of `benchmarks/results_long`."""
+    return json.loads((LONG / f"{name}.json").read_text(encoding="utf-8"))
 
 
 BABI = {
@@ -140,7 +180,96 @@ def facts():
     return report.markdown(["what", "result", "time", "command"], rows)
 
 
+def long():
+    """Table of the mean errors over bAbI's tasks 1 to 5 in books, and of what `ask --story` costs."""
+    answers, supervised, cost = (load_long(name) for name in ("long_answers_only", "long_supervised", "long_cost"))
+    lengths = [row["length"] for row in cost["rows"]]
+    rows = [
+        ["answers only", *_means(answers, "error", lengths)],
+        ["gates supervised", *_means(supervised, "error", lengths)],
+        ["BM25 and ours", *_means(answers, "bm25", lengths)],
+        ["word GRU", *_means(answers, "gru", lengths)],
+        ["`ask --story`, seconds", *(f"{row['ask_seconds']:.1f}" for row in cost["rows"])],
+        ["its peak memory, MB", *(f"{row['ask_megabytes']:,}" for row in cost["rows"])],
+    ]
+    return report.markdown(["tokens", *(f"{length:,}" for length in lengths)], rows)
+
+
+WAYS = {"error": "ours", "bm25": "BM25, then ours", "gru": "word GRU"}
+
+
+def long_ways():
+    """Table of the ways of answering, without supporting facts: mean errors over bAbI's tasks 1 to 5."""
+    result = load_long("long_answers_only")
+    lengths = list(dict.fromkeys(cell["length"] for cell in result["cells"]))
+    rows = [[name, *_means(result, way, lengths)] for way, name in WAYS.items()]
+    return report.markdown(["way", *(f"{length:,}" for length in lengths)], rows)
+
+
+def _means(result, way, lengths):
+    """Return the mean errors over tasks 1 to 5, a cell a length; a dash where one of them was not measured."""
+    found = {(cell["task"], cell["length"]): cell.get(way) for cell in result["cells"]}
+    means = []
+    for length in lengths:
+        errors = [found.get((str(task), length)) for task in range(1, 6)]
+        means.append("-" if None in errors else f"{statistics.fmean(errors):.2f}")
+    return means
+
+
+def same():
+    """Table of the errors among facts of the same kind: a row a run and task, a column a number of facts."""
+    runs = load_long("same_kind")["runs"]
+    lengths = list(dict.fromkeys(row["facts"] for run in runs.values() for row in run["rows"]))
+    rows = []
+    for name, run in runs.items():
+        found = {row["facts"]: row["errors"] for row in run["rows"]}
+        for task in run["rows"][0]["errors"]:
+            errors = [found.get(length, {}).get(task) for length in lengths]
+            rows.append([f"{name}, {task.replace('-', ' ')}", *("-" if e is None else f"{e:.1f}" for e in errors)])
+    return report.markdown(["run, task", *(f"{length:,} facts" for length in lengths)], rows)
+
+
+def _speed(name, table):
+    """Return a function that makes the table of a measured file of `benchmarks/results_speed`."""
+    return lambda: table(json.loads((SPEED / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def _speed_by_setting(name, table):
+    """The same, of all files whose names begin so: a backend or setting each."""
+
+    def make():
+        files = sorted(SPEED.glob(f"{name}_*.json"))
+        if not files:
+            raise FileNotFoundError(f"{name}_*.json: no such file in {SPEED}.")
+        return table([json.loads(file.read_text(encoding="utf-8")) for file in files])
+
+    return make
+
+
 TABLES = {
+    "training_step": _speed_by_setting("training_step", training_step.table),
+    "import_time": _speed_by_setting("import_time", import_time.table),
+    "parts": _speed_by_setting("parts", parts.tables),
+    "pipeline": _speed_by_setting("pipeline", pipeline.table),
+    "first_step": _speed_by_setting("first_step", first_step.table),
+    "time_to_accuracy": _speed_by_setting("time_to_accuracy", time_to_accuracy.table),
+    "serving": _speed("serving", serving.tables),
+    "serving_load": _speed("serving_load", serving_load.table),
+    "precision": _speed("precision", precision.table),
+    "mixed_precision": _speed("mixed_precision", mixed_precision.table),
+    "long_stories": _speed("long_stories", long_stories.table),
+    "devices_jax": _speed("devices_jax", devices.table),
+    "devices_tensorflow": _speed("devices_tensorflow", devices.table),
+    "long": long,
+    "long_ways": long_ways,
+    "long_answers_only": lambda: long_accuracy.table(load_long("long_answers_only")),
+    "long_supervised": lambda: long_accuracy.table(load_long("long_supervised")),
+    "long_all": lambda: long_accuracy.table(load_long("long_all")),
+    "long_cost": lambda: long_cost.table(load_long("long_cost")),
+    "long_tokens": lambda: long_tokens.sentence(load_long("tokens")),
+    "same": same,
+    "same_kind": lambda: same_kind.table(load_long("same_kind")),
+    "narrowing_loss": lambda: narrowing_loss.table(load_long("narrowing_loss")),
     "calibration": calibration,
     "babi": babi,
     "joint": joint,

@@ -4,7 +4,6 @@ import random
 
 from dmn_keras.asking import Answerer
 from dmn_keras.models.dmn import NARROWING
-from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
@@ -22,14 +21,16 @@ def long_story(num_facts=150, seed=0):
     return [sentence if rng.random() < 0.9 else said[0] for sentence in said]
 
 
-def narrowing_answerer(folder, *, narrow_to=8, seed=0, gate_bias=None, **settings):
-    """Return the `Answerer` of a model with random weights that knows half of the words of `long_story`.
+def narrowing_answerer(folder, *, source=None, narrow_to=8, seed=0, gate_bias=None, **settings):
+    """Return the `Answerer` of a model with random weights that knows the words of some questions.
 
-    With `gate_bias` the gates of its first pass open for all facts, or for none.
+    They are those of `source`, by default some that use half of the words of `long_story`. With `gate_bias` the gates
+    of the first pass open for all facts, or for none.
     """
-    source = own_data(folder / "data")
+    source = source or own_data(folder / "data")
+    examples = [example for of_task in source.load("train").values() for example in of_task]
     settings = {"num_passes": 2, "fact_encoder": "sentence", "narrow_to": narrow_to, **settings}
-    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**settings), source.load("train")["all"])
+    recipe = make_recipe(source, tiny(**settings), examples)
     run = RunFolder(folder / "run")
     run.create(recipe)
     model = randomize(build(recipe), seed=seed)
