@@ -39,10 +39,19 @@ def test_an_installation_without_models_says_so(package):
         shipped.shipped_model()
 
 
-def test_the_model_of_all_tasks_is_small_and_its_card_that_of_its_files():
-    folder = shipped.shipped_model()
-    assert folder == MODELS / "babi-joint"
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 10e6
+@pytest.mark.parametrize("name", [shipped.BABI_JOINT, shipped.BABI_LONG])
+def test_a_shipped_model_is_small_and_its_card_that_of_its_files(name):
+    folder = shipped.shipped_model(name)
+    assert folder == shipped.run_folder(name) == MODELS / name
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
     assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
     for task in task_names("babi"):
         assert f"\n| {task} | " in ship.card(folder)
+
+
+def test_a_folder_comes_before_a_shipped_model_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / shipped.BABI_LONG).mkdir()
+    assert shipped.run_folder(shipped.BABI_LONG) == pathlib.Path(shipped.BABI_LONG)
+    assert shipped.run_folder() == MODELS / shipped.BABI_JOINT
+    assert shipped.run_folder("runs/mine") == pathlib.Path("runs/mine")

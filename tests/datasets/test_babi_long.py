@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dmn_keras import datasets
-from dmn_keras.datasets import Example, babi
+from dmn_keras.datasets import Example, babi, babi_long
 from dmn_keras.datasets.babi_long import BABI_NAMES, Books, Config, LongStory, Neighbours, hide, write_text
 from dmn_keras.datasets.babi_long import neighbours as neighbours_module
 from dmn_keras.text import Encoder, Vocabulary, read_sentences, split_sentences, tokenize
@@ -310,6 +310,7 @@ def load(config, split="train", **options):
     return datasets.load("babi_long", task="1", split=split, config=config, **{"data_dir": DUMMY, **options})
 
 
+@pytest.mark.filterwarnings("ignore:.* the books begin again")
 def test_questions_of_babi_are_hidden(folder):
     plain = babi.load(DUMMY, config="en", task="1", split="train")
     hidden = load(f"en,tokens=100,books={folder}")
@@ -323,6 +324,7 @@ def test_questions_of_babi_are_hidden(folder):
     assert datasets.task_names("babi_long") == babi.TASKS
 
 
+@pytest.mark.filterwarnings("ignore:.* the books begin again")
 def test_each_split_is_hidden_in_books_of_its_own(folder):
     first_words = {
         split: {
@@ -336,6 +338,7 @@ def test_each_split_is_hidden_in_books_of_its_own(folder):
     assert "Gamma" not in first_words["train"] | first_words["valid"]
 
 
+@pytest.mark.filterwarnings("ignore:.* the books begin again")
 def test_books_without_parts_are_those_of_all_splits(folder):
     for split in ("train", "test"):
         [example, *_] = load(f"en,tokens=400,books={folder / 'test'}", split)
@@ -369,8 +372,6 @@ def test_a_question_is_hidden_the_same_whatever_the_others(folder):
 
 def test_lengths_are_drawn_from_the_range_and_a_longer_story_stays_alone():
     story = [Example(STORY, "Where?", task="2")] * 300
-    from dmn_keras.datasets import babi_long
-
     hidden = babi_long.load(story, config=Config("en", (0, 100), None), split="train")
     lengths = [tokens(example.story) for example in hidden]
     assert min(lengths) == STORY_TOKENS
@@ -379,6 +380,16 @@ def test_lengths_are_drawn_from_the_range_and_a_longer_story_stays_alone():
     assert all(example.story == STORY and example.own_facts == (0, 1, 2, 3) for example in alone)
     assert max(lengths) > 90
     assert max(lengths) <= 100
+
+
+def test_what_cannot_be_as_it_is_asked_for_is_said(folder):
+    short, long = Example(STORY[:1], "Where?", task="2"), Example(STORY, "Where?", task="2")
+    with pytest.warns(UserWarning, match="1 of 2 stories of task 2 are longer than the tokens drawn for them"):
+        babi_long.load([short, long], config=Config("en", (10, 10), None), split="train")
+    with pytest.raises(ValueError, match="Received: tokens=1, and task 2 has no shorter story"):
+        babi_long.load([short, long], config=Config("en", (1, 1), None), split="train")
+    with pytest.warns(UserWarning, match="is shorter than 1 of the 1 texts: there the books begin again"):
+        babi_long.load([long], config=Config("en", (3000, 3000), str(folder)), split="test")
 
 
 def test_parts_of_babi_long_are_those_of_babi():

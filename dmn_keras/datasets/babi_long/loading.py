@@ -108,7 +108,7 @@ def load(examples, *, config, split, seed=0):
         least, most = config.tokens
         num_tokens = least + Draws(rng).below(most - least + 1)
         fits = num_tokens >= count_tokens(example.story)
-        bare += not fits and num_tokens > 0
+        bare += not fits and least > 0
         hidden.append(hide(example, background, num_tokens if fits else 0, rng))
     _warn(hidden, bare, config)
     return hidden
