@@ -12,7 +12,7 @@ import time
 from benchmarks import report
 
 LENGTHS = (20, 50, 100, 500, 1_000, 10_000)
-QUESTIONS = {10_000: 100}
+QUESTIONS = {1_000: 300, 10_000: 100}
 MOST_QUESTIONS = 1000
 
 
@@ -36,7 +36,7 @@ def main(arguments=None):
         run = RunFolder(folder)
         model, vocabulary, recipe = run.load()
         rows = [measure(model, vocabulary, recipe, length) for length in options.lengths]
-        name = "chains" if recipe.config.link_chains else f"{recipe.config.fact_links} rounds"
+        name = "`chained`" if recipe.config.link_chains else "`linked`"
         about = {"trained_on": recipe.dataset_config, "parameters": model.count_params(), "seed": recipe.config.seed}
         result["runs"][name] = {**about, "rows": rows}
         if options.json:
