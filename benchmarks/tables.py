@@ -31,6 +31,7 @@ from benchmarks import (
     time_to_accuracy,
     training_step,
 )
+from tuning import compare
 
 ROOT = pathlib.Path(__file__).parents[1]
 READMES = ("README.md", "benchmarks/README.md")
@@ -270,6 +271,7 @@ TABLES = {
     "same": same,
     "same_kind": lambda: same_kind.table(load_long("same_kind")),
     "narrowing_loss": lambda: narrowing_loss.table(load_long("narrowing_loss")),
+    "search": lambda: compare.comparison_table(load("search")),
     "calibration": calibration,
     "babi": babi,
     "joint": joint,
