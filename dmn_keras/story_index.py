@@ -8,6 +8,11 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 import numpy as np
 from keras import ops
 
@@ -86,7 +91,7 @@ class StoryIndex:
 
     The folder has `index.json`, and three files that only grow: `vectors.bin`, the vector of each fact,
     `(facts, units)`; `sentences.bin`, their texts in UTF-8, one behind the other; `ends.bin`, where in it each text
-    ends, int64. What `index.json` does not count is not there yet.
+    ends, int64. What `index.json` does not count is not there yet. `index.lock` is there while they are written.
 
     Args:
         path: The folder.
@@ -155,6 +160,7 @@ def write_index(narrowing, source, path, *, run=None, wrapped=False, dtype="floa
         The `Contents`.
 
     Raises:
+        BlockingIOError: If another process is writing the index.
         FileExistsError: If the folder holds other files.
         FileNotFoundError: If there is no such story.
         OSError: If the index cannot be written; what was counted stays.
@@ -176,15 +182,16 @@ def write_index(narrowing, source, path, *, run=None, wrapped=False, dtype="floa
         wrapped=wrapped,
     )
     checksum = _Checksum(source)
-    if folder.file.exists() and not overwrite:
-        before = folder.read()
-        folder.check_model(before, narrowing)
-        _check_settings(before, wanted, path)
-        _check_source(before, wanted, checksum, path)
-        place = before.goes_on
-        wanted = dataclasses.replace(wanted, facts=place.facts, words=place.words, goes_on=place)
-        say(_said(before, wanted))
-    return _write(narrowing, source, _Files(folder, wanted), checksum)
+    with folder.locked():
+        if folder.file.exists() and not overwrite:
+            before = folder.read()
+            folder.check_model(before, narrowing)
+            _check_settings(before, wanted, path)
+            _check_source(before, wanted, checksum, path)
+            place = before.goes_on
+            wanted = dataclasses.replace(wanted, facts=place.facts, words=place.words, goes_on=place)
+            say(_said(before, wanted))
+        return _write(narrowing, source, _Files(folder, wanted), checksum)
 
 
 def _write(narrowing, source, files, checksum):
@@ -214,19 +221,72 @@ class _Folder:
         self.vectors = self.path / "vectors.bin"
         self.sentences = self.path / "sentences.bin"
         self.ends = self.path / _ENDS
+        self.lock = self.path / "index.lock"
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Context: no other process writes here. The system releases the lock of a process that was killed."""
+        if fcntl is None:
+            yield
+            return
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("ab")
+        except OSError as error:
+            raise OSError(f"{self.path} cannot be written: {error}.") from error
+        with file:
+            self._take(file)
+            try:
+                yield
+            finally:
+                self.lock.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # of folders that hold something
+                    for path in made:
+                        path.rmdir()
+
+    def _take(self, file):
+        """Lock the lock file, which is open."""
+        taken = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken = False
+        except OSError:  # a file system without locks
+            return
+        # A process that ended in between has removed the file that was opened.
+        if not taken or not self.lock.exists() or not os.path.samestat(os.fstat(file.fileno()), self.lock.stat()):
+            raise BlockingIOError(f"--output {self.path} is being written by another process.")
+
+    def holds_index(self):
+        """Return whether there is an index, be it damaged: an `index.json` of one, or any beside its three files."""
+        if not self.file.is_file():
+            return False
+        try:
+            content = read_json(self.file)
+        except (ValueError, RecursionError):
+            content = None
+        known = isinstance(content, dict) and {"format", "dmn_keras", "goes_on"}.issubset(content)
+        return known or all(path.is_file() for path in (self.vectors, self.sentences, self.ends))
 
     def refuse_others(self):
         """Raise if the folder is a file, or holds something else than an index."""
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"--output {self.path} is a file; expected a folder.")
-        own = {path.name for path in (self.vectors, self.sentences, self.ends)}
-        found = [path.name for path in self.path.glob("*") if not path.name.startswith(WRITING)]
-        if not self.file.exists() and not own.issuperset(found):
+        own = {path.name for path in (self.vectors, self.sentences, self.ends, self.lock)}
+        found = {path.name for path in self.path.glob("*") if not path.name.startswith(WRITING)} - own
+        if self.holds_index():
+            if others := sorted(found - {self.file.name}):
+                raise FileExistsError(
+                    f"--output {self.path} holds other files beside the index ({', '.join(others[:3])}): move them, or "
+                    "choose another one."
+                )
+        elif found:
             raise FileExistsError(f"--output {self.path} holds other files and no index: choose another one.")
 
     def read(self):
         """Return the `Contents`, after a look at whether they can all be there."""
-        if not self.file.exists():
+        if not self.holds_index():
             what = "holds no index" if self.path.is_dir() else "does not exist"
             raise FileNotFoundError(
                 f"{self.path} {what}: expected a folder that `dmn-keras index` wrote ({self.file.name})."

@@ -279,6 +279,17 @@ def test_folders_that_hold_no_index(narrowing, book, tmp_path):
         StoryIndex(tmp_path)
     with pytest.raises(FileExistsError, match="holds other files and no index: choose another one"):
         write(narrowing, book, tmp_path, overwrite=True)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.json").write_text('{"site": 1}')
+    with pytest.raises(FileNotFoundError, match=r"site holds no index: expected a folder"):
+        StoryIndex(tmp_path / "site")
+    for _ in range(2):
+        before = snapshot(tmp_path / "site")
+        for overwrite in (False, True):
+            with pytest.raises(FileExistsError, match="holds other files and no index: choose another one"):
+                write(narrowing, book, tmp_path / "site", overwrite=overwrite)
+        assert snapshot(tmp_path / "site") == before
+        (tmp_path / "site/page.html").write_text("A page.")
     with pytest.raises(NotADirectoryError, match=r"book\.txt is a file; expected a folder"):
         write(narrowing, book, book)
 
@@ -293,3 +304,54 @@ def test_a_story_that_is_none_leaves_nothing(content, narrowing, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32, float16"):
         write(narrowing, tmp_path / "book.txt", tmp_path / "index", dtype="float64")
     assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_files_beside_an_index(overwrite, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    (tmp_path / "index/notes.txt").write_text("Mine.")
+    before = snapshot(tmp_path / "index")
+    with pytest.raises(FileExistsError, match=r"holds other files beside the index \(notes\.txt\): move them, or"):
+        write(narrowing, book, tmp_path / "index", overwrite=overwrite)
+    assert snapshot(tmp_path / "index") == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_one_process_writes_at_a_time(overwrite, narrowing, book, tmp_path, monkeypatch):
+    folder = tmp_path / "deep/index"
+    true, refused = story_index._write_at, []
+
+    def meets_another(path, place, data):
+        assert (folder / "index.lock").exists()
+        with pytest.raises(BlockingIOError, match=r"--output .*index is being written by another process\.") as error:
+            write(narrowing, book, folder, overwrite=overwrite)
+        refused.append(error)
+        true(path, place, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story_index, "_write_at", meets_another)
+        write(narrowing, book, folder)
+    assert len(refused) == 12
+    assert equal_to_a_new_one(narrowing, book, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "index.json"])
+
+
+def test_a_lock_of_a_process_that_is_gone(narrowing, book, tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index/index.lock").touch()
+    write(narrowing, book, tmp_path / "index")
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+def test_a_lock_that_its_owner_removes(tmp_path):
+    first, second = (story_index._Folder(tmp_path / "index") for _ in range(2))
+    with first.locked():
+        file = second.lock.open("ab")
+    with file, pytest.raises(BlockingIOError):
+        second._take(file)
+
+
+def test_without_locks(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "fcntl", None)
+    write(narrowing, book, tmp_path / "index")
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
