@@ -3,9 +3,11 @@
 import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import pathlib
 import shutil
+import typing
 from typing import NamedTuple
 
 try:
@@ -121,7 +123,7 @@ class StoryIndex:
             List of `Narrowed`, one a question.
 
         Raises:
-            ValueError: If the index was made with another model or vocabulary.
+            ValueError: If the index was made with another model or vocabulary, or is damaged.
         """
         contents, folder = self.contents, self._folder
         folder.check_model(contents, narrowing)
@@ -131,10 +133,11 @@ class StoryIndex:
         ends = np.memmap(folder.ends, "<i8", "r", shape=(contents.facts,))
         with folder.sentences.open("rb") as texts:
             for start in range(0, contents.facts, _AT_A_TIME):
+                part = vectors[start : start + _AT_A_TIME]
+                if not np.isfinite(part).all():
+                    raise ValueError(f"{folder.vectors} is damaged: it holds numbers that are not finite. {_AGAIN}")
                 for of_question in best:
-                    of_question.add(
-                        vectors[start : start + _AT_A_TIME], lambda i, start=start: _text(texts, ends, start + i)
-                    )
+                    of_question.add(part, lambda i, start=start: _text(texts, ends, start + i))
         return [of_question.narrowed() for of_question in best]
 
 
@@ -291,25 +294,63 @@ class _Folder:
             raise FileNotFoundError(
                 f"{self.path} {what}: expected a folder that `dmn-keras index` wrote ({self.file.name})."
             )
-        content = read_json(self.file)
-        try:
-            written, version = content.pop("format"), content.pop("dmn_keras")
-            if written != FORMAT:
-                raise ValueError(
-                    f"{self.path} was written in format {written} by dmn_keras {version}; this is dmn_keras "
-                    f"{__version__}, which reads format {FORMAT}. {_AGAIN}"
-                )
-            contents = Contents(**{**content, "goes_on": Place(**content["goes_on"])})
-            row = contents.units * np.dtype(contents.dtype).itemsize
-            for path, expected in (
-                (self.vectors, lambda: contents.facts * row),
-                (self.ends, lambda: contents.facts * _SIZE_OF_END),
-                (self.sentences, lambda: self.text_size(contents.facts)),
-            ):
-                _check_size(path, expected())
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.file} is damaged: {error}. {_AGAIN}") from error
+        contents = self._contents()
+        row = contents.units * np.dtype(contents.dtype).itemsize
+        _check_size(self.vectors, contents.facts * row)
+        _check_size(self.ends, contents.facts * _SIZE_OF_END)
+        self._check_ends(contents)
         return contents
+
+    def _contents(self):
+        """Return the `Contents` that `index.json` tells."""
+        try:
+            content = read_json(self.file)
+        except (ValueError, RecursionError) as error:
+            raise self._damaged("it holds no JSON") from error
+        if not isinstance(content, dict):
+            raise self._damaged("it holds no object")
+        for name in ("format", "dmn_keras"):
+            if name not in content:
+                raise self._damaged(f"it lacks {name}")
+        written, version = content.pop("format"), content.pop("dmn_keras")
+        if written != FORMAT:
+            raise ValueError(
+                f"{self.path} was written in format {written} by dmn_keras {version}; this is dmn_keras "
+                f"{__version__}, which reads format {FORMAT}. {_AGAIN}"
+            )
+        self._check_types(Contents, content)
+        self._check_types(Place, content["goes_on"])
+        contents = Contents(**{**content, "goes_on": Place(**content["goes_on"])})
+        if contents.dtype not in DTYPES or not contents.units:
+            raise self._damaged(f"its vectors are {contents.units} times {contents.dtype}")
+        if contents.facts - contents.goes_on.facts not in (0, 1):
+            raise self._damaged(f"it counts {contents.facts} facts and goes on behind {contents.goes_on.facts}")
+        return contents
+
+    def _check_types(self, of, content):
+        """Raise unless `content` has the fields of a class, each of its type."""
+        types = typing.get_type_hints(of)
+        if not isinstance(content, dict) or content.keys() != types.keys():
+            raise self._damaged(f"it lacks fields, or has others than {', '.join(types)}")
+        for name, expected in types.items():
+            value, expected = content[name], dict if expected is Place else expected
+            is_number = type(value) is int and value >= 0
+            if not (is_number if expected is int else isinstance(value, expected)):
+                raise self._damaged(f"{name} is {json.dumps(value)}")
+
+    def _damaged(self, why):
+        return ValueError(f"{self.file} is damaged: {why}. {_AGAIN}")
+
+    def _check_ends(self, contents):
+        """Raise unless the texts end one behind the other, the last one of a whole story where their file does."""
+        begin = 0
+        for start in range(0, contents.facts, _AT_A_TIME):
+            count = min(_AT_A_TIME, contents.facts - start)
+            ends = np.fromfile(self.ends, "<i8", count, offset=start * _SIZE_OF_END)
+            if (np.append(begin, ends[:-1]) > ends).any():
+                raise ValueError(f"{self.ends} is damaged: a text ends before it begins. {_AGAIN}")
+            begin = int(ends[-1])
+        _check_size(self.sentences, begin, exactly=contents.complete)
 
     def text_size(self, facts):
         """Return the bytes that the texts of the first `facts` facts take."""
@@ -473,7 +514,8 @@ def _text(texts, ends, i):
         raise ValueError(f"{texts.name} is damaged, or {_ENDS} beside it: {error}. {_AGAIN}") from error
 
 
-def _check_size(path, expected):
+def _check_size(path, expected, *, exactly=False):
     size = path.stat().st_size if path.exists() else 0
-    if size < expected:
-        raise ValueError(f"{path} is damaged: expected at least {expected:,} bytes. Received {size:,}. {_AGAIN}")
+    if size < expected or (exactly and size > expected):
+        least = "" if exactly else "at least "
+        raise ValueError(f"{path} is damaged: expected {least}{expected:,} bytes. Received {size:,}. {_AGAIN}")

@@ -1,5 +1,6 @@
 """An index answers as the story does, and goes on after whatever stopped it."""
 
+import json
 import pathlib
 import resource
 import signal
@@ -237,7 +238,7 @@ def test_a_file_that_was_cut_off(name, narrowing, book, tmp_path):
     file = tmp_path / "index" / name
     file.write_bytes(file.read_bytes()[:-5])
     for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
-        with pytest.raises(ValueError, match=rf"{name} is damaged: expected at least [\d,]+ bytes. Received [\d,]+"):
+        with pytest.raises(ValueError, match=rf"{name} is damaged: expected [a-z\d, ]+ bytes. Received [\d,]+"):
             use(tmp_path / "index")
     file.unlink()
     with pytest.raises(ValueError, match=rf"{name} is damaged: .* Received 0\."):
@@ -245,31 +246,98 @@ def test_a_file_that_was_cut_off(name, narrowing, book, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "garbage"), [("sentences.bin", b"\xff"), ("ends.bin", b"\x80"), ("ends.bin", b"\x01")]
+    ("name", "garbage"),
+    [("vectors.bin", b"\xff"), ("sentences.bin", b"\xff"), ("ends.bin", b"\x80"), ("ends.bin", b"\x01")],
 )
 def test_a_file_of_garbage(name, garbage, narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index")
     file = tmp_path / "index" / name
     file.write_bytes(garbage * file.stat().st_size)
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match=r"is damaged.* Make it again with `dmn-keras index --overwrite`\.$"):
+        StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
+    write(narrowing, book, tmp_path / "index", overwrite=True)
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (70, 3, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (0, -1, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (64, 1 << 40, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (-1, 1 << 40, r"sentences\.bin is damaged: expected 1,099,511,627,776 bytes\. Received [\d,]+\. Make"),
+        (-1, None, r"sentences\.bin is damaged: expected [\d,]+ bytes\. Received [\d,]+\. Make"),
+    ],
+)
+def test_a_wrong_end(place, value, message, narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "_AT_A_TIME", 64)
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/ends.bin"
+    ends = np.fromfile(file, "<i8")
+    ends[place] = ends[place - 1] if value is None else value
+    ends.tofile(file)
+    for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+        with pytest.raises(ValueError, match=message):
+            use(tmp_path / "index")
+
+
+def test_one_vector_that_is_not_finite(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "_AT_A_TIME", 64)
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/vectors.bin"
+    vectors = np.fromfile(file, "<f4")
+    vectors[-1] = np.inf
+    vectors.tofile(file)
+    with pytest.raises(ValueError, match=r"vectors\.bin is damaged: it holds numbers that are not finite\. Make it"):
         StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "index.json is damaged"),
-        ("[]", "index.json is damaged"),
-        ("{}", "index.json is damaged: 'format'. Make it again with"),
-        ('{"format": 99, "dmn_keras": "9"}', "was written in format 99 by dmn_keras 9; this is"),
-        ('{"format": 1, "dmn_keras": "9", "goes_on": {}}', "index.json is damaged"),
+        ("{", "is damaged: it holds no JSON"),
+        ("[" * 100_000, "is damaged: it holds no JSON"),
+        ("[]", "is damaged: it holds no object"),
+        ("{}", "is damaged: it lacks format"),
+        ('{"format": 99, "dmn_keras": "9"}', "was written in format 99 by dmn_keras 9; this is .* reads format 1"),
+        ('{"format": 1, "dmn_keras": "9", "goes_on": {}}', "is damaged: it lacks fields, or has others than run, w.*"),
     ],
 )
 def test_a_description_of_something_else(content, message, narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index")
     (tmp_path / "index/index.json").write_text(content)
-    with pytest.raises(ValueError, match=message):
-        StoryIndex(tmp_path / "index")
+    for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+        with pytest.raises(ValueError, match=rf"{message}\. Make it again with `dmn-keras index --overwrite`\.$"):
+            use(tmp_path / "index")
+    write(narrowing, book, tmp_path / "index", overwrite=True)
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+def test_a_description_of_wrong_fields(narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/index.json"
+    content = json.loads(file.read_text())
+    place = content["goes_on"]
+    for change, message in (
+        ({"facts": "150"}, 'facts is "150"'),
+        ({"facts": -1}, "facts is -1"),
+        ({"facts": True}, "facts is true"),
+        ({"facts": 7}, "it counts 7 facts and goes on behind 149"),
+        ({"units": 1.5}, "units is 1.5"),
+        ({"units": 0}, "its vectors are 0 times float32"),
+        ({"dtype": "int8"}, "its vectors are 32 times int8"),
+        ({"run": 3}, "run is 3"),
+        ({"complete": 1}, "complete is 1"),
+        ({"source_size": None}, "source_size is null"),
+        ({"goes_on": 5}, "goes_on is 5"),
+        ({"goes_on": {**place, "byte": "5"}}, 'byte is "5"'),
+        ({"goes_on": {}}, "it lacks fields, or has others than facts, words, byte, checksum"),
+        ({"more": 5}, "it lacks fields, or has others than run, weights, .*"),
+    ):
+        file.write_text(json.dumps({**content, **change}))
+        for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+            with pytest.raises(ValueError, match=rf"index\.json is damaged: {message}\. Make it again with"):
+                use(tmp_path / "index")
 
 
 def test_folders_that_hold_no_index(narrowing, book, tmp_path):
