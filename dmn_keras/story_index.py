@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from keras import ops
 from dmn_keras._version import __version__
 from dmn_keras.layers.checks import one_of
 from dmn_keras.narrowing import BestFacts, parts
+from dmn_keras.shipped import BABI_JOINT, BABI_LONG
 from dmn_keras.text import MAX_WORDS, read_sentences
 from dmn_keras.training.run_folder import WRITING, read_json, write_json
 
@@ -60,12 +62,13 @@ class Contents:
     """What an index holds: its `index.json`.
 
     Attributes:
-        run: The run whose first pass read the story, as it was named; `None` for the model of the package.
+        run: The run whose first pass read the story: its absolute path, or the name of a model of the package; `None`
+            if it was not named.
         weights: Fingerprint of the first pass.
         vocabulary: Fingerprint of the words that it knows, and of how many of a sentence it reads.
         units: Size of a vector.
         dtype: What vectors are kept as.
-        source: The story's file, as it was named.
+        source: The story's file, an absolute path.
         source_size: Its bytes, when it was last read.
         wrapped: Whether the lines of its paragraphs are broken, as in `read_sentences`.
         facts: How many facts are in the files.
@@ -150,13 +153,15 @@ def write_index(narrowing, source, path, *, run=None, wrapped=False, dtype="floa
 
     Args:
         narrowing: The `Narrowing`.
-        source: Path of the story, a text file.
+        source: Path of the story, a text file on a disk: it is read again to see that it is the same.
         path: The index' folder.
-        run: The run that `narrowing` is of, to be remembered. Defaults to `None`, the model of the package.
+        run: The run that `narrowing` is of, to be remembered: its folder, or the name of a model of the package.
+            Defaults to `None`, which leaves it unnamed.
         wrapped: As in `read_sentences`.
         dtype: What vectors are kept as: `"float32"`, or `"float16"`, which takes half the space and rounds the gates
             to about three digits. Defaults to `"float32"`.
-        overwrite: Whether an index that is there is replaced.
+        overwrite: Whether an index that is there is replaced. The old one is gone once the new story's first chunk
+            was read.
         say: Function that takes a line about what is gone on with. Defaults to `print`.
 
     Returns:
@@ -166,21 +171,23 @@ def write_index(narrowing, source, path, *, run=None, wrapped=False, dtype="floa
         BlockingIOError: If another process is writing the index.
         FileExistsError: If the folder holds other files.
         FileNotFoundError: If there is no such story.
+        NotADirectoryError: If the folder is a file.
         OSError: If the index cannot be written; what was counted stays.
-        ValueError: If the story is no text, or the index there is of another story, another model or other settings.
+        ValueError: If the story is no file on a disk (a pipe, a folder), or no text, or the index there is damaged, of
+            another story, another model or other settings.
     """
     one_of("dtype", dtype, DTYPES)
     folder = _Folder(path)
     folder.refuse_others()
-    source = pathlib.Path(source)
+    source = _file_on_a_disk(source)
     weights, vocabulary = _fingerprints(narrowing)
     wanted = Contents(
-        run=None if run is None else str(run),
+        run=_run_from_anywhere(run),
         weights=weights,
         vocabulary=vocabulary,
         units=narrowing.layer.units,
         dtype=dtype,
-        source=str(source),
+        source=os.path.abspath(source),
         source_size=source.stat().st_size,
         wrapped=wrapped,
     )
@@ -368,7 +375,7 @@ class _Folder:
             ("first pass", contents.weights, weights),
         ):
             if of_index != of_model:
-                made_with = "the model of the package" if contents.run is None else contents.run
+                made_with = "another run" if contents.run is None else contents.run
                 raise ValueError(
                     f"{self.path} was made with {made_with}, as it was then, whose {name} is not this run's. Name the "
                     f"run that it was made with. {_AGAIN}"
@@ -428,9 +435,11 @@ class _Files:
         try:
             yield
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise OSError(
                 f"{self._folder.path} cannot be written: {error}. The {self.counted.facts:,} facts that are counted "
                 "stay; the same command goes on behind them."
+                + (" Free space, or use dtype float16 (with overwrite)." if full else "")
             ) from error
 
 
@@ -460,6 +469,24 @@ class _Checksum:
                 self._hash.update(block)
                 self._read += len(block)
         return self._hash.hexdigest()
+
+
+def _run_from_anywhere(run):
+    """Return the name of a run that does not depend on the folder that one is in."""
+    if run is None:
+        return None
+    shipped = str(run) in (BABI_JOINT, BABI_LONG) and not os.path.exists(run)
+    return str(run) if shipped else os.path.abspath(run)
+
+
+def _file_on_a_disk(source):
+    """Return the path of the story, which is read more than once."""
+    path = pathlib.Path(source)
+    if path.is_file():
+        return path
+    if path.exists() or str(source) == "-":
+        raise ValueError(f"--story {source}: an index needs a text file on a disk.")
+    raise FileNotFoundError(f"--story {source} does not exist: an index needs a text file on a disk.")
 
 
 def _fingerprints(narrowing):

@@ -1,6 +1,8 @@
 """An index answers as the story does, and goes on after whatever stopped it."""
 
+import errno
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -193,6 +195,45 @@ def test_a_full_disk(narrowing, book, tmp_path):
     assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_what_to_do_about_a_full_disk(number, narrowing, book, tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(story_index, "_write_at", fails)
+    with pytest.raises(OSError, match=r"index cannot be written: .* The 0 facts that are counted stay; ") as error:
+        write(narrowing, book, tmp_path / "index")
+    advice = " Free space, or use dtype float16 (with overwrite)."
+    assert str(error.value).endswith(advice) == (number != errno.EIO)
+
+
+def test_run_and_story_are_named_for_any_folder(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run, named in (
+        (None, None),
+        ("runs/long", str(tmp_path / "runs/long")),
+        (pathlib.Path("runs"), str(tmp_path / "runs")),
+        ("babi-long", "babi-long"),
+        ("babi-joint", "babi-joint"),
+    ):
+        write(narrowing, "book.txt", "index", run=run, overwrite=True)
+        contents = StoryIndex("index").contents
+        assert (contents.run, contents.source) == (named, str(book))
+    (tmp_path / "babi-long").mkdir()
+    write(narrowing, "book.txt", "index", run="babi-long")
+    assert StoryIndex("index").contents.run == str(tmp_path / "babi-long")
+
+
+def test_a_story_that_is_no_file_on_a_disk(narrowing, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in ("-", tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match=rf"^--story {source}: an index needs a text file on a disk\.$"):
+            write(narrowing, source, tmp_path / "index")
+    with pytest.raises(FileNotFoundError, match=r"--story .*nothing\.txt does not exist: an index needs a text file"):
+        write(narrowing, tmp_path / "nothing.txt", tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -222,7 +263,7 @@ def test_another_model_or_vocabulary(narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index", run="runs/long")
     index = StoryIndex(tmp_path / "index")
     other = narrowing_answerer(tmp_path / "other", seed=1).narrowing
-    message = "was made with runs/long, as it was then, whose {} is not this run's"
+    message = "was made with /.*/runs/long, as it was then, whose {} is not this run's"
     with pytest.raises(ValueError, match=message.format("first pass")):
         index.narrow(other, [QUESTION])
     with pytest.raises(ValueError, match=message.format("first pass")):
