@@ -133,8 +133,12 @@ def _parser():
     index.add_argument("--story", required=True, metavar="FILE", help="text file; one that has grown is gone on with")
     index.add_argument("--output", required=True, metavar="DIR", help="the index' folder")
     _add_wrapped(index)
-    index.add_argument("--dtype", default="float32", help="what vectors are kept as: float32 (default) or float16")
-    index.add_argument("--overwrite", action="store_true", help="replace the index in --output")
+    dtypes = ("float32", "float16")
+    index.add_argument(
+        "--dtype", default=dtypes[0], choices=dtypes, help="what vectors are kept as (default: %(default)s)"
+    )
+    overwriting = "replace the index in --output: the old one is gone once the first sentences of --story were read"
+    index.add_argument("--overwrite", action="store_true", help=overwriting)
     index.set_defaults(run=_index)
 
     demo = commands.add_parser("demo", help="ask a trained model on a web page, served to this machine alone")
@@ -487,6 +491,7 @@ def _ask(options):
 
 def _ask_index(options, named):
     from dmn_keras.asking import Answerer
+    from dmn_keras.shipped import run_folder
     from dmn_keras.story_index import StoryIndex
 
     _refuse(options, ("wrapped",), "the index knows how its story was read")
@@ -494,7 +499,7 @@ def _ask_index(options, named):
     folder = options.folder
     if folder is None and index.contents.run is not None:
         folder = index.contents.run
-        if not pathlib.Path(folder).exists():
+        if not run_folder(folder).exists():
             raise FileNotFoundError(
                 f"{options.index} was made with the run {folder}, which is not there. If it was moved, name it: "
                 "dmn-keras ask RUN --index ..."

@@ -2,11 +2,19 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
+import json
 import os
 import pathlib
 import shutil
+import typing
 from typing import NamedTuple
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 import numpy as np
 from keras import ops
@@ -14,6 +22,7 @@ from keras import ops
 from dmn_keras._version import __version__
 from dmn_keras.layers.checks import one_of
 from dmn_keras.narrowing import BestFacts, parts
+from dmn_keras.shipped import BABI_JOINT, BABI_LONG
 from dmn_keras.text import MAX_WORDS, read_sentences
 from dmn_keras.training.run_folder import WRITING, read_json, write_json
 
@@ -53,12 +62,13 @@ class Contents:
     """What an index holds: its `index.json`.
 
     Attributes:
-        run: The run whose first pass read the story, as it was named; `None` for the model of the package.
+        run: The run whose first pass read the story: its absolute path, or the name of a model of the package; `None`
+            if it was not named.
         weights: Fingerprint of the first pass.
         vocabulary: Fingerprint of the words that it knows, and of how many of a sentence it reads.
         units: Size of a vector.
         dtype: What vectors are kept as.
-        source: The story's file, as it was named.
+        source: The story's file, an absolute path.
         source_size: Its bytes, when it was last read.
         wrapped: Whether the lines of its paragraphs are broken, as in `read_sentences`.
         facts: How many facts are in the files.
@@ -86,7 +96,7 @@ class StoryIndex:
 
     The folder has `index.json`, and three files that only grow: `vectors.bin`, the vector of each fact,
     `(facts, units)`; `sentences.bin`, their texts in UTF-8, one behind the other; `ends.bin`, where in it each text
-    ends, int64. What `index.json` does not count is not there yet.
+    ends, int64. What `index.json` does not count is not there yet. `index.lock` is there while they are written.
 
     Args:
         path: The folder.
@@ -116,7 +126,7 @@ class StoryIndex:
             List of `Narrowed`, one a question.
 
         Raises:
-            ValueError: If the index was made with another model or vocabulary.
+            ValueError: If the index was made with another model or vocabulary, or is damaged.
         """
         contents, folder = self.contents, self._folder
         folder.check_model(contents, narrowing)
@@ -126,10 +136,11 @@ class StoryIndex:
         ends = np.memmap(folder.ends, "<i8", "r", shape=(contents.facts,))
         with folder.sentences.open("rb") as texts:
             for start in range(0, contents.facts, _AT_A_TIME):
+                part = vectors[start : start + _AT_A_TIME]
+                if not np.isfinite(part).all():
+                    raise ValueError(f"{folder.vectors} is damaged: it holds numbers that are not finite. {_AGAIN}")
                 for of_question in best:
-                    of_question.add(
-                        vectors[start : start + _AT_A_TIME], lambda i, start=start: _text(texts, ends, start + i)
-                    )
+                    of_question.add(part, lambda i, start=start: _text(texts, ends, start + i))
         return [of_question.narrowed() for of_question in best]
 
 
@@ -142,49 +153,55 @@ def write_index(narrowing, source, path, *, run=None, wrapped=False, dtype="floa
 
     Args:
         narrowing: The `Narrowing`.
-        source: Path of the story, a text file.
+        source: Path of the story, a text file on a disk: it is read again to see that it is the same.
         path: The index' folder.
-        run: The run that `narrowing` is of, to be remembered. Defaults to `None`, the model of the package.
+        run: The run that `narrowing` is of, to be remembered: its folder, or the name of a model of the package.
+            Defaults to `None`, which leaves it unnamed.
         wrapped: As in `read_sentences`.
         dtype: What vectors are kept as: `"float32"`, or `"float16"`, which takes half the space and rounds the gates
             to about three digits. Defaults to `"float32"`.
-        overwrite: Whether an index that is there is replaced.
+        overwrite: Whether an index that is there is replaced. The old one is gone once the new story's first chunk
+            was read.
         say: Function that takes a line about what is gone on with. Defaults to `print`.
 
     Returns:
         The `Contents`.
 
     Raises:
+        BlockingIOError: If another process is writing the index.
         FileExistsError: If the folder holds other files.
         FileNotFoundError: If there is no such story.
+        NotADirectoryError: If the folder is a file.
         OSError: If the index cannot be written; what was counted stays.
-        ValueError: If the story is no text, or the index there is of another story, another model or other settings.
+        ValueError: If the story is no file on a disk (a pipe, a folder), or no text, or the index there is damaged, of
+            another story, another model or other settings.
     """
     one_of("dtype", dtype, DTYPES)
     folder = _Folder(path)
     folder.refuse_others()
-    source = pathlib.Path(source)
+    source = _file_on_a_disk(source)
     weights, vocabulary = _fingerprints(narrowing)
     wanted = Contents(
-        run=None if run is None else str(run),
+        run=_run_from_anywhere(run),
         weights=weights,
         vocabulary=vocabulary,
         units=narrowing.layer.units,
         dtype=dtype,
-        source=str(source),
+        source=os.path.abspath(source),
         source_size=source.stat().st_size,
         wrapped=wrapped,
     )
     checksum = _Checksum(source)
-    if folder.file.exists() and not overwrite:
-        before = folder.read()
-        folder.check_model(before, narrowing)
-        _check_settings(before, wanted, path)
-        _check_source(before, wanted, checksum, path)
-        place = before.goes_on
-        wanted = dataclasses.replace(wanted, facts=place.facts, words=place.words, goes_on=place)
-        say(_said(before, wanted))
-    return _write(narrowing, source, _Files(folder, wanted), checksum)
+    with folder.locked():
+        if folder.file.exists() and not overwrite:
+            before = folder.read()
+            folder.check_model(before, narrowing)
+            _check_settings(before, wanted, path)
+            _check_source(before, wanted, checksum, path)
+            place = before.goes_on
+            wanted = dataclasses.replace(wanted, facts=place.facts, words=place.words, goes_on=place)
+            say(_said(before, wanted))
+        return _write(narrowing, source, _Files(folder, wanted), checksum)
 
 
 def _write(narrowing, source, files, checksum):
@@ -214,42 +231,133 @@ class _Folder:
         self.vectors = self.path / "vectors.bin"
         self.sentences = self.path / "sentences.bin"
         self.ends = self.path / _ENDS
+        self.lock = self.path / "index.lock"
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Context: no other process writes here. The system releases the lock of a process that was killed."""
+        if fcntl is None:
+            yield
+            return
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("ab")
+        except OSError as error:
+            raise OSError(f"{self.path} cannot be written: {error}.") from error
+        with file:
+            self._take(file)
+            try:
+                yield
+            finally:
+                self.lock.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # of folders that hold something
+                    for path in made:
+                        path.rmdir()
+
+    def _take(self, file):
+        """Lock the lock file, which is open."""
+        taken = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken = False
+        except OSError:  # a file system without locks
+            return
+        # A process that ended in between has removed the file that was opened.
+        if not taken or not self.lock.exists() or not os.path.samestat(os.fstat(file.fileno()), self.lock.stat()):
+            raise BlockingIOError(f"--output {self.path} is being written by another process.")
+
+    def holds_index(self):
+        """Return whether there is an index, be it damaged: an `index.json` of one, or any beside its three files."""
+        if not self.file.is_file():
+            return False
+        try:
+            content = read_json(self.file)
+        except (ValueError, RecursionError):
+            content = None
+        known = isinstance(content, dict) and {"format", "dmn_keras", "goes_on"}.issubset(content)
+        return known or all(path.is_file() for path in (self.vectors, self.sentences, self.ends))
 
     def refuse_others(self):
         """Raise if the folder is a file, or holds something else than an index."""
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"--output {self.path} is a file; expected a folder.")
-        own = {path.name for path in (self.vectors, self.sentences, self.ends)}
-        found = [path.name for path in self.path.glob("*") if not path.name.startswith(WRITING)]
-        if not self.file.exists() and not own.issuperset(found):
+        own = {path.name for path in (self.vectors, self.sentences, self.ends, self.lock)}
+        found = {path.name for path in self.path.glob("*") if not path.name.startswith(WRITING)} - own
+        if self.holds_index():
+            if others := sorted(found - {self.file.name}):
+                raise FileExistsError(
+                    f"--output {self.path} holds other files beside the index ({', '.join(others[:3])}): move them, or "
+                    "choose another one."
+                )
+        elif found:
             raise FileExistsError(f"--output {self.path} holds other files and no index: choose another one.")
 
     def read(self):
         """Return the `Contents`, after a look at whether they can all be there."""
-        if not self.file.exists():
+        if not self.holds_index():
             what = "holds no index" if self.path.is_dir() else "does not exist"
             raise FileNotFoundError(
                 f"{self.path} {what}: expected a folder that `dmn-keras index` wrote ({self.file.name})."
             )
-        content = read_json(self.file)
-        try:
-            written, version = content.pop("format"), content.pop("dmn_keras")
-            if written != FORMAT:
-                raise ValueError(
-                    f"{self.path} was written in format {written} by dmn_keras {version}; this is dmn_keras "
-                    f"{__version__}, which reads format {FORMAT}. {_AGAIN}"
-                )
-            contents = Contents(**{**content, "goes_on": Place(**content["goes_on"])})
-            row = contents.units * np.dtype(contents.dtype).itemsize
-            for path, expected in (
-                (self.vectors, lambda: contents.facts * row),
-                (self.ends, lambda: contents.facts * _SIZE_OF_END),
-                (self.sentences, lambda: self.text_size(contents.facts)),
-            ):
-                _check_size(path, expected())
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.file} is damaged: {error}. {_AGAIN}") from error
+        contents = self._contents()
+        row = contents.units * np.dtype(contents.dtype).itemsize
+        _check_size(self.vectors, contents.facts * row)
+        _check_size(self.ends, contents.facts * _SIZE_OF_END)
+        self._check_ends(contents)
         return contents
+
+    def _contents(self):
+        """Return the `Contents` that `index.json` tells."""
+        try:
+            content = read_json(self.file)
+        except (ValueError, RecursionError) as error:
+            raise self._damaged("it holds no JSON") from error
+        if not isinstance(content, dict):
+            raise self._damaged("it holds no object")
+        for name in ("format", "dmn_keras"):
+            if name not in content:
+                raise self._damaged(f"it lacks {name}")
+        written, version = content.pop("format"), content.pop("dmn_keras")
+        if written != FORMAT:
+            raise ValueError(
+                f"{self.path} was written in format {written} by dmn_keras {version}; this is dmn_keras "
+                f"{__version__}, which reads format {FORMAT}. {_AGAIN}"
+            )
+        self._check_types(Contents, content)
+        self._check_types(Place, content["goes_on"])
+        contents = Contents(**{**content, "goes_on": Place(**content["goes_on"])})
+        if contents.dtype not in DTYPES or not contents.units:
+            raise self._damaged(f"its vectors are {contents.units} times {contents.dtype}")
+        if contents.facts - contents.goes_on.facts not in (0, 1):
+            raise self._damaged(f"it counts {contents.facts} facts and goes on behind {contents.goes_on.facts}")
+        return contents
+
+    def _check_types(self, of, content):
+        """Raise unless `content` has the fields of a class, each of its type."""
+        types = typing.get_type_hints(of)
+        if not isinstance(content, dict) or content.keys() != types.keys():
+            raise self._damaged(f"it lacks fields, or has others than {', '.join(types)}")
+        for name, expected in types.items():
+            value, expected = content[name], dict if expected is Place else expected
+            is_number = type(value) is int and value >= 0
+            if not (is_number if expected is int else isinstance(value, expected)):
+                raise self._damaged(f"{name} is {json.dumps(value)}")
+
+    def _damaged(self, why):
+        return ValueError(f"{self.file} is damaged: {why}. {_AGAIN}")
+
+    def _check_ends(self, contents):
+        """Raise unless the texts end one behind the other, the last one of a whole story where their file does."""
+        begin = 0
+        for start in range(0, contents.facts, _AT_A_TIME):
+            count = min(_AT_A_TIME, contents.facts - start)
+            ends = np.fromfile(self.ends, "<i8", count, offset=start * _SIZE_OF_END)
+            if (np.append(begin, ends[:-1]) > ends).any():
+                raise ValueError(f"{self.ends} is damaged: a text ends before it begins. {_AGAIN}")
+            begin = int(ends[-1])
+        _check_size(self.sentences, begin, exactly=contents.complete)
 
     def text_size(self, facts):
         """Return the bytes that the texts of the first `facts` facts take."""
@@ -267,7 +375,7 @@ class _Folder:
             ("first pass", contents.weights, weights),
         ):
             if of_index != of_model:
-                made_with = "the model of the package" if contents.run is None else contents.run
+                made_with = "another run" if contents.run is None else contents.run
                 raise ValueError(
                     f"{self.path} was made with {made_with}, as it was then, whose {name} is not this run's. Name the "
                     f"run that it was made with. {_AGAIN}"
@@ -327,9 +435,11 @@ class _Files:
         try:
             yield
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise OSError(
                 f"{self._folder.path} cannot be written: {error}. The {self.counted.facts:,} facts that are counted "
                 "stay; the same command goes on behind them."
+                + (" Free space, or use dtype float16 (with overwrite)." if full else "")
             ) from error
 
 
@@ -359,6 +469,24 @@ class _Checksum:
                 self._hash.update(block)
                 self._read += len(block)
         return self._hash.hexdigest()
+
+
+def _run_from_anywhere(run):
+    """Return the name of a run that does not depend on the folder that one is in."""
+    if run is None:
+        return None
+    shipped = str(run) in (BABI_JOINT, BABI_LONG) and not os.path.exists(run)
+    return str(run) if shipped else os.path.abspath(run)
+
+
+def _file_on_a_disk(source):
+    """Return the path of the story, which is read more than once."""
+    path = pathlib.Path(source)
+    if path.is_file():
+        return path
+    if path.exists() or str(source) == "-":
+        raise ValueError(f"--story {source}: an index needs a text file on a disk.")
+    raise FileNotFoundError(f"--story {source} does not exist: an index needs a text file on a disk.")
 
 
 def _fingerprints(narrowing):
@@ -413,7 +541,8 @@ def _text(texts, ends, i):
         raise ValueError(f"{texts.name} is damaged, or {_ENDS} beside it: {error}. {_AGAIN}") from error
 
 
-def _check_size(path, expected):
+def _check_size(path, expected, *, exactly=False):
     size = path.stat().st_size if path.exists() else 0
-    if size < expected:
-        raise ValueError(f"{path} is damaged: expected at least {expected:,} bytes. Received {size:,}. {_AGAIN}")
+    if size < expected or (exactly and size > expected):
+        least = "" if exactly else "at least "
+        raise ValueError(f"{path} is damaged: expected {least}{expected:,} bytes. Received {size:,}. {_AGAIN}")

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import pathlib
 import shutil
 import sys
 import types
@@ -14,6 +15,7 @@ from dmn_keras import cli
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.story_index import DTYPES
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.run_folder import FORMAT
@@ -567,7 +569,8 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
     assert "holds no index" in error_of("ask", "--index", tmp_path, "--question", QUESTION)
     new = ["--story", book, "--output", tmp_path / "new"]
     assert f"`dmn-keras narrow {trained[0]} --books FOLDER --output DIR` makes" in error_of("index", trained[0], *new)
-    assert "No such file or directory" in error_of("index", long_run, "--story", "none", "--output", tmp_path / "new")
+    assert "--story none does not exist" in error_of("index", long_run, "--story", "none", "--output", tmp_path / "new")
+    assert "--story -: an index needs" in error_of("index", long_run, "--story", "-", "--output", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     moved = tmp_path / "moved"
     shutil.copytree(long_run, moved)
@@ -575,6 +578,30 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
     (folder / "index.json").write_text(json.dumps({**content, "run": "gone"}))
     assert "was made with the run gone, which is not there" in error_of("ask", *asked)
     assert run("ask", moved, *asked)[0] == 0
+
+
+def test_an_index_is_asked_from_any_folder(long_run, book, tmp_path, monkeypatch):
+    monkeypatch.chdir(long_run.parent)
+    assert run("index", long_run.name, "--story", book, "--output", tmp_path / "index")[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert ask_index("index")[0] == 0
+
+
+def test_an_index_of_a_shipped_model(long_run, book, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dmn_keras.shipped.shipped_model", {"babi-long": long_run}.__getitem__)
+    assert run("index", "--story", book, "--output", "index")[0] == 0
+    assert json.loads(pathlib.Path("index/index.json").read_text())["run"] == "babi-long"
+    assert ask_index("index")[0] == 0
+
+
+def test_what_vectors_may_be_kept_as(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["index", "--story", "book.txt", "--output", "index", "--dtype", "int8"])
+    assert "argument --dtype: invalid choice: 'int8'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["index", "--help"])
+    assert f"--dtype {{{','.join(DTYPES)}}}" in capsys.readouterr().out
 
 
 def test_a_story_or_an_index_not_both(story, capsys):

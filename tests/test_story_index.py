@@ -1,5 +1,8 @@
 """An index answers as the story does, and goes on after whatever stopped it."""
 
+import errno
+import json
+import os
 import pathlib
 import resource
 import signal
@@ -192,6 +195,45 @@ def test_a_full_disk(narrowing, book, tmp_path):
     assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_what_to_do_about_a_full_disk(number, narrowing, book, tmp_path, monkeypatch):
+    def fails(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(story_index, "_write_at", fails)
+    with pytest.raises(OSError, match=r"index cannot be written: .* The 0 facts that are counted stay; ") as error:
+        write(narrowing, book, tmp_path / "index")
+    advice = " Free space, or use dtype float16 (with overwrite)."
+    assert str(error.value).endswith(advice) == (number != errno.EIO)
+
+
+def test_run_and_story_are_named_for_any_folder(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run, named in (
+        (None, None),
+        ("runs/long", str(tmp_path / "runs/long")),
+        (pathlib.Path("runs"), str(tmp_path / "runs")),
+        ("babi-long", "babi-long"),
+        ("babi-joint", "babi-joint"),
+    ):
+        write(narrowing, "book.txt", "index", run=run, overwrite=True)
+        contents = StoryIndex("index").contents
+        assert (contents.run, contents.source) == (named, str(book))
+    (tmp_path / "babi-long").mkdir()
+    write(narrowing, "book.txt", "index", run="babi-long")
+    assert StoryIndex("index").contents.run == str(tmp_path / "babi-long")
+
+
+def test_a_story_that_is_no_file_on_a_disk(narrowing, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in ("-", tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match=rf"^--story {source}: an index needs a text file on a disk\.$"):
+            write(narrowing, source, tmp_path / "index")
+    with pytest.raises(FileNotFoundError, match=r"--story .*nothing\.txt does not exist: an index needs a text file"):
+        write(narrowing, tmp_path / "nothing.txt", tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -221,7 +263,7 @@ def test_another_model_or_vocabulary(narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index", run="runs/long")
     index = StoryIndex(tmp_path / "index")
     other = narrowing_answerer(tmp_path / "other", seed=1).narrowing
-    message = "was made with runs/long, as it was then, whose {} is not this run's"
+    message = "was made with /.*/runs/long, as it was then, whose {} is not this run's"
     with pytest.raises(ValueError, match=message.format("first pass")):
         index.narrow(other, [QUESTION])
     with pytest.raises(ValueError, match=message.format("first pass")):
@@ -237,7 +279,7 @@ def test_a_file_that_was_cut_off(name, narrowing, book, tmp_path):
     file = tmp_path / "index" / name
     file.write_bytes(file.read_bytes()[:-5])
     for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
-        with pytest.raises(ValueError, match=rf"{name} is damaged: expected at least [\d,]+ bytes. Received [\d,]+"):
+        with pytest.raises(ValueError, match=rf"{name} is damaged: expected [a-z\d, ]+ bytes. Received [\d,]+"):
             use(tmp_path / "index")
     file.unlink()
     with pytest.raises(ValueError, match=rf"{name} is damaged: .* Received 0\."):
@@ -245,31 +287,98 @@ def test_a_file_that_was_cut_off(name, narrowing, book, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "garbage"), [("sentences.bin", b"\xff"), ("ends.bin", b"\x80"), ("ends.bin", b"\x01")]
+    ("name", "garbage"),
+    [("vectors.bin", b"\xff"), ("sentences.bin", b"\xff"), ("ends.bin", b"\x80"), ("ends.bin", b"\x01")],
 )
 def test_a_file_of_garbage(name, garbage, narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index")
     file = tmp_path / "index" / name
     file.write_bytes(garbage * file.stat().st_size)
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match=r"is damaged.* Make it again with `dmn-keras index --overwrite`\.$"):
+        StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
+    write(narrowing, book, tmp_path / "index", overwrite=True)
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (70, 3, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (0, -1, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (64, 1 << 40, r"ends\.bin is damaged: a text ends before it begins\. Make"),
+        (-1, 1 << 40, r"sentences\.bin is damaged: expected 1,099,511,627,776 bytes\. Received [\d,]+\. Make"),
+        (-1, None, r"sentences\.bin is damaged: expected [\d,]+ bytes\. Received [\d,]+\. Make"),
+    ],
+)
+def test_a_wrong_end(place, value, message, narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "_AT_A_TIME", 64)
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/ends.bin"
+    ends = np.fromfile(file, "<i8")
+    ends[place] = ends[place - 1] if value is None else value
+    ends.tofile(file)
+    for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+        with pytest.raises(ValueError, match=message):
+            use(tmp_path / "index")
+
+
+def test_one_vector_that_is_not_finite(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "_AT_A_TIME", 64)
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/vectors.bin"
+    vectors = np.fromfile(file, "<f4")
+    vectors[-1] = np.inf
+    vectors.tofile(file)
+    with pytest.raises(ValueError, match=r"vectors\.bin is damaged: it holds numbers that are not finite\. Make it"):
         StoryIndex(tmp_path / "index").narrow(narrowing, [QUESTION])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "index.json is damaged"),
-        ("[]", "index.json is damaged"),
-        ("{}", "index.json is damaged: 'format'. Make it again with"),
-        ('{"format": 99, "dmn_keras": "9"}', "was written in format 99 by dmn_keras 9; this is"),
-        ('{"format": 1, "dmn_keras": "9", "goes_on": {}}', "index.json is damaged"),
+        ("{", "is damaged: it holds no JSON"),
+        ("[" * 100_000, "is damaged: it holds no JSON"),
+        ("[]", "is damaged: it holds no object"),
+        ("{}", "is damaged: it lacks format"),
+        ('{"format": 99, "dmn_keras": "9"}', "was written in format 99 by dmn_keras 9; this is .* reads format 1"),
+        ('{"format": 1, "dmn_keras": "9", "goes_on": {}}', "is damaged: it lacks fields, or has others than run, w.*"),
     ],
 )
 def test_a_description_of_something_else(content, message, narrowing, book, tmp_path):
     write(narrowing, book, tmp_path / "index")
     (tmp_path / "index/index.json").write_text(content)
-    with pytest.raises(ValueError, match=message):
-        StoryIndex(tmp_path / "index")
+    for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+        with pytest.raises(ValueError, match=rf"{message}\. Make it again with `dmn-keras index --overwrite`\.$"):
+            use(tmp_path / "index")
+    write(narrowing, book, tmp_path / "index", overwrite=True)
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+def test_a_description_of_wrong_fields(narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    file = tmp_path / "index/index.json"
+    content = json.loads(file.read_text())
+    place = content["goes_on"]
+    for change, message in (
+        ({"facts": "150"}, 'facts is "150"'),
+        ({"facts": -1}, "facts is -1"),
+        ({"facts": True}, "facts is true"),
+        ({"facts": 7}, "it counts 7 facts and goes on behind 149"),
+        ({"units": 1.5}, "units is 1.5"),
+        ({"units": 0}, "its vectors are 0 times float32"),
+        ({"dtype": "int8"}, "its vectors are 32 times int8"),
+        ({"run": 3}, "run is 3"),
+        ({"complete": 1}, "complete is 1"),
+        ({"source_size": None}, "source_size is null"),
+        ({"goes_on": 5}, "goes_on is 5"),
+        ({"goes_on": {**place, "byte": "5"}}, 'byte is "5"'),
+        ({"goes_on": {}}, "it lacks fields, or has others than facts, words, byte, checksum"),
+        ({"more": 5}, "it lacks fields, or has others than run, weights, .*"),
+    ):
+        file.write_text(json.dumps({**content, **change}))
+        for use in (StoryIndex, lambda folder: write(narrowing, book, folder)):
+            with pytest.raises(ValueError, match=rf"index\.json is damaged: {message}\. Make it again with"):
+                use(tmp_path / "index")
 
 
 def test_folders_that_hold_no_index(narrowing, book, tmp_path):
@@ -279,6 +388,17 @@ def test_folders_that_hold_no_index(narrowing, book, tmp_path):
         StoryIndex(tmp_path)
     with pytest.raises(FileExistsError, match="holds other files and no index: choose another one"):
         write(narrowing, book, tmp_path, overwrite=True)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/index.json").write_text('{"site": 1}')
+    with pytest.raises(FileNotFoundError, match=r"site holds no index: expected a folder"):
+        StoryIndex(tmp_path / "site")
+    for _ in range(2):
+        before = snapshot(tmp_path / "site")
+        for overwrite in (False, True):
+            with pytest.raises(FileExistsError, match="holds other files and no index: choose another one"):
+                write(narrowing, book, tmp_path / "site", overwrite=overwrite)
+        assert snapshot(tmp_path / "site") == before
+        (tmp_path / "site/page.html").write_text("A page.")
     with pytest.raises(NotADirectoryError, match=r"book\.txt is a file; expected a folder"):
         write(narrowing, book, book)
 
@@ -293,3 +413,54 @@ def test_a_story_that_is_none_leaves_nothing(content, narrowing, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of float32, float16"):
         write(narrowing, tmp_path / "book.txt", tmp_path / "index", dtype="float64")
     assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_files_beside_an_index(overwrite, narrowing, book, tmp_path):
+    write(narrowing, book, tmp_path / "index")
+    (tmp_path / "index/notes.txt").write_text("Mine.")
+    before = snapshot(tmp_path / "index")
+    with pytest.raises(FileExistsError, match=r"holds other files beside the index \(notes\.txt\): move them, or"):
+        write(narrowing, book, tmp_path / "index", overwrite=overwrite)
+    assert snapshot(tmp_path / "index") == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_one_process_writes_at_a_time(overwrite, narrowing, book, tmp_path, monkeypatch):
+    folder = tmp_path / "deep/index"
+    true, refused = story_index._write_at, []
+
+    def meets_another(path, place, data):
+        assert (folder / "index.lock").exists()
+        with pytest.raises(BlockingIOError, match=r"--output .*index is being written by another process\.") as error:
+            write(narrowing, book, folder, overwrite=overwrite)
+        refused.append(error)
+        true(path, place, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story_index, "_write_at", meets_another)
+        write(narrowing, book, folder)
+    assert len(refused) == 12
+    assert equal_to_a_new_one(narrowing, book, folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, "index.json"])
+
+
+def test_a_lock_of_a_process_that_is_gone(narrowing, book, tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index/index.lock").touch()
+    write(narrowing, book, tmp_path / "index")
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
+
+
+def test_a_lock_that_its_owner_removes(tmp_path):
+    first, second = (story_index._Folder(tmp_path / "index") for _ in range(2))
+    with first.locked():
+        file = second.lock.open("ab")
+    with file, pytest.raises(BlockingIOError):
+        second._take(file)
+
+
+def test_without_locks(narrowing, book, tmp_path, monkeypatch):
+    monkeypatch.setattr(story_index, "fcntl", None)
+    write(narrowing, book, tmp_path / "index")
+    assert equal_to_a_new_one(narrowing, book, tmp_path / "index")
