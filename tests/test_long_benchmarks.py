@@ -11,6 +11,7 @@ import pytest
 from benchmarks import (
     long_accuracy,
     long_cost,
+    long_neighbours,
     long_picture,
     long_tokens,
     narrowing_loss,
@@ -272,6 +273,26 @@ def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkey
     assert printed in capsys.readouterr().out
     assert printed.splitlines()[0] == "| tokens | all read | 8 kept | 3 kept | 8 kept, float16 |"
     assert printed.splitlines()[3].startswith("| 100 | - | ")
+
+
+def test_errors_among_neighbours_are_those_of_answers(made, tmp_path, capsys):
+    pytest.importorskip("bm25s")
+    folder, data, _, answerers = made
+    file = tmp_path / "neighbours.json"
+    options = ["--tasks", "2", "--lengths", "0", "100", "--questions", "4", "--json", str(file)]
+    assert long_neighbours.main([str(folder / "8" / "run"), "--data-dir", str(data), *options]) == 0
+    result = json.loads(file.read_text())
+    config = f"{answerers[8].recipe.dataset_config},tokens=100,neighbours"
+    given = {"task": "2", "split": "test", "data_dir": str(data), "config": config, "num_examples": 4}
+    examples = datasets.load("babi_long", **given)
+    for way, stories in (
+        ("error", [e.story for e in examples]),
+        ("bm25", [long_accuracy.retrieve(e, long_neighbours.RETRIEVED).story for e in examples]),
+    ):
+        said = [answerers[8].ask(story, e.question).answer for story, e in zip(stories, examples, strict=True)]
+        wrong = sum(answer != " ".join(e.answer) for answer, e in zip(said, examples, strict=True))
+        assert result["rows"][1][way] == {"2": 100 * wrong / 4}
+    assert long_neighbours.table(result) in capsys.readouterr().out
 
 
 def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
