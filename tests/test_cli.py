@@ -140,7 +140,9 @@ def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
     content = json.loads(out)
     assert status == 0
-    assert " ".join(content) == ("answer probability facts gates confidence known others positions num_facts evidence")
+    assert " ".join(content) == (
+        "answer probability facts gates confidence known others positions num_facts num_open evidence"
+    )
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
     assert 0 < content["probability"] <= 1
@@ -542,7 +544,7 @@ def test_an_index_is_asked_as_the_book_is(long_run, book, tmp_path):
     assert content["facts"] == [long_story()[i] for i in content["positions"]]
     assert ask_index(folder, "--json")[1] == out
     status, out, _ = ask_index(folder)
-    assert out.splitlines()[1] == "8 of 150 sentences were kept"
+    assert out.splitlines()[1] == "8 of 150 sentences were kept: the limit, 120 more seemed to matter"
     assert f"[{content['positions'][0] + 1}] {content['facts'][0]}"[:100] in out
     with book.open("a") as file:
         file.write("\n\nMary is home.")
