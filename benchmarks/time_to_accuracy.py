@@ -1,8 +1,7 @@
 """Time to accuracy: seconds from the command `dmn-keras train` until a bAbI task is learned, by its validation error.
 
 The public command runs as a process. When its validation error is first at or below the goal, or after `--limit`
-seconds, it gets a Ctrl-C: it then measures its best weights on the test questions, which is reported too. (On JAX a
-Ctrl-C in the middle of a step may end the command without it.)
+seconds, it gets a Ctrl-C: it then measures its best weights on the test questions, which is reported too.
 """
 
 import argparse

@@ -129,7 +129,7 @@ def _parser():
     ask.set_defaults(run=_ask)
 
     index = commands.add_parser("index", help="read a long story once, to ask many questions about it")
-    index.add_argument("folder", metavar="RUN", nargs="?", help="folder of a run with narrow_to (default: the shipped)")
+    index.add_argument("folder", metavar="RUN", nargs="?", help="folder of a run with narrow_to (default: babi-long)")
     index.add_argument("--story", required=True, metavar="FILE", help="text file; one that has grown is gone on with")
     index.add_argument("--output", required=True, metavar="DIR", help="the index' folder")
     _add_wrapped(index)

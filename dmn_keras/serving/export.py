@@ -33,7 +33,8 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`; of a
       calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same. Of
       a model with a first pass (`narrow_to`), `facts` and `gates` are those it kept, `positions` `(batch, facts)` their
-      numbers in the story, -1 where padded, and `num_facts` `(batch,)` how many it read.
+      numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
+      kept without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or one a sentence) and
       `question`, to the outputs of `serving_default`.
@@ -320,6 +321,7 @@ def _differences(outputs, expected):
         "known": expected.confidence is None or outputs["known"] == expected.known,
         "positions": _positions(outputs) == expected.positions,
         "num_facts": outputs.get("num_facts") == expected.num_facts,
+        "num_open": outputs.get("num_open") == expected.num_open,
     }
     return [name for name, right in same.items() if not right]
 

@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from dmn_keras.layers.fact_narrowing import OPEN
 from dmn_keras.models import answering_model
 from dmn_keras.serving.text_ops import TextOps
 from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNSAID_IDS
@@ -99,6 +100,7 @@ class ServedModel(tf.Module):
         of_narrowing = {}
         if "kept" in outputs:
             facts, gates, of_narrowing = _kept_alone(outputs["kept"][:, : tf.shape(facts)[1]], facts, gates)
+            of_narrowing["num_open"] = tf.reduce_sum(tf.cast(outputs["narrowing"] > OPEN, tf.int32), axis=1)
         answers = {
             "answer": top[:, 0],
             "probability": probabilities[:, 0],
@@ -111,6 +113,8 @@ class ServedModel(tf.Module):
         if self._calibration is not None:
             answers["confidence"] = self._confidence(probabilities[:, 0])
             answers["known"] = answers["confidence"] >= self._calibration.threshold
+            if "kept" in outputs:  # of a story of which nothing is kept nothing is known
+                answers["known"] &= tf.reduce_any(outputs["kept"], axis=1)
         return answers
 
     def _word_by_word(self, story):

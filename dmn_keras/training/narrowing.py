@@ -51,24 +51,10 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     """
     refuse_run(output)
     positive_integer("epochs", epochs)
-    model, vocabulary, recipe = run.load()
-    config = recipe.config
-    if config.narrow_to is not None or config.fact_level == "word":
-        raise ValueError(
-            f"{run.path} must hold a run whose facts are sentences and which does not narrow yet. Received: "
-            f"narrow_to={config.narrow_to}, fact_level={config.fact_level!r}"
-        )
     if len(background) < 2 / _HELD_OUT:
         raise ValueError(f"The hiding place must have at least 20 sentences. Received: {len(background)}")
-    if narrow_to is None:
-        narrow_to = config.max_facts or DEFAULT_TOP_FACTS
-    positive_integer("narrow_to", narrow_to)
-    new = config.replace(narrow_to=narrow_to, max_facts=None, word_vectors=None, seed=seed)
-    new = new.replace(embedding_dim=model.get_layer("semantic_memory").output_dim)
-    recipe = dataclasses.replace(recipe, config=new)
-    narrowed = build(recipe)
-    _copy_weights(model, narrowed)
-
+    config = run.recipe().config
+    narrowed, vocabulary, recipe = _with_first_pass(run, narrow_to, seed)
     train, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
     encoder = Encoder(vocabulary)
     rng = np.random.default_rng([seed, 0])
@@ -85,7 +71,12 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     kept = parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size)
     metrics = {
         **summary(tasks),
-        "narrowing": {**kept, "narrow_to": narrow_to, "best_epoch": 1 + int(np.argmin(history)), "epochs": epochs},
+        "narrowing": {
+            **kept,
+            "narrow_to": recipe.config.narrow_to,
+            "best_epoch": 1 + int(np.argmin(history)),
+            "epochs": epochs,
+        },
         "status": "narrowed",
         "seed": seed,
         "parameters": narrowed.count_params(),
@@ -108,11 +99,31 @@ def refuse_run(output):
         raise FileExistsError(f"{output.path} holds a run already: choose another --output.")
 
 
-def _copy_weights(model, narrowed):
-    """Give the layers of a model to the one that has them too, and a narrowing before them."""
+def _with_first_pass(run, narrow_to, seed):
+    """Return a run's model behind a first pass that has learned nothing yet, its vocabulary, and its `Recipe`."""
+    model, vocabulary, recipe = run.load()
+    config = recipe.config
+    if config.narrow_to is not None or config.fact_level == "word":
+        raise ValueError(
+            f"{run.path} must hold a run whose facts are sentences and which does not narrow yet. Received: "
+            f"narrow_to={config.narrow_to}, fact_level={config.fact_level!r}"
+        )
+    if narrow_to is None:
+        narrow_to = config.max_facts or DEFAULT_TOP_FACTS
+    positive_integer("narrow_to", narrow_to)
+    config = config.replace(
+        narrow_to=narrow_to,
+        max_facts=None,
+        word_vectors=None,
+        embedding_dim=model.get_layer("semantic_memory").output_dim,
+        seed=seed,
+    )
+    recipe = dataclasses.replace(recipe, config=config)
+    narrowed = build(recipe)
     for layer in model.layers:
         if layer.weights:
             narrowed.get_layer(layer.name).set_weights(layer.get_weights())
+    return narrowed, vocabulary, recipe
 
 
 class _Sentences:

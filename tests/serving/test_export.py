@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
-from dmn_keras.models.dmn import can_narrow
-from dmn_keras.serving import SAMPLES, export, versions
+from dmn_keras.models.dmn import NARROWING, can_narrow
+from dmn_keras.serving import SAMPLES, client, export, versions
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.calibration import Calibration
 from tests.serving.exported import SETTINGS, answerer, exported
@@ -77,7 +77,24 @@ def test_the_likeliest_answers_come_first(both):
     np.testing.assert_array_equal(outputs["top_answers"][:, 0], outputs["answer"])
     np.testing.assert_array_equal(outputs["top_probabilities"][:, 0], outputs["probability"])
     names = {"answer", "probability", "top_answers", "top_probabilities", "facts", "gates"}
-    assert set(outputs) == names | ({"positions", "num_facts"} if can_narrow(both[0].model) else set())
+    assert set(outputs) == names | ({"positions", "num_facts", "num_open"} if can_narrow(both[0].model) else set())
+
+
+@pytest.mark.parametrize("calibration", [None, Calibration(1.0, 100.0)])
+@pytest.mark.parametrize("bias", [-100.0, 100.0])
+def test_a_client_learns_what_a_first_pass_kept(bias, calibration, tmp_path):
+    """Of a story of which nothing is kept nothing is known, however sure the model is of its guess."""
+    made = answerer(tmp_path / "run", "narrowing")
+    made.model.get_layer(NARROWING).gate.output_bias.assign([bias])
+    made.calibration = calibration
+    path = export(made, tmp_path / "models", warmup=False)
+    outputs = serve(tf.saved_model.load(str(path)).signatures, [LONG])
+    texts = {name: np.char.decode(x.astype("S"), "utf-8") if x.dtype == object else x for name, x in outputs.items()}
+    [given] = client._answers(texts, 1)
+    expected = made.ask(*LONG, beam_width=3)
+    for name in ("answer", "known", "facts", "positions", "num_facts", "num_open"):
+        assert getattr(given, name) == getattr(expected, name), name
+    assert (given.known, given.num_facts, given.num_open) == ((False, 40, 0) if bias < 0 else (True, 40, 40))
 
 
 def test_an_answer_depends_on_no_neighbour(both):

@@ -126,16 +126,24 @@ def lead(data, output, folder, **options):
     )
 
 
-def held(output):
-    """Stop one worker in the middle of a trial; returns its id, or nothing where the trial ended meanwhile."""
+def held(output, epochs):
+    """Stop one worker in the middle of a trial; returns its id, or nothing where the trial ended meanwhile.
+
+    keras-tuner's own state still names a trial that has ended: its epochs tell.
+    """
     pids = worker_pids(output)
     for worker in sorted(ongoing(output).keys() & pids.keys()):
         os.kill(pids[worker], signal.SIGSTOP)
         time.sleep(0.5)  # what it had said before is heard
-        if worker in ongoing(output):
+        trial = ongoing(output).get(worker)
+        if trial is not None and (not trained(output, trial) or len(history(output, trial)) < epochs):
             return [worker]
         os.kill(pids[worker], signal.SIGCONT)
     return []
+
+
+def trained(output, trial):
+    return (output / f"runs/{trial}/seed0/history.json").exists()
 
 
 def test_two_workers_share_a_search_and_it_survives_the_chief_and_one_of_them(data, tmp_path, processes):
@@ -160,7 +168,7 @@ def test_two_workers_share_a_search_and_it_survives_the_chief_and_one_of_them(da
     processes.append(again)
     wait_for(lambda: (output / "tuner/oracle.json").read_bytes() != left, again)
     victims = []
-    wait_for(lambda: victims or victims.extend(held(output)), again)
+    wait_for(lambda: victims or victims.extend(held(output, epochs=3)), again)
     (victim,) = victims
     os.kill(worker_pids(output)[victim], signal.SIGKILL)
     status, printed = end(again)
