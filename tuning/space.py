@@ -70,6 +70,8 @@ SPACES = {
         Choice("episode", ("soft", "update", "mix")),
         Choice("memory_update", ("gru", "relu")),
         Choice("tie_weights", (True, False)),
+        Choice("num_heads", (1, 2)),
+        Choice("layer_norm", (False, True)),
         Choice("dropout", (0.0, 0.1, 0.2, 0.3)),
         Choice("l2", (0.0, 1e-5, 1e-4, 1e-3)),
         Choice("learning_rate", (5e-4, 1e-3, 2e-3, 3e-3, 5e-3)),

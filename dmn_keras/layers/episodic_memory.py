@@ -24,6 +24,12 @@ class EpisodicMemory(keras.layers.Layer):
     later ones leave the memory as it is, so `num_passes` becomes the maximum. The choice is hard, in training as in
     inference; its gradient is that of the gate (straight-through).
 
+    With several heads, each head of a pass has gates and an episode of its own, `G_h` and `e^i_h`; the memory is
+    updated from all episodes of the pass side by side, and what counts as the gates of the pass is the heads' mean.
+
+    With `layer_norm`, the facts, the question and the memory after each pass are normalised, each with a learned gain
+    and offset, so that gates compare what is of one scale.
+
     Masking: `facts_mask` marks the real facts. A padded fact has gate 0 and no influence. A story without real facts
     gives finite values.
 
@@ -38,7 +44,9 @@ class EpisodicMemory(keras.layers.Layer):
         tie_weights: Whether all passes share their weights. `False` gives each pass its own gate, GRU and update.
             Defaults to `True`.
         learned_stop: Whether the passes may end early. Defaults to `False`.
-        top_facts: Positive integer, how many facts a pass attends to, those with the highest gates: the gates of all
+        num_heads: Positive integer, the number of heads of a pass. A pass takes as many times as long. Defaults to 1.
+        layer_norm: Whether facts, question and memories are normalised. Defaults to `False`.
+        top_facts: Positive integer, how many facts a head attends to, those with the highest gates: the gates of all
             others are exactly 0, so that many small ones do not add up in a long story. `None` for all. Defaults to
             `None`.
         kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
@@ -69,7 +77,8 @@ class EpisodicMemory(keras.layers.Layer):
     ((2, 32), (2, 3, 5))
 
     Reference:
-        Kumar et al. 2015, arXiv:1506.07285, section 2.3; Xiong et al. 2016, arXiv:1603.01417, section 3.3.
+        Kumar et al. 2015, arXiv:1506.07285, section 2.3; Xiong et al. 2016, arXiv:1603.01417, section 3.3. Layer
+        normalisation: Ba et al. 2016, arXiv:1607.06450.
     """
 
     def __init__(
@@ -83,6 +92,8 @@ class EpisodicMemory(keras.layers.Layer):
         memory_update="gru",
         tie_weights=True,
         learned_stop=False,
+        num_heads=1,
+        layer_norm=False,
         top_facts=None,
         kernel_regularizer=None,
         recompute=False,
@@ -97,14 +108,17 @@ class EpisodicMemory(keras.layers.Layer):
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
         self.tie_weights = tie_weights
         self.learned_stop = learned_stop
+        self.num_heads = positive_integer("num_heads", num_heads)
+        self.layer_norm = layer_norm
         self.top_facts = None if top_facts is None else positive_integer("top_facts", top_facts)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recompute = recompute
         self.supports_masking = True
         copies = range(1 if tie_weights else num_passes)
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
-        self.attention_gates = [
-            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared) for i in copies
+        self.attention_gates = [  # those of a pass side by side
+            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
+            for i in range(len(copies) * num_heads)
         ]
         self.attention_grus = [
             AttentionGRU(units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
@@ -112,6 +126,11 @@ class EpisodicMemory(keras.layers.Layer):
             if episode != "soft"
         ]
         self.updates = [MemoryUpdate(units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
+        self.norms = {
+            name: keras.layers.LayerNormalization(dtype=self.dtype_policy, name=f"{name}_norm")
+            for name in ("facts", "question", *(f"memory_{i}" for i in copies))
+            if layer_norm
+        }
 
     def build(self, facts_shape, question_shape):
         if facts_shape[-1] != self.units or question_shape[-1] != self.units:
@@ -125,13 +144,16 @@ class EpisodicMemory(keras.layers.Layer):
         for gru in self.attention_grus:
             gru.build(tuple(facts_shape))
         for update in self.updates:
-            update.build(vector, vector, vector)
+            update.build(vector, (question_shape[0], self.num_heads * self.units), vector)
+        for name, norm in self.norms.items():
+            norm.build(tuple(facts_shape) if name == "facts" else vector)
         if self.learned_stop:
             self.end_of_passes = self.add_weight(
                 shape=(self.units,), initializer="glorot_uniform", name="end_of_passes"
             )
 
     def call(self, facts, question, facts_mask=None, training=False):
+        facts, question = self._normalised("facts", facts), self._normalised("question", question)
         candidates, candidates_mask = self._with_end_of_passes(facts, facts_mask)
         fixed = [gate.precompute(candidates, question) for gate in self.attention_gates]
         # Passes that share their weights share the product of the facts too.
@@ -141,21 +163,31 @@ class EpisodicMemory(keras.layers.Layer):
         all_gates, all_stops = [], []
         for i in range(self.num_passes):
             k = 0 if self.tie_weights else i
-            gate = self.attention_gates[k]
-            logits = gate.logits(fixed[k], candidates, memory)
-            attended = candidates_mask if self.top_facts is None else highest(logits, self.top_facts, candidates_mask)
-            gates = gate.gates(logits, attended)  # g^i
+            heads = range(k * self.num_heads, (k + 1) * self.num_heads)
+            of_heads = [self._gates(j, fixed[j], candidates, memory, candidates_mask) for j in heads]  # g^i
+            gates = _mean(of_heads)
             if self.learned_stop:
+                of_heads = [gates_of_head[:, :-1] for gates_of_head in of_heads]
                 gates, stop = gates[:, :-1], gates[:, -1]
                 running = running * (1 - self._chosen(stop, gates))
             else:
                 stop = ops.zeros_like(gates[:, 0])
-            episode = self._episode(facts, gates, projected, k, training)  # e^i
-            update = self.updates[k](memory, episode, question)  # m^i
+            episodes = [self._episode(facts, gates_of_head, projected, k, training) for gates_of_head in of_heads]
+            episode = ops.concatenate(episodes, axis=-1)  # e^i
+            update = self._normalised(f"memory_{k}", self.updates[k](memory, episode, question))  # m^i
             memory = self._step_unless_stopped(update, memory, running)
             all_gates.append(gates)
             all_stops.append(stop)
         return {"memory": memory, "gates": ops.stack(all_gates, axis=1), "stop": ops.stack(all_stops, axis=1)}
+
+    def _normalised(self, name, vectors):
+        return self.norms[name](vectors) if self.layer_norm else vectors
+
+    def _gates(self, j, fixed, candidates, memory, mask):
+        """Return the gates of one head, `(batch, candidates)`."""
+        gate = self.attention_gates[j]
+        logits = gate.logits(fixed, candidates, memory)
+        return gate.gates(logits, mask if self.top_facts is None else highest(logits, self.top_facts, mask))
 
     def _with_end_of_passes(self, facts, facts_mask):
         """Append the end-of-passes representation to the facts, as one fact that is always real."""
@@ -201,7 +233,13 @@ class EpisodicMemory(keras.layers.Layer):
             "memory_update": self.memory_update,
             "tie_weights": self.tie_weights,
             "learned_stop": self.learned_stop,
+            "num_heads": self.num_heads,
+            "layer_norm": self.layer_norm,
             "top_facts": self.top_facts,
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "recompute": self.recompute,
         }
+
+
+def _mean(tensors):
+    return sum(tensors[1:], tensors[0]) / len(tensors) if len(tensors) > 1 else tensors[0]

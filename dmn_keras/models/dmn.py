@@ -65,6 +65,8 @@ def dmn(
     memory_update="gru",
     tie_weights=True,
     learned_stop=False,
+    num_heads=1,
+    layer_norm=False,
     top_facts=None,
     dropout=0.0,
     l2=0.0,
@@ -99,13 +101,15 @@ def dmn(
         link_chains: Whether that is what all facts before and after say that share the word, and not the nearest alone.
             Defaults to `False`.
         input_fusion: Whether a bidirectional GRU over the facts follows (`InputFusion`, 2016). Defaults to `False`.
-        gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next six. Defaults to `"sigmoid"`.
+        gate: `"sigmoid"` or `"softmax"`, see `EpisodicMemory`, as are the next eight. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input. Defaults to the nine of 2015.
         episode: `"mix"` (2015), `"update"` (2016) or `"soft"`. Defaults to `"mix"`.
         memory_update: `"gru"` (2015) or `"relu"` (2016). Defaults to `"gru"`.
         tie_weights: Whether the passes share their weights. Defaults to `True`.
         learned_stop: Whether the passes may end early. Defaults to `False`.
-        top_facts: How many facts a pass attends to, `None` for all. Defaults to `None`.
+        num_heads: Positive integer, heads of a pass, each with gates and an episode of its own. Defaults to 1.
+        layer_norm: Whether facts, question and memories are normalised. Defaults to `False`.
+        top_facts: How many facts a head attends to, `None` for all. Defaults to `None`.
         dropout: Share of the entries of word vectors, facts and last memory dropped in training. Defaults to 0.
         l2: Weight of the L2 penalty on all kernels. Defaults to 0.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
@@ -210,6 +214,8 @@ def dmn(
         memory_update=memory_update,
         tie_weights=tie_weights,
         learned_stop=learned_stop,
+        num_heads=num_heads,
+        layer_norm=layer_norm,
         top_facts=top_facts,
         kernel_regularizer=regularizer,
         recompute=recompute,

@@ -31,7 +31,9 @@ class Config:
         memory_update: `"gru"` (2015) or `"relu"` (2016).
         tie_weights: Whether the passes share their weights.
         learned_stop: Whether the passes may end before `num_passes`.
-        top_facts: How many facts a pass attends to, those with the highest gates; `None` for all.
+        num_heads: Heads of a pass, each with gates and an episode of its own; the gates shown are their mean.
+        layer_norm: Whether facts, question and memories are normalised.
+        top_facts: How many facts a head attends to, those with the highest gates; `None` for all.
         dropout: Share of entries dropped of word vectors, facts and memory, in training.
         l2: Weight of the L2 penalty on kernels.
         word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
@@ -92,6 +94,8 @@ class Config:
     memory_update: str = "gru"
     tie_weights: bool = True
     learned_stop: bool = False
+    num_heads: int = 1
+    layer_norm: bool = False
     top_facts: int | None = None
     dropout: float = 0.1
     l2: float = 1e-5
@@ -183,6 +187,7 @@ _RANGES = {
     "gate_weight": (0.0, _LARGE),
     "unanswerable": (0.0, 1.0),
     "narrow_to": (1, _LARGE),
+    "num_heads": (1, 1000),
     "top_facts": (1, _LARGE),
     "max_facts": (1, _LARGE),
     "learning_rate": (0.0, _LARGE),

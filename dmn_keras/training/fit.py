@@ -288,6 +288,8 @@ _MODEL_SETTINGS = (
     "memory_update",
     "tie_weights",
     "learned_stop",
+    "num_heads",
+    "layer_norm",
     "top_facts",
     "dropout",
     "l2",

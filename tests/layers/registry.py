@@ -211,6 +211,8 @@ CASES = {
                 "memory_update": "relu",
                 "tie_weights": False,
                 "learned_stop": True,
+                "num_heads": 2,
+                "layer_norm": True,
                 "top_facts": 1,
                 "kernel_regularizer": L2,
             },

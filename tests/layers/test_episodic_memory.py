@@ -22,6 +22,17 @@ SETTINGS = {
     "stop": {"learned_stop": True},
     "stop-softmax-untied": {"learned_stop": True, "gate": "softmax", "tie_weights": False},
     "one-pass": {"num_passes": 1},
+    "heads": {"num_heads": 3},
+    "heads-soft-untied-stop-top": {
+        "num_heads": 2,
+        "gate": "softmax",
+        "episode": "soft",
+        "tie_weights": False,
+        "learned_stop": True,
+        "top_facts": 2,
+    },
+    "norm": {"layer_norm": True},
+    "norm-2016-stop": {**DMN_PLUS, "tie_weights": False, "layer_norm": True, "learned_stop": True, "num_heads": 2},
     "top": {"top_facts": 2, "gate": "softmax", "episode": "soft"},
     "top-stop": {"top_facts": 2, "learned_stop": True},
 }
@@ -108,6 +119,22 @@ def test_untied_passes_with_equal_weights_are_tied_passes():
             for target, source in zip(module.weights, getattr(tied, modules)[0].weights, strict=True):
                 target.assign(source)
     assert_equal_dicts(numpy(untied(*TENSORS)), numpy(tied(*TENSORS)), atol=0)
+
+
+def test_gates_of_a_pass_are_the_mean_of_its_heads():
+    both = make(num_heads=2, num_passes=1, gate="softmax")
+    outputs = numpy(both(*TENSORS, facts_mask=MASK))["gates"][:, 0]
+    heads = [numpy(gate(TENSORS[0], TENSORS[1], TENSORS[1], facts_mask=MASK)) for gate in both.attention_gates]
+    assert np.abs(heads[0] - heads[1]).max() > 1e-2
+    np.testing.assert_allclose(outputs, (heads[0] + heads[1]) / 2, atol=1e-6)
+
+
+def test_a_norm_makes_the_scale_of_facts_and_question_harmless():
+    layer = make(layer_norm=True)
+    facts, question = (ops.convert_to_tensor(100.0 * x) for x in (FACTS, QUESTION))
+    assert_equal_dicts(numpy(layer(facts, question)), numpy(layer(*TENSORS)), atol=1e-2)
+    plain = make()
+    assert np.abs(numpy(plain(facts, question))["gates"] - numpy(plain(*TENSORS))["gates"]).max() > 0.1
 
 
 def force_stop(layer, passes):
@@ -203,6 +230,7 @@ def test_mixed_precision_is_finite_with_float32_gates(policy, setting):
     [
         ({"units": 0}, "units must be a positive integer. Received: units=0"),
         ({"num_passes": 0}, "num_passes must be a positive integer. Received: num_passes=0"),
+        ({"num_heads": 0}, "num_heads must be a positive integer. Received: num_heads=0"),
         ({"gate": "relu"}, "gate must be one of sigmoid, softmax. Received: 'relu'"),
         ({"episode": "gru"}, "episode must be one of mix, update, soft. Received: 'gru'"),
         ({"memory_update": "rnn"}, "memory_update must be one of gru, relu. Received: 'rnn'"),

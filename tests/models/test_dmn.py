@@ -283,6 +283,8 @@ OTHERS = {
     "memory_update": "relu",
     "tie_weights": False,
     "learned_stop": True,
+    "num_heads": 2,
+    "layer_norm": True,
     "top_facts": 1,
     "dropout": 0.5,
     "l2": 0.1,
