@@ -472,7 +472,10 @@ def _ask(options):
         else:
             answer = Answerer(options.folder).ask(_sentences(options), options.question, **named)
     if answer.unknown_words:
-        print(f"warning: the model does not know the words {', '.join(answer.unknown_words)}", file=sys.stderr)
+        shown = ", ".join(answer.unknown_words[:_MOST_SHOWN])
+        more = len(answer.unknown_words) - _MOST_SHOWN
+        and_more = f" and {more:,} more" if more > 0 else ""
+        print(f"warning: the model does not know the words {shown}{and_more}", file=sys.stderr)
     if options.json:
         content = {name: value for name, value in answer.to_dict().items() if name != "unknown_words"}
         print(json.dumps(content))
@@ -487,6 +490,10 @@ def _ask(options):
     if options.plot:
         plot_attention(answer, options.question, options.plot)
     return 0
+
+
+_MOST_SHOWN = 20
+"""So many unknown words are named."""
 
 
 def _ask_index(options, named):

@@ -179,6 +179,9 @@ def test_unknown_words_are_answered_and_named(trained, story):
     assert status == 0
     assert json.loads(out)["answer"]
     assert err == "warning: the model does not know the words zoe's, unicorn\n"
+    words = [f"word{i}" for i in range(31)]
+    _, _, err = ask(trained[0], story, question=" ".join(words))
+    assert err == f"warning: the model does not know the words {', '.join(words[:20])} and 11 more\n"
 
 
 def test_one_model_a_task(one_by_one):
