@@ -44,7 +44,7 @@ _GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED, otherwis
 
 SPACES = {
     "small": (
-        Choice(PRESET, ("fused", "matched", "linked")),
+        Choice(PRESET, ("fused", "matched", "linked", "normed")),
         Choice("units", (32, 64, 80)),
         Choice("num_passes", (2, 3)),
         Choice("episode", ("soft", "update", "mix")),

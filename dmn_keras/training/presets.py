@@ -57,6 +57,7 @@ PRESETS = {
     "matched": {**_READS_QUESTION, "fact_encoder": "sentence"},
     "linked": _LINKED,
     "chained": {**_LINKED, "link_chains": True},
+    "normed": {**_LINKED, "layer_norm": True},
 }
 """Settings of `Config` by preset.
 
@@ -64,11 +65,12 @@ PRESETS = {
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
-- `fused`, `matched`, `linked`, `chained` (ours): facts that know where the question says their words. `fused` reads
-  sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each sentence
-  by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with the facts
-  before and after that share a word, for chains of facts and for their order: it learns all tasks at once; `chained`
-  with what all facts before and after that share a word wrote, for stories longer than those it learned from.
+- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question says their words. `fused`
+  reads sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each
+  sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
+  the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;
+  `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
+  `normed` is `linked` with facts, question and memories normalised: it learns in fewer epochs, also from few questions.
 """
 
 
