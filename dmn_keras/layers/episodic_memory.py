@@ -163,8 +163,11 @@ class EpisodicMemory(keras.layers.Layer):
         all_gates, all_stops = [], []
         for i in range(self.num_passes):
             k = 0 if self.tie_weights else i
-            heads = range(k * self.num_heads, (k + 1) * self.num_heads)
-            of_heads = [self._gates(j, fixed[j], candidates, memory, candidates_mask) for j in heads]  # g^i
+            heads = slice(k * self.num_heads, (k + 1) * self.num_heads)
+            of_heads = [  # g^i
+                self._gates(gate, fixed_of_head, candidates, memory, candidates_mask)
+                for gate, fixed_of_head in zip(self.attention_gates[heads], fixed[heads], strict=True)
+            ]
             gates = _mean(of_heads)
             if self.learned_stop:
                 of_heads = [gates_of_head[:, :-1] for gates_of_head in of_heads]
@@ -183,9 +186,8 @@ class EpisodicMemory(keras.layers.Layer):
     def _normalised(self, name, vectors):
         return self.norms[name](vectors) if self.layer_norm else vectors
 
-    def _gates(self, j, fixed, candidates, memory, mask):
+    def _gates(self, gate, fixed, candidates, memory, mask):
         """Return the gates of one head, `(batch, candidates)`."""
-        gate = self.attention_gates[j]
         logits = gate.logits(fixed, candidates, memory)
         return gate.gates(logits, mask if self.top_facts is None else highest(logits, self.top_facts, mask))
 

@@ -20,9 +20,10 @@ _READS_QUESTION = {
     "embedding_scale": 0.3,
     "batch_size": 64,
 }
+_FUSED = {**_READS_QUESTION, "fact_encoder": "position", "input_fusion": True}
+_MATCHED = {**_READS_QUESTION, "fact_encoder": "sentence"}
 _LINKED = {
-    **_READS_QUESTION,
-    "fact_encoder": "sentence",
+    **_MATCHED,
     "fact_links": 2,
     "episode": "soft",
     "units": 64,
@@ -53,8 +54,8 @@ PRESETS = {
         "memory_update": "relu",
         "tie_weights": False,
     },
-    "fused": {**_READS_QUESTION, "fact_encoder": "position", "input_fusion": True},
-    "matched": {**_READS_QUESTION, "fact_encoder": "sentence"},
+    "fused": _FUSED,
+    "matched": _MATCHED,
     "linked": _LINKED,
     "chained": {**_LINKED, "link_chains": True},
     "normed": {**_LINKED, "layer_norm": True},

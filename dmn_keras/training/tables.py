@@ -45,6 +45,7 @@ class Table:
 
 _SUPERVISED = {"supervise_gates": True}
 _LARGE = {"num_buckets": 3, "patience": 12, "solved_epochs": 2, "epochs": 60}
+_LARGE_NORMED = {**PRESETS["normed"], **_LARGE, "learning_rate": 1e-3, "dropout": 0.0, "batch_size": 32}
 _LONG = {
     **PRESETS["fused"],
     "episode": "soft",
@@ -78,6 +79,16 @@ _SMALL_GLOVE = {
     "patience": 60,
     "solved_epochs": 15,
 }
+_SMALL_NORMED = {
+    **PRESETS["normed"],
+    **_SMALL,
+    **_SUPERVISED,
+    "learning_rate": 1e-3,
+    "dropout": 0.2,
+    "l2": 1e-4,
+    "patience": 60,
+    "solved_epochs": 15,
+}
 _SMALL_MATCHED = {**PRESETS["matched"], **_SMALL, "l2": 3e-4, "patience": 40}
 _JOINT = {
     **PRESETS["linked"],
@@ -102,6 +113,7 @@ TABLES = {
             Runs("matched", "17,18", {**PRESETS["matched"], **_LARGE}, _SEEDS),
             Runs("linked", "16", {**PRESETS["linked"], **_LARGE}, _SEEDS),
             Runs("position", "19", _POSITION, _SEEDS),
+            Runs("normed", "19", _LARGE_NORMED, _SEEDS),
         ),
     ),
     "babi-10k-supervised": Table(
@@ -177,6 +189,8 @@ TABLES = {
             Runs("glove", "1-16,19,20", _SMALL_GLOVE, word_vectors=True),
             Runs("glove", "2,16,19", _SMALL_GLOVE, (1, 2), word_vectors=True),
             Runs("matched", "17,18", {**_SMALL_MATCHED, **_SUPERVISED}, _SEEDS),
+            Runs("normed", "7,8", _SMALL_NORMED),
+            Runs("normed", "19", _SMALL_NORMED, _SEEDS),
         ),
     ),
 }
