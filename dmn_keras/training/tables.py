@@ -156,10 +156,11 @@ TABLES = {
         "en",
         (
             Runs(
-                "linked",
+                "normed",
                 "1-20",
                 {
                     **_JOINT,
+                    "layer_norm": True,
                     "batch_size": 32,
                     "learning_rate": 1e-3,
                     "dropout": 0.2,
