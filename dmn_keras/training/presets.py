@@ -29,6 +29,7 @@ _LINKED = {
     "units": 64,
     "embedding_dim": 32,
 }
+_FOUND = {"num_passes": 2, "schedule": "cosine", "patience": 8, "solved_epochs": 2}
 
 PRESETS = {
     "dmn_2015": {
@@ -59,6 +60,29 @@ PRESETS = {
     "linked": _LINKED,
     "chained": {**_LINKED, "link_chains": True},
     "normed": {**_LINKED, "layer_norm": True},
+    "tuned_fused": {
+        **_FUSED,
+        **_FOUND,
+        "episode": "soft",
+        "max_facts": 130,
+        "dropout": 0.0,
+        "learning_rate": 2e-3,
+        "batch_size": 32,
+        "num_buckets": 3,
+        "epochs": 30,
+    },
+    "tuned_matched": {
+        **_MATCHED,
+        **_FOUND,
+        "units": 64,
+        "episode": "update",
+        "dropout": 0.0,
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+        "num_buckets": 1,
+        "epochs": 20,
+    },
+    "tuned_linked": {**_LINKED, **_FOUND, "learning_rate": 1e-3, "num_buckets": 1, "epochs": 20},
 }
 """Settings of `Config` by preset.
 
@@ -72,6 +96,8 @@ PRESETS = {
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;
   `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
   `normed` is `linked` with facts, question and memories normalised: it learns in fewer epochs, also from few questions.
+- `tuned_fused`, `tuned_matched`, `tuned_linked`: the same forms with the passes, episode, sizes, rates and epochs that
+  searches found for bAbI's `en-10k` (`tuning/best/`): tasks 3, 17 and 18, and 16.
 """
 
 

@@ -374,6 +374,15 @@ def test_help_is_quick_and_imports_no_backend(command):
     assert "usage: tuning/" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("preset", "task"),
+    [("tuned_fused", 3), ("tuned_matched", 17), ("tuned_matched", 18), ("tuned_linked", 16)],
+)
+def test_what_was_found_is_a_preset(preset, task):
+    found = json.loads(pathlib.Path(ROOT, f"tuning/best/babi-10k-{task}.json").read_text())["settings"]
+    assert Config.preset(preset) == Config.from_dict(found)
+
+
 def test_the_shipped_findings_are_configurations():
     for path in pathlib.Path(ROOT, "tuning/best").glob("*.json"):
         content = json.loads(path.read_text())
