@@ -14,6 +14,7 @@ from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.fit import build
+from dmn_keras.training.pipeline import of_any_shape
 from dmn_keras.training.run_folder import write_json
 
 DEFAULT_TOP_FACTS = 130
@@ -204,6 +205,15 @@ class _Epochs(keras.utils.PyDataset):
         """Draw the order of the next epoch."""
         self._batches = self.sentences.batches(self.batch_size, self._rng)
 
+    def data(self):
+        """Return what `model.fit` takes: on TensorFlow a dataset of batches of any shape, elsewhere this."""
+        return of_any_shape(self._epoch, self[0], len(self)) if keras.backend.backend() == "tensorflow" else self
+
+    def _epoch(self):
+        for index in range(len(self)):
+            yield self[index]
+        self.on_epoch_end()
+
 
 def _fit(layer, parts, epochs, batch_size, seed, verbose):
     """Train the gates, leave the best weights in the layer, and return the validation losses."""
@@ -214,8 +224,9 @@ def _fit(layer, parts, epochs, batch_size, seed, verbose):
     model = keras.Model(inputs, layer(inputs["story"], inputs["question"])["gates"])
     model.compile(keras.optimizers.Adam(2e-3), GateCrossentropy("sigmoid"))
     history = model.fit(
-        _Epochs(parts["train"], batch_size, seed),
-        validation_data=_Epochs(parts["valid"], batch_size),
+        _Epochs(parts["train"], batch_size, seed).data(),
+        shuffle=False,
+        validation_data=_Epochs(parts["valid"], batch_size).data(),
         epochs=epochs,
         callbacks=[keras.callbacks.EarlyStopping(patience=epochs, restore_best_weights=True)],
         verbose=verbose,

@@ -44,6 +44,15 @@ def test_gates_learn_to_tell_facts_from_the_sentences_of_a_book(narrowed):
     assert json.loads(narrowed[0].metrics.read_text()) == metrics
 
 
+def test_sentences_may_be_of_any_length(trained, tmp_path):
+    """Batches are as wide as their sentences, and more than a few: compiled, for each width is a shape of its own."""
+    book = [
+        " ".join(RNG.choice(["whale", "ship", "sea"], length)) for length in (3, 3, 3, 12, 12, 20) for _ in range(20)
+    ]
+    metrics = narrow(*trained, book, RunFolder(tmp_path / "run"), epochs=2, batch_size=4)
+    assert metrics["narrowing"]["background"] == 12
+
+
 def test_the_runs_own_layers_stay_as_they_are(trained, narrowed):
     before, after = trained[0].load()[0], narrowed[0].load()[0]
     of_run = [layer for layer in before.layers if layer.weights]
