@@ -117,13 +117,18 @@ def _by_task(settings):
         result = load(name)
         errors = [row["error"] for row in result["tasks"].values()]
         header.append(head)
-        columns.append([*_decimals(errors), f"**{result['mean_error']:.2f}**", result["failed"]])
+        columns.append([*_decimals(errors), f"**{_rounded(result['mean_error'])}**", result["failed"]])
         if paper is not None:
             head, published = paper
             header.append(head)
             failed = sum(error > 5 for error in published)
             columns.append([*_decimals(published), f"{sum(published) / 20:.2f}", failed])
     return report.markdown(header, [list(row) for row in zip(*columns, strict=True)])
+
+
+def _rounded(error):
+    """Return an error with two decimals, halves rounded up: 0.045 is 0.05, though no binary number is."""
+    return f"{error + 1e-9:.2f}"
 
 
 def _decimals(errors):
@@ -156,7 +161,7 @@ def seeds():
         if len(means) > 1:
             chosen = statistics.fmean(row["error"] for row in tasks)
             errors = [chosen, statistics.median(means), min(means), max(means)]
-            rows.append([f"{name}, mean of the tasks", len(means), *(f"{error:.2f}" for error in errors)])
+            rows.append([f"{name}, mean of the tasks", len(means), *map(_rounded, errors)])
     return report.markdown(["table, task", "runs", "chosen by validation", "median", "best", "worst"], rows)
 
 

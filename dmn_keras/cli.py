@@ -459,6 +459,10 @@ def _own_tasks(sources, trained):
     ]
 
 
+_MOST_SHOWN = 20
+"""So many unknown words are named."""
+
+
 def _ask(options):
     from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
@@ -482,7 +486,7 @@ def _ask(options):
     else:
         print(answer_text(answer))
         if answer.positions is not None:
-            more = answer.num_open - len(answer.facts)
+            more = 0 if answer.num_open is None else answer.num_open - len(answer.facts)
             limit = f": the limit, {more:,} more seemed to matter" if more else ""
             print(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were kept{limit}")
         print(evidence_text(answer) + "\n")
@@ -490,10 +494,6 @@ def _ask(options):
     if options.plot:
         plot_attention(answer, options.question, options.plot)
     return 0
-
-
-_MOST_SHOWN = 20
-"""So many unknown words are named."""
 
 
 def _ask_index(options, named):

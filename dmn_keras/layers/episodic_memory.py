@@ -27,8 +27,9 @@ class EpisodicMemory(keras.layers.Layer):
     With several heads, each head of a pass has gates and an episode of its own, `G_h` and `e^i_h`; the memory is
     updated from all episodes of the pass side by side, and what counts as the gates of the pass is the heads' mean.
 
-    With `layer_norm`, the facts, the question and the memory after each pass are normalised, each with a learned gain
-    and offset, so that gates compare what is of one scale.
+    With `layer_norm`, the facts, the question and the memory after each pass are normalised (`LayerNormalization` of
+    Keras, whose epsilon of 1e-3 leaves vectors small that are much smaller than 0.1), each with a learned gain and
+    offset, so that gates compare what is of one scale. The end-of-passes representation is learned, and is not.
 
     Masking: `facts_mask` marks the real facts. A padded fact has gate 0 and no influence. A story without real facts
     gives finite values.

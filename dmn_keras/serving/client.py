@@ -209,7 +209,7 @@ def _answer(row):
     more = {"confidence": float(row["confidence"]), "known": bool(row["known"])} if "confidence" in row else {}
     if "positions" in row:
         more["positions"] = tuple(int(position) for position in row["positions"] if position >= 0)
-        more |= {name: int(row[name]) for name in ("num_facts", "num_open")}
+        more |= {name: int(row[name]) for name in ("num_facts", "num_open") if name in row}
         more["known"] = more.get("known", True) and bool(facts)
     others = tuple((text, float(p)) for text, p in zip(row["top_answers"], row["top_probabilities"], strict=True))[1:]
     return Answer(row["answer"], float(row["probability"]), facts, gates, unknown_words=(), **more, others=others)

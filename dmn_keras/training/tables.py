@@ -79,13 +79,12 @@ _SMALL_GLOVE = {
     "patience": 60,
     "solved_epochs": 15,
 }
+_FEW = {"batch_size": 32, "learning_rate": 1e-3, "dropout": 0.2, "l2": 1e-4}
 _SMALL_NORMED = {
     **PRESETS["normed"],
     **_SMALL,
     **_SUPERVISED,
-    "learning_rate": 1e-3,
-    "dropout": 0.2,
-    "l2": 1e-4,
+    **_FEW,
     "patience": 60,
     "solved_epochs": 15,
 }
@@ -98,6 +97,7 @@ _JOINT = {
     "solved_epochs": 3,
     "epochs": 100,
 }
+_JOINT_FEW = {**_JOINT, **_FEW, "patience": 30, "epochs": 200}
 _SEEDS = (0, 1, 2)
 _ABLATION = {"num_buckets": 3, "patience": 5, "solved_epochs": 2, "epochs": 20}
 
@@ -155,22 +155,8 @@ TABLES = {
         "babi",
         "en",
         (
-            Runs(
-                "normed",
-                "1-20",
-                {
-                    **_JOINT,
-                    "layer_norm": True,
-                    "batch_size": 32,
-                    "learning_rate": 1e-3,
-                    "dropout": 0.2,
-                    "l2": 1e-4,
-                    "patience": 30,
-                    "epochs": 200,
-                },
-                _SEEDS,
-                joint=True,
-            ),
+            Runs("linked", "1-20", _JOINT_FEW, _SEEDS, joint=True),
+            Runs("normed", "1-20", {**_JOINT_FEW, "layer_norm": True}, _SEEDS, joint=True),
         ),
     ),
     **{
@@ -188,7 +174,7 @@ TABLES = {
         "en",
         (
             Runs("glove", "1-16,19,20", _SMALL_GLOVE, word_vectors=True),
-            Runs("glove", "2,16,19", _SMALL_GLOVE, (1, 2), word_vectors=True),
+            Runs("glove", "2,3,16,19", _SMALL_GLOVE, (1, 2), word_vectors=True),
             Runs("matched", "17,18", {**_SMALL_MATCHED, **_SUPERVISED}, _SEEDS),
             Runs("normed", "7,8", _SMALL_NORMED),
             Runs("normed", "19", _SMALL_NORMED, _SEEDS),

@@ -79,7 +79,7 @@ def test_some_tasks_of_a_table_only():
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("babi")])
 def test_the_tables_are_whole(name):
-    """Every task of bAbI has a run, the hard ones three, and all settings are valid."""
+    """Every task of bAbI has a run, and all settings are valid."""
     runs = plan(TABLES[name], word_vectors="glove.txt")
     names = task_names("babi")
     count = {task: sum(task in of_run for _, of_run, _ in runs) for task in names}
