@@ -33,13 +33,10 @@ def main(arguments=None):
     if options.table:
         print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
         return
-    from dmn_keras.training.evaluation import versions
 
     runs = [measure(options.backend, options.train) for _ in range(options.repeats)]
     result = {
-        "command": report.command("first_step", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("first_step", arguments),
         "seconds": {name: round(statistics.median(run[name][0] for run in runs), 2) for name in MOMENTS},
         "cpu_seconds": {name: round(statistics.median(run[name][1] for run in runs), 2) for name in MOMENTS},
     }

@@ -19,7 +19,6 @@ def main(arguments=None):
     Returns:
         Exit status: 0 if no answer changed, else 1.
     """
-    from dmn_keras.training.evaluation import versions
     from dmn_keras.training.run_folder import RunFolder
 
     options = _parser().parse_args(arguments)
@@ -28,9 +27,7 @@ def main(arguments=None):
         encoded = load_questions(run, options.data_dir, options.questions)
         runs[run.path.name] = measure(run, encoded, options.batch_sizes)
     result = {
-        "command": report.command("invariance", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("invariance", arguments),
         "changed": sum(variant["changed"] for run in runs.values() for variant in run["variants"]),
         "runs": runs,
     }

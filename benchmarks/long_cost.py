@@ -43,12 +43,9 @@ def main(arguments=None):
             rows.append(row | measure(options.run, story, example))
             print(rows[-1], flush=True)
             story.unlink()
-    from dmn_keras.training.evaluation import versions
 
     result = {
-        "command": report.command("long_cost", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("long_cost", arguments),
         "question": example.question,
         "rows": rows,
     }

@@ -22,15 +22,12 @@ def main(arguments=None):
     Returns:
         Exit status: 0.
     """
-    from dmn_keras.training.evaluation import versions
     from dmn_keras.training.run_folder import RunFolder
 
     options = _parser().parse_args(arguments)
     model, vocabulary, recipe = RunFolder(options.run).load()
     result = {
-        "command": report.command("long_neighbours", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("long_neighbours", arguments),
         "questions": options.questions,
         "rows": [],
     }

@@ -48,7 +48,6 @@ def main(arguments=None):
         return
     os.environ["KERAS_BACKEND"] = options.backend
     from dmn_keras.training.config import parse_settings
-    from dmn_keras.training.evaluation import versions
 
     changes = parse_settings(options.set)
     rows = []
@@ -57,9 +56,7 @@ def main(arguments=None):
             rows.append(measure(name, policy, options.data_dir, range(options.seeds), changes))
             print(table({"rows": rows[-1:]}).splitlines()[-1], flush=True)
     content = {
-        "command": report.command("mixed_precision", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("mixed_precision", arguments),
         "rows": rows,
     }
     print(table(content))

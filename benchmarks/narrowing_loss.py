@@ -25,14 +25,11 @@ def main(arguments=None):
     """
     from dmn_keras.asking import Answerer
     from dmn_keras.datasets.babi_long import Books
-    from dmn_keras.training.evaluation import versions
 
     options = _parser().parse_args(arguments)
     reader = Reader(Answerer(options.run), Books(pathlib.Path(options.books, "test")))
     result = {
-        "command": report.command("narrowing_loss", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("narrowing_loss", arguments),
         "questions": options.questions,
         "rows": [],
     }

@@ -36,14 +36,11 @@ def main(arguments=None):
         print(tables([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
         return
     training_step.use_one_thread(options.backend)
-    from dmn_keras.training.evaluation import versions
     from dmn_keras.training.memory import keep_freed_memory
 
     keep_freed_memory()
     result = {
-        "command": report.command("parts", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("parts", arguments),
         "xla": options.jit or options.backend == "jax",
         "facts": options.facts,
         "parts": [parts(options, units) for units in options.units],

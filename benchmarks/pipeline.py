@@ -35,14 +35,11 @@ def main(arguments=None):
         print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
         return
     os.environ["KERAS_BACKEND"] = options.backend
-    from dmn_keras.training.evaluation import versions
     from dmn_keras.training.memory import keep_freed_memory
 
     keep_freed_memory()
     result = {
-        "command": report.command("pipeline", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("pipeline", arguments),
         "rows": [measure(options, facts) for facts in options.facts],
     }
     print(table([result]))

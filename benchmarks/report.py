@@ -40,6 +40,13 @@ def command(module, arguments=None):
     return shlex.join(["python", "-m", f"benchmarks.{module}", *words])
 
 
+def about(module, arguments=None):
+    """Return what every measurement begins with: its command, the machine and the versions."""
+    from dmn_keras.training.evaluation import versions  # imports Keras, whose backend the caller chooses
+
+    return {"command": command(module, arguments), "machine": machine(), "versions": versions()}
+
+
 def write(path, content):
     """Write a measurement as JSON, making its folder where needed."""
     path = pathlib.Path(path)

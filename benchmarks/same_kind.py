@@ -22,14 +22,11 @@ def main(arguments=None):
     Returns:
         Exit status: 0.
     """
-    from dmn_keras.training.evaluation import versions
     from dmn_keras.training.run_folder import RunFolder
 
     options = _parser().parse_args(arguments)
     result = {
-        "command": report.command("same_kind", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("same_kind", arguments),
         "runs": {},
     }
     for folder in options.runs:

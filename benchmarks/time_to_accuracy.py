@@ -42,13 +42,10 @@ def main(arguments=None):
         print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
         return
     os.environ["KERAS_BACKEND"] = options.backend
-    from dmn_keras.training.evaluation import versions
 
     rows = [measure(options, task) for task in options.tasks]
     result = {
-        "command": report.command("time_to_accuracy", arguments),
-        "machine": report.machine(),
-        "versions": versions(),
+        **report.about("time_to_accuracy", arguments),
         "settings": options.settings,
         "trained_by": " ".join(["dmn-keras train", *train_arguments("DIR", "N", options.settings)]),
         "rows": rows,

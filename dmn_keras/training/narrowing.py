@@ -69,15 +69,15 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     tasks = evaluate_tasks(
         narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
     )
-    kept = parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size)
+    first_pass = {
+        **parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size),
+        "narrow_to": recipe.config.narrow_to,
+        "best_epoch": 1 + int(np.argmin(history)),
+        "epochs": epochs,
+    }
     metrics = {
         **summary(tasks),
-        "narrowing": {
-            **kept,
-            "narrow_to": recipe.config.narrow_to,
-            "best_epoch": 1 + int(np.argmin(history)),
-            "epochs": epochs,
-        },
+        "narrowing": first_pass,
         "status": "narrowed",
         "seed": seed,
         "parameters": narrowed.count_params(),

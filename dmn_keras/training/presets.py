@@ -29,7 +29,7 @@ _LINKED = {
     "units": 64,
     "embedding_dim": 32,
 }
-_FOUND = {"num_passes": 2, "schedule": "cosine", "patience": 8, "solved_epochs": 2}
+_SEARCHED = {"num_passes": 2, "schedule": "cosine", "patience": 8, "solved_epochs": 2}
 
 PRESETS = {
     "dmn_2015": {
@@ -62,7 +62,7 @@ PRESETS = {
     "normed": {**_LINKED, "layer_norm": True},
     "tuned_fused": {
         **_FUSED,
-        **_FOUND,
+        **_SEARCHED,
         "episode": "soft",
         "max_facts": 130,
         "dropout": 0.0,
@@ -73,7 +73,7 @@ PRESETS = {
     },
     "tuned_matched": {
         **_MATCHED,
-        **_FOUND,
+        **_SEARCHED,
         "units": 64,
         "episode": "update",
         "dropout": 0.0,
@@ -82,7 +82,7 @@ PRESETS = {
         "num_buckets": 1,
         "epochs": 20,
     },
-    "tuned_linked": {**_LINKED, **_FOUND, "learning_rate": 1e-3, "num_buckets": 1, "epochs": 20},
+    "tuned_linked": {**_LINKED, **_SEARCHED, "learning_rate": 1e-3, "num_buckets": 1, "epochs": 20},
 }
 """Settings of `Config` by preset.
 
