@@ -135,16 +135,14 @@ def test_config_that_is_not_there(archive):
             questions(data_dir, config="en-10k")
 
 
-@pytest.mark.parametrize(
-    ("folder", "asked", "message"),
-    [
-        (UNPACKED / "en", {"config": "en-10k"}, "config must be one of en. Received: 'en-10k'"),
-        (UNPACKED, {"task": "2"}, "no file of task 2, .* 'qa2_train.txt'. Tasks found: 1 .*8 "),
-    ],
-)
-def test_files_that_are_not_there(folder, asked, message):
-    with pytest.raises(FileNotFoundError, match=message):
-        questions(folder, **asked)
+def test_folder_of_another_config_is_refused():
+    with pytest.raises(FileNotFoundError, match=r"config must be one of en. Received: 'en-10k'"):
+        questions(UNPACKED / "en", config="en-10k")
+
+
+def test_task_that_is_not_there():
+    with pytest.raises(FileNotFoundError, match=r"no file of task 2, .* 'qa2_train.txt'. Tasks found: 1 .*8 "):
+        questions(UNPACKED, task="2")
 
 
 def test_several_archives(tmp_path):
@@ -160,12 +158,19 @@ def test_archive_of_something_else(tmp_path):
         questions(pack(tmp_path / "notes.tar.gz", tmp_path / "notes.txt"))
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, None])
-def test_damaged_archive(kept, archive):
-    content = archive.read_bytes()
-    archive.write_bytes(b"1 Greta ran.\n" * 100 if kept is None else content[: int(len(content) * kept)])
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])
+def test_damaged_archive(archive, kept):
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: int(len(whole) * kept)])
     with pytest.raises(ValueError, match=r"cannot be read as an archive: .* It may be incomplete"):
         questions(archive)
+
+
+def test_file_that_is_no_archive(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text("1 Greta ran.\n" * 100)
+    with pytest.raises(ValueError, match=r"cannot be read as an archive"):
+        questions(path)
 
 
 def test_file_without_questions(direct):
@@ -180,13 +185,19 @@ def test_two_files_of_one_task(direct):
         questions(direct)
 
 
-def test_malformed_line_names_the_file(direct, tmp_path):
-    (direct / "qa1_single-supporting-fact_train.txt").write_text("1 Greta ran.\n3 Olaf ran.\n")
+def test_malformed_line_names_the_file(direct):
+    path = direct / "qa1_single-supporting-fact_train.txt"
+    path.write_text("1 Greta ran.\n3 Olaf ran.\n")
     with pytest.raises(ValueError, match=r"qa1_single-supporting-fact_train.txt, line 2: line id out of sequence"):
         questions(direct)
-    (direct / "qa1_single-supporting-fact_train.txt").write_text("Greta ran.\n")
-    with pytest.raises(ValueError, match=r"mine.tar.gz/.*/qa1_.*_train.txt, line 1: expected a line id"):
-        questions(pack(tmp_path / "mine.tar.gz", direct.rename(tmp_path / "en")))
+
+
+def test_malformed_line_names_the_file_in_the_archive(tmp_path):
+    folder = tmp_path / "en"
+    folder.mkdir()
+    (folder / "qa1_train.txt").write_text("Greta ran.\n")
+    with pytest.raises(ValueError, match=r"mine.tar.gz/en/qa1_train.txt, line 1: expected a line id"):
+        questions(pack(tmp_path / "mine.tar.gz", folder))
 
 
 def test_archive_is_read_once_for_all_tasks(archive):
