@@ -216,8 +216,12 @@ def test_outputs_of_every_kind_of_model_are_read(protocol):
 
 @pytest.mark.parametrize(
     "body",
-    [b"{}", b"[]", b'{"outputs": 1}', b"hello", b"", b"[" * 100_000, b'{"outputs": ' + b"1" * 5_000 + b"}", b"\xff"]
-    + [json.dumps({"outputs": {**OUTPUTS, "gates": 1}}).encode().replace(b"1}", b"[" * 500 + b"]" * 500 + b"}")],
+    [
+        *(b"{}", b"[]", b'{"outputs": 1}', b"hello", b"", b"\xff"),
+        b"[" * 100_000,
+        b'{"outputs": ' + b"1" * 5_000 + b"}",
+        json.dumps({"outputs": OUTPUTS}).replace("0.1", "[" * 500 + "]" * 500).encode(),
+    ],
 )
 def test_another_service_on_the_port_is_named(body):
     with rest_server(body) as url, Client(url) as client, pytest.raises(ServerError, match="answered"):
@@ -250,7 +254,7 @@ def too_large(sizes, values=()):
 def test_a_small_answer_that_says_it_is_large_is_refused(sizes, values):
     tracemalloc.start()
     with grpc_server(too_large(sizes, values)) as url, Client(url) as client:
-        with pytest.raises(ServerError, match="gates: an answer of .* bytes cannot hold the shape"):
+        with pytest.raises(ServerError, match=r"gates: an answer of .* bytes cannot hold the shape"):
             client.ask(*ASKED[0])
         assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
@@ -283,9 +287,10 @@ def test_redirects_are_not_followed(status):
     received = []
     with rest_server(json.dumps({"outputs": OUTPUTS}).encode(), received=received) as other:
         target = other.replace("//", "//bob:s3cret@")
-        with rest_server(b"", status, [("Location", f"{target}/x")]) as url, Client(url) as client:
-            with pytest.raises(ServerError, match="redirects to .*, which is not followed") as error:
-                client.ask(*ASKED[0])
+        redirecting = rest_server(b"", status, [("Location", f"{target}/x")])
+        message = r"redirects to .*, which is not followed"
+        with redirecting as url, Client(url) as client, pytest.raises(ServerError, match=message) as error:
+            client.ask(*ASKED[0])
     assert (error.value.code, received) == (str(status), [])
     assert "s3cret" not in str(error.value)
 
@@ -451,12 +456,12 @@ def test_what_cannot_be_asked_is_not_sent(asked, error, message, client, served)
     assert served[1].requests == before
 
 
-ODD_ARGUMENTS = """
+ODD_ARGUMENTS = r"""
 import itertools, sys
 from dmn_keras.serving import Client, ServerError, Tls
 
 folder = sys.argv[1]
-files = [None, *(f"{folder}/{name}" for name in ("cert.pem", "key.pem", "both.pem", "other.pem", "empty.pem", "half.pem"))]
+files = [None, *(f"{folder}/{name}.pem" for name in ("cert", "key", "both", "other", "empty", "half"))]
 calls = [{"url": "grpcs://localhost:1", "tls": Tls(*chosen)} for chosen in itertools.product(files, repeat=3)]
 hosts = ("unix", "localhost", "[::1]", "%00", ",", "*", "a" * 300, "localhost:1,localhost", "xds", "\u00f6")
 calls += [{"url": f"{scheme}://{host}:1"} for scheme in ("grpc", "grpcs") for host in hosts]
