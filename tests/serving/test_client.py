@@ -34,6 +34,7 @@ from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
 from dmn_keras.serving.client import MAX_RESPONSE_BYTES
 from tests.serving.exported import exported
 from tests.serving.server import Predictions, ProblemError, serving
+from tests.training.runs import eagerly
 
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
@@ -47,6 +48,13 @@ def served(tmp_path_factory):
     (path.parent / "2").symlink_to(path, target_is_directory=True)
     with serving(folder / "models") as (models, addresses):
         yield made, models, addresses
+
+
+@pytest.fixture(scope="module")
+def expected(served):
+    """The model's own answers to `ASKED`."""
+    with eagerly():
+        return [served[0].ask(*asked, beam_width=3) for asked in ASKED]
 
 
 @pytest.fixture(params=["rest", "grpc"])
@@ -68,14 +76,12 @@ def assert_same(answer, expected):
     assert answer.evidence == expected.evidence
 
 
-def test_answers_are_those_of_the_model(client, served):
+def test_answers_are_those_of_the_model(client, expected):
     answers = client.ask_many(ASKED)
-    assert len(answers) == len(ASKED)
-    for answer, asked in zip(answers, ASKED, strict=True):
-        assert_same(answer, served[0].ask(*asked))
-        expected = served[0].ask(*asked, beam_width=3).others
-        assert [text for text, _ in answer.others] == [text for text, _ in expected]
-        assert [p for _, p in answer.others] == pytest.approx([p for _, p in expected], rel=1e-3)
+    for answer, right in zip(answers, expected, strict=True):
+        assert_same(answer, right)
+        assert [text for text, _ in answer.others] == [text for text, _ in right.others]
+        assert [p for _, p in answer.others] == pytest.approx([p for _, p in right.others], rel=1e-3)
     assert_same(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
     assert client.ask_many([]) == []
 
@@ -88,7 +94,7 @@ def test_more_questions_than_the_server_takes_at_once(client, served):
         assert_same(answer, again)
 
 
-def test_a_server_that_comes_up_late_is_found(served):
+def test_a_server_that_comes_up_late_is_found(served, expected):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -98,7 +104,7 @@ def test_a_server_that_comes_up_late_is_found(served):
     timer = threading.Timer(0.3, server.start)
     timer.start()
     with Client(f"grpc://localhost:{port}", "one-word", backoff=0.3) as client:
-        assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+        assert client.ask(*ASKED[0]).answer == expected[0].answer
     timer.join()
     server.stop(None)
 
@@ -338,10 +344,10 @@ def test_texts_of_any_language_arrive_whole(client, served):
     assert_same(client.ask(*asked), served[0].ask(*asked))
 
 
-def test_versions_and_labels(url, served):
+def test_versions_and_labels(url, served, expected):
     for options in ({"version": 1}, {"version": 2}, {"label": "canary"}, {"label": "stable"}):
         with Client(url, "one-word", **options) as client:
-            assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+            assert client.ask(*ASKED[0]).answer == expected[0].answer
     with Client(url, "one-word") as client:
         assert client.status() == {1: "AVAILABLE", 2: "AVAILABLE"}
     with Client(url, "one-word", label="none") as client, pytest.raises(ServerError, match="version label: none"):
@@ -363,10 +369,10 @@ def test_a_model_that_is_not_there(options, model, message, url, served):
     assert served[1].requests == before + 1  # what is refused is not sent again
 
 
-def test_a_busy_server_is_asked_again(client, served):
+def test_a_busy_server_is_asked_again(client, served, expected):
     served[1].faults += [BUSY, BUSY]
     before = served[1].requests
-    assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+    assert client.ask(*ASKED[0]).answer == expected[0].answer
     assert served[1].requests == before + 3
 
 
@@ -396,12 +402,11 @@ def test_nobody_there(scheme):
     assert time.monotonic() - start < 5
 
 
-def test_many_clients_at_once_get_their_own_answers(url, served):
-    expected = {asked: served[0].ask(*asked) for asked in ASKED}
-    asked = ASKED * 10
+def test_many_clients_at_once_get_their_own_answers(url, expected):
     with Client(url, "one-word", timeout=60) as client, concurrent.futures.ThreadPoolExecutor(32) as pool:
-        for question, answer in zip(asked, pool.map(lambda one: client.ask(*one), asked), strict=True):
-            assert_same(answer, expected[question])
+        answers = pool.map(lambda asked: client.ask(*asked), ASKED * 10)
+        for answer, right in zip(answers, expected * 10, strict=True):
+            assert_same(answer, right)
 
 
 @pytest.mark.parametrize(
@@ -537,13 +542,13 @@ def certificate(folder):
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
-def test_tls(served, tmp_path):
+def test_tls(served, tmp_path, expected):
     authority, key = certificate(tmp_path)
     with open(key, "rb") as private, open(authority, "rb") as chain:
         credentials = grpc.ssl_server_credentials([(private.read(), chain.read())])
     with serving(served[1].folder, credentials=credentials) as (_, (_, address)):
         with Client(address, "one-word", tls=Tls(authority)) as client:
-            assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+            assert client.ask(*ASKED[0]).answer == expected[0].answer
         (tmp_path / "story.txt").write_text(ASKED[0][0])
         command = ["ask", "--story", str(tmp_path / "story.txt"), "--question", ASKED[0][1], "--server", address]
         assert cli.main([*command, "--model", "one-word", "--authority", authority]) == 0

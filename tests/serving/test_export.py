@@ -1,9 +1,10 @@
 """The exported model answers as the Keras model does, and appears whole or not at all."""
 
 import dataclasses
+import errno
+import json
 import os
 import pathlib
-import stat
 import subprocess
 import sys
 
@@ -19,13 +20,15 @@ import tensorflow as tf
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
 from dmn_keras.models.dmn import NARROWING, can_narrow
-from dmn_keras.serving import SAMPLES, client, export, versions
+from dmn_keras.serving import SAMPLES, export, versions
+from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.calibration import Calibration
 from tests.serving.exported import SETTINGS, answerer, exported
 
 module = sys.modules["dmn_keras.serving.export"]
 ROOT = pathlib.Path(__file__).parents[2]
+FEW = SAMPLES[:2]
 LONG = ("Mary went to the kitchen. " * 40, "Where is Mary?")
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES] + [
     ("Zoe flew to the moon?\n\nMary's in the kitchen! . Sandra went", "where is   Zoe"),
@@ -87,15 +90,14 @@ def test_a_client_learns_what_a_first_pass_kept(bias, calibration, tmp_path):
     made = answerer(tmp_path / "run", "narrowing")
     made.model.get_layer(NARROWING).gate.output_bias.assign([bias])
     made.calibration = calibration
-    path = export(made, tmp_path / "models", warmup=False)
+    path = export(made, tmp_path / "models", questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, [LONG])
-    texts = {name: np.char.decode(x.astype("S"), "utf-8") if x.dtype == object else x for name, x in outputs.items()}
-    [given] = client._answers(texts, 1)
+    [given] = answers_from_outputs(outputs, 1)
     expected = made.ask(*LONG, beam_width=3)
     for name in ("answer", "known", "facts", "positions", "num_facts", "num_open"):
         assert getattr(given, name) == getattr(expected, name), name
-    del texts["num_open"]  # as of a model that was exported before there was one
-    [older] = client._answers(texts, 1)
+    del outputs["num_open"]  # as of a model that was exported before there was one
+    [older] = answers_from_outputs(outputs, 1)
     assert older == dataclasses.replace(given, num_open=None)
     assert (given.known, given.num_facts, given.num_open) == ((False, 40, 0) if bias < 0 else (True, 40, 40))
 
@@ -169,7 +171,7 @@ def test_whatever_is_asked_the_answer_is_finite_and_the_next_is_right(story, que
 
 @pytest.fixture(scope="module")
 def saved(plain, tmp_path_factory):
-    path = export(plain, tmp_path_factory.mktemp("saved") / "model", warmup=False)
+    path = export(plain, tmp_path_factory.mktemp("saved") / "model", questions=FEW, warmup=False)
     return tf.saved_model.load(str(path)).signatures
 
 
@@ -213,7 +215,7 @@ def test_a_sentence_without_end_takes_no_more_memory_than_a_long_one(saved, plai
 def test_confidence_is_that_of_the_calibration(plain, tmp_path):
     calibrated = answerer(tmp_path / "run", "one-word")
     calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
-    path = export(calibrated, tmp_path / "model", warmup=False)
+    path = export(calibrated, tmp_path / "model", questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED)
     for row, asked in enumerate(ASKED):
         expected = calibrated.ask(*asked)
@@ -226,8 +228,8 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
     assert versions(folder) == []
     (folder / "notes").mkdir(parents=True)
     (folder / "7.bad").mkdir()
-    assert export(plain, folder, warmup=False) == folder / "8"
-    assert export(plain, folder, version=3, warmup=False) == folder / "3"
+    assert export(plain, folder, questions=FEW, warmup=False) == folder / "8"
+    assert export(plain, folder, version=3, questions=FEW, warmup=False) == folder / "3"
     assert versions(folder) == [3, 8]
     with pytest.raises(FileExistsError, match="8 is there already; a version is never replaced"):
         export(plain, folder, version=8)
@@ -255,9 +257,9 @@ def test_a_model_that_answers_otherwise_is_not_exported(plain, tmp_path, monkeyp
     wrong = lambda *asked, **options: dataclasses.replace(true(*asked, **options), answer="nonsense")  # noqa: E731
     monkeypatch.setattr(plain, "ask", wrong)
     with pytest.raises(
-        RuntimeError, match=r"answers .* otherwise than the model, in answer: .* in place of 'nonsense'"
+        RuntimeError, match=r"answers .* otherwise than the model, in answer of .*: .* in place of 'nonsense'"
     ):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model").iterdir()) == []
 
 
@@ -279,13 +281,13 @@ def test_every_part_of_an_answer_is_compared(name, plain, tmp_path, monkeypatch)
         return dataclasses.replace(answer, **{name: changed.get(name, tuple((0.0,) * len(g) for g in answer.gates))})
 
     monkeypatch.setattr(calibrated, "ask", wrong)
-    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name.replace('others', 'top_prob')}"):
-        export(calibrated, tmp_path / "model", warmup=False)
+    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name} of serving_default"):
+        export(calibrated, tmp_path / "model", questions=FEW, warmup=False)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_weights_of_half_the_size(dtype, plain, tmp_path):
-    whole, half = (export(plain, tmp_path / "model", dtype=d, warmup=False) for d in ("float32", dtype))
+    whole, half = (export(plain, tmp_path / "model", dtype=d, questions=FEW, warmup=False) for d in ("float32", dtype))
     variables = [tf.train.list_variables(str(path / "variables/variables")) for path in (whole, half)]
     sizes = [sum(int(np.prod(shape)) for name, shape in found if "weights" in name) for found in variables]
     assert sizes[0] == sizes[1] == sum(w.size for w in plain.model.get_weights() if w.dtype == "float32")
@@ -298,7 +300,7 @@ def test_weights_of_half_the_size(dtype, plain, tmp_path):
 
 
 def test_more_answers_than_words_are_not_asked_for(plain, tmp_path):
-    path = export(plain, tmp_path / "model", top=10_000, warmup=False)
+    path = export(plain, tmp_path / "model", top=10_000, questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED[:2])
     assert outputs["top_answers"].shape == (2, len(plain.vocabulary) - 3)
     assert all(len(set(row)) == len(row) for row in outputs["top_answers"].tolist())
@@ -309,54 +311,127 @@ def test_a_version_that_somebody_else_wrote_meanwhile_stays(plain, tmp_path, mon
     true = module._verify
     monkeypatch.setattr(module, "_verify", lambda *arguments: (true(*arguments), (tmp_path / "model/1").mkdir()))
     with pytest.raises(FileExistsError, match="1 is there already"):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model/1").iterdir()) == []
     assert versions(tmp_path / "model") == [1]
 
 
-def test_a_full_disk_leaves_nothing(plain, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "model/variables; No space left on device"),
+    ],
+)
+def test_a_full_disk_leaves_nothing(problem, plain, tmp_path, monkeypatch):
     def full(*arguments, **options):
         pathlib.Path(arguments[1], "variables").mkdir(parents=True)
-        raise OSError(28, "No space left on device")
+        raise problem
 
     monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        export(plain, tmp_path / "model", warmup=False)
+    message = rf"folder \(--output\) {tmp_path}/model cannot be written: No space left on device. Nothing was exported"
+    with pytest.raises(OSError, match=message):
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_not_writable(plain, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model").chmod(stat.S_IREAD | stat.S_IEXEC)
-    with pytest.raises(PermissionError):
-        export(plain, tmp_path / "model", warmup=False)
-
-
-def test_a_file_in_place_of_the_folder(plain, tmp_path):
+def test_a_folder_that_cannot_be_written(plain, tmp_path):
     (tmp_path / "model").write_text("mine")
     with pytest.raises(NotADirectoryError, match="is a file; expected a folder for the model's versions"):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
+    for folder in (tmp_path / "model" / "below", tmp_path / ("a" * 300), *([] if os.geteuid() == 0 else [ROOT.root])):
+        with pytest.raises(OSError, match=r"folder \(--output\) .* cannot be written"):
+            export(plain, folder, questions=FEW, warmup=False)
     assert (tmp_path / "model").read_text() == "mine"
 
 
-KILLED = """
+def test_a_model_of_weights_that_are_no_numbers_is_not_exported(tmp_path):
+    made = answerer(tmp_path / "run", "one-word")
+    made.model.set_weights([np.full_like(weight, 1e6) for weight in made.model.get_weights()])
+    with pytest.raises(ValueError, match="weights that are no finite numbers in float16"):
+        export(made, tmp_path / "model", dtype="float16", questions=FEW, warmup=False)
+    made.model.set_weights([np.full_like(weight, np.nan) for weight in made.model.get_weights()])
+    with pytest.raises(ValueError, match="weights that are no finite numbers in float32"):
+        export(made, tmp_path / "model", questions=FEW, warmup=False)
+    assert not (tmp_path / "model").exists()
+
+
+WAITING = """
 import sys
-from dmn_keras.serving import export
+from dmn_keras.serving import SAMPLES, export
 module = sys.modules["dmn_keras.serving.export"]
-module._verify = lambda *arguments: (print("written", flush=True), __import__("time").sleep(600))
-export(*sys.argv[1:], warmup=False)
+module._verify = lambda *arguments: (print("written", flush=True), sys.stdin.readline())
+export(*sys.argv[1:], questions=SAMPLES[:1], warmup=False)
 """
 
 
-def test_a_kill_in_mid_export_shows_no_version(tmp_path):
-    answerer(tmp_path / "run", "one-word")
-    command = [sys.executable, "-c", KILLED, tmp_path / "run", tmp_path / "model"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
-        assert process.stdout.readline() == b"written\n"
-        process.kill()
-    assert versions(tmp_path / "model") == []
-    assert export(tmp_path / "run", tmp_path / "model", warmup=False) == tmp_path / "model" / "1"
+def test_a_kill_in_mid_export_shows_no_version_and_the_next_clears_up(tmp_path):
+    run, folder = tmp_path / "run", tmp_path / "model"
+    made = answerer(run, "one-word")
+    left = lambda: sorted(path for path in folder.iterdir() if not path.name.isdigit())  # noqa: E731
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    with subprocess.Popen([sys.executable, "-c", WAITING, run, folder], **pipes) as killed:
+        assert killed.stdout.readline() == b"written\n"
+        killed.kill()
+    assert versions(folder) == []
+    assert len(left()) == 1
+    with subprocess.Popen([sys.executable, "-c", WAITING, run, folder], **pipes) as running:
+        assert running.stdout.readline() == b"written\n"
+        [of_running] = left()
+        assert export(made, folder, version=2, questions=FEW, warmup=False) == folder / "2"
+        assert left() == [of_running]  # what is being written stays
+        running.communicate(b"go on\n")
+    assert (running.returncode, versions(folder), left()) == (0, [1, 2], [])
+
+
+WITHOUT_PACKAGE = """
+import json, sys
+
+for name in ("dmn_keras", "keras"):
+    sys.modules[name] = None  # an import of it raises ImportError
+
+import tensorflow as tf
+
+path, asked = sys.argv[1:]
+signatures = tf.saved_model.load(path).signatures
+answers = {}
+for name, inputs in json.loads(asked).items():
+    kinds = {key: tf.int32 if name == "tokens" else tf.string for key in inputs}
+    if name == "record":
+        inputs = {"examples": [bytes.fromhex(example) for example in inputs["examples"]]}
+    outputs = signatures[name](**{key: tf.constant(value, kinds[key]) for key, value in inputs.items()})
+    answers[name] = {key: value.numpy().tolist() for key, value in outputs.items()}
+print(json.dumps(answers, default=bytes.decode))
+"""
+
+
+def test_a_process_that_cannot_import_the_package_answers_through_every_signature(tmp_path):
+    made, path = exported(tmp_path, "narrowing")
+    encoded = [Encoder(made.vocabulary)(example) for example in FEW]
+    ids = {
+        "story": pad_sentences([e.story for e in encoded], 9, 12),
+        "question": pad_ids([e.question for e in encoded], 15),
+    }
+    texts = {"story": ["\n".join(e.story) for e in FEW], "question": [e.question for e in FEW]}
+    records = [record(story=[story], question=[asked]).hex() for story, asked in zip(*texts.values(), strict=True)]
+    inputs = {
+        "serving_default": texts,
+        "record": {"examples": records},
+        "tokens": {name: values.tolist() for name, values in ids.items()},
+    }
+    command = [sys.executable, "-P", "-c", WITHOUT_PACKAGE, path, json.dumps(inputs)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    outputs = json.loads(result.stdout.splitlines()[-1])
+    assert outputs["record"] == outputs["serving_default"]
+    for row, example in enumerate(FEW):
+        expected = made.ask(example.story, example.question, beam_width=3)
+        given = {name: values[row] for name, values in outputs["serving_default"].items()}
+        assert (given["answer"], [fact for fact in given["facts"] if fact]) == (expected.answer, list(expected.facts))
+        assert given["probability"] == pytest.approx(expected.probability, abs=1e-4)
+    expected = made.model.predict(ids, verbose=0)
+    np.testing.assert_allclose(outputs["tokens"]["logits"], expected["answer"], atol=1e-4)
+    np.testing.assert_allclose(outputs["tokens"]["gates"], expected["gates"], atol=1e-5)
 
 
 def test_warm_up_requests_are_where_the_server_looks_for_them(plain, tmp_path):
