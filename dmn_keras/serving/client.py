@@ -123,9 +123,9 @@ class Client:
             raise ValueError(f"version and label exclude each other. Received: {version!r}, {label!r}")
         if version is not None and positive_integer("version", version) >= 2**63:
             raise ValueError(f"version must be a 64-bit integer. Received: version={version!r}")
-        for name, value in (("model", model), ("label", label)):
+        for name, value in {"model": model, **({} if label is None else {"label": label})}.items():
             # Names of dots alone would be taken for folders of the URL.
-            if value is not None and not (isinstance(value, str) and value.strip(".") and value.isprintable()):
+            if not (isinstance(value, str) and value.strip(".") and value.isprintable()):
                 raise ValueError(f"{name} must be a name of printable characters. Received: {name}={value!r}")
         for name, value in (("timeout", timeout), ("backoff", backoff)):
             if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value <= _MAX_SECONDS:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import json
 import os
 import pathlib
 import subprocess
@@ -22,9 +21,8 @@ from dmn_keras.datasets import Example
 from dmn_keras.models.dmn import NARROWING, can_narrow
 from dmn_keras.serving import SAMPLES, export, versions
 from dmn_keras.serving.client import answers_from_outputs
-from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.calibration import Calibration
-from tests.serving.exported import SETTINGS, answerer, exported
+from tests.serving.exported import SETTINGS, answerer, exported, record, token_ids
 
 module = sys.modules["dmn_keras.serving.export"]
 ROOT = pathlib.Path(__file__).parents[2]
@@ -114,26 +112,11 @@ def test_an_answer_depends_on_no_neighbour(both):
 
 def test_tokens_in_logits_and_gates_out(both):
     made, signatures = both
-    config = made.recipe.config
-    encoder = Encoder(made.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
-    encoded = [encoder(example) for example in SAMPLES]
-    if config.fact_level == "word":
-        story = pad_ids([e.story[0] for e in encoded], 70)
-    else:
-        story = pad_sentences([e.story for e in encoded], 9, 12)
-    inputs = {"story": story, "question": pad_ids([e.question for e in encoded], 15)}
+    inputs = token_ids(made, SAMPLES)
     outputs = signatures["tokens"](**{name: tf.constant(ids) for name, ids in inputs.items()})
     expected = made.model.predict(inputs, verbose=0)
     np.testing.assert_allclose(outputs["logits"].numpy(), expected["answer"], atol=1e-4)
     np.testing.assert_allclose(outputs["gates"].numpy(), expected["gates"], atol=1e-5)
-
-
-def record(**features):
-    lists = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
-        for name, texts in features.items()
-    }
-    return tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
 
 
 def test_records_are_read_as_texts_are(both):
@@ -382,56 +365,6 @@ def test_a_kill_in_mid_export_shows_no_version_and_the_next_clears_up(tmp_path):
         assert left() == [of_running]  # what is being written stays
         running.communicate(b"go on\n")
     assert (running.returncode, versions(folder), left()) == (0, [1, 2], [])
-
-
-WITHOUT_PACKAGE = """
-import json, sys
-
-for name in ("dmn_keras", "keras"):
-    sys.modules[name] = None  # an import of it raises ImportError
-
-import tensorflow as tf
-
-path, asked = sys.argv[1:]
-signatures = tf.saved_model.load(path).signatures
-answers = {}
-for name, inputs in json.loads(asked).items():
-    kinds = {key: tf.int32 if name == "tokens" else tf.string for key in inputs}
-    if name == "record":
-        inputs = {"examples": [bytes.fromhex(example) for example in inputs["examples"]]}
-    outputs = signatures[name](**{key: tf.constant(value, kinds[key]) for key, value in inputs.items()})
-    answers[name] = {key: value.numpy().tolist() for key, value in outputs.items()}
-print(json.dumps(answers, default=bytes.decode))
-"""
-
-
-def test_a_process_that_cannot_import_the_package_answers_through_every_signature(tmp_path):
-    made, path = exported(tmp_path, "narrowing")
-    encoded = [Encoder(made.vocabulary)(example) for example in FEW]
-    ids = {
-        "story": pad_sentences([e.story for e in encoded], 9, 12),
-        "question": pad_ids([e.question for e in encoded], 15),
-    }
-    texts = {"story": ["\n".join(e.story) for e in FEW], "question": [e.question for e in FEW]}
-    records = [record(story=[story], question=[asked]).hex() for story, asked in zip(*texts.values(), strict=True)]
-    inputs = {
-        "serving_default": texts,
-        "record": {"examples": records},
-        "tokens": {name: values.tolist() for name, values in ids.items()},
-    }
-    command = [sys.executable, "-P", "-c", WITHOUT_PACKAGE, path, json.dumps(inputs)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
-    outputs = json.loads(result.stdout.splitlines()[-1])
-    assert outputs["record"] == outputs["serving_default"]
-    for row, example in enumerate(FEW):
-        expected = made.ask(example.story, example.question, beam_width=3)
-        given = {name: values[row] for name, values in outputs["serving_default"].items()}
-        assert (given["answer"], [fact for fact in given["facts"] if fact]) == (expected.answer, list(expected.facts))
-        assert given["probability"] == pytest.approx(expected.probability, abs=1e-4)
-    expected = made.model.predict(ids, verbose=0)
-    np.testing.assert_allclose(outputs["tokens"]["logits"], expected["answer"], atol=1e-4)
-    np.testing.assert_allclose(outputs["tokens"]["gates"], expected["gates"], atol=1e-5)
 
 
 def test_warm_up_requests_are_where_the_server_looks_for_them(plain, tmp_path):
