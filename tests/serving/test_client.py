@@ -144,7 +144,7 @@ def rest_server(body, status=200, headers=(), pause=0.0, received=None):
                 self.send_header(*header)
             self.end_headers()
             with contextlib.suppress(ConnectionError):
-                for part in map(bytes, zip(body)) if pause else [body]:  # noqa: B905
+                for part in map(bytes, zip(body)) if pause else [body]:
                     self.wfile.write(part)
                     time.sleep(pause)
 
