@@ -34,7 +34,7 @@ def answerer(folder, name, seed=0, **settings):
 def exported(folder, name):
     """Export such a model without warm-up requests; returns the `Answerer` and the version's path."""
     made = answerer(folder / "run" / name, name)
-    return made, export(made, folder / "models" / name, questions=SAMPLES[:2], warmup=False)
+    return made, export(made, folder / "models" / name, questions=SAMPLES[:1], warmup=False)
 
 
 def record(**features):

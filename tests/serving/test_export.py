@@ -23,6 +23,7 @@ from dmn_keras.serving import SAMPLES, export, versions
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.training.calibration import Calibration
 from tests.serving.exported import SETTINGS, answerer, exported, record, token_ids
+from tests.training.runs import eagerly
 
 module = sys.modules["dmn_keras.serving.export"]
 ROOT = pathlib.Path(__file__).parents[2]
@@ -59,8 +60,9 @@ def serve(signatures, asked, name="serving_default"):
 def test_answers_are_those_of_the_keras_model(both):
     made, signatures = both
     outputs = serve(signatures, ASKED)
-    for row, (story, question) in enumerate(ASKED):
-        expected = made.ask(story, question, beam_width=3)
+    with eagerly():
+        answers = [made.ask(*asked, beam_width=3) for asked in ASKED]
+    for row, expected in enumerate(answers):
         assert outputs["answer"][row].decode() == expected.answer
         assert outputs["probability"][row] == pytest.approx(expected.probability, rel=1e-4)
         facts = [fact.decode() for fact in outputs["facts"][row] if fact]
@@ -200,8 +202,9 @@ def test_confidence_is_that_of_the_calibration(plain, tmp_path):
     calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
     path = export(calibrated, tmp_path / "model", questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED)
-    for row, asked in enumerate(ASKED):
-        expected = calibrated.ask(*asked)
+    with eagerly():
+        answers = [calibrated.ask(*asked) for asked in ASKED]
+    for row, expected in enumerate(answers):
         assert outputs["confidence"][row] == pytest.approx(expected.confidence, rel=1e-3)
         assert outputs["known"][row] == expected.known
 
