@@ -309,9 +309,8 @@ def _rows(name, array, count):
         # Rounding may go beyond 1; what is not a number is in no range.
         float: lambda value: type(value) in (float, int) and 0 <= value <= 1.001,
     }[kind]
-    wrong = next((value for value in values if not valid(value)), None)
-    if wrong is not None:
-        raise ValueError(f"{name} that holds {str(wrong)[:40]!r}")
+    if not all(map(valid, values)):
+        raise ValueError(f"{name} that holds another type than {kind.__name__}, or a number out of range")
     return np.array([kind(value) for value in values], dtype=object).reshape(array.shape).tolist()
 
 
@@ -371,7 +370,7 @@ class _Rest:
         content = {"signature_name": _SIGNATURE, "inputs": {"story": story, "question": question}}
         outputs = self._send("POST", f"{self.named}:predict", "outputs", timeout, content)
         if not isinstance(outputs, dict):
-            raise ServerError("CONTENT", f"{self.named} answered outputs without names: {_short(outputs)}")
+            raise ServerError("CONTENT", f"{self.named} answered outputs without names.")
         known = (_OUTPUTS | _OPTIONAL).keys() & outputs.keys()
         return {name: np.array(outputs[name], dtype=object) for name in known}
 
@@ -380,7 +379,7 @@ class _Rest:
         try:
             return {int(row["version"]): str(row["state"]) for row in states}
         except (KeyError, TypeError, ValueError) as error:
-            raise ServerError("CONTENT", f"{self.model} answered no states of versions: {_short(states)}") from error
+            raise ServerError("CONTENT", f"{self.model} answered no states of versions.") from error
 
     def _send(self, method, url, wanted, timeout, content=None):
         late = f"{url} did not answer in {timeout:.1f} s"
@@ -404,18 +403,19 @@ class _Rest:
         if 300 <= status < 400:
             target = masked(response.headers.get("Location", ""))[:_MAX_MESSAGE]
             raise ServerError(str(status), f"{url} redirects to {target!r}, which is not followed: name the server.")
+        excerpt = _short(body[: 4 * _MAX_MESSAGE].decode("utf-8", errors="replace") or response.reason)
         try:
             answered = json.loads(body)
         except (ValueError, RecursionError):  # also numbers of thousands of digits, and lists in lists in lists
-            answered = body[:_MAX_MESSAGE].decode("utf-8", errors="replace") or response.reason
             if status == 200:
-                raise ServerError(str(status), f"{url} answered no JSON: {answered}") from None
+                raise ServerError("CONTENT", f"{url} answered no JSON: {excerpt}") from None
+            answered = None
         if status != 200:
             kind = _TryAgainError if status in self.AGAIN else ServerError
-            problem = answered.get("error", answered) if isinstance(answered, dict) else answered
-            raise kind(str(status), f"{url} answered {status}: {_short(problem)}")
+            problem = answered.get("error") if isinstance(answered, dict) else None
+            raise kind(str(status), f"{url} answered {status}: {_short(problem) if problem else excerpt}")
         if not isinstance(answered, dict) or wanted not in answered:
-            raise ServerError("CONTENT", f"{url} answered without {wanted!r}: {_short(answered)}")
+            raise ServerError("CONTENT", f"{url} answered without {wanted!r}: {excerpt}")
         return answered[wanted]
 
     def _read(self, response, deadline, late):
@@ -494,7 +494,7 @@ class _Grpc:
                 raise ValueError(f"an answer of {num_bytes:,} bytes cannot hold the shape {sizes}")
             return tf.make_ndarray(proto)
         except (KeyError, TypeError, ValueError) as error:
-            raise ServerError("CONTENT", f"{self.address} answered no valid {name}: {_short(str(error))}") from error
+            raise ServerError("CONTENT", f"{self.address} answered no valid {name}: {_short(error)}") from error
 
     def status(self, timeout):
         request = self.status_request()
@@ -523,9 +523,9 @@ def _credentials(grpc, tls):
     return grpc.ssl_channel_credentials(*(pathlib.Path(path).read_bytes() if path else None for path in paths))
 
 
-def _short(content):
-    """Return the beginning of what a server answered, as text."""
-    return (content if isinstance(content, str) else json.dumps(content))[:_MAX_MESSAGE]
+def _short(text):
+    """Return the beginning of what a server answered, in one line without control characters."""
+    return "".join(character if character.isprintable() else " " for character in str(text)[:_MAX_MESSAGE])
 
 
 _TRANSPORTS = {"http": _Rest, "https": _Rest, "grpc": _Grpc, "grpcs": _Grpc}

@@ -229,6 +229,7 @@ def test_outputs_of_every_kind_of_model_are_read(protocol):
         b"[" * 100_000,
         b'{"outputs": ' + b"1" * 5_000 + b"}",
         json.dumps({"outputs": OUTPUTS}).replace("0.1", "[" * 500 + "]" * 500).encode(),
+        json.dumps({"outputs": OUTPUTS}).replace('"garden"', "null").encode(),
     ],
 )
 def test_another_service_on_the_port_is_named(body):
@@ -387,8 +388,8 @@ def test_a_server_that_stays_busy_is_given_up(url, served):
 
 
 def test_a_refusal_has_the_server_s_words(client, served):
-    served[1].faults.append(ProblemError("INVALID_ARGUMENT", 400, "the story is a poem"))
-    with pytest.raises(ServerError, match="the story is a poem"):
+    served[1].faults.append(ProblemError("INVALID_ARGUMENT", 400, "the story is\n\x1b a poem"))
+    with pytest.raises(ServerError, match="the story is   a poem"):
         client.ask(*ASKED[0])
 
 
