@@ -378,7 +378,7 @@ class _Rest:
         states = self._send("GET", self.model, "model_version_status", timeout)
         try:
             return {int(row["version"]): str(row["state"]) for row in states}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ServerError("CONTENT", f"{self.model} answered no states of versions.") from error
 
     def _send(self, method, url, wanted, timeout, content=None):
@@ -413,7 +413,9 @@ class _Rest:
         if status != 200:
             kind = _TryAgainError if status in self.AGAIN else ServerError
             problem = answered.get("error") if isinstance(answered, dict) else None
-            raise kind(str(status), f"{url} answered {status}: {_short(problem) if problem else excerpt}")
+            raise kind(
+                str(status), f"{url} answered {status}: {_short(problem) if isinstance(problem, str) else excerpt}"
+            )
         if not isinstance(answered, dict) or wanted not in answered:
             raise ServerError("CONTENT", f"{url} answered without {wanted!r}: {excerpt}")
         return answered[wanted]
