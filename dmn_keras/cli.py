@@ -528,7 +528,7 @@ def _client(options):
     from dmn_keras.serving import Client, Tls
 
     if options.folder is not None:
-        raise ValueError(f"--server and a run exclude each other. Received: {options.server}, {options.folder}")
+        raise ValueError(f"--server and a run exclude each other. Received the run {options.folder}.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
     return Client(options.server, **_given(options, ("model", "label", "timeout")), tls=tls)
@@ -607,7 +607,7 @@ def _export(options):
         print(f"The LiteRT file is in {path}; it gave the model's answer to {same:.1%} of the questions.")
         return 0
     path = export(answerer, options.output, warmup=not options.no_warmup, **named)
-    print(f"The SavedModel is in {path}; a process of its own gave the model's answers with it.")
+    print(f"The SavedModel is in {path}; its answers are those of the model.")
     return 0
 
 

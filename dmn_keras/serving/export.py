@@ -2,12 +2,11 @@
 
 import contextlib
 import copy
-import json
+import itertools
 import os
 import pathlib
 import re
-import subprocess
-import sys
+import shutil
 import tempfile
 import warnings
 
@@ -16,6 +15,7 @@ import numpy as np
 from dmn_keras.asking import Answerer
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.models import answering_model
+from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, pad_ids, pad_sentences, tokenize
 
@@ -39,10 +39,9 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or one a sentence) and
       `question`, to the outputs of `serving_default`.
 
-    The version appears whole or not at all: it is written beside, loaded in a fresh process that cannot import this
-    package, what it says through every signature compared with the Keras model's own words, and then renamed. Where a
-    server batches requests, as `saved_models/batching.config` has it, those for `tokens` must agree in their shape;
-    texts may differ.
+    The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
+    with the Keras model's answers, and then renamed. Where a server batches requests, as `saved_models/batching.config`
+    has it, those for `tokens` must agree in their shape; texts may differ.
 
     Args:
         run: Folder that `train` wrote, or an `Answerer`.
@@ -62,8 +61,9 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
         FileExistsError: If the version is there already.
         FileNotFoundError: If `run` holds no trained model.
         ImportError: If TensorFlow is not the backend, or `warmup` lacks `tensorflow-serving-api`.
+        OSError: If `folder` cannot be written, or the disk is full; no version is left.
         RuntimeError: If the written model does not answer as the Keras model does; no version is left.
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or a weight of the model no finite number in `dtype`.
     """
     _check_backend()
     positive_integer("top", top)
@@ -106,8 +106,8 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
 
     Raises:
         RuntimeError: If it answers otherwise than the Keras model without `quantize`.
-        FileExistsError, FileNotFoundError, ImportError, ValueError: As for `export`; `ValueError` also where facts are
-            words.
+        FileExistsError, FileNotFoundError, ImportError, OSError, ValueError: As for `export`; `ValueError` also where
+            facts are words.
     """
     _check_backend()
     positive_integer("num_facts", num_facts)
@@ -137,16 +137,52 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
 @contextlib.contextmanager
 def _new_version(folder, version, prefix=""):
     """Yield the path of a version, and one to write it to, which becomes the version where nothing is raised."""
+    import tensorflow as tf
+
     folder = pathlib.Path(folder)
-    target = folder / f"{prefix}{_version(folder, version, prefix)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    # A server takes numbers for versions: this folder is none.
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=folder) as temporary:
-        written = pathlib.Path(temporary, "model")
-        yield target, written
-        if target.exists():
-            raise FileExistsError(_exists(target))
-        os.rename(written, target)
+    try:
+        target = folder / f"{prefix}{_version(folder, version, prefix)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # A server takes numbers for versions: this folder is none.
+        with _lock(folder), tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder) as temporary:
+            written = pathlib.Path(temporary, "model")
+            yield target, written
+            if target.exists():
+                raise FileExistsError(_exists(target))
+            os.rename(written, target)
+    except (OSError, tf.errors.OpError) as error:
+        if isinstance(error, OSError) and error.errno is None:  # not of the system
+            raise
+        reason = error.strerror if isinstance(error, OSError) else error.message.rpartition("; ")[2]
+        raise OSError(
+            f"folder (--output) {folder} cannot be written: {reason}. Nothing was exported. Make room or choose "
+            "another folder, and export again."
+        ) from error
+
+
+_WRITING = ".writing-"
+"""What the name of a folder begins with that a version is written in; a process that was killed leaves one."""
+
+
+@contextlib.contextmanager
+def _lock(folder):
+    """Share a folder with other exports; what killed ones left in it is removed if no other is writing there."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # another export has the lock, or the file system none
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in folder.glob(f"{_WRITING}*"):
+                shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # released by the system, also after a kill
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _questions(questions):
@@ -167,12 +203,13 @@ def _answerer(run, dtype):
 
     answerer = copy.copy(run if isinstance(run, Answerer) else Answerer(run))
     answerer.model = in_float32(answerer.model, answerer.recipe)
-    if dtype == "float32":
-        return answerer
     weights = answerer.model.get_weights()
-    answerer.model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(answerer.model))
-    rounded = (keras.ops.cast(keras.ops.cast(weight, dtype), weight.dtype) for weight in weights)
-    answerer.model.set_weights([keras.ops.convert_to_numpy(weight) for weight in rounded])
+    if dtype != "float32":
+        answerer.model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(answerer.model))
+        weights = [keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(w, dtype), w.dtype)) for w in weights]
+        answerer.model.set_weights(weights)
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise ValueError(f"The run's model has weights that are no finite numbers in {dtype}: train it again.")
     return answerer
 
 
@@ -226,110 +263,61 @@ def _save(answerer, top, dtype, path):
     tf.saved_model.save(served, str(path), signatures=dict(served.endpoints))
 
 
-_READER = """
-import json, sys
-
-for name in ("dmn_keras", "keras"):
-    sys.modules[name] = None  # an import of it raises ImportError
-
-import tensorflow as tf
-
-path, asked = sys.argv[1:]
-with open(asked, encoding="utf-8") as file:
-    asked = json.load(file)
-
-def plain(outputs):
-    return {
-        name: [[text.decode() for text in row] if isinstance(row, list) else row.decode() for row in values.tolist()]
-        if values.dtype == object else values.tolist()
-        for name, values in ((name, tensor.numpy()) for name, tensor in outputs.items())
-    }
-
-def record(story, question):
-    values = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
-        for name, text in (("story", story), ("question", question))
-    }
-    return tf.train.Example(features=tf.train.Features(feature=values)).SerializeToString()
-
-serve = tf.saved_model.load(path).signatures
-texts = {name: tf.constant(asked[name]) for name in ("story", "question")}
-found = {
-    "serving_default": plain(serve["serving_default"](**texts)),
-    "record": plain(serve["record"](examples=tf.constant(list(map(record, asked["story"], asked["question"]))))),
-    "tokens": plain(serve["tokens"](**{name: tf.constant(ids, tf.int32) for name, ids in asked["ids"].items()})),
-}
-print(json.dumps(found))
-"""
-"""A program that knows nothing of this package: answers the questions of a file by a SavedModel, as JSON."""
-
-
 def _verify(answerer, top, path, questions):
-    """Raise if the SavedModel at `path`, read by a process of its own, answers otherwise than the Keras model."""
+    """Raise if the SavedModel at `path` answers otherwise than the Keras model."""
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(str(path)).signatures
+    stories, asked = ["\n".join(example.story) for example in questions], [example.question for example in questions]
     ids = _ids(answerer, questions)
-    asked = {
-        "story": ["\n".join(example.story) for example in questions],
-        "question": [example.question for example in questions],
-        "ids": {name: values.tolist() for name, values in ids.items()},
+    records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
+    outputs = {
+        "serving_default": signatures["serving_default"](story=tf.constant(stories), question=tf.constant(asked)),
+        "record": signatures["record"](examples=tf.constant(records)),
     }
-    file = path.parent / "questions.json"
-    file.write_text(json.dumps(asked), encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, "-P", "-c", _READER, str(path), str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    if result.returncode:
-        raise RuntimeError(f"The written SavedModel cannot be read again: {result.stderr[-2000:]}")
-    found = json.loads(result.stdout.splitlines()[-1])
-    told = answerer.model(ids, training=False)
-    for i, example in enumerate(questions):
-        expected = answerer.ask(example.story, example.question, beam_width=top)
-        outputs, of_record, of_tokens = (
-            {name: values[i] for name, values in found[signature].items()}
-            for signature in ("serving_default", "record", "tokens")
-        )
-        differs = [*_differences(outputs, expected), *_differences(of_record, expected)]
-        for name, expected_ids in (("logits", told["answer"]), ("gates", told["gates"])):
-            if not np.allclose(of_tokens[name], expected_ids[i], atol=1e-3):
-                differs.append(f"{name} of tokens")
-        if differs:
+    expected = [answerer.ask(example.story, example.question, beam_width=top) for example in questions]
+    for signature, tensors in outputs.items():
+        answers = answers_from_outputs({name: tensor.numpy() for name, tensor in tensors.items()}, len(questions))
+        for question, answer, right in zip(asked, answers, expected, strict=True):
+            differs = _difference(answer, right)
+            if differs:
+                raise RuntimeError(
+                    f"The written SavedModel answers {question!r} otherwise than the model, in {differs} of "
+                    f"{signature}: {answer.answer!r} ({answer.probability:.4f}) in place of {right.answer!r} "
+                    f"({right.probability:.4f}). Nothing was exported."
+                )
+    tokens = signatures["tokens"](**{name: tf.constant(values, tf.int32) for name, values in ids.items()})
+    direct = answerer.model(ids, training=False)
+    for name, values in (("logits", direct["answer"]), ("gates", direct["gates"])):
+        if not np.allclose(tokens[name], values, atol=1e-3):
             raise RuntimeError(
-                f"The written SavedModel answers {example.question!r} otherwise than the model, in {differs[0]}: "
-                f"{outputs['answer']!r} ({outputs['probability']:.4f}) in place of {expected.answer!r} "
-                f"({expected.probability:.4f}). Nothing was exported."
+                f"The written SavedModel gives other {name} of tokens than the model. Nothing was exported."
             )
 
 
-def _differences(outputs, expected):
-    """Name the outputs for one question that are not what the `Answer` says."""
-    facts = [fact for fact in outputs["facts"] if fact]
-    gates = np.zeros_like(outputs["gates"])
-    gates[: len(expected.gates), : len(expected.facts)] = expected.gates
-    others = [probability for _, probability in expected.others]
-    same = {
-        "answer": outputs["answer"] == expected.answer == outputs["top_answers"][0],
-        "facts": facts == list(expected.facts),
-        "probability": np.allclose(
-            [outputs["probability"], outputs["top_probabilities"][0]], expected.probability, atol=1e-3
-        ),
-        "top_probabilities": np.allclose(outputs["top_probabilities"][1:], others, atol=1e-3),
-        "gates": np.allclose(outputs["gates"], gates, atol=1e-3),
-        "confidence": expected.confidence is None or np.isclose(outputs["confidence"], expected.confidence, atol=1e-3),
-        "known": expected.confidence is None or outputs["known"] == expected.known,
-        "positions": _positions(outputs) == expected.positions,
-        "num_facts": outputs.get("num_facts") == expected.num_facts,
-        "num_open": outputs.get("num_open") == expected.num_open,
+def _record(**features):
+    """Return a serialized `tf.train.Example` of texts."""
+    import tensorflow as tf
+
+    lists = {name: tf.train.BytesList(value=[text.encode()]) for name, text in features.items()}
+    features = {name: tf.train.Feature(bytes_list=texts) for name, texts in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def _difference(answer, expected):
+    """Return the name of the first part of an answer that differs from the expected one, `None` where none does."""
+    for name in ("answer", "facts", "known", "positions", "num_facts", "num_open"):
+        if getattr(answer, name) != getattr(expected, name):
+            return name
+    # The passes after a learned stop have gates of 0 in a SavedModel, and are left out of an `Answer`.
+    passes = itertools.zip_longest(answer.gates, expected.gates, fillvalue=(0.0,) * len(answer.facts))
+    pairs = {
+        "probability": (answer.probability, expected.probability),
+        "others": ([p for _, p in answer.others], [p for _, p in expected.others]),
+        "gates": zip(*passes, strict=True),
+        "confidence": (answer.confidence or 0.0, expected.confidence or 0.0),
     }
-    return [name for name, right in same.items() if not right]
-
-
-def _positions(outputs):
-    if "positions" not in outputs:
-        return None
-    return tuple(position for position in outputs["positions"] if position >= 0)
+    return next((name for name, pair in pairs.items() if not np.allclose(*map(np.array, pair), atol=1e-3)), None)
 
 
 def _ids(answerer, questions):

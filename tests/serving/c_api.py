@@ -1,16 +1,16 @@
-"""Answer questions by a SavedModel through TensorFlow's C library alone: no TensorFlow for Python, nothing of ours.
+"""Run signatures of a SavedModel through TensorFlow's C library alone: no TensorFlow for Python, nothing of ours.
 
-python c_api.py LIBRARIES SAVED_MODEL REQUEST: `REQUEST` is a JSON file with the names of the graph's inputs
-and outputs and the texts to feed; what comes out is printed as JSON, with the milliseconds of each of some repetitions.
+python c_api.py LIBRARIES SAVED_MODEL CALLS: `CALLS` is a JSON file with the inputs of each call by their places in the
+graph, texts (bytes that are no UTF-8 as surrogates) or ids, and the places of its outputs by their names. The outputs
+are printed as JSON.
 """
 
 import ctypes
 import json
 import pathlib
 import sys
-import time
 
-FLOAT, STRING = 1, 7
+FLOAT, INT32, STRING = 1, 3, 7
 TSTRING_SIZE = 24
 
 
@@ -65,29 +65,38 @@ class Session:
             raise RuntimeError(f"no operation {operation}")
         return Output(found, int(index))
 
-    def strings(self, texts):
-        """Make a tensor of strings."""
+    def tensor(self, values):
+        """Make a tensor of a list of texts, or of nested lists of integers."""
+        shape, flat = [], values
+        while not shape or isinstance(flat[0], list):
+            shape.append(len(flat if not shape else flat[0]))
+            flat = [value for row in flat for value in row] if len(shape) > 1 else flat
+        kind, size = (STRING, TSTRING_SIZE) if isinstance(flat[0], str) else (INT32, 4)
+        sizes = (ctypes.c_int64 * len(shape))(*shape)
         library = self.library
-        shape = (ctypes.c_int64 * 1)(len(texts))
-        size = TSTRING_SIZE * len(texts)
-        tensor = ctypes.c_void_p(library.TF_AllocateTensor(STRING, shape, 1, ctypes.c_size_t(size)))
+        made = library.TF_AllocateTensor(kind, sizes, len(shape), ctypes.c_size_t(size * len(flat)))
+        tensor = ctypes.c_void_p(made)
         data = library.TF_TensorData(tensor)
-        for i, text in enumerate(texts):
-            place = ctypes.c_void_p(data + i * TSTRING_SIZE)
+        if kind == INT32:
+            (ctypes.c_int32 * len(flat)).from_address(data)[:] = flat
+            return tensor
+        for i, text in enumerate(flat):
+            place, content = ctypes.c_void_p(data + i * TSTRING_SIZE), text.encode("utf-8", "surrogateescape")
             library.TF_StringInit(place)
-            library.TF_StringCopy(place, text.encode(), ctypes.c_size_t(len(text.encode())))
+            library.TF_StringCopy(place, content, ctypes.c_size_t(len(content)))
         return tensor
 
     def values(self, tensor):
-        """Read a tensor of floats or strings as nested lists."""
+        """Read a tensor of floats, integers or strings as nested lists."""
         library = self.library
         shape = [library.TF_Dim(tensor, i) for i in range(library.TF_NumDims(tensor))]
         data, kind = library.TF_TensorData(tensor), library.TF_TensorType(tensor)
         count = 1
         for size in shape:
             count *= size
-        if kind == FLOAT:
-            flat = list((ctypes.c_float * count).from_address(data)) if count else []
+        if kind in (FLOAT, INT32):
+            number = ctypes.c_float if kind == FLOAT else ctypes.c_int32
+            flat = list((number * count).from_address(data)) if count else []
         elif kind == STRING:
             flat = [self._string(data + i * TSTRING_SIZE) for i in range(count)]
         else:
@@ -102,9 +111,9 @@ class Session:
         return ctypes.string_at(self.library.TF_StringGetDataPointer(place), size).decode()
 
     def run(self, inputs, outputs):
-        """Feed texts and fetch outputs, dicts by the names of the graph's places."""
+        """Feed the values of a dict by their places in the graph, and fetch the places of a list."""
         feeds = (Output * len(inputs))(*(self.place(name) for name in inputs))
-        fed = (ctypes.c_void_p * len(inputs))(*(self.strings(texts).value for texts in inputs.values()))
+        fed = (ctypes.c_void_p * len(inputs))(*(self.tensor(values).value for values in inputs.values()))
         fetches = (Output * len(outputs))(*(self.place(name) for name in outputs))
         fetched = (ctypes.c_void_p * len(outputs))()
         sizes = len(inputs), len(outputs)
@@ -119,18 +128,14 @@ class Session:
         return results
 
 
-def main(libraries, path, request):
-    content = json.loads(pathlib.Path(request).read_text(encoding="utf-8"))
+def main(libraries, path, calls):
     session = Session(load(libraries), path)
-    inputs = {content["inputs"][name]: texts for name, texts in content["texts"].items()}
-    times = []
-    for _ in range(content.get("repetitions", 1)):
-        start = time.perf_counter()
-        results = session.run(inputs, content["outputs"].values())
-        times.append(1000 * (time.perf_counter() - start))
-    answers = dict(zip(content["outputs"], results, strict=True))
+    results = []
+    for call in json.loads(pathlib.Path(calls).read_text(encoding="utf-8")):
+        outputs = session.run(call["inputs"], list(call["outputs"].values()))
+        results.append(dict(zip(call["outputs"], outputs, strict=True)))
     ours = [name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "keras", "dmn_keras", "numpy")]
-    print(json.dumps({"outputs": answers, "milliseconds": times, "modules": ours}))
+    print(json.dumps({"results": results, "modules": ours}))
 
 
 if __name__ == "__main__":

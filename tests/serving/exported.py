@@ -2,6 +2,7 @@
 
 from dmn_keras.asking import Answerer
 from dmn_keras.serving import SAMPLES, export
+from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -33,4 +34,25 @@ def answerer(folder, name, seed=0, **settings):
 def exported(folder, name):
     """Export such a model without warm-up requests; returns the `Answerer` and the version's path."""
     made = answerer(folder / "run" / name, name)
-    return made, export(made, folder / "models" / name, warmup=False)
+    return made, export(made, folder / "models" / name, questions=SAMPLES[:1], warmup=False)
+
+
+def record(**features):
+    """Return a serialized `tf.train.Example` of lists of texts."""
+    import tensorflow as tf
+
+    lists = {name: tf.train.BytesList(value=[text.encode() for text in texts]) for name, texts in features.items()}
+    features = {name: tf.train.Feature(bytes_list=texts) for name, texts in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def token_ids(made, examples):
+    """Return the ids of questions as an `Answerer`'s model takes them, with some padding."""
+    config = made.recipe.config
+    encoder = Encoder(made.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
+    encoded = [encoder(example) for example in examples]
+    if config.fact_level == "word":
+        story = pad_ids([e.story[0] for e in encoded], 70)
+    else:
+        story = pad_sentences([e.story for e in encoded], 9, 12)
+    return {"story": story, "question": pad_ids([e.question for e in encoded], 15)}

@@ -1,4 +1,4 @@
-"""The SavedModel in TF Serving's own runtime: TensorFlow's C++ library, with no Python on the serving path."""
+"""The SavedModel in TF Serving's own runtime: TensorFlow's C++ library, in a process without this package."""
 
 import json
 import pathlib
@@ -13,29 +13,31 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("served by TensorFlow alone", allow_module_level=True)
 
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from dmn_keras.serving import SAMPLES
-from tests.serving.exported import SETTINGS, exported
+from tests.serving.exported import SETTINGS, exported, record, token_ids
+from tests.training.runs import eagerly
 
 LIBRARIES = pathlib.Path(tf.__file__).parent
 
 
-def request(path, texts, outputs):
-    """What `c_api.py` needs to know of the graph, which the server reads from the SavedModel itself."""
+def call(path, name, **inputs):
+    """What `c_api.py` needs to know of a signature, which a server reads from the SavedModel itself."""
     saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    signature = saved.meta_graphs[0].signature_def["serving_default"]
+    signature = saved.meta_graphs[0].signature_def[name]
+    kinds = (types_pb2.DT_FLOAT, types_pb2.DT_INT32, types_pb2.DT_STRING)
     return {
-        "inputs": {name: info.name for name, info in signature.inputs.items()},
-        "outputs": {name: signature.outputs[name].name for name in outputs},
-        "texts": texts,
+        "inputs": {signature.inputs[key].name: value for key, value in inputs.items()},
+        "outputs": {key: info.name for key, info in signature.outputs.items() if info.dtype in kinds},
     }
 
 
-def ask(path, content, folder):
-    (folder / "request.json").write_text(json.dumps(content))
+def run(path, calls, folder):
+    (folder / "calls.json").write_text(json.dumps(calls))
     program = pathlib.Path(__file__).with_name("c_api.py")
-    command = [sys.executable, "-I", program, LIBRARIES, path, folder / "request.json"]
+    command = [sys.executable, "-I", program, LIBRARIES, path, folder / "calls.json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         return result.stderr
@@ -44,23 +46,33 @@ def ask(path, content, folder):
 
 @pytest.mark.skipif(not (LIBRARIES / "libtensorflow_cc.so.2").exists(), reason="a TensorFlow without its C++ library")
 @pytest.mark.parametrize("name", SETTINGS)
-def test_answers_without_python_are_those_of_the_keras_model(name, tmp_path):
+def test_every_signature_gives_without_python_what_the_keras_model_gives(name, tmp_path):
     made, path = exported(tmp_path, name)
-    texts = {
-        "story": ["\n".join(example.story) for example in SAMPLES],
-        "question": [example.question for example in SAMPLES],
-    }
-    found = ask(path, request(path, texts, ["answer", "probability", "facts", "gates"]), tmp_path)
+    examples = SAMPLES[:5]
+    texts = {"story": ["\n".join(e.story) for e in examples], "question": [e.question for e in examples]}
+    records = [record(story=[story], question=[asked]) for story, asked in zip(*texts.values(), strict=True)]
+    ids = token_ids(made, examples)
+    calls = [
+        call(path, "serving_default", **texts),
+        call(path, "record", examples=[data.decode("utf-8", "surrogateescape") for data in records]),
+        call(path, "tokens", **{name: values.tolist() for name, values in ids.items()}),
+    ]
+    found = run(path, calls, tmp_path)
     assert found["modules"] == []
-    outputs = found["outputs"]
-    for row, example in enumerate(SAMPLES):
-        expected = made.ask(example.story, example.question, beam_width=3)
-        assert outputs["answer"][row] == expected.answer
-        assert outputs["probability"][row] == pytest.approx(expected.probability, rel=1e-3)
-        assert [fact for fact in outputs["facts"][row] if fact] == list(expected.facts)
-        gates = np.array(outputs["gates"][row])[: len(expected.gates), : len(expected.facts)]
+    of_texts, of_records, of_tokens = found["results"]
+    assert of_records == of_texts
+    with eagerly():
+        answers = [made.ask(example.story, example.question, beam_width=3) for example in examples]
+    for row, expected in enumerate(answers):
+        assert of_texts["answer"][row] == expected.answer
+        assert of_texts["probability"][row] == pytest.approx(expected.probability, rel=1e-3)
+        assert [fact for fact in of_texts["facts"][row] if fact] == list(expected.facts)
+        gates = np.array(of_texts["gates"][row])[: len(expected.gates), : len(expected.facts)]
         np.testing.assert_allclose(gates, expected.gates, atol=1e-4)
+    expected = made.model.predict(ids, verbose=0)
+    np.testing.assert_allclose(of_tokens["logits"], expected["answer"], atol=1e-4)
+    np.testing.assert_allclose(of_tokens["gates"], expected["gates"], atol=1e-5)
 
     texts["question"] = texts["question"][:3]
-    refused = ask(path, request(path, texts, ["answer"]), tmp_path)
+    refused = run(path, [call(path, "serving_default", **texts)], tmp_path)
     assert "story and question must have the same batch size" in refused

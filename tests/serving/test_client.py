@@ -1,15 +1,24 @@
 """The client against TF Serving's interfaces, over loopback, and whatever may go wrong there."""
 
+import base64
 import concurrent.futures
+import contextlib
 import datetime
+import gzip
 import http.server
 import json
+import os
+import pathlib
 import socket
-import ssl
+import subprocess
+import sys
 import threading
 import time
+import traceback
+import tracemalloc
 
 import keras
+import numpy as np
 import pytest
 
 if keras.backend.backend() != "tensorflow":
@@ -17,12 +26,15 @@ if keras.backend.backend() != "tensorflow":
 pytest.importorskip("tensorflow_serving.apis")
 
 import grpc
-from tensorflow_serving.apis import prediction_service_pb2_grpc
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from dmn_keras import cli
 from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
+from dmn_keras.serving.client import MAX_RESPONSE_BYTES
 from tests.serving.exported import exported
 from tests.serving.server import Predictions, ProblemError, serving
+from tests.training.runs import eagerly
 
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
@@ -36,6 +48,13 @@ def served(tmp_path_factory):
     (path.parent / "2").symlink_to(path, target_is_directory=True)
     with serving(folder / "models") as (models, addresses):
         yield made, models, addresses
+
+
+@pytest.fixture(scope="module")
+def expected(served):
+    """The model's own answers to `ASKED`."""
+    with eagerly():
+        return [served[0].ask(*asked, beam_width=3) for asked in ASKED]
 
 
 @pytest.fixture(params=["rest", "grpc"])
@@ -57,14 +76,12 @@ def assert_same(answer, expected):
     assert answer.evidence == expected.evidence
 
 
-def test_answers_are_those_of_the_model(client, served):
+def test_answers_are_those_of_the_model(client, expected):
     answers = client.ask_many(ASKED)
-    assert len(answers) == len(ASKED)
-    for answer, asked in zip(answers, ASKED, strict=True):
-        assert_same(answer, served[0].ask(*asked))
-        expected = served[0].ask(*asked, beam_width=3).others
-        assert [text for text, _ in answer.others] == [text for text, _ in expected]
-        assert [p for _, p in answer.others] == pytest.approx([p for _, p in expected], rel=1e-3)
+    for answer, right in zip(answers, expected, strict=True):
+        assert_same(answer, right)
+        assert [text for text, _ in answer.others] == [text for text, _ in right.others]
+        assert [p for _, p in answer.others] == pytest.approx([p for _, p in right.others], rel=1e-3)
     assert_same(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
     assert client.ask_many([]) == []
 
@@ -77,7 +94,7 @@ def test_more_questions_than_the_server_takes_at_once(client, served):
         assert_same(answer, again)
 
 
-def test_a_server_that_comes_up_late_is_found(served):
+def test_a_server_that_comes_up_late_is_found(served, expected):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -87,31 +104,241 @@ def test_a_server_that_comes_up_late_is_found(served):
     timer = threading.Timer(0.3, server.start)
     timer.start()
     with Client(f"grpc://localhost:{port}", "one-word", backoff=0.3) as client:
-        assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+        assert client.ask(*ASKED[0]).answer == expected[0].answer
     timer.join()
     server.stop(None)
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"outputs": {"poem": ["x"]}}', '{"outputs": 1}', "hello"])
-def test_another_service_on_the_port_is_named(content):
+OUTPUTS = {
+    "answer": ["kitchen"],
+    "probability": [0.9],
+    "facts": [["Mary went.", ""]],
+    "gates": [[[0.9, 0.0], [0.5, 0.0], [0.1, 0.0]]],
+    "top_answers": [["kitchen", "garden"]],
+    "top_probabilities": [[0.9, 0.1]],
+}
+"""What a model answers to one question."""
+
+
+def response(outputs):
+    """Return outputs as gRPC sends them."""
+    made = predict_pb2.PredictResponse()
+    for name, value in outputs.items():
+        array = np.array(value)
+        array = array.astype("float32") if array.dtype.kind == "f" else array
+        made.outputs[name].CopyFrom(tf.make_tensor_proto(array))
+    return made
+
+
+@contextlib.contextmanager
+def rest_server(body, status=200, headers=(), pause=0.0, received=None):
+    """Answer every REST request with a body, byte by byte if there is a pause; yields the URL."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
+            content = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            if received is not None:
+                received.append((content, self.headers))
+            self.send_response(status)
+            for header in (("Content-Length", str(len(body))), *headers):
+                self.send_header(*header)
             self.end_headers()
-            self.wfile.write(content.encode())
+            with contextlib.suppress(ConnectionError):
+                for part in map(bytes, zip(body)) if pause else [body]:
+                    self.wfile.write(part)
+                    time.sleep(pause)
+
+        do_GET = do_POST  # noqa: N815 - as `http.server` calls it
 
         def log_message(self, *arguments):
             """Say nothing."""
 
-    with http.server.HTTPServer(("localhost", 0), Handler) as other:
-        threading.Thread(target=other.handle_request, daemon=True).start()
-        with (
-            Client(f"http://localhost:{other.server_address[1]}") as client,
-            pytest.raises(ServerError, match="answered"),
-        ):
+    with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_address[1]}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def grpc_server(data, compression=None):
+    """Answer every gRPC request with serialized bytes; yields the URL."""
+
+    class Handler(grpc.GenericRpcHandler):
+        def service(self, details):
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: data)
+
+    options = [("grpc.max_send_message_length", -1)]
+    server = grpc.server(
+        concurrent.futures.ThreadPoolExecutor(1), [Handler()], options=options, compression=compression
+    )
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    yield f"grpc://localhost:{port}"
+    server.stop(None)
+
+
+def answering(protocol, outputs):
+    """Return the server of one protocol that answers everything with the same outputs."""
+    if protocol == "grpc":
+        return grpc_server(response(outputs).SerializeToString())
+    return rest_server(json.dumps({"outputs": outputs}).encode())
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("probability", [float("nan")]),
+        ("probability", [-1.0]),
+        ("probability", [0.9, 0.9]),
+        ("probability", ["0.9"]),
+        ("gates", [[[0.9, float("inf")]]]),
+        ("gates", [[0.9, 0.0]]),
+        ("gates", [[[0.9]]]),
+        ("answer", [0.5]),
+        ("answer", None),
+        ("facts", ["Mary went."]),
+        ("top_probabilities", [[0.9]]),
+        ("confidence", [2.0]),
+        ("known", [1]),
+        ("positions", [[0]]),
+        ("positions", [[-2, -1]]),
+        ("num_facts", [0.5]),
+    ],
+)
+def test_outputs_that_no_model_has_are_refused(protocol, name, value):
+    outputs = {key: array for key, array in {**OUTPUTS, name: value}.items() if array is not None}
+    with answering(protocol, outputs) as url, Client(url) as client, pytest.raises(ServerError, match=name):
+        client.ask(*ASKED[0])
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_outputs_of_every_kind_of_model_are_read(protocol):
+    more = {"confidence": [0.8], "known": [True], "positions": [[4, -1]], "num_facts": [7], "num_open": [1]}
+    with answering(protocol, {**OUTPUTS, **more, "newer": [1]}) as url, Client(url) as client:
+        answer = client.ask(*ASKED[0])
+    assert (answer.answer, answer.facts, answer.positions) == ("kitchen", ("Mary went.",), (4,))
+    assert (answer.known, answer.num_facts, answer.num_open) == (True, 7, 1)
+    assert [round(gate, 3) for [gate] in answer.gates] == [0.9, 0.5, 0.1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{}", b"[]", b'{"outputs": 1}', b"hello", b"", b"\xff"),
+        b"[" * 100_000,
+        b'{"outputs": ' + b"1" * 5_000 + b"}",
+        json.dumps({"outputs": OUTPUTS}).replace("0.1", "[" * 500 + "]" * 500).encode(),
+        json.dumps({"outputs": OUTPUTS}).replace('"garden"', "null").encode(),
+    ],
+)
+def test_another_service_on_the_port_is_named(body):
+    with rest_server(body) as url, Client(url) as client, pytest.raises(ServerError, match="answered"):
+        client.ask(*ASKED[0])
+
+
+@pytest.mark.parametrize("states", [1, [1], [{"version": "one", "state": "AVAILABLE"}], [{"version": 1}]])
+def test_states_that_no_server_has_are_refused(states):
+    body = json.dumps({"model_version_status": states}).encode()
+    with rest_server(body) as url, Client(url) as client, pytest.raises(ServerError, match="no states of versions"):
+        client.status()
+
+
+def too_large(sizes, values=()):
+    """Return a message whose gates say a shape that is far larger than they are."""
+    made = response(OUTPUTS)
+    gates = made.outputs["gates"]
+    gates.Clear()
+    gates.dtype = 1
+    gates.float_val.extend(values)
+    for size in sizes:
+        gates.tensor_shape.dim.add().size = size
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "values"), [((1, 100, 10**6), [0.5]), ((1, 10**12, 0), []), ((1, -1, 1), [0.5]), ((2**40,) * 9, [0.5])]
+)
+def test_a_small_answer_that_says_it_is_large_is_refused(sizes, values):
+    tracemalloc.start()
+    with grpc_server(too_large(sizes, values)) as url, Client(url) as client:
+        with pytest.raises(ServerError, match=r"gates: an answer of .* bytes cannot hold the shape"):
             client.ask(*ASKED[0])
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_answer_above_the_limit_is_not_read(compressed):
+    body = bytes(2 * MAX_RESPONSE_BYTES)
+    compression = grpc.Compression.Gzip if compressed else None
+    with grpc_server(body, compression) as url, Client(url, retries=0) as client, pytest.raises(ServerError) as error:
+        client.ask(*ASKED[0])
+    assert error.value.code == "RESOURCE_EXHAUSTED"
+    headers = [("Content-Encoding", "gzip")] if compressed else []
+    sent = gzip.compress(body) if compressed else body
+    message = "encoding 'gzip', not asked for" if compressed else "answered more than"
+    with rest_server(sent, headers=headers) as url, Client(url) as client, pytest.raises(ServerError, match=message):
+        client.ask(*ASKED[0])
+
+
+def test_an_answer_in_drips_ends_at_the_deadline():
+    start = time.monotonic()
+    with rest_server(bytes(100), pause=0.1) as url, Client(url, timeout=0.5) as client:
+        with pytest.raises(ServerError, match=r"did not answer in 0\.5 s"):
+            client.ask(*ASKED[0])
+        assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(status):
+    received = []
+    with rest_server(json.dumps({"outputs": OUTPUTS}).encode(), received=received) as other:
+        target = other.replace("//", "//bob:s3cret@")
+        redirecting = rest_server(b"", status, [("Location", f"{target}/x")])
+        message = r"redirects to .*, which is not followed"
+        with redirecting as url, Client(url) as client, pytest.raises(ServerError, match=message) as error:
+            client.ask(*ASKED[0])
+    assert (error.value.code, received) == (str(status), [])
+    assert "s3cret" not in str(error.value)
+
+
+def test_the_password_of_the_url_is_sent_and_not_shown():
+    received = []
+    with rest_server(b"{}", 401, received=received) as url:
+        with Client(url.replace("//", "//bob:s3%2Fcret@")) as client, pytest.raises(ServerError) as error:
+            client.ask(*ASKED[0])
+        assert "s3" not in f"{error.value} {error.value.__cause__} {client!r}"
+    [(_, headers)] = received
+    assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"bob:s3/cret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://bob:s3cret@localhost:1",
+        "https://bob:s3cret@localhost:1",
+        "http://bob:s3cret@localhost:port",
+        "http://bob:s3cret/@localhost:1",
+        "http://bob:s3cret@[::1",
+        "http://bob:s3cret@localhost\u2100",
+        "http://bob:s3cret#@localhost:1",
+        "http://bob:s3cret@",
+        "grpc://bob:s3cret@localhost:1",
+        "ftp://bob:s3cret@localhost",
+        "bob:s3cret@localhost:1",
+        b"http://bob:s3cret@localhost:1",
+    ],
+)
+def test_errors_mask_the_password_of_the_url(url, capsys, tmp_path):
+    with pytest.raises((ServerError, ValueError)) as error, Client(url, timeout=1, retries=0) as client:
+        client.ask(*ASKED[0])
+    assert "s3cret" not in "".join(traceback.format_exception(error.value, chain=True)).replace(f"{url!r}", "")
+    (tmp_path / "story.txt").write_text(ASKED[0][0])
+    for run in ([], ["runs/mine"]):
+        command = ["ask", *run, "--story", str(tmp_path / "story.txt"), "--question", "Where?", "--server", str(url)]
+        assert cli.main([*command, "--timeout", "1"]) == 2
+        assert "s3cret" not in capsys.readouterr().err
 
 
 def test_texts_of_any_language_arrive_whole(client, served):
@@ -119,10 +346,10 @@ def test_texts_of_any_language_arrive_whole(client, served):
     assert_same(client.ask(*asked), served[0].ask(*asked))
 
 
-def test_versions_and_labels(url, served):
+def test_versions_and_labels(url, served, expected):
     for options in ({"version": 1}, {"version": 2}, {"label": "canary"}, {"label": "stable"}):
         with Client(url, "one-word", **options) as client:
-            assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+            assert client.ask(*ASKED[0]).answer == expected[0].answer
     with Client(url, "one-word") as client:
         assert client.status() == {1: "AVAILABLE", 2: "AVAILABLE"}
     with Client(url, "one-word", label="none") as client, pytest.raises(ServerError, match="version label: none"):
@@ -144,10 +371,10 @@ def test_a_model_that_is_not_there(options, model, message, url, served):
     assert served[1].requests == before + 1  # what is refused is not sent again
 
 
-def test_a_busy_server_is_asked_again(client, served):
+def test_a_busy_server_is_asked_again(client, served, expected):
     served[1].faults += [BUSY, BUSY]
     before = served[1].requests
-    assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+    assert client.ask(*ASKED[0]).answer == expected[0].answer
     assert served[1].requests == before + 3
 
 
@@ -161,8 +388,8 @@ def test_a_server_that_stays_busy_is_given_up(url, served):
 
 
 def test_a_refusal_has_the_server_s_words(client, served):
-    served[1].faults.append(ProblemError("INVALID_ARGUMENT", 400, "the story is a poem"))
-    with pytest.raises(ServerError, match="the story is a poem"):
+    served[1].faults.append(ProblemError("INVALID_ARGUMENT", 400, "the story is\n\x1b a poem"))
+    with pytest.raises(ServerError, match="the story is   a poem"):
         client.ask(*ASKED[0])
 
 
@@ -177,20 +404,11 @@ def test_nobody_there(scheme):
     assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize(("story", "question", "name"), [("", "Where?", "story"), ("Mary.", " ?", "question")])
-def test_a_question_without_words_is_not_sent(story, question, name, client, served):
-    before = served[1].requests
-    with pytest.raises(ValueError, match=f"{name} must hold at least one word"):
-        client.ask(story, question)
-    assert served[1].requests == before
-
-
-def test_many_clients_at_once_get_their_own_answers(url, served):
-    expected = {asked: served[0].ask(*asked) for asked in ASKED}
-    asked = ASKED * 10
+def test_many_clients_at_once_get_their_own_answers(url, expected):
     with Client(url, "one-word", timeout=60) as client, concurrent.futures.ThreadPoolExecutor(32) as pool:
-        for question, answer in zip(asked, pool.map(lambda one: client.ask(*one), asked), strict=True):
-            assert_same(answer, expected[question])
+        answers = pool.map(lambda asked: client.ask(*asked), ASKED * 10)
+        for answer, right in zip(answers, expected * 10, strict=True):
+            assert_same(answer, right)
 
 
 @pytest.mark.parametrize(
@@ -200,19 +418,86 @@ def test_many_clients_at_once_get_their_own_answers(url, served):
         ({"url": "localhost:8500"}, "url must start with"),
         ({"url": ""}, "url must start with"),
         ({"url": "grpc://"}, "url must name a host"),
-        ({"url": "http://host:port"}, "url must name a port as a number"),
+        ({"url": "http://host:port"}, "url must name a host, and a port as a number"),
+        ({"url": "http://host/?key=1"}, "url must hold no space, control character"),
         ({"url": "grpc://host"}, "url must be grpc://HOST:PORT"),
         ({"url": "grpc://host:1/babi"}, "url must be grpc://HOST:PORT"),
+        ({"url": "grpc://host\0:1"}, "url must hold no space, control character"),
         ({"version": 1, "label": "stable"}, "version and label exclude each other"),
         ({"version": 0}, "version must be a positive integer"),
-        ({"timeout": 0}, "timeout must be a positive number of seconds. Received: timeout=0"),
+        ({"version": 2**63}, "version must be a 64-bit integer"),
+        ({"model": ".."}, "model must be a name of printable characters"),
+        ({"label": "sta\0ble"}, "label must be a name of printable characters"),
+        ({"label": "\ud800"}, "label must be a name of printable characters"),
+        ({"label": ""}, "label must be a name of printable characters"),
+        ({"timeout": 0}, "timeout must be a positive number of seconds, at most 86,400. Received: timeout=0"),
+        ({"timeout": float("nan")}, "timeout must be a positive number of seconds"),
+        ({"timeout": 1e300}, "timeout must be a positive number of seconds"),
+        ({"backoff": -1.0}, "backoff must be a positive number of seconds"),
         ({"retries": -1}, "retries must be an integer, 0 or more"),
         ({"tls": Tls()}, "tls needs https or grpcs"),
+        ({"url": "grpcs://host:1", "tls": Tls(key="key.pem")}, "key of tls needs the certificate"),
+        ({"url": "https://host", "tls": Tls("nowhere.pem")}, "authority of tls must be a PEM file"),
+        ({"url": "https://host", "tls": Tls(__file__)}, "tls must name PEM files"),
+        ({"url": "grpcs://host:1", "tls": Tls(certificate=__file__)}, "tls must name PEM files"),
     ],
 )
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         Client(**{"url": "grpc://localhost:1", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "message"),
+    [
+        (("", "Where?"), ValueError, "story must hold at least one word"),
+        (("Mary.", " ?"), ValueError, "question must hold at least one word"),
+        (("Mary \ud800.", "Where?"), ValueError, "story must be Unicode text without surrogates"),
+        (("Mary.", None), TypeError, "question must be text"),
+    ],
+)
+def test_what_cannot_be_asked_is_not_sent(asked, error, message, client, served):
+    before = served[1].requests
+    with pytest.raises(error, match=message):
+        client.ask(*asked)
+    assert served[1].requests == before
+
+
+ODD_ARGUMENTS = r"""
+import itertools, sys
+from dmn_keras.serving import Client, ServerError, Tls
+
+folder = sys.argv[1]
+files = [None, *(f"{folder}/{name}.pem" for name in ("cert", "key", "both", "other", "empty", "half"))]
+calls = [{"url": "grpcs://localhost:1", "tls": Tls(*chosen)} for chosen in itertools.product(files, repeat=3)]
+hosts = ("unix", "localhost", "[::1]", "%00", ",", "*", "a" * 300, "localhost:1,localhost", "xds", "\u00f6")
+calls += [{"url": f"{scheme}://{host}:1"} for scheme in ("grpc", "grpcs") for host in hosts]
+calls += [{"timeout": value} for value in (1e-300, 86_400, 86_401, -1, float("inf"), float("nan"), 10**400, True)]
+calls += [{name: value} for name in ("model", "label") for value in ("\0", "\n", "\u00e9", "a/b", "%2e", "x" * 10_000)]
+made = 0
+for call in calls:
+    try:
+        with Client(**{"url": "grpc://localhost:1", "retries": 0, "timeout": 0.05, **call}) as client:
+            made += 1
+            client.ask("Mary went.", "Where?")
+    except (ServerError, ValueError):
+        pass
+print(made, len(calls))
+"""
+
+
+def test_no_arguments_end_the_process(tmp_path):
+    authority, key = certificate(tmp_path)
+    both = pathlib.Path(authority).read_bytes() + pathlib.Path(key).read_bytes()
+    for name, content in (("both", both), ("empty", b""), ("half", both[:200])):
+        (tmp_path / f"{name}.pem").write_bytes(content)
+    (tmp_path / "other.pem").write_bytes(pathlib.Path(certificate(tmp_path / "other")[1]).read_bytes())
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2])}
+    command = [sys.executable, "-c", ODD_ARGUMENTS, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 0, result.stderr[-2000:]
+    made, calls = map(int, result.stdout.split())
+    assert 0 < made < calls
 
 
 def test_the_command_line_asks_a_server(url, served, tmp_path, capsys):
@@ -229,7 +514,7 @@ def test_the_command_line_asks_a_server(url, served, tmp_path, capsys):
     assert "--beam-width and --min-confidence are the server's own" in capsys.readouterr().err
     assert cli.main([*command, "--server", url, "--model", "one-word", "--label", "stable"]) == 0
     assert capsys.readouterr().out.startswith(expected.answer)
-    assert cli.main([*command, "--server", url, "--model", "one-word", "--authority", "cert.pem"]) == 2
+    assert cli.main([*command, "--server", url, "--model", "one-word", "--authority", __file__]) == 2
     assert "tls needs https or grpcs" in capsys.readouterr().err
     assert cli.main([*command, "--label", "canary", "--timeout", "3"]) == 2
     assert "Leave out --label, --timeout: they are for --server" in capsys.readouterr().err
@@ -241,6 +526,7 @@ def certificate(folder):
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    folder.mkdir(exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -258,14 +544,13 @@ def certificate(folder):
     return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
-def test_tls(served, tmp_path):
+def test_tls(served, tmp_path, expected):
     authority, key = certificate(tmp_path)
-    assert ssl.create_default_context(cafile=authority)
     with open(key, "rb") as private, open(authority, "rb") as chain:
         credentials = grpc.ssl_server_credentials([(private.read(), chain.read())])
     with serving(served[1].folder, credentials=credentials) as (_, (_, address)):
         with Client(address, "one-word", tls=Tls(authority)) as client:
-            assert client.ask(*ASKED[0]).answer == served[0].ask(*ASKED[0]).answer
+            assert client.ask(*ASKED[0]).answer == expected[0].answer
         (tmp_path / "story.txt").write_text(ASKED[0][0])
         command = ["ask", "--story", str(tmp_path / "story.txt"), "--question", ASKED[0][1], "--server", address]
         assert cli.main([*command, "--model", "one-word", "--authority", authority]) == 0

@@ -7,7 +7,6 @@ name in `DMN_KERAS_SERVER_MODEL`. Without an address the same tests ask the stan
 """
 
 import concurrent.futures
-import json
 import os
 
 import keras
@@ -17,9 +16,8 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("served by TensorFlow alone", allow_module_level=True)
 pytest.importorskip("tensorflow_serving.apis")
 
-from dmn_keras import cli
 from dmn_keras.asking import Answerer
-from dmn_keras.serving import SAMPLES, Client, ServerError, export
+from dmn_keras.serving import SAMPLES, Client, export
 from tests.serving.server import serving
 
 ADDRESSES = os.environ.get("DMN_KERAS_SERVER", "").split(",")
@@ -75,17 +73,3 @@ def test_a_long_story_is_answered_and_the_next_question_too(client):
     story = "Mary went to the kitchen. " * 2_000 + "John went to the garden."
     assert client.ask(story, "Where is John?").answer == "garden"
     assert client.ask(*ASKED[0]).answer
-
-
-def test_a_model_that_is_not_there(client, addresses):
-    with Client(addresses[0], "nobody", timeout=60) as other, pytest.raises(ServerError, match="nobody"):
-        other.ask(*ASKED[0])
-
-
-def test_the_command_line(addresses, answerer, tmp_path, capsys):
-    story, question = ASKED[0]
-    (tmp_path / "story.txt").write_text(story)
-    command = ["ask", "--server", addresses[0], "--model", MODEL, "--timeout", "60", "--json"]
-    assert cli.main([*command, "--story", str(tmp_path / "story.txt"), "--question", question]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["answer"] == answerer.ask(story, question, beam_width=3).answer

@@ -1,9 +1,9 @@
 """The exported model answers as the Keras model does, and appears whole or not at all."""
 
 import dataclasses
+import errno
 import os
 import pathlib
-import stat
 import subprocess
 import sys
 
@@ -19,13 +19,15 @@ import tensorflow as tf
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
 from dmn_keras.models.dmn import NARROWING, can_narrow
-from dmn_keras.serving import SAMPLES, client, export, versions
-from dmn_keras.text import Encoder, pad_ids, pad_sentences
+from dmn_keras.serving import SAMPLES, export, versions
+from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.training.calibration import Calibration
-from tests.serving.exported import SETTINGS, answerer, exported
+from tests.serving.exported import SETTINGS, answerer, exported, record, token_ids
+from tests.training.runs import eagerly
 
 module = sys.modules["dmn_keras.serving.export"]
 ROOT = pathlib.Path(__file__).parents[2]
+FEW = SAMPLES[:2]
 LONG = ("Mary went to the kitchen. " * 40, "Where is Mary?")
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES] + [
     ("Zoe flew to the moon?\n\nMary's in the kitchen! . Sandra went", "where is   Zoe"),
@@ -58,8 +60,9 @@ def serve(signatures, asked, name="serving_default"):
 def test_answers_are_those_of_the_keras_model(both):
     made, signatures = both
     outputs = serve(signatures, ASKED)
-    for row, (story, question) in enumerate(ASKED):
-        expected = made.ask(story, question, beam_width=3)
+    with eagerly():
+        answers = [made.ask(*asked, beam_width=3) for asked in ASKED]
+    for row, expected in enumerate(answers):
         assert outputs["answer"][row].decode() == expected.answer
         assert outputs["probability"][row] == pytest.approx(expected.probability, rel=1e-4)
         facts = [fact.decode() for fact in outputs["facts"][row] if fact]
@@ -87,15 +90,14 @@ def test_a_client_learns_what_a_first_pass_kept(bias, calibration, tmp_path):
     made = answerer(tmp_path / "run", "narrowing")
     made.model.get_layer(NARROWING).gate.output_bias.assign([bias])
     made.calibration = calibration
-    path = export(made, tmp_path / "models", warmup=False)
+    path = export(made, tmp_path / "models", questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, [LONG])
-    texts = {name: np.char.decode(x.astype("S"), "utf-8") if x.dtype == object else x for name, x in outputs.items()}
-    [given] = client._answers(texts, 1)
+    [given] = answers_from_outputs(outputs, 1)
     expected = made.ask(*LONG, beam_width=3)
     for name in ("answer", "known", "facts", "positions", "num_facts", "num_open"):
         assert getattr(given, name) == getattr(expected, name), name
-    del texts["num_open"]  # as of a model that was exported before there was one
-    [older] = client._answers(texts, 1)
+    del outputs["num_open"]  # as of a model that was exported before there was one
+    [older] = answers_from_outputs(outputs, 1)
     assert older == dataclasses.replace(given, num_open=None)
     assert (given.known, given.num_facts, given.num_open) == ((False, 40, 0) if bias < 0 else (True, 40, 40))
 
@@ -112,26 +114,11 @@ def test_an_answer_depends_on_no_neighbour(both):
 
 def test_tokens_in_logits_and_gates_out(both):
     made, signatures = both
-    config = made.recipe.config
-    encoder = Encoder(made.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
-    encoded = [encoder(example) for example in SAMPLES]
-    if config.fact_level == "word":
-        story = pad_ids([e.story[0] for e in encoded], 70)
-    else:
-        story = pad_sentences([e.story for e in encoded], 9, 12)
-    inputs = {"story": story, "question": pad_ids([e.question for e in encoded], 15)}
+    inputs = token_ids(made, SAMPLES)
     outputs = signatures["tokens"](**{name: tf.constant(ids) for name, ids in inputs.items()})
     expected = made.model.predict(inputs, verbose=0)
     np.testing.assert_allclose(outputs["logits"].numpy(), expected["answer"], atol=1e-4)
     np.testing.assert_allclose(outputs["gates"].numpy(), expected["gates"], atol=1e-5)
-
-
-def record(**features):
-    lists = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
-        for name, texts in features.items()
-    }
-    return tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
 
 
 def test_records_are_read_as_texts_are(both):
@@ -169,7 +156,7 @@ def test_whatever_is_asked_the_answer_is_finite_and_the_next_is_right(story, que
 
 @pytest.fixture(scope="module")
 def saved(plain, tmp_path_factory):
-    path = export(plain, tmp_path_factory.mktemp("saved") / "model", warmup=False)
+    path = export(plain, tmp_path_factory.mktemp("saved") / "model", questions=FEW, warmup=False)
     return tf.saved_model.load(str(path)).signatures
 
 
@@ -213,10 +200,11 @@ def test_a_sentence_without_end_takes_no_more_memory_than_a_long_one(saved, plai
 def test_confidence_is_that_of_the_calibration(plain, tmp_path):
     calibrated = answerer(tmp_path / "run", "one-word")
     calibrated.calibration = Calibration(0.7, -0.4, threshold=0.3)
-    path = export(calibrated, tmp_path / "model", warmup=False)
+    path = export(calibrated, tmp_path / "model", questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED)
-    for row, asked in enumerate(ASKED):
-        expected = calibrated.ask(*asked)
+    with eagerly():
+        answers = [calibrated.ask(*asked) for asked in ASKED]
+    for row, expected in enumerate(answers):
         assert outputs["confidence"][row] == pytest.approx(expected.confidence, rel=1e-3)
         assert outputs["known"][row] == expected.known
 
@@ -226,8 +214,8 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
     assert versions(folder) == []
     (folder / "notes").mkdir(parents=True)
     (folder / "7.bad").mkdir()
-    assert export(plain, folder, warmup=False) == folder / "8"
-    assert export(plain, folder, version=3, warmup=False) == folder / "3"
+    assert export(plain, folder, questions=FEW, warmup=False) == folder / "8"
+    assert export(plain, folder, version=3, questions=FEW, warmup=False) == folder / "3"
     assert versions(folder) == [3, 8]
     with pytest.raises(FileExistsError, match="8 is there already; a version is never replaced"):
         export(plain, folder, version=8)
@@ -255,9 +243,9 @@ def test_a_model_that_answers_otherwise_is_not_exported(plain, tmp_path, monkeyp
     wrong = lambda *asked, **options: dataclasses.replace(true(*asked, **options), answer="nonsense")  # noqa: E731
     monkeypatch.setattr(plain, "ask", wrong)
     with pytest.raises(
-        RuntimeError, match=r"answers .* otherwise than the model, in answer: .* in place of 'nonsense'"
+        RuntimeError, match=r"answers .* otherwise than the model, in answer of .*: .* in place of 'nonsense'"
     ):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model").iterdir()) == []
 
 
@@ -279,13 +267,13 @@ def test_every_part_of_an_answer_is_compared(name, plain, tmp_path, monkeypatch)
         return dataclasses.replace(answer, **{name: changed.get(name, tuple((0.0,) * len(g) for g in answer.gates))})
 
     monkeypatch.setattr(calibrated, "ask", wrong)
-    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name.replace('others', 'top_prob')}"):
-        export(calibrated, tmp_path / "model", warmup=False)
+    with pytest.raises(RuntimeError, match=f"otherwise than the model, in {name} of serving_default"):
+        export(calibrated, tmp_path / "model", questions=FEW, warmup=False)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_weights_of_half_the_size(dtype, plain, tmp_path):
-    whole, half = (export(plain, tmp_path / "model", dtype=d, warmup=False) for d in ("float32", dtype))
+    whole, half = (export(plain, tmp_path / "model", dtype=d, questions=FEW, warmup=False) for d in ("float32", dtype))
     variables = [tf.train.list_variables(str(path / "variables/variables")) for path in (whole, half)]
     sizes = [sum(int(np.prod(shape)) for name, shape in found if "weights" in name) for found in variables]
     assert sizes[0] == sizes[1] == sum(w.size for w in plain.model.get_weights() if w.dtype == "float32")
@@ -298,7 +286,7 @@ def test_weights_of_half_the_size(dtype, plain, tmp_path):
 
 
 def test_more_answers_than_words_are_not_asked_for(plain, tmp_path):
-    path = export(plain, tmp_path / "model", top=10_000, warmup=False)
+    path = export(plain, tmp_path / "model", top=10_000, questions=FEW, warmup=False)
     outputs = serve(tf.saved_model.load(str(path)).signatures, ASKED[:2])
     assert outputs["top_answers"].shape == (2, len(plain.vocabulary) - 3)
     assert all(len(set(row)) == len(row) for row in outputs["top_answers"].tolist())
@@ -309,54 +297,77 @@ def test_a_version_that_somebody_else_wrote_meanwhile_stays(plain, tmp_path, mon
     true = module._verify
     monkeypatch.setattr(module, "_verify", lambda *arguments: (true(*arguments), (tmp_path / "model/1").mkdir()))
     with pytest.raises(FileExistsError, match="1 is there already"):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model/1").iterdir()) == []
     assert versions(tmp_path / "model") == [1]
 
 
-def test_a_full_disk_leaves_nothing(plain, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "model/variables; No space left on device"),
+    ],
+)
+def test_a_full_disk_leaves_nothing(problem, plain, tmp_path, monkeypatch):
     def full(*arguments, **options):
         pathlib.Path(arguments[1], "variables").mkdir(parents=True)
-        raise OSError(28, "No space left on device")
+        raise problem
 
     monkeypatch.setattr(tf.saved_model, "save", full)
-    with pytest.raises(OSError, match="No space left on device"):
-        export(plain, tmp_path / "model", warmup=False)
+    message = rf"folder \(--output\) {tmp_path}/model cannot be written: No space left on device. Nothing was exported"
+    with pytest.raises(OSError, match=message):
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_is_not_writable(plain, tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model").chmod(stat.S_IREAD | stat.S_IEXEC)
-    with pytest.raises(PermissionError):
-        export(plain, tmp_path / "model", warmup=False)
-
-
-def test_a_file_in_place_of_the_folder(plain, tmp_path):
+def test_a_folder_that_cannot_be_written(plain, tmp_path):
     (tmp_path / "model").write_text("mine")
     with pytest.raises(NotADirectoryError, match="is a file; expected a folder for the model's versions"):
-        export(plain, tmp_path / "model", warmup=False)
+        export(plain, tmp_path / "model", questions=FEW, warmup=False)
+    for folder in (tmp_path / "model" / "below", tmp_path / ("a" * 300), *([] if os.geteuid() == 0 else [ROOT.root])):
+        with pytest.raises(OSError, match=r"folder \(--output\) .* cannot be written"):
+            export(plain, folder, questions=FEW, warmup=False)
     assert (tmp_path / "model").read_text() == "mine"
 
 
-KILLED = """
+def test_a_model_of_weights_that_are_no_numbers_is_not_exported(tmp_path):
+    made = answerer(tmp_path / "run", "one-word")
+    made.model.set_weights([np.full_like(weight, 1e6) for weight in made.model.get_weights()])
+    with pytest.raises(ValueError, match="weights that are no finite numbers in float16"):
+        export(made, tmp_path / "model", dtype="float16", questions=FEW, warmup=False)
+    made.model.set_weights([np.full_like(weight, np.nan) for weight in made.model.get_weights()])
+    with pytest.raises(ValueError, match="weights that are no finite numbers in float32"):
+        export(made, tmp_path / "model", questions=FEW, warmup=False)
+    assert not (tmp_path / "model").exists()
+
+
+WAITING = """
 import sys
-from dmn_keras.serving import export
+from dmn_keras.serving import SAMPLES, export
 module = sys.modules["dmn_keras.serving.export"]
-module._verify = lambda *arguments: (print("written", flush=True), __import__("time").sleep(600))
-export(*sys.argv[1:], warmup=False)
+module._verify = lambda *arguments: (print("written", flush=True), sys.stdin.readline())
+export(*sys.argv[1:], questions=SAMPLES[:1], warmup=False)
 """
 
 
-def test_a_kill_in_mid_export_shows_no_version(tmp_path):
-    answerer(tmp_path / "run", "one-word")
-    command = [sys.executable, "-c", KILLED, tmp_path / "run", tmp_path / "model"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
-        assert process.stdout.readline() == b"written\n"
-        process.kill()
-    assert versions(tmp_path / "model") == []
-    assert export(tmp_path / "run", tmp_path / "model", warmup=False) == tmp_path / "model" / "1"
+def test_a_kill_in_mid_export_shows_no_version_and_the_next_clears_up(tmp_path):
+    run, folder = tmp_path / "run", tmp_path / "model"
+    made = answerer(run, "one-word")
+    left = lambda: sorted(path for path in folder.iterdir() if not path.name.isdigit())  # noqa: E731
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    with subprocess.Popen([sys.executable, "-c", WAITING, run, folder], **pipes) as killed:
+        assert killed.stdout.readline() == b"written\n"
+        killed.kill()
+    assert versions(folder) == []
+    assert len(left()) == 1
+    with subprocess.Popen([sys.executable, "-c", WAITING, run, folder], **pipes) as running:
+        assert running.stdout.readline() == b"written\n"
+        [of_running] = left()
+        assert export(made, folder, version=2, questions=FEW, warmup=False) == folder / "2"
+        assert left() == [of_running]  # what is being written stays
+        running.communicate(b"go on\n")
+    assert (running.returncode, versions(folder), left()) == (0, [1, 2], [])
 
 
 def test_warm_up_requests_are_where_the_server_looks_for_them(plain, tmp_path):
