@@ -193,7 +193,7 @@ def _add_devices(parser):
 
 
 def _add_source(parser, dataset):
-    known = "babi, babi_long, stories (generated, the default), jsonl or records"
+    known = "babi, babi_long, stories (generated, the default) or jsonl"
     parser.add_argument("--dataset", default=dataset, help=known)
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en-10k or en-10k,tokens=1000,books=FOLDER")

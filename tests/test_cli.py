@@ -349,7 +349,7 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
     [
         (
             ["--dataset", "babbi"],
-            "dataset must be one of babi, babi_long, stories, jsonl, records. Received: 'babbi'. Did you mean 'babi'?",
+            "dataset must be one of babi, babi_long, stories, jsonl. Received: 'babbi'. Did you mean 'babi'?",
         ),
         (["--tasks", "countin"], "Received: 'countin'. Did you mean 'counting'?"),
         (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),

@@ -48,13 +48,12 @@ def test_import_needs_the_standard_library_alone():
 
 
 def test_datasets():
-    assert datasets.DATASETS == ("babi", "babi_long", "stories", "jsonl", "records")
+    assert datasets.DATASETS == ("babi", "babi_long", "stories", "jsonl")
     assert datasets.DEFAULT_CONFIGS == {
         "babi": "en-10k",
         "babi_long": None,
         "stories": None,
         "jsonl": None,
-        "records": None,
     }
 
 
