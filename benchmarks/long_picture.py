@@ -42,7 +42,7 @@ def draw(reader, example, path):
     """Draw the gates of the first pass and of those that follow, a panel each, over the sentences of the story."""
     from matplotlib.figure import Figure
 
-    from dmn_keras.training.run_folder import atomic
+    from dmn_keras.utils.files import atomic
 
     answer = reader.answerer.ask(example.story, example.question)
     kept = np.array(answer.positions)

@@ -74,7 +74,8 @@ def measure(name, policy, data_dir, seeds, changes=None):
     from dmn_keras.training.config import Config
     from dmn_keras.training.data import Source
     from dmn_keras.training.fit import train
-    from dmn_keras.training.run_folder import RunFolder, read_json
+    from dmn_keras.training.run_folder import RunFolder
+    from dmn_keras.utils.files import read_json
 
     dataset, config, task, settings = TASKS[name]
     source = Source(dataset, (task,), data_dir if dataset == "babi" else None, config)

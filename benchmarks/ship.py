@@ -35,7 +35,8 @@ def ship(run, folder):
     """
     import keras
 
-    from dmn_keras.training.run_folder import RunFolder, atomic
+    from dmn_keras.training.run_folder import RunFolder
+    from dmn_keras.utils.files import atomic
 
     RunFolder(run).load()  # complains about whatever is missing or damaged
     model = keras.models.load_model(run / "model.keras", compile=False)

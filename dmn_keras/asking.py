@@ -280,7 +280,7 @@ def plot_attention(answer, question, path):
     """
     from matplotlib.figure import Figure
 
-    from dmn_keras.training.run_folder import atomic
+    from dmn_keras.utils.files import atomic
 
     named_facts = _named_facts(answer, _LONGEST_NAME)
     if not named_facts:

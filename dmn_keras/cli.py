@@ -351,7 +351,8 @@ def _show_example(source, folder, seed):
 
 def _evaluate(options):
     from dmn_keras.training.evaluation import evaluate_run, summary, table
-    from dmn_keras.training.run_folder import RunFolder, write_json
+    from dmn_keras.training.run_folder import RunFolder
+    from dmn_keras.utils.files import write_json
 
     runs = RunFolder(options.folder).runs()
     recipes = [run.recipe() for run in runs]

@@ -24,7 +24,7 @@ from dmn_keras.layers.checks import one_of
 from dmn_keras.narrowing import BestFacts, parts
 from dmn_keras.shipped import BABI_JOINT, BABI_LONG
 from dmn_keras.text import MAX_WORDS, read_sentences
-from dmn_keras.training.run_folder import WRITING, read_json, write_json
+from dmn_keras.utils.files import TEMPORARY_PREFIX, read_json, write_json
 
 FORMAT = 1
 """Number of the folder's layout; an index with another one is refused."""
@@ -284,7 +284,7 @@ class _Folder:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"--output {self.path} is a file; expected a folder.")
         own = {path.name for path in (self.vectors, self.sentences, self.ends, self.lock)}
-        found = {path.name for path in self.path.glob("*") if not path.name.startswith(WRITING)} - own
+        found = {path.name for path in self.path.glob("*") if not path.name.startswith(TEMPORARY_PREFIX)} - own
         if self.holds_index():
             if others := sorted(found - {self.file.name}):
                 raise FileExistsError(
@@ -425,7 +425,7 @@ class _Files:
 
     def _begin(self):
         """Take back what will be written anew: a kill on the way must not leave it counted."""
-        for path in self._folder.path.glob(f"{WRITING}*"):  # of a run that was killed
+        for path in self._folder.path.glob(f"{TEMPORARY_PREFIX}*"):  # of a run that was killed
             shutil.rmtree(path, ignore_errors=True)
         self.count(self.counted)
         self._begun = True

@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 
-from dmn_keras.training.run_folder import read_json, write_json
+from dmn_keras.utils.files import read_json, write_json
 
 INTERVAL = 1.0
 """Seconds between two writings of the time; a kill loses no more than this."""

@@ -49,7 +49,7 @@ def _parser():
 
 def _compare(options):
     from dmn_keras.training.reproduce import plan, train_planned
-    from dmn_keras.training.run_folder import write_json
+    from dmn_keras.utils.files import write_json
 
     seeds = _seeds(options.seeds)
     found = _found(options)
@@ -83,7 +83,7 @@ def _found(options):
     """Return the content of the file of each task, in the tasks' order."""
     from dmn_keras.datasets import parse_tasks, task_names
     from dmn_keras.training.config import Config
-    from dmn_keras.training.run_folder import read_json
+    from dmn_keras.utils.files import read_json
 
     of_task = {}
     for path in options.found:
@@ -135,7 +135,8 @@ def _row(output, task, seeds, file):
 
 def _side(output, what, task, seeds):
     """Return errors and cost of one configuration on one task."""
-    from dmn_keras.training.run_folder import RunFolder, read_json
+    from dmn_keras.training.run_folder import RunFolder
+    from dmn_keras.utils.files import read_json
 
     runs = [RunFolder(output / _name(what, task) / f"seed{seed}" / task) for seed in seeds]
     metrics = [read_json(run.metrics) for run in runs if run.metrics.exists()]

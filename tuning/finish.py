@@ -2,7 +2,8 @@
 
 import shutil
 
-from dmn_keras.training.run_folder import RunFolder, read_json, write_json
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.utils.files import read_json, write_json
 from tuning.clock import show_time
 from tuning.report import draw, trial_table
 from tuning.results import configurations, counts, cpu_minutes, execution_result

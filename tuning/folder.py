@@ -6,7 +6,7 @@ import json
 import pathlib
 import shutil
 
-from dmn_keras.training.run_folder import read_json, write_json
+from dmn_keras.utils.files import read_json, write_json
 
 FORMAT = 1
 

@@ -10,7 +10,8 @@ import keras_tuner
 from dmn_keras.training import fit
 from dmn_keras.training.callbacks import TrainingDivergedError
 from dmn_keras.training.data import train_and_validation
-from dmn_keras.training.run_folder import RunFolder, write_json
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.utils.files import write_json
 from tuning.results import execution_result
 
 OBJECTIVE = "val_score"

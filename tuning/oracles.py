@@ -6,7 +6,7 @@ import warnings
 import keras_tuner
 
 from dmn_keras.errors import unknown_name
-from dmn_keras.training.run_folder import write_json
+from dmn_keras.utils.files import write_json
 from tuning.hypermodel import OBJECTIVE
 
 MAX_CONSECUTIVE_ERRORS = 3

@@ -4,7 +4,7 @@ import json
 import pathlib
 import statistics
 
-from dmn_keras.training.run_folder import read_json
+from dmn_keras.utils.files import read_json
 
 STATUS = {"COMPLETED": "done", "FAILED": "failed"}
 """keras-tuner's words and ours; every other one is a trial that was cut off and can go on."""

@@ -7,7 +7,8 @@ import time
 import keras
 import keras_tuner
 
-from dmn_keras.training.run_folder import RunFolder, read_json, write_json
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.utils.files import read_json, write_json
 from tuning.clock import show_time
 from tuning.hypermodel import OBJECTIVE
 from tuning.results import execution_result

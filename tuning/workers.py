@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from dmn_keras.training.run_folder import read_json, write_json
+from dmn_keras.utils.files import read_json, write_json
 
 LOST_AFTER = 10.0
 """Seconds without the chief after which a worker stops."""

@@ -8,8 +8,8 @@ from dmn_keras.layers.checks import probability
 from dmn_keras.text import Encoder
 from dmn_keras.training.answers import answer_questions, is_right
 from dmn_keras.training.data import train_and_validation
-from dmn_keras.training.run_folder import read_json, write_json
 from dmn_keras.training.unanswerable import common_words, without_answer
+from dmn_keras.utils.files import read_json, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +230,7 @@ def plot_reliability(content, path):
     """
     from matplotlib.figure import Figure
 
-    from dmn_keras.training.run_folder import atomic
+    from dmn_keras.utils.files import atomic
 
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

@@ -11,7 +11,7 @@ import time
 import keras
 from keras import ops
 
-from dmn_keras.training.run_folder import read_json, write_json
+from dmn_keras.utils.files import read_json, write_json
 
 
 class TrainingDivergedError(RuntimeError):

@@ -17,9 +17,10 @@ from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingD
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
-from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
+from dmn_keras.training.run_folder import Recipe, RunFolder
 from dmn_keras.training.strategy import choose
 from dmn_keras.training.unanswerable import unanswerable
+from dmn_keras.utils.files import read_json, write_json
 
 
 def train(

@@ -15,7 +15,7 @@ from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.fit import build
 from dmn_keras.training.pipeline import of_any_shape
-from dmn_keras.training.run_folder import write_json
+from dmn_keras.utils.files import write_json
 
 DEFAULT_TOP_FACTS = 130
 _WIDTHS = (8, 16, 32, 64, 128, 256)

@@ -11,8 +11,9 @@ from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
 from dmn_keras.training.evaluation import summary
 from dmn_keras.training.fit import TrainingDivergedError, train
-from dmn_keras.training.run_folder import RunFolder, read_json, write_json
+from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES
+from dmn_keras.utils.files import read_json, write_json
 
 
 def reproduce(

@@ -1,17 +1,15 @@
 """A run's folder: what is written where, atomically, and read back with clear errors."""
 
 import dataclasses
-import json
-import os
 import pathlib
 import shutil
-import tempfile
 
 import keras
 
 from dmn_keras._version import __version__
 from dmn_keras.text import Vocabulary
 from dmn_keras.training.config import Config
+from dmn_keras.utils.files import TEMPORARY_PREFIX, atomic, read_json, write_json
 
 FORMAT = 1
 """Number of the folder's layout; a folder with another one is refused."""
@@ -113,7 +111,7 @@ class RunFolder:
         self.remove_backup()
         for path in (self.config, self.model, self.metrics, self.history, self.calibration):
             path.unlink(missing_ok=True)
-        for path in (self.logs, *self.path.glob(f"{WRITING}*")):
+        for path in (self.logs, *self.path.glob(f"{TEMPORARY_PREFIX}*")):
             shutil.rmtree(path, ignore_errors=True)
 
     def remove_backup(self):
@@ -193,42 +191,3 @@ class RunFolder:
         """Write `best.weights.h5`, atomically."""
         with atomic(self.best_weights) as path:
             model.save_weights(path)
-
-
-WRITING = ".writing-"
-"""What the name of a folder begins with that `atomic` writes in; a process that was killed leaves one."""
-
-
-class atomic:  # noqa: N801 - reads as a verb: with atomic(path) as temporary
-    """Context: a temporary path of the same suffix that takes the place of `path` at the end, if nothing failed."""
-
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
-
-    def __enter__(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=WRITING, dir=self.path.parent))
-        return self.folder / self.path.name
-
-    def __exit__(self, kind, error, traceback):
-        if kind is None:
-            os.replace(self.folder / self.path.name, self.path)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def write_json(path, content):
-    """Write `content` as indented JSON, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def read_json(path):
-    """Read a JSON file.
-
-    Raises:
-        ValueError: If it is damaged; the message names the file.
-    """
-    try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}. Nothing was changed.") from error

@@ -5,7 +5,7 @@ import pytest
 
 from dmn_keras import __version__
 from dmn_keras.training.config import Config
-from dmn_keras.training.run_folder import FORMAT, Recipe, RunFolder, atomic, read_json, write_json
+from dmn_keras.training.run_folder import FORMAT, Recipe, RunFolder
 from tests.training.runs import snapshot
 
 RECIPE = Recipe("babi", "en", ("1", "2"), Config(units=4, num_passes=2), ("mary", "park"), 2)
@@ -86,32 +86,3 @@ def test_a_truncated_model(share, run):
     with pytest.raises(ValueError, match=r"model\.keras cannot be read, it is damaged: .* Nothing was changed\."):
         run.load()
     assert snapshot(run.path) == before
-
-
-def test_a_failure_in_the_middle_of_writing_leaves_the_old_file(run):
-    before = snapshot(run.path)
-
-    def fail(error):
-        with atomic(run.config) as path:
-            path.write_text("half")
-            raise error
-
-    for error in (OSError("disk full"), KeyboardInterrupt()):
-        with pytest.raises(type(error)):
-            fail(error)
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        write_json(run.config, {"a": object()})
-    assert snapshot(run.path) == before
-    assert [path.name for path in run.path.iterdir()] == ["config.json"], "no temporary folder stays"
-
-
-def test_a_file_is_replaced_as_a_whole(run):
-    write_json(run.metrics, {"a": 1})
-    write_json(run.metrics, {"b": "ö"})
-    assert read_json(run.metrics) == {"b": "ö"}
-    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "metrics.json"]
-
-
-def test_a_missing_folder_is_made(tmp_path):
-    write_json(tmp_path / "new/folder/file.json", [1])
-    assert json.loads((tmp_path / "new/folder/file.json").read_text()) == [1]

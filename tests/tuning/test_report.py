@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dmn_keras.training.run_folder import write_json
+from dmn_keras.utils.files import write_json
 from tuning.folder import SearchFolder, first_difference
 from tuning.report import draw, trial_table
 from tuning.results import configurations, counts, cpu_minutes, execution_result
