@@ -90,7 +90,7 @@ def _speed(options, units, facts, dtype, batch_size):
     from dmn_keras.training.config import Config
     from dmn_keras.training.fit import build
     from dmn_keras.training.pipeline import training_data
-    from dmn_keras.training.strategy import choose
+    from dmn_keras.training.strategy import get_distribution
 
     config = Config.preset(
         options.preset,
@@ -100,7 +100,7 @@ def _speed(options, units, facts, dtype, batch_size):
         batch_size=batch_size,
         steps_per_execution=options.steps_per_execution,
     )
-    place = choose(options.strategy)
+    place = get_distribution(options.strategy)
     encoded = options.steps * stories(batch_size, facts, options.words)
     batches = StoryBatches(
         encoded, batch_size=batch_size, num_passes=options.passes, num_buckets=1, multiple_of=place.num_devices

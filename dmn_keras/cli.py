@@ -204,7 +204,7 @@ def _train(options):
     from dmn_keras.training.fit import TrainingDivergedError, train
     from dmn_keras.training.memory import keep_freed_memory
     from dmn_keras.training.run_folder import RunFolder
-    from dmn_keras.training.strategy import choose
+    from dmn_keras.training.strategy import get_distribution
 
     keep_freed_memory()
     if (options.resume or options.overwrite) and not options.output:
@@ -223,7 +223,7 @@ def _train(options):
             RunFolder(folder).refuse_existing()
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
-    choose(options.strategy, options.devices)  # raises for devices that are not there, before anything is said
+    get_distribution(options.strategy, options.devices)  # raises for devices that are not there
     print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
     status = 0
     for part, folder in parts:
