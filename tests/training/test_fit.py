@@ -78,12 +78,13 @@ class Killed(BaseException):
     """Ends training where it is raised; nothing may catch it, as nothing catches SIGKILL."""
 
 
-def stop_in_batch(monkeypatch, error, epoch, batch):
+def stop_in_batch(monkeypatch, stop, epoch, batch):
+    """Call `stop` at the end of a batch, and raise what it returns."""
     original = BestWeights.on_train_batch_end
 
     def on_train_batch_end(self, number, logs=None):
         original(self, number, logs)
-        if (len(self.history), number) == (epoch, batch):
+        if (len(self.history), number) == (epoch, batch) and (error := stop()):
             raise error
 
     monkeypatch.setattr(BestWeights, "on_train_batch_end", on_train_batch_end)
@@ -156,15 +157,11 @@ def test_a_run_killed_in_its_evaluation_resumes(monkeypatch, whole, source, run)
     assert_same_run(run, whole)
 
 
-class Sigterm:
-    """Stands for the error of `stop_in_batch`: sends this process the signal."""
-
-    def __new__(cls):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return Killed()  # the signal is handled first
+def sigterm():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, None), (Sigterm, SystemExit)])
+@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, None), (sigterm, SystemExit)])
 def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, whole, source, tmp_path):
     lines, run = [], tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
@@ -180,7 +177,7 @@ def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, who
     assert_same_run(run, whole)
 
 
-@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (Sigterm, SystemExit)])
+@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (sigterm, SystemExit)])
 def test_an_interruption_in_the_first_epoch_has_nothing_to_keep_and_says_so(
     stop, raised, monkeypatch, source, tmp_path
 ):
@@ -194,24 +191,18 @@ def test_an_interruption_in_the_first_epoch_has_nothing_to_keep_and_says_so(
         RunFolder(tmp_path / "run").load()
 
 
-def test_the_signal_is_handled_as_before_after_training(source, tmp_path):
-    handler = signal.getsignal(signal.SIGTERM)
-    train(source, tiny(epochs=1), tmp_path / "run", verbose=0)
-    assert signal.getsignal(signal.SIGTERM) is handler
-
-
-@pytest.mark.parametrize("size", [20_000, 90_000, 150_000])
-def test_a_full_disk_loses_nothing(size, whole, source, tmp_path):
-    """No file may be larger: history, weights, or the model do not fit."""
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    run = tmp_path / "run"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limit[1]))
-    try:
-        with pytest.raises(OSError, match=r"run cannot be written: .*\. Free some space, then continue with --resume"):
-            train(source, tiny(), run, verbose=0)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert not list(run.glob(".writing*"))
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_full_disk_loses_nothing(epoch, whole, source, tmp_path):
+    limit, run = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        # From then on a file that is as large as weights cannot be written.
+        stop_in_batch(patch, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1])), epoch, 0)
+        try:
+            with pytest.raises(OSError, match=r"run cannot be written: .* space, then continue with --resume: .*run"):
+                train(source, tiny(), run, verbose=0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(run.glob("**/.writing*"))
     train(source, tiny(), run, resume=True, verbose=0)
     assert_same_run(run, whole)
 
@@ -239,8 +230,9 @@ def test_files_of_something_else_are_not_overwritten(source, tmp_path):
 
 def test_progress_is_told(source, tmp_path, monkeypatch):
     monkeypatch.setattr("dmn_keras.training.data._SECONDS_BETWEEN_LINES", -1)
-    lines = []
+    lines, handler = [], signal.getsignal(signal.SIGTERM)
     train(source, tiny(epochs=1), tmp_path / "run", verbose=0, say=lines.append)
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert lines == [
         "Reading the questions of jsonl",
         "Read 1 of 1 tasks",
