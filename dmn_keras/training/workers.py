@@ -43,7 +43,7 @@ def read_cluster(text=None):
             raise ValueError("an address is named twice")
         if task not in tasks:
             raise ValueError(f"the cluster has no {task[0]} with the index {task[1]!r}, counted from 0")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
         raise ValueError(f"TF_CONFIG is malformed: {why}. Expected e.g. {EXAMPLE}. Received: {text[:300]}") from error
     return Cluster(tuple(tasks.values()), list(tasks).index(task))
