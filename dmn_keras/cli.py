@@ -224,7 +224,6 @@ def _train(options):
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
     get_distribution(options.strategy, options.devices)  # raises for devices that are not there
-    print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
     status = 0
     for part, folder in parts:
         try:

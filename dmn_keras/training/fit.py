@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import importlib.util
+import os
 import signal
 import sys
 import threading
@@ -67,7 +68,7 @@ def train(
     """
     context, run = get_distribution(strategy, devices), RunFolder(output)
     chief = context.worker == 0
-    say = say if chief else _silent
+    say = say if chief else _ignore
     with _sigterm_as_interrupt(), contextlib.ExitStack() as stack:
 
         def prepare():
@@ -85,10 +86,11 @@ def train(
                 _begin(run, prepared, overwrite)
             return {"start": True}, None
 
-        stack.enter_context(_explained(run, context))
+        stack.enter_context(_explain_errors(run, context))
         context.run_consistently(("start",), begin)
+        say(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
         with context.scope():
-            model = prepared.model if context.num_workers == 1 else build(prepared.recipe, say=_silent)
+            model = prepared.model if context.num_workers == 1 else build(prepared.recipe, say=_ignore)
             error, history = fit_run(
                 model, prepared.recipe, run, prepared.train, prepared.valid, context=context, verbose=verbose, say=say
             )
@@ -97,7 +99,7 @@ def train(
         context.barrier()  # the first worker has written the best weights, which all of them measure
         # JAX takes over the memory of all weights for a step, and one cut short leaves none.
         if context.needs_local_copy or isinstance(error, KeyboardInterrupt):
-            model = build(prepared.recipe, say=_silent)
+            model = build(prepared.recipe, say=_ignore)
             model.optimizer.build(model.trainable_variables)
         say("Evaluating the best epoch on the validation and test questions")
         metrics = measure_run(model, prepared.recipe, run, source, prepared.valid, error, writes=chief)
@@ -109,8 +111,8 @@ def train(
         return metrics
 
 
-def _silent(line):
-    """Take a line and tell it to nobody."""
+def _ignore(line):
+    """Drop a line that is for the user."""
 
 
 class _Terminated(KeyboardInterrupt):
@@ -137,7 +139,7 @@ def _sigterm_as_interrupt():
 
 
 @contextlib.contextmanager
-def _explained(run, context):
+def _explain_errors(run, context):
     """Tell how to resume after an error that no argument caused: a full disk, a lost worker."""
     try:
         yield
@@ -216,7 +218,7 @@ def _prepare(source, config, run, resume, overwrite, context, say):
 
 _CONSISTENT = (
     *(field.name for field in dataclasses.fields(Config)),
-    *(field.name for field in dataclasses.fields(Recipe) if field.name != "config"),
+    *(field.name for field in dataclasses.fields(Recipe) if field.name not in ("config", "data_dir")),
     *("training questions", "validation questions", "resume", "finished", "devices"),
 )
 """What has to be the same for all workers."""
@@ -288,6 +290,7 @@ def make_recipe(source, config, examples):
         config=config,
         vocabulary=vocabulary.words[3:],
         answer_words=None if answer_words == 1 else answer_words,
+        data_dir=None if source.data_dir is None else os.path.abspath(source.data_dir),
     )
 
 

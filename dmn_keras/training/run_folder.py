@@ -24,6 +24,7 @@ class Recipe:
         config: The `Config`, with `num_passes` resolved.
         vocabulary: Words in the order of their ids, without the special ones.
         answer_words: Longest answer in words, `None` for classification.
+        data_dir: Absolute path of the data, `None` where it has none.
     """
 
     dataset: str
@@ -32,6 +33,7 @@ class Recipe:
     config: Config
     vocabulary: tuple[str, ...]
     answer_words: int | None
+    data_dir: str | None = None
 
 
 class RunFolder(Folder):
@@ -128,22 +130,17 @@ class RunFolder(Folder):
         if runs[0] is not self:
             names = ", ".join(run.path.name for run in runs)
             raise ValueError(f"{self.path} holds a run for each task: expected the folder of one of them ({names}).")
-        content = self.read_record(*(field.name for field in dataclasses.fields(Recipe)))
+        content = {"data_dir": None, **self.read_record(*(_FIELDS.keys() - {"data_dir"}))}
         for name, (fits, expected) in _FIELDS.items():
             if not fits(content[name]):
                 raise self.damaged(f"{name} must be {expected}")
         try:
             Vocabulary(content["vocabulary"])
-            return Recipe(
-                dataset=content["dataset"],
-                dataset_config=content["dataset_config"],
-                tasks=tuple(content["tasks"]),
-                config=Config.from_dict(content["config"]),
-                vocabulary=tuple(content["vocabulary"]),
-                answer_words=content["answer_words"],
-            )
-        except (TypeError, ValueError) as error:
+            config = Config.from_dict(content["config"])
+        except ValueError as error:
             raise self.damaged(str(error).removesuffix(".")) from error
+        texts = {name: tuple(content[name]) for name in ("tasks", "vocabulary")}
+        return Recipe(**{name: content[name] for name in _FIELDS} | texts | {"config": config})
 
     def load(self):
         """Read the trained model.
@@ -248,6 +245,7 @@ def _is_number(value):
 _FIELDS = {
     "dataset": (_is_text, "a string"),
     "dataset_config": (lambda value: value is None or _is_text(value), "a string or null"),
+    "data_dir": (lambda value: value is None or _is_text(value), "a string or null"),
     "tasks": (_is_list_of_texts, "a list of strings"),
     "config": (lambda value: isinstance(value, dict), "an object"),
     "vocabulary": (_is_list_of_texts, "a list of strings"),

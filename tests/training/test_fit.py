@@ -237,6 +237,7 @@ def test_progress_is_told(source, tmp_path, monkeypatch):
         "Reading the questions of jsonl",
         "Read 1 of 1 tasks",
         "15 questions to train on, 6 for validation",
+        f"Training on jsonl, task all, into {tmp_path / 'run'}",
         "Compiling the training step, which the first batch waits for",
         "Evaluating the best epoch on the validation and test questions",
     ]

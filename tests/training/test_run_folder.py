@@ -12,7 +12,7 @@ from dmn_keras.training.fit import build
 from dmn_keras.training.run_folder import Recipe, RunFolder
 from tests.training.runs import TINY, snapshot
 
-RECIPE = Recipe("babi", "en", ("1", "2"), Config(**TINY), ("mary", "park"), None)
+RECIPE = Recipe("babi", "en", ("1", "2"), Config(**TINY), ("mary", "park"), None, "/data")
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def change(run, **fields):
         ({"vocabulary": ["mary", "mary"]}, r"config\.json is damaged: words must be distinct"),
         ({"answer_words": True}, r"config\.json is damaged: answer_words must be a positive integer or null"),
         ({"dataset": None}, r"config\.json is damaged: dataset must be a string"),
+        ({"data_dir": 3}, r"config\.json is damaged: data_dir must be a string or null"),
     ],
 )
 def test_a_run_of_another_format_or_damaged(fields, message, run):
