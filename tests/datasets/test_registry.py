@@ -212,7 +212,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
     [
         (
             {"dataset": "bAbI"},
-            "dataset must be one of babi, babi_long, stories, jsonl, records. Received: 'bAbI'. Did you mean 'babi'",
+            "dataset must be one of babi, babi_long, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be one of 1, 2, "),
