@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import importlib.util
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -147,9 +148,9 @@ def _explain_errors(run, context):
         raise
     except Exception as error:
         kept = f"{run.path} keeps the epochs that were finished"
-        if full := _full_disk(error):
+        if full := _full_disk(error, run.path):
             raise OSError(
-                f"{run.path} cannot be written: {full.strerror}. Free some space, then continue with --resume: {kept}."
+                f"{run.path} cannot be written: {full}. Free some space, then continue with --resume: {kept}."
             ) from error
         if context.num_workers > 1:
             raise RuntimeError(
@@ -162,13 +163,14 @@ def _explain_errors(run, context):
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
-def _full_disk(error):
-    """Return the error of a disk that takes no more, if it led to this one, else `None`."""
+def _full_disk(error, path):
+    """Return why a disk takes no more, if an error stems from that, else `None`."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
-            return error
+            return error.strerror
         error = error.__cause__ or error.__context__
-    return None
+    # The writer of TensorBoard's files raises errors of TensorFlow: then the disk tells, if it lacks a few blocks.
+    return os.strerror(errno.ENOSPC) if shutil.disk_usage(path).free < 2**14 else None
 
 
 @dataclasses.dataclass(frozen=True)

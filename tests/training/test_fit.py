@@ -6,6 +6,7 @@ import pathlib
 import resource
 import shutil
 import signal
+import types
 
 import keras
 import numpy as np
@@ -206,6 +207,15 @@ def test_a_full_disk_loses_nothing(epoch, whole, source, tmp_path):
     assert not list(run.glob("**/.writing*"))
     train(source, tiny(), run, resume=True, verbose=0)
     assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize(("free", "expected"), [(0, OSError), (10**6, RuntimeError)])
+def test_an_error_on_a_full_disk_that_is_none_of_the_system(free, expected, monkeypatch, source, tmp_path):
+    """TensorFlow's writer of events raises its own."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
+    stop_in_batch(monkeypatch, lambda: RuntimeError("no events"), 0, 0)
+    with pytest.raises(expected, match="No space left on device" if free == 0 else "^no events$"):
+        train(source, tiny(), tmp_path / "run", verbose=0)
 
 
 def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run):
