@@ -193,7 +193,7 @@ def _add_devices(parser):
 
 
 def _add_source(parser, dataset):
-    known = "babi, babi_long, stories (generated, the default), jsonl or records"
+    known = "babi, babi_long, stories (generated, the default) or jsonl"
     parser.add_argument("--dataset", default=dataset, help=known)
     parser.add_argument("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     parser.add_argument("--config", help="configuration of the dataset, e.g. en-10k or en-10k,tokens=1000,books=FOLDER")
@@ -204,7 +204,7 @@ def _train(options):
     from dmn_keras.training.fit import TrainingDivergedError, train
     from dmn_keras.training.memory import keep_freed_memory
     from dmn_keras.training.run_folder import RunFolder
-    from dmn_keras.training.strategy import choose
+    from dmn_keras.training.strategy import get_distribution
 
     keep_freed_memory()
     if (options.resume or options.overwrite) and not options.output:
@@ -223,8 +223,7 @@ def _train(options):
             RunFolder(folder).refuse_existing()
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
-    choose(options.strategy, options.devices)  # raises for devices that are not there, before anything is said
-    print(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
+    get_distribution(options.strategy, options.devices)  # raises for devices that are not there
     status = 0
     for part, folder in parts:
         try:

@@ -2,16 +2,15 @@
 
 import functools
 import importlib
-import itertools
 import pathlib
 import re
 
-from dmn_keras.datasets import babi, jsonl, records
+from dmn_keras.datasets import babi, jsonl
 from dmn_keras.errors import unknown_name
 
-DATASETS = ("babi", "babi_long", "stories", "jsonl", "records")
+DATASETS = ("babi", "babi_long", "stories", "jsonl")
 SPLITS = ("train", "valid", "test")
-DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "babi_long": None, "stories": None, "jsonl": None, "records": None}
+DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "babi_long": None, "stories": None, "jsonl": None}
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
@@ -21,11 +20,11 @@ def task_names(dataset, data_dir=None):
 
     Args:
         dataset: One of `DATASETS`.
-        data_dir: For `jsonl` and `records`, as in `load`; the others do not look at it.
+        data_dir: For `jsonl`, as in `load`; the others do not look at it.
 
     Returns:
-        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`; for `jsonl` and
-        `records` the tasks that they name, in order of appearance, `("all",)` if they name none.
+        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`; for `jsonl`
+        the tasks that it names, in order of appearance, `("all",)` if it names none.
 
     Raises:
         FileNotFoundError: If a `jsonl` file is not there.
@@ -36,8 +35,6 @@ def task_names(dataset, data_dir=None):
         return babi.TASKS
     if dataset == "stories":
         return tuple(_stories().TASKS)
-    if dataset == "records":
-        return records.task_names(data_dir)
     paths = [_jsonl_path(data_dir, split) for split in SPLITS]
     examples = (example for path in paths if path is not None for example in jsonl.load(path))
     return tuple(dict.fromkeys(example.task for example in examples))
@@ -94,8 +91,6 @@ def has_split(dataset, *, split, data_dir=None, config=None):
         return split in babi.splits(config)
     if dataset == "babi_long":
         return split in babi.splits(_babi_long().Config.parse(config).babi)
-    if dataset == "records":
-        return next(records.read(data_dir, split, stop=1), None) is not None
     return dataset == "stories" or _jsonl_path(data_dir, split) is not None
 
 
@@ -109,7 +104,6 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
     - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
     - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
       one `.jsonl` file, which is the training part.
-    - `records`: `data_dir` is a folder that `dmn_keras.datasets.records` wrote.
 
     Args:
         dataset: One of `DATASETS`.
@@ -150,9 +144,6 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
         long = _babi_long().Config.parse(config)
         stories = _load_babi(data_dir, config=long.babi, task=task, split=split)[:num_examples]
         return _babi_long().load(stories, config=long, split=split, seed=seed)
-    if dataset == "records":
-        every = (example for example in records.read(data_dir, split) if example.task == task)
-        return list(itertools.islice(every, num_examples))
     return _load_jsonl(data_dir, task=task, split=split)[:num_examples]
 
 

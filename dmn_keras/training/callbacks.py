@@ -3,9 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import os
-import shutil
-import tempfile
 import time
 
 import keras
@@ -118,7 +115,7 @@ class BestWeights(keras.callbacks.Callback):
         state = _progress(self.config, self.history)
         if state.best_epoch == epoch and self.writes:
             with _by_itself():
-                self.run.save_best_weights(self.model)
+                self.run.save_weights(self.model, self.run.best_weights)
         if self.writes:
             write_json(self.run.history, self.history)
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
@@ -144,24 +141,17 @@ def _by_itself():
         keras.distribution.set_distribution(distribution)
 
 
-def _load(model, path):
-    """Load weights from a file of any name."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = shutil.copy(path, os.path.join(folder, "copied.weights.h5"))
-        model.load_weights(copy)
-
-
 _DRAWS_OF_EPOCH = 2**20
 """More than one dropout layer draws in an epoch, so that no two epochs drop the same."""
 
 
-class ResumableBackup(keras.callbacks.BackupAndRestore):
-    """`BackupAndRestore` that tells, before `fit`, at which epoch the run goes on.
+class ResumableBackup(keras.callbacks.Callback):
+    """Saves the state of training after each epoch, and restores it before `fit`.
 
-    Keras writes the weights first and the number of the epoch after them. A kill in between leaves a number that is
-    one too low; the optimizer's count of steps, saved with the weights and once more with the number, tells the right
-    one. (It need not be a multiple of an epoch's steps: loss scaling leaves some out.) What dropout draws in an epoch
-    does not depend on the epochs before, so that it is the same after a resume.
+    Each file is replaced atomically, the weights first and the number of the epoch after them. A kill in between leaves
+    a number that is one too low; the optimizer's count of steps, saved with the weights and once more with the number,
+    shows it. (It need not be a multiple of an epoch's steps: loss scaling leaves some out.) What dropout draws in an
+    epoch does not depend on the epochs before, so that it is the same after a resume.
 
     Args:
         run: The `RunFolder`.
@@ -170,11 +160,12 @@ class ResumableBackup(keras.callbacks.BackupAndRestore):
     """
 
     def __init__(self, run, steps_per_epoch, *, writes=True):
-        super().__init__(str(run.backup), double_checkpoint=True, delete_checkpoint=False)
+        super().__init__()
         self.run = run
+        self.weights = run.backup / "latest.weights.h5"
+        self.metadata = run.backup / "training_metadata.json"
         self.steps_per_epoch = steps_per_epoch
         self.writes = writes
-        self._restored = None
 
     def restore(self, model):
         """Load the last backup into the compiled model, if there is one; writes nothing.
@@ -183,53 +174,34 @@ class ResumableBackup(keras.callbacks.BackupAndRestore):
             model: The model, built and compiled.
 
         Returns:
-            The number of the epoch to go on with, from 0; 0 without a backup.
+            The number of the epoch to resume at, from 0; 0 without a backup.
         """
         self.set_model(model)
-        last = self._weights_path, self._training_metadata_path
-        before = self._prev_weights_path, self._prev_training_metadata_path
-        for weights, metadata in (last, before):
-            if os.path.exists(weights):
-                if not model.optimizer.built:
-                    model.optimizer.build(model.trainable_variables)
-                try:
-                    _load(model, weights)
-                except OSError:  # killed while it was written
-                    continue
-                self._restored = weights
-                return self._epoch_of(metadata)
-        return 0
-
-    def _epoch_of(self, metadata):
-        """Return after how many epochs the weights that were loaded are."""
+        if not self.weights.exists():
+            return 0
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
         try:
-            written = read_json(metadata)
+            model.load_weights(self.weights)
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{self.weights} is damaged ({error}). Start the run again with --overwrite.") from error
+        try:
+            written = read_json(self.metadata)
             return written["epoch"] + int(self._steps() > written["steps"])
-        except (OSError, ValueError, KeyError):  # killed before it was written
+        except (OSError, ValueError, KeyError, TypeError):  # killed before it was written
             return -(-self._steps() // self.steps_per_epoch)
 
     def _steps(self):
         return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
-    def on_train_begin(self, logs=None):
-        """Remove what cannot be read, so that the next backup does not take it for a good one."""
-        if not self.writes or self._restored == self._weights_path:
-            return
-        if self._restored is None:
-            shutil.rmtree(self.run.backup, ignore_errors=True)
-        else:
-            os.replace(self._prev_weights_path, self._weights_path)
-            if os.path.exists(self._prev_training_metadata_path):
-                os.replace(self._prev_training_metadata_path, self._training_metadata_path)
-
     def on_epoch_end(self, epoch, logs=None):
         if self.writes:
             with _by_itself():
-                super().on_epoch_end(epoch, logs)
-            write_json(self._training_metadata_path, {"epoch": epoch + 1, "batch": 0, "steps": self._steps()})
+                self.run.save_weights(self.model, self.weights)
+            write_json(self.metadata, {"epoch": epoch + 1, "steps": self._steps()})
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Keras' backup leaves out the state of the random generators. Where each starts in an epoch is therefore a
+        # The weights leave out the state of the random generators. Where each starts in an epoch is therefore a
         # function of its seed and the epoch alone; the second entry of a state counts what was drawn.
         for variable in self.model.variables:
             if variable.path.endswith("seed_generator_state"):

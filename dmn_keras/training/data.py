@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import time
 
 from dmn_keras import datasets
 from dmn_keras.datasets import Example
@@ -41,7 +42,10 @@ class Source:
         }
 
 
-def train_and_validation(source, *, validation_fraction, seed):
+_SECONDS_BETWEEN_LINES = 10
+
+
+def train_and_validation(source, *, validation_fraction, seed, say=lambda line: None):
     """Load the training and validation questions of all tasks.
 
     Where the data has no validation part, one is cut from the training part by story: all questions about a story are
@@ -51,6 +55,8 @@ def train_and_validation(source, *, validation_fraction, seed):
         source: The `Source`.
         validation_fraction: Share of the stories to hold out, between 0 and 1.
         seed: Seed of the cut, and of generated stories.
+        say: Function that takes a line about the progress, every few seconds where it takes long. Defaults to one that
+            ignores it.
 
     Returns:
         Two dicts of task name to list of `Example`.
@@ -59,8 +65,16 @@ def train_and_validation(source, *, validation_fraction, seed):
         ValueError: If a task has no training questions or too few stories to hold any out, or a question has no
             answer.
     """
-    train = source.load("train", seed=seed)
-    valid = source.load("valid", seed=seed)
+    say(f"Reading the questions of {source.dataset}")
+    train, valid = {}, {}
+    last = time.monotonic()
+    for task in source.tasks:
+        one = dataclasses.replace(source, tasks=(task,))
+        train |= one.load("train", seed=seed)
+        valid |= one.load("valid", seed=seed)
+        if time.monotonic() > last + _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"Read {len(train)} of {len(source.tasks)} tasks")
     missing = [task for task in source.tasks if not train[task]]
     if missing:
         raise ValueError(
@@ -77,6 +91,8 @@ def train_and_validation(source, *, validation_fraction, seed):
                 f"for validation. Received: {len(train[task])} and {len(valid[task])} questions; "
                 "give more stories or set validation_fraction."
             )
+    counts = [sum(map(len, part.values())) for part in (train, valid)]
+    say(f"{counts[0]:,} questions to train on, {counts[1]:,} for validation")
     return train, valid
 
 

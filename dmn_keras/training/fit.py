@@ -1,8 +1,14 @@
 """Source, configuration -> a trained model in a run folder."""
 
+import contextlib
 import dataclasses
-import hashlib
+import errno
 import importlib.util
+import os
+import shutil
+import signal
+import sys
+import threading
 
 import keras
 
@@ -14,13 +20,14 @@ from dmn_keras.text import UNKNOWN_ID, Encoder, Vocabulary
 from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError, progress
+from dmn_keras.training.config import Config
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder
-from dmn_keras.training.strategy import choose
+from dmn_keras.training.strategy import DistributionContext, get_distribution
 from dmn_keras.training.unanswerable import unanswerable
-from dmn_keras.utils.files import read_json, write_json
+from dmn_keras.utils.files import write_json
 
 
 def train(
@@ -28,20 +35,20 @@ def train(
 ):
     """Train a Dynamic Memory Network and leave it, with its measured errors, in a folder.
 
-    The model is chosen by its validation error; the test questions are looked at once, at the end. Ctrl-C ends
-    training early: the best model so far is kept and evaluated. A killed run goes on with `resume=True`, to the result
-    it would have had.
+    The model is chosen by its validation error; the test questions are read once, at the end. Ctrl-C ends training
+    early: the best model so far is kept and evaluated. SIGTERM does the same, and ends the process with the status 143.
+    A killed run is resumed with `resume=True`, to the result it would have had.
 
     Args:
         source: The `Source` of the questions. With several tasks, one model learns them all.
         config: The `Config`.
-        output: The run folder.
-        resume: Go on with the run in `output`, under the settings it was begun with.
+        output: The run folder. One process at a time may train into it.
+        resume: Resume the run in `output`, under the settings it was begun with.
         overwrite: Replace the run in `output`.
         strategy: `"auto"`, `"one"`, `"mirrored"`, `"multi_worker"` or `"tpu"`, see
-            `dmn_keras.training.strategy.choose`. With `"multi_worker"` all workers make the same call, with an `output`
-            that they share; the first one writes, measures, and tells the others the metrics.
-        devices: The devices that train, by name or number, see `dmn_keras.training.strategy.choose`; `None` for all.
+            `dmn_keras.training.strategy.get_distribution`. With `"multi_worker"` all workers make the same call, with
+            an `output` on a disk that they share; the first one writes.
+        devices: The devices that train, by name or number, see `get_distribution`; `None` for all.
         verbose: Keras' verbosity of `fit`: 0, 1 or 2.
         say: Function that takes a line to tell the user.
 
@@ -49,35 +56,121 @@ def train(
         The metrics, as in `metrics.json`; to resume a run that has finished changes nothing.
 
     Raises:
-        FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set.
+        BlockingIOError: If another process trains into `output`.
+        FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set, or
+            files of something else.
+        KeyboardInterrupt: If training was interrupted before its first epoch ended: there is nothing to keep.
+        OSError: If the disk is full; what was saved before stays, and `resume=True` continues from it.
+        RuntimeError: If one of several workers stopped, e.g. because another was lost; `resume=True` continues from the
+            last epoch that was finished.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
         ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
             backend cannot run the strategy, or workers are not alike.
-        WorkerLostError: If another worker ended before the training did; `resume=True` goes on from the last epoch.
     """
-    place = choose(strategy, devices)
-    workers, run = place.workers, RunFolder(output)
+    context, run = get_distribution(strategy, devices), RunFolder(output)
+    chief = context.worker == 0
+    say = say if chief else _ignore
+    with _sigterm_as_interrupt(), contextlib.ExitStack() as stack:
 
-    def prepare():
-        prepared = _prepare(source, config, run, resume, overwrite, place, say)
-        return _alike(prepared, place) if workers.count > 1 else {}, prepared
+        def prepare():
+            prepared = _prepare(source, config, run, resume, overwrite, context, say)
+            return _consistent_values(prepared, context) if context.num_workers > 1 else {}, prepared
 
-    prepared = workers.agree(prepare)
-    if prepared is None:
-        say(f"{output} holds a finished run: there is nothing to resume.")
-        return read_json(run.metrics)
-    restart = f"{output} holds what was reached: start all workers again, with the same commands and --resume."
-    with workers.training(restart):
-        with place.scope():
-            workers.share(lambda: _begin(run, prepared.recipe, prepared.resume))
-            model = prepared.model if workers.count == 1 else build(prepared.recipe, say=lambda line: None)
-            examples = prepared.train, prepared.valid
-            error, history = fit_run(model, prepared.recipe, run, *examples, place=place, verbose=verbose, say=say)
-        if history:
-            metrics = workers.share(lambda: _measured(prepared, run, source, place, error))
-    if isinstance(error, TrainingDivergedError) or not history:
-        raise error
-    return metrics
+        prepared = context.run_consistently(_CONSISTENT, prepare)
+        if prepared.finished:
+            say(f"{output} holds a finished run: there is nothing to resume.")
+            return run.read_metrics()
+
+        def begin():
+            if chief:
+                stack.enter_context(run.lock())
+                _begin(run, prepared, overwrite)
+            return {"start": True}, None
+
+        stack.enter_context(_explain_errors(run, context))
+        context.run_consistently(("start",), begin)
+        say(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
+        with context.scope():
+            model = prepared.model if context.num_workers == 1 else build(prepared.recipe, say=_ignore)
+            error, history = fit_run(
+                model, prepared.recipe, run, prepared.train, prepared.valid, context=context, verbose=verbose, say=say
+            )
+        if not history:
+            raise error
+        context.barrier()  # the first worker has written the best weights, which all of them measure
+        # JAX takes over the memory of all weights for a step, and one cut short leaves none.
+        if context.needs_local_copy or isinstance(error, KeyboardInterrupt):
+            model = build(prepared.recipe, say=_ignore)
+            model.optimizer.build(model.trainable_variables)
+        say("Evaluating the best epoch on the validation and test questions")
+        metrics = measure_run(model, prepared.recipe, run, source, prepared.valid, error, writes=chief)
+        context.barrier()  # all of them have read the best weights
+        if chief and metrics["status"] in _FINISHED:
+            run.remove_backup()
+        if isinstance(error, (TrainingDivergedError, _Terminated)):
+            raise error
+        return metrics
+
+
+def _ignore(line):
+    """Drop a line that is for the user."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process got SIGTERM."""
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt():
+    """Let SIGTERM end training as Ctrl-C does, and then the process, with the status that is usual for it: 143."""
+
+    def terminate(*_):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _Terminated:
+        sys.exit(128 + signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _explain_errors(run, context):
+    """Tell how to resume after an error that no argument caused: a full disk, a lost worker."""
+    try:
+        yield
+    except TrainingDivergedError:
+        raise
+    except Exception as error:
+        kept = f"{run.path} keeps the epochs that were finished"
+        if full := _full_disk(error, run.path):
+            raise OSError(
+                f"{run.path} cannot be written: {full}. Free some space, then continue with --resume: {kept}."
+            ) from error
+        if context.num_workers > 1:
+            raise RuntimeError(
+                f"Worker {context.worker} of {context.num_workers} stopped: {str(error)[:300]}. If another worker was "
+                f"lost, start all of them again, with the same commands and --resume: {kept}."
+            ) from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def _full_disk(error, path):
+    """Return why a disk takes no more, if an error stems from that, else `None`."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    # The writer of TensorBoard's files raises errors of TensorFlow: then the disk tells, if it lacks a few blocks.
+    return os.strerror(errno.ENOSPC) if shutil.disk_usage(path).free < 2**14 else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,76 +181,62 @@ class _Prepared:
         recipe: The `Recipe`.
         train: Dict of task name to training questions.
         valid: Dict of task name to validation questions.
-        model: The model, which several workers build once more, together.
-        resume: Whether there is a run to go on with.
+        resume: Whether there is a run to resume.
+        finished: Whether that run has nothing left to do.
+        model: The model, which several workers build once more, together; `None` if there is nothing to train.
     """
 
     recipe: Recipe
     train: dict
     valid: dict
-    model: keras.Model
     resume: bool
+    finished: bool
+    model: keras.Model | None
 
 
-def _prepare(source, config, run, resume, overwrite, place, say):
-    """Do all that a mistake in the arguments can stop; `None` if the run has nothing left to do."""
-    if config.batch_size < place.num_devices:
+def _prepare(source, config, run, resume, overwrite, context, say):
+    """Do all that a mistake in the arguments can stop."""
+    if config.batch_size < context.num_devices:
         raise ValueError(
-            f"batch_size must be at least the number of devices that share a batch, {place.num_devices}. "
+            f"batch_size must be at least the number of devices that share a batch, {context.num_devices}. "
             f"Received: batch_size={config.batch_size}"
         )
     if not (resume or overwrite):
         run.refuse_existing()
     resume = resume and run.exists()
-    train, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
+    train, valid = train_and_validation(
+        source, validation_fraction=config.validation_fraction, seed=config.seed, say=say
+    )
     recipe = make_recipe(source, config, [e for examples in train.values() for e in examples])
+    finished = False
     if resume:
         _check_same(run.recipe(), recipe, run)
-        if _finished(run, config):
-            return None
-    if place.workers.count > 1:
-        model = build(recipe, say=say)
-    else:
-        with place.scope():
-            model = build(recipe, say=say)
-    return _Prepared(recipe, train, valid, model, resume)
+        finished = _finished(run, config)
+    # Several workers build the model once more in the scope of all devices, where each waits for the others.
+    with context.scope() if context.num_workers == 1 else contextlib.nullcontext():
+        model = None if finished else build(recipe, say=say)
+    return _Prepared(recipe, train, valid, resume, finished, model)
 
 
-def _alike(prepared, place):
-    """Return what has to be the same for all workers."""
-    if prepared is None:
-        return {"finished": True}
+_CONSISTENT = (
+    *(field.name for field in dataclasses.fields(Config)),
+    *(field.name for field in dataclasses.fields(Recipe) if field.name not in ("config", "data_dir")),
+    *("training questions", "validation questions", "resume", "finished", "devices"),
+)
+"""What has to be the same for all workers."""
+
+
+def _consistent_values(prepared, context):
     recipe = dataclasses.asdict(prepared.recipe)
-    recipe["vocabulary"] = _digest(recipe["vocabulary"])
     return {
-        "finished": False,
         **recipe.pop("config"),
         **recipe,
-        "training questions": _digest(prepared.train),
-        "validation questions": _digest(prepared.valid),
-        "--resume": prepared.resume,
-        "devices": place.num_devices // place.workers.count,
-        "versions": versions(),
+        "training questions": prepared.train,
+        "validation questions": prepared.valid,
+        "resume": prepared.resume,
+        "finished": prepared.finished,
+        "devices": context.num_devices // context.num_workers,
     }
-
-
-def _digest(content):
-    return hashlib.sha256(repr(content).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _measured(prepared, run, source, place, error):
-    """Measure the best model, in a model of its own where the trained one is bound to its devices.
-
-    Or where it was interrupted: JAX takes over the memory of all weights for a step, and one cut short leaves none.
-    """
-    model = prepared.model
-    if place.apart or isinstance(error, KeyboardInterrupt):
-        model = build(prepared.recipe, say=lambda line: None)
-        model.optimizer.build(model.trainable_variables)
-    metrics = measure_run(model, prepared.recipe, run, source, prepared.valid, error)
-    if metrics["status"] in _FINISHED:
-        run.remove_backup()
-    return metrics
 
 
 _FINISHED = ("solved", "patience")
@@ -165,11 +244,19 @@ _FINISHED = ("solved", "patience")
 
 def _finished(run, config):
     """Return whether a run has nothing left to do: a run cut short by Ctrl-C or too few epochs has."""
-    if not run.metrics.exists():
-        return False
-    metrics = read_json(run.metrics)
+    metrics = run.read_metrics() or {}
     status = metrics.get("status")
-    return status in _FINISHED or (status == "epochs" and metrics["epochs"] >= config.epochs)
+    return status in _FINISHED or (status == "epochs" and metrics.get("epochs", 0) >= config.epochs)
+
+
+def _begin(run, prepared, overwrite):
+    """Create the run folder, whose lock is held; another process may have begun a run since it was looked at."""
+    run.refuse_foreign()
+    if not (prepared.resume or overwrite):
+        run.refuse_existing()
+    if not prepared.resume:
+        run.remove()
+    run.create(prepared.recipe)
 
 
 def make_recipe(source, config, examples):
@@ -192,7 +279,7 @@ def make_recipe(source, config, examples):
     num_facts = max(len(example.supporting_facts) for example in examples)
     if config.supervise_gates and (num_facts == 0 or config.fact_level == "word"):
         raise ValueError(
-            "--supervise-gates needs questions that name supporting facts, and facts that are sentences "
+            "supervise_gates needs questions that name supporting facts, and facts that are sentences "
             f"(fact_level='sentence'). Received: at most {num_facts} supporting facts a question, "
             f"fact_level={config.fact_level!r}."
         )
@@ -205,6 +292,7 @@ def make_recipe(source, config, examples):
         config=config,
         vocabulary=vocabulary.words[3:],
         answer_words=None if answer_words == 1 else answer_words,
+        data_dir=None if source.data_dir is None else os.path.abspath(source.data_dir),
     )
 
 
@@ -342,7 +430,7 @@ def fit_run(
     train_examples,
     valid_examples,
     *,
-    place=None,
+    context=None,
     last_epoch=None,
     callbacks=(),
     verbose=1,
@@ -356,8 +444,8 @@ def fit_run(
         run: The `RunFolder`, created.
         train_examples: Dict of task name to list of `Example`.
         valid_examples: The same, held out.
-        place: The `Place` of the devices and workers that train, in whose scope the model was built; one device by
-            default.
+        context: The `DistributionContext` of the devices and workers that train, in whose scope the model was built;
+            one device by default.
         last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the `Config`; a later call goes
             on as if there had been no stop.
         callbacks: Further Keras callbacks. What they raise ends training and is passed on.
@@ -368,19 +456,20 @@ def fit_run(
         The `TrainingDivergedError` or `KeyboardInterrupt` that ended training, or `None`; and the history, a list of
         one dict an epoch.
     """
-    place = choose("one") if place is None else place
-    config, workers = recipe.config, place.workers
-    writes, own = workers.index == 0, {"part": workers.index, "parts": workers.count}
+    context = DistributionContext() if context is None else context
+    config, writes = recipe.config, context.worker == 0
+    own = {"part": context.worker, "parts": context.num_workers}
     epochs = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
-    on_devices = {"num_devices": place.num_devices}
+    on_devices = {"num_devices": context.num_devices}
     batches = encode(recipe, train_examples, unanswerable_share=config.unanswerable, same_steps=True, **on_devices)
     valid_batches = encode(recipe, valid_examples, **on_devices)
     backup = ResumableBackup(run, len(batches), writes=writes)
-    epoch, history = workers.agree(lambda: _restored(run, backup, model, workers))
+    epoch, history = context.run_consistently(_RESTORED, lambda: _restored(run, backup, model, context))
     finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
     if finished or epoch >= epochs:
         return None, history
     _make_variables(model, batches)
+    say("Compiling the training step, which the first batch waits for")
     try:
         model.fit(
             **training_data(batches, seed=config.seed, epoch=lambda: len(history), curriculum=config.curriculum, **own),
@@ -398,11 +487,27 @@ def fit_run(
     except TrainingDivergedError as error:
         return error, history
     except KeyboardInterrupt as error:
-        if workers.count > 1:
+        if context.num_workers > 1:
             raise
-        say("\nInterrupted: keeping and evaluating the best weights so far.")
+        if history:
+            say("\nInterrupted: keeping and evaluating the best weights so far.")
+        else:
+            say("\nInterrupted in the first epoch: no model was trained yet, and none is kept.")
         return error, history
     return None, history
+
+
+_RESTORED = tuple(f"the {what} that output holds" for what in ("epoch", "weights", "history"))
+
+
+def _restored(run, backup, model, context):
+    """Return what workers compare, and the epoch to resume at and the history before it."""
+    epoch = backup.restore(model)
+    history = run.read_history()[:epoch]
+    if context.num_workers == 1:
+        return {}, (epoch, history)
+    weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
+    return dict(zip(_RESTORED, (epoch, weights, history), strict=True)), (epoch, history)
 
 
 def _make_variables(model, batches):
@@ -426,24 +531,6 @@ def _make_variables(model, batches):
         model.compute_metrics(None, targets, outputs, weights)
 
 
-def _begin(run, recipe, resume):
-    """Make the run folder. Not before everything that a mistake in the arguments can stop."""
-    if not resume:
-        run.remove()
-    run.create(recipe)
-
-
-def _restored(run, backup, model, workers):
-    """Return what workers have to agree on, and the epoch to go on with and the history before it."""
-    epoch = backup.restore(model)
-    history = read_json(run.history)[:epoch] if run.history.exists() else []
-    if workers.count == 1:
-        return {}, (epoch, history)
-    weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
-    alike = {"the epoch that --output holds": epoch, "the weights that --output holds": _digest(weights)}
-    return alike | {"the history that --output holds": _digest(history)}, (epoch, history)
-
-
 def tensorboard(folder):
     """Return a list of the TensorBoard callback where TensorFlow, which writes its files, is installed."""
     if importlib.util.find_spec("tensorflow") is None:
@@ -451,8 +538,8 @@ def tensorboard(folder):
     return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
-def measure_run(model, recipe, run, source, valid_examples, error=None):
-    """Load the best weights, save the model, measure it on validation and test questions, and write it all down.
+def measure_run(model, recipe, run, source, valid_examples, error=None, *, writes=True):
+    """Load the best weights, save the model, measure it on validation and test questions, and write the metrics.
 
     Args:
         model: The model of `build`.
@@ -461,18 +548,22 @@ def measure_run(model, recipe, run, source, valid_examples, error=None):
         source: The `Source` of the test questions.
         valid_examples: Dict of task name to list of `Example`.
         error: What `fit_run` returned.
+        writes: Whether to write files: of several workers one does.
 
     Returns:
         The metrics, as in `metrics.json`.
     """
-    model.load_weights(run.best_weights)
-    run.calibration.unlink(missing_ok=True)  # it was that of another model
-    run.save_model(model)
-    history = read_json(run.history)
+    run.load_best_weights(model)
+    if writes:
+        run.calibration.unlink(missing_ok=True)  # it was that of another model
+        run.save_model(model)
+    history = run.read_history()
     state = progress(history, patience=recipe.config.patience, solved_epochs=recipe.config.solved_epochs)
+    interrupted = "interrupted" if isinstance(error, KeyboardInterrupt) else None
+    diverged = "diverged" if isinstance(error, TrainingDivergedError) else None
     metrics = {
         **_errors(model, recipe, source, valid_examples),
-        "status": _STATUS[type(error)] if error else state.finished or "epochs",
+        "status": interrupted or diverged or state.finished or "epochs",
         "epochs": len(history),
         "best_epoch": state.best_epoch + 1,
         **{name: round(sum(epoch.get(name, 0.0) for epoch in history), 1) for name in ("seconds", "cpu_seconds")},
@@ -480,11 +571,9 @@ def measure_run(model, recipe, run, source, valid_examples, error=None):
         "parameters": model.count_params(),
         "versions": versions(),
     }
-    write_json(run.metrics, metrics)
+    if writes:
+        write_json(run.metrics, metrics)
     return metrics
-
-
-_STATUS = {TrainingDivergedError: "diverged", KeyboardInterrupt: "interrupted"}
 
 
 def _errors(model, recipe, source, valid_examples):
@@ -505,12 +594,11 @@ def _check_same(stored, given, run):
     for name in ("dataset", "dataset_config", "tasks", "vocabulary", "answer_words"):
         if getattr(stored, name) != getattr(given, name):
             raise ValueError(
-                f"--resume: {run.path} was begun with another {name}. Expected: {str(getattr(stored, name))[:200]}. "
+                f"resume: {run.path} was begun with another {name}. Expected: {str(getattr(stored, name))[:200]}. "
                 f"Received: {str(getattr(given, name))[:200]}"
             )
     for name, value in stored.config.to_dict().items():
         if name != "epochs" and value != getattr(given.config, name):
             raise ValueError(
-                f"--resume: {run.path} was begun with {name}={value!r}. "
-                f"Received: {name}={getattr(given.config, name)!r}"
+                f"resume: {run.path} was begun with {name}={value!r}. Received: {name}={getattr(given.config, name)!r}"
             )

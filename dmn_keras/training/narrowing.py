@@ -46,6 +46,7 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         there were of each.
 
     Raises:
+        BlockingIOError: If another process writes `output`.
         FileExistsError: If `output` holds a run.
         FileNotFoundError: If `run` holds no trained model.
         ValueError: If the run narrows already, its facts are words, or the hiding place has too few sentences.
@@ -64,29 +65,32 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
         "train": _Sentences(encoder, train, itertools.islice(background, cut), rng),
         "valid": _Sentences(encoder, valid, itertools.islice(background, cut, None), rng),
     }
-    history = _fit(narrowed.get_layer(NARROWING), parts, epochs, batch_size, seed, verbose)
-    test = with_answers(source.load("test", seed=config.seed))
-    tasks = evaluate_tasks(
-        narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
-    )
-    first_pass = {
-        **parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size),
-        "narrow_to": recipe.config.narrow_to,
-        "best_epoch": 1 + int(np.argmin(history)),
-        "epochs": epochs,
-    }
-    metrics = {
-        **summary(tasks),
-        "narrowing": first_pass,
-        "status": "narrowed",
-        "seed": seed,
-        "parameters": narrowed.count_params(),
-        "versions": versions(),
-    }
-    output.create(recipe)
-    narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
-    output.save_model(narrowed)
-    write_json(output.metrics, metrics)
+    with output.lock():
+        refuse_run(output)
+        history = _fit(narrowed.get_layer(NARROWING), parts, epochs, batch_size, seed, verbose)
+        test = with_answers(source.load("test", seed=config.seed))
+        tasks = evaluate_tasks(
+            narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
+        )
+        first_pass = {
+            **parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size),
+            "narrow_to": recipe.config.narrow_to,
+            "best_epoch": 1 + int(np.argmin(history)),
+            "epochs": epochs,
+        }
+        metrics = {
+            **summary(tasks),
+            "narrowing": first_pass,
+            "status": "narrowed",
+            "seed": seed,
+            "parameters": narrowed.count_params(),
+            "versions": versions(),
+        }
+        # The record comes last: without it, what a killed process left counts for nothing, and is overwritten.
+        narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
+        output.save_model(narrowed)
+        write_json(output.metrics, metrics)
+        output.create(recipe)
     return metrics
 
 

@@ -111,8 +111,8 @@ def train_planned(table, planned, output, *, data_dir=None, strategy="auto", dev
 
 def _status(folder):
     """Return how a run ended, `None` if it has not."""
-    metrics = RunFolder(folder).metrics
-    return read_json(metrics)["status"] if metrics.exists() else None
+    metrics = RunFolder(folder).read_metrics()
+    return None if metrics is None else metrics["status"]
 
 
 def _check_word_vectors(table, planned, word_vectors):
@@ -120,7 +120,7 @@ def _check_word_vectors(table, planned, word_vectors):
     needed = [folder for folder, _, _ in planned if folder.parts[0] in names]
     if needed and not (word_vectors and pathlib.Path(word_vectors).is_file()):
         raise ValueError(
-            f"--word-vectors must name a file in GloVe's text format: {needed[0]} starts from it. "
+            f"word_vectors must name a file in GloVe's text format: {needed[0]} starts from it. "
             f"Received: {word_vectors!r}"
         )
 

@@ -1,18 +1,16 @@
-"""A run's folder: what is written where, atomically, and read back with clear errors."""
+"""The folder of a training run: its files, written atomically, and read back with clear errors."""
 
 import dataclasses
-import pathlib
 import shutil
+import zipfile
 
 import keras
+import numpy as np
 
-from dmn_keras._version import __version__
 from dmn_keras.text import Vocabulary
 from dmn_keras.training.config import Config
-from dmn_keras.utils.files import TEMPORARY_PREFIX, atomic, read_json, write_json
-
-FORMAT = 1
-"""Number of the folder's layout; a folder with another one is refused."""
+from dmn_keras.utils.files import atomic, check_regular_file, read_json
+from dmn_keras.utils.folder import Folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +24,7 @@ class Recipe:
         config: The `Config`, with `num_passes` resolved.
         vocabulary: Words in the order of their ids, without the special ones.
         answer_words: Longest answer in words, `None` for classification.
+        data_dir: Absolute path of the data, `None` where it has none.
     """
 
     dataset: str
@@ -34,27 +33,42 @@ class Recipe:
     config: Config
     vocabulary: tuple[str, ...]
     answer_words: int | None
+    data_dir: str | None = None
 
 
-class RunFolder:
+class RunFolder(Folder):
     """Paths and files of one run.
 
     - `config.json`: the `Recipe`, the format and the version that wrote it;
     - `model.keras`: the best model;
-    - `metrics.json`: what it reaches;
+    - `metrics.json`: its errors;
     - `history.json`: losses, metrics, seconds and seconds of CPU of each epoch;
-    - `calibration.json`: how far its probabilities can be trusted, if that was measured;
-    - `best.weights.h5`, `backup/`: what a run resumes from. They stay as long as it can go on, also after Ctrl-C or
-      the last of its epochs, and are removed once it is solved or out of patience;
+    - `calibration.json`: the calibration of its probabilities, if it was measured;
+    - `best.weights.h5`, `backup/`: what a run resumes from. They stay as long as the run can be resumed, also after
+      Ctrl-C or the last of its epochs, and are removed once it is solved or out of patience;
     - `logs/`: TensorBoard.
 
     Args:
         path: The folder; it need not exist.
     """
 
+    kind = "a run"
+    writer = "dmn-keras train"
+    record_name = "config.json"
+    entries = (
+        "config.json",
+        "model.keras",
+        "metrics.json",
+        "history.json",
+        "calibration.json",
+        "best.weights.h5",
+        "backup",
+        "logs",
+    )
+
     def __init__(self, path):
-        self.path = pathlib.Path(path)
-        self.config = self.path / "config.json"
+        super().__init__(path)
+        self.config = self.record
         self.model = self.path / "model.keras"
         self.metrics = self.path / "metrics.json"
         self.history = self.path / "history.json"
@@ -62,10 +76,6 @@ class RunFolder:
         self.best_weights = self.path / "best.weights.h5"
         self.backup = self.path / "backup"
         self.logs = self.path / "logs"
-
-    def exists(self):
-        """Return whether the folder holds a run, finished or not."""
-        return self.config.exists()
 
     def found(self):
         """Return the runs in this folder: itself, or those in its subfolders, in the order of their tasks."""
@@ -94,25 +104,12 @@ class RunFolder:
         """
         runs = self.found()
         if not runs:
-            what = "holds no run" if self.path.is_dir() else "does not exist"
-            raise FileNotFoundError(
-                f"{self.path} {what}: expected a folder that `dmn-keras train` wrote (config.json)."
-            )
+            raise self.missing()
         return runs
 
     def create(self, recipe):
-        """Make the folder and write its `config.json`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        content = {"format": FORMAT, "dmn_keras": __version__, **dataclasses.asdict(recipe)}
-        write_json(self.config, content)
-
-    def remove(self):
-        """Remove the files of a run, and nothing else that may lie in the folder."""
-        self.remove_backup()
-        for path in (self.config, self.model, self.metrics, self.history, self.calibration):
-            path.unlink(missing_ok=True)
-        for path in (self.logs, *self.path.glob(f"{TEMPORARY_PREFIX}*")):
-            shutil.rmtree(path, ignore_errors=True)
+        """Create the folder and write its `config.json`."""
+        self.write_record(**dataclasses.asdict(recipe))
 
     def remove_backup(self):
         """Remove what a finished run does not need any more."""
@@ -133,28 +130,17 @@ class RunFolder:
         if runs[0] is not self:
             names = ", ".join(run.path.name for run in runs)
             raise ValueError(f"{self.path} holds a run for each task: expected the folder of one of them ({names}).")
-        content = read_json(self.config)
-        if not isinstance(content, dict):
-            raise ValueError(f"{self.config} is damaged: it holds no object. Nothing was changed.")
-        written = content.get("format")
-        if written != FORMAT:
-            raise ValueError(
-                f"{self.path} was written in format {written} by dmn_keras {content.get('dmn_keras')}; "
-                f"this is dmn_keras {__version__}, which reads format {FORMAT}. Nothing was changed."
-            )
+        content = {"data_dir": None, **self.read_record(*(_FIELDS.keys() - {"data_dir"}))}
+        for name, (fits, expected) in _FIELDS.items():
+            if not fits(content[name]):
+                raise self.damaged(f"{name} must be {expected}")
         try:
-            return Recipe(
-                dataset=content["dataset"],
-                dataset_config=content["dataset_config"],
-                tasks=tuple(content["tasks"]),
-                config=Config.from_dict(content["config"]),
-                vocabulary=tuple(content["vocabulary"]),
-                answer_words=content["answer_words"],
-            )
-        except KeyError as error:
-            raise ValueError(f"{self.config} is damaged: it lacks {error}. Nothing was changed.") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.config} is damaged: {error} Nothing was changed.") from error
+            Vocabulary(content["vocabulary"])
+            config = Config.from_dict(content["config"])
+        except ValueError as error:
+            raise self.damaged(str(error).removesuffix(".")) from error
+        texts = {name: tuple(content[name]) for name in ("tasks", "vocabulary")}
+        return Recipe(**{name: content[name] for name in _FIELDS} | texts | {"config": config})
 
     def load(self):
         """Read the trained model.
@@ -164,13 +150,15 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: If the folder holds no run, or one that has not saved a model yet.
-            ValueError: If a file is damaged or of another format.
+            ValueError: If a file is damaged or of another format, the model is not that of `config.json`, or a weight
+                is NaN or infinite.
         """
         recipe = self.recipe()
         if not self.model.exists():
             raise FileNotFoundError(
                 f"{self.path} has no model.keras yet: the run is not finished (see train --resume)."
             )
+        check_regular_file(self.model)
         # Registers what a saved model is made of.
         import dmn_keras.losses
         import dmn_keras.metrics
@@ -179,7 +167,12 @@ class RunFolder:
         try:
             model = keras.models.load_model(self.model)
         except Exception as error:  # zip, HDF5 and JSON readers each raise their own
-            raise ValueError(f"{self.model} cannot be read, it is damaged: {error}. Nothing was changed.") from error
+            raise self.damaged(f"it cannot be read ({_line(error)})", self.model) from error
+        if difference := _difference(model, recipe):
+            raise self.damaged(f"it does not fit {self.model.name}, {difference}")
+        for weight in model.weights:
+            if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+                raise self.damaged(f"the weight {weight.path} holds numbers that are NaN or infinite", self.model)
         return model, Vocabulary(recipe.vocabulary), recipe
 
     def save_model(self, model):
@@ -187,7 +180,108 @@ class RunFolder:
         with atomic(self.model) as path:
             model.save(path)
 
-    def save_best_weights(self, model):
-        """Write `best.weights.h5`, atomically."""
-        with atomic(self.best_weights) as path:
-            model.save_weights(path)
+    def save_weights(self, model, path):
+        """Write the weights of a model, and the state of its optimizer, as HDF5, atomically.
+
+        The HDF5 library ends the process where the disk is full. In a `.keras` archive Keras makes the same file in
+        memory, so it is written as one, and taken out.
+        """
+        with atomic(path) as temporary:
+            archive = temporary.with_name("model.keras")
+            model.save(archive)
+            with zipfile.ZipFile(archive) as files:
+                temporary.write_bytes(files.read("model.weights.h5"))
+            archive.unlink()
+
+    def load_best_weights(self, model):
+        """Load `best.weights.h5` into a model.
+
+        Raises:
+            ValueError: If the file is missing or damaged.
+        """
+        try:
+            model.load_weights(self.best_weights)
+        except (OSError, KeyError, ValueError) as error:
+            raise self.damaged(f"it cannot be read ({_line(error)})", self.best_weights) from error
+
+    def read_history(self):
+        """Return the epochs of `history.json`, a list of dicts; empty without the file.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        history = read_json(self.history) if self.history.exists() else []
+        if not isinstance(history, list) or not all(
+            isinstance(epoch, dict) and all(_is_number(epoch.get(name)) for name in ("val_error", "val_loss"))
+            for epoch in history
+        ):
+            raise self.damaged("expected a list of epochs with val_error and val_loss", self.history)
+        return history
+
+    def read_metrics(self):
+        """Return the content of `metrics.json`, a dict; `None` without the file.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        metrics = read_json(self.metrics) if self.metrics.exists() else None
+        if metrics is not None and not (isinstance(metrics, dict) and {"tasks", "status"} <= metrics.keys()):
+            raise self.damaged("expected an object with tasks and status", self.metrics)
+        return metrics
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _is_list_of_texts(value):
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_FIELDS = {
+    "dataset": (_is_text, "a string"),
+    "dataset_config": (lambda value: value is None or _is_text(value), "a string or null"),
+    "data_dir": (lambda value: value is None or _is_text(value), "a string or null"),
+    "tasks": (_is_list_of_texts, "a list of strings"),
+    "config": (lambda value: isinstance(value, dict), "an object"),
+    "vocabulary": (_is_list_of_texts, "a list of strings"),
+    "answer_words": (lambda value: value is None or (type(value) is int and value > 0), "a positive integer or null"),
+}
+"""Of each field of `config.json` what its value must be."""
+
+
+def _difference(model, recipe):
+    """Return in what a loaded model is not that of a `Recipe`, as text; empty if it is.
+
+    Settings of the layers that have the names of those of `Config` are compared, and the sizes.
+    """
+    from dmn_keras.models.dmn import NARROWING
+
+    layers = {layer.name: layer for layer in model.layers}
+    if not {"semantic_memory", "episodic_memory", "answer_decoder"} <= layers.keys():
+        return "which is not a Dynamic Memory Network"
+    config = recipe.config.to_dict()
+    narrowing, vocabulary_size = layers.get(NARROWING), len(Vocabulary(recipe.vocabulary))
+    compared = {
+        "the size of the vocabulary": (vocabulary_size, layers["semantic_memory"].input_dim),
+        "answer_words": (recipe.answer_words, layers["answer_decoder"].max_words),
+        "fact_level": (config["fact_level"], "sentence" if len(model.input["story"].shape) == 3 else "word"),
+        "narrow_to": (config["narrow_to"], None if narrowing is None else narrowing.top_facts),
+        **{
+            name: (config[name], value)
+            for name, value in layers["episodic_memory"].get_config().items()
+            if name in config and name not in ("gate_features", "dtype")
+        },
+    }
+    for name, (expected, received) in compared.items():
+        if expected != received:
+            return f"in which {name} is {received!r}, not {expected!r}"
+    return ""
+
+
+def _line(error):
+    return " ".join(str(error).split())[:300]

@@ -8,30 +8,44 @@ import typing
 import keras
 
 from dmn_keras.errors import unknown_name
-from dmn_keras.training.workers import Alone, Workers, join, read_cluster
+from dmn_keras.training import workers
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class DistributionContext:
     """Where a model is trained.
 
     Attributes:
         scope: Function that returns the context in which the model is built and trained.
         num_devices: Devices that share a batch, those of all workers.
-        workers: The processes that train together, `Alone` where it is one.
-        apart: Whether a model that is built outside of `scope` is needed to answer questions.
+        worker: Number of this process among those that train together, from 0. The first one writes.
+        num_workers: Number of these processes.
+        needs_local_copy: Whether a model that is built outside of `scope` is needed to answer questions.
     """
 
     scope: typing.Callable = contextlib.nullcontext
     num_devices: int = 1
-    workers: Alone | Workers = dataclasses.field(default_factory=Alone)
-    apart: bool = False
+    worker: int = 0
+    num_workers: int = 1
+    needs_local_copy: bool = False
+
+    def barrier(self):
+        """Wait until all workers have come here."""
+        if self.num_workers > 1:
+            workers.barrier()
+
+    def run_consistently(self, names, function):
+        """Return the second part of what `function()` returns, if it succeeds in all workers with the same first part.
+
+        See `dmn_keras.training.workers.run_consistently`.
+        """
+        return workers.run_consistently(names, function) if self.num_workers > 1 else function()[1]
 
 
-def choose(strategy="auto", devices=None):
-    """Choose the devices that train.
+def get_distribution(strategy="auto", devices=None):
+    """Return the devices and processes that train.
 
     Args:
         strategy: One of `STRATEGIES`.
@@ -49,89 +63,83 @@ def choose(strategy="auto", devices=None):
             with commas; `None` for all.
 
     Returns:
-        The `Place`.
+        The `DistributionContext`.
 
     Raises:
         ValueError: If `strategy` is unknown, the backend cannot run it, a device does not exist, or `TF_CONFIG` is
             malformed.
     """
     if strategy not in STRATEGIES:
-        raise ValueError(unknown_name("--strategy", strategy, STRATEGIES))
+        raise ValueError(unknown_name("strategy", strategy, STRATEGIES))
     backend = keras.backend.backend()
     cluster = cluster_of(strategy)
     strategy = strategy if cluster is None else "multi_worker"
-    _refuse(strategy, backend)
+    if strategy not in _RUNS_ON.get(backend, ("auto", "one")):
+        raise ValueError(
+            f"strategy {strategy!r} does not run on the {backend} backend{_REASONS.get((backend, strategy), '')}. Set "
+            "KERAS_BACKEND=jax, with which it runs through keras.distribution.DataParallel, or use strategy 'one'."
+        )
     if strategy == "multi_worker":
         return _multi_worker(cluster, devices)
-    if backend not in _BACKENDS:
+    if backend not in _LOCAL_DEVICES:
         if devices is not None:
-            raise ValueError(f"--devices needs the TensorFlow or JAX backend. Received: KERAS_BACKEND={backend}")
-        return Place()
-    local = _BACKENDS[backend]("tpu" if strategy == "tpu" else None)
+            raise ValueError(f"devices needs the TensorFlow or JAX backend. Received: KERAS_BACKEND={backend}")
+        return DistributionContext()
+    local = _LOCAL_DEVICES[backend]("tpu" if strategy == "tpu" else None)
     chosen = local if devices is None else _named(devices, local)
     if strategy == "auto":
         accelerated = len(local) > 1 and not local[0].startswith("cpu")
         strategy = "mirrored" if devices is not None or accelerated else "one"
     if strategy == "one":
         if devices is None:
-            return Place()
+            return DistributionContext()
         if len(chosen) > 1:
-            raise ValueError(f"--strategy one takes one device. Received: --devices {', '.join(chosen)}")
-    return _mirrored(chosen) if backend == "tensorflow" else _data_parallel(chosen, Alone())
+            raise ValueError(f"strategy 'one' takes one device. Received: devices={', '.join(chosen)}")
+    if backend == "tensorflow":
+        mirrored = _mirrored_strategy(tuple(f"/device:{name.upper()}" for name in chosen))
+        return DistributionContext(mirrored.scope, mirrored.num_replicas_in_sync)
+    return DistributionContext(_data_parallel(tuple(chosen)).scope, len(chosen), needs_local_copy=True)
+
+
+_RUNS_ON = {"jax": STRATEGIES, "tensorflow": ("auto", "one", "mirrored")}
+_REASONS = {
+    ("tensorflow", "multi_worker"): (
+        ": model.fit of Keras 3 fails under tf.distribute.MultiWorkerMirroredStrategy (keras-team/keras#20585)"
+    ),
+    ("tensorflow", "tpu"): ": the tensorflow package is built without TPU support",
+}
 
 
 def cluster_of(strategy):
     """Return the `Cluster` of the workers that train together under a strategy, `None` if a process trains by itself.
 
     Raises:
-        ValueError: If `TF_CONFIG` is needed or looked at, and malformed.
+        ValueError: If `TF_CONFIG` is needed and not set, or malformed.
     """
     if strategy not in ("auto", "multi_worker"):
         return None
-    cluster = read_cluster()
-    if strategy == "auto" and cluster is not None and len(cluster.addresses) == 1:
-        return None
+    cluster = workers.read_cluster()
+    if strategy == "auto":
+        return None if cluster is None or len(cluster.addresses) == 1 else cluster
+    if cluster is None:
+        raise ValueError(
+            "strategy 'multi_worker' needs the environment variable TF_CONFIG, which names all workers and this one, "
+            f"e.g. TF_CONFIG='{workers.EXAMPLE}'. It is not set."
+        )
     return cluster
 
 
-def _refuse(strategy, backend):
-    """Raise if a backend cannot run a strategy; say which can."""
-    if strategy in ("auto", "one") or backend == "jax":
-        return
-    if backend != "tensorflow":
-        raise ValueError(
-            f"--strategy {strategy} needs the JAX backend (or, for mirrored, TensorFlow). Received: "
-            f"KERAS_BACKEND={backend}; use --strategy one, or set KERAS_BACKEND=jax."
-        )
-    if strategy == "multi_worker":
-        raise ValueError(
-            "--strategy multi_worker does not run on the TensorFlow backend: model.fit of Keras 3 fails under "
-            "tf.distribute.MultiWorkerMirroredStrategy (keras-team/keras#20585). Set KERAS_BACKEND=jax, with which "
-            "the same workers train together, through keras.distribution.DataParallel."
-        )
-    if strategy == "tpu":
-        raise ValueError(
-            "--strategy tpu does not run on the TensorFlow backend: the tensorflow package is built without TPU "
-            "support. Set KERAS_BACKEND=jax, with which TPUs train through keras.distribution.DataParallel."
-        )
-
-
 def _multi_worker(cluster, devices):
-    if cluster is None:
-        raise ValueError(
-            "--strategy multi_worker needs the environment variable TF_CONFIG, which names all workers and this one, "
-            'e.g. TF_CONFIG=\'{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", '
-            '"index": 0}}\'. It is not set.'
-        )
     if devices is not None:
         raise ValueError(
-            "--devices does not go with --strategy multi_worker: each worker trains on all devices it sees "
+            "devices does not go with strategy 'multi_worker': each worker trains on all devices it sees "
             "(CUDA_VISIBLE_DEVICES limits them)."
         )
-    import jax
-
-    workers = join(cluster)
-    return _data_parallel([_jax_name(device) for device in jax.devices()], workers)
+    workers.join(cluster)
+    names = tuple(keras.distribution.list_devices())
+    return DistributionContext(
+        _data_parallel(names).scope, len(names), cluster.index, len(cluster.addresses), needs_local_copy=True
+    )
 
 
 def _tensorflow_devices(kind):
@@ -143,45 +151,31 @@ def _tensorflow_devices(kind):
 
 
 def _jax_devices(kind):
-    import jax
-
     try:
-        found = jax.local_devices(backend=kind)
+        return keras.distribution.list_devices(kind)
     except RuntimeError as error:
         raise ValueError(
-            f"--strategy {kind} needs a {kind.upper()}. JAX sees: "
-            f"{', '.join(_jax_name(device) for device in jax.local_devices())}."
+            f"strategy {kind!r} needs a {kind.upper()}. JAX sees: {', '.join(keras.distribution.list_devices())}."
         ) from error
-    return [_jax_name(device) for device in found]
 
 
-def _jax_name(device):
-    return f"{device.platform}:{device.id}"
-
-
-_BACKENDS = {"tensorflow": _tensorflow_devices, "jax": _jax_devices}
+_LOCAL_DEVICES = {"tensorflow": _tensorflow_devices, "jax": _jax_devices}
 
 
 def _named(devices, local):
     """Return the names of the devices that `devices` mean, each one of `local`."""
     parts = [part for part in devices.split(",") if part.strip()] if isinstance(devices, str) else devices
-    chosen = []
-    for part in parts:
-        name = str(part).strip().lower()
-        name = f"{local[0].partition(':')[0]}:{name}" if name.isdecimal() else name
+    names = [str(part).strip().lower() for part in parts]
+    names = [f"{local[0].partition(':')[0]}:{name}" if name.isdecimal() else name for name in names]
+    there = f"There are: {', '.join(local)}"
+    if not names:
+        raise ValueError(f"devices must name at least one device. {there}")
+    for name in names:
         if name not in local:
-            raise ValueError(f"--devices: there is no device {str(part).strip()!r}. There are: {', '.join(local)}")
-        if name in chosen:
-            raise ValueError(f"--devices names {name} twice.")
-        chosen.append(name)
-    if not chosen:
-        raise ValueError(f"--devices must name at least one device. There are: {', '.join(local)}")
-    return chosen
-
-
-def _mirrored(names):
-    strategy = _mirrored_strategy(tuple(f"/device:{name.upper()}" for name in names))
-    return Place(strategy.scope, strategy.num_replicas_in_sync)
+            raise ValueError(f"devices: there is no device {name!r}. {there}")
+        if names.count(name) > 1:
+            raise ValueError(f"devices names {name} twice.")
+    return names
 
 
 @functools.cache
@@ -196,12 +190,7 @@ def _mirrored_strategy(names):
     return tf.distribute.MirroredStrategy(list(names), cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 
-def _data_parallel(names, workers):
-    distribution = _distribution(tuple(names))
-    return Place(distribution.scope, len(names), workers, apart=True)
-
-
 @functools.cache
-def _distribution(names):
+def _data_parallel(names):
     # Each worker makes its own part of every batch, `EpochSequence` sees to it.
     return keras.distribution.DataParallel(devices=list(names), auto_shard_dataset=False)

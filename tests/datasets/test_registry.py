@@ -48,13 +48,12 @@ def test_import_needs_the_standard_library_alone():
 
 
 def test_datasets():
-    assert datasets.DATASETS == ("babi", "babi_long", "stories", "jsonl", "records")
+    assert datasets.DATASETS == ("babi", "babi_long", "stories", "jsonl")
     assert datasets.DEFAULT_CONFIGS == {
         "babi": "en-10k",
         "babi_long": None,
         "stories": None,
         "jsonl": None,
-        "records": None,
     }
 
 
@@ -207,7 +206,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
     [
         (
             {"dataset": "bAbI"},
-            "dataset must be one of babi, babi_long, stories, jsonl, records. Received: 'bAbI'. Did you mean 'babi'",
+            "dataset must be one of babi, babi_long, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be one of 1, 2, "),

@@ -1,6 +1,12 @@
+import contextlib
 import itertools
 import json
+import os
+import pathlib
+import resource
 import shutil
+import signal
+import types
 
 import keras
 import numpy as np
@@ -8,8 +14,8 @@ import pytest
 
 from dmn_keras.losses import AnswerCrossentropy
 from dmn_keras.models.dmn import DynamicMemoryNetwork
-from dmn_keras.training import fit
-from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError
+from dmn_keras.training import callbacks, fit
+from dmn_keras.training.callbacks import BestWeights, TrainingDivergedError
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import train
 from dmn_keras.training.run_folder import RunFolder
@@ -74,42 +80,35 @@ class Killed(BaseException):
     """Ends training where it is raised; nothing may catch it, as nothing catches SIGKILL."""
 
 
-def stop_in_batch(monkeypatch, error, epoch, batch):
+def stop_in_batch(monkeypatch, stop, epoch, batch):
+    """Call `stop` at the end of a batch, and raise what it returns."""
     original = BestWeights.on_train_batch_end
 
     def on_train_batch_end(self, number, logs=None):
         original(self, number, logs)
-        if (len(self.history), number) == (epoch, batch):
+        if (len(self.history), number) == (epoch, batch) and (error := stop()):
             raise error
 
     monkeypatch.setattr(BestWeights, "on_train_batch_end", on_train_batch_end)
 
 
-def stop_in_backup(monkeypatch, epoch, *, share):
-    """Kill the run while it backs up: after it has written this share of the weights, before it writes the epoch."""
+def stop_in_backup(monkeypatch, epoch):
+    """Kill the run in its backup, between the weights and the number of the epoch."""
 
-    def on_epoch_end(self, number, logs=None):
-        if number == epoch:
-            metadata = self._training_metadata_path
-            self._training_metadata_path = metadata + ".never"
-            original(self, number, logs)
-            weights = self.run.backup / "latest.weights.h5"
-            weights.write_bytes(weights.read_bytes()[: int(share * weights.stat().st_size)])
-            (self.run.backup / "training_metadata.json.never").unlink()
+    def write_json(path, content):
+        if path.name == "training_metadata.json" and content["epoch"] == epoch + 1:
             raise Killed
-        original(self, number, logs)
+        original(path, content)
 
-    original = ResumableBackup.on_epoch_end
-    monkeypatch.setattr(ResumableBackup, "on_epoch_end", on_epoch_end)
+    original = callbacks.write_json
+    monkeypatch.setattr(callbacks, "write_json", write_json)
 
 
 STOPS = {
     "in the second epoch": lambda patch: stop_in_batch(patch, Killed, 1, 1),
     "in the first epoch": lambda patch: stop_in_batch(patch, Killed, 0, 1),
-    "between weights and epoch of the first backup": lambda patch: stop_in_backup(patch, 0, share=1),
-    "between weights and epoch of the second backup": lambda patch: stop_in_backup(patch, 1, share=1),
-    "in the middle of the first backup": lambda patch: stop_in_backup(patch, 0, share=0.5),
-    "in the middle of the second backup": lambda patch: stop_in_backup(patch, 1, share=0.5),
+    "in the first backup": lambda patch: stop_in_backup(patch, 0),
+    "in the second backup": lambda patch: stop_in_backup(patch, 1),
 }
 
 
@@ -160,27 +159,99 @@ def test_a_run_killed_in_its_evaluation_resumes(monkeypatch, whole, source, run)
     assert_same_run(run, whole)
 
 
-def test_an_interrupted_run_keeps_its_best_weights_and_can_go_on(whole, source, tmp_path):
-    said, run = [], tmp_path / "run"
+def sigterm():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, None), (sigterm, SystemExit)])
+def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, whole, source, tmp_path):
+    lines, run = [], tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
-        stop_in_batch(patch, KeyboardInterrupt, 1, 0)
-        result = train(source, tiny(), run, verbose=0, say=said.append)
-    assert result == metrics(run)
+        stop_in_batch(patch, stop, 1, 0)
+        with contextlib.nullcontext() if raised is None else pytest.raises(raised, match="143"):
+            train(source, tiny(), run, verbose=0, say=lines.append)
+    result = metrics(run)
     assert (result["status"], result["epochs"], result["best_epoch"]) == ("interrupted", 1, 1)
     assert result["tasks"]["all"]["questions"] == 7
-    assert "Interrupted" in said[0]
+    assert "\nInterrupted: keeping and evaluating the best weights so far." in lines
     RunFolder(run).load()
     train(source, tiny(), run, resume=True, verbose=0)
     assert_same_run(run, whole)
 
 
-def test_an_interruption_before_the_first_epoch_has_nothing_to_keep(monkeypatch, source, tmp_path):
-    stop_in_batch(monkeypatch, KeyboardInterrupt, 0, 0)
-    with pytest.raises(KeyboardInterrupt):
-        train(source, tiny(), tmp_path / "run", verbose=0, say=lambda line: None)
+@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (sigterm, SystemExit)])
+def test_an_interruption_in_the_first_epoch_has_nothing_to_keep_and_says_so(
+    stop, raised, monkeypatch, source, tmp_path
+):
+    lines = []
+    stop_in_batch(monkeypatch, stop, 0, 0)
+    with pytest.raises(raised):
+        train(source, tiny(), tmp_path / "run", verbose=0, say=lines.append)
+    assert "no model was trained yet, and none is kept" in lines[-1]
     assert not (tmp_path / "run/model.keras").exists()
     with pytest.raises(FileNotFoundError, match=r"has no model\.keras yet: the run is not finished"):
         RunFolder(tmp_path / "run").load()
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_full_disk_loses_nothing(epoch, whole, source, tmp_path):
+    limit, run = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        # From then on a file that is as large as weights cannot be written.
+        stop_in_batch(patch, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1])), epoch, 0)
+        try:
+            with pytest.raises(OSError, match=r"run cannot be written: .* space, then continue with --resume: .*run"):
+                train(source, tiny(), run, verbose=0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(run.glob("**/.writing*"))
+    train(source, tiny(), run, resume=True, verbose=0)
+    assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize(("free", "expected"), [(0, OSError), (10**6, RuntimeError)])
+def test_an_error_on_a_full_disk_that_is_none_of_the_system(free, expected, monkeypatch, source, tmp_path):
+    """TensorFlow's writer of events raises its own."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
+    stop_in_batch(monkeypatch, lambda: RuntimeError("no events"), 0, 0)
+    with pytest.raises(expected, match="No space left on device" if free == 0 else "^no events$"):
+        train(source, tiny(), tmp_path / "run", verbose=0)
+
+
+def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run):
+    with RunFolder(run).lock(), pytest.raises(BlockingIOError, match="run is being written by another process"):
+        train(source, tiny(), run, overwrite=True, verbose=0)
+    folder = tmp_path / "new"
+
+    def other_process(line):
+        if not RunFolder(folder).exists():
+            shutil.copytree(run, folder, dirs_exist_ok=True)
+
+    with pytest.raises(FileExistsError, match="new holds a run already"):
+        train(source, tiny(seed=1), folder, verbose=0, say=other_process)
+    assert_same_run(folder, run)
+
+
+def test_files_of_something_else_are_not_overwritten(source, tmp_path):
+    (tmp_path / "metrics.json").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"metrics\.json exists and does not belong to a run"):
+        train(source, tiny(), tmp_path, verbose=0)
+    assert (tmp_path / "metrics.json").read_text() == "mine"
+
+
+def test_progress_is_told(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("dmn_keras.training.data._SECONDS_BETWEEN_LINES", -1)
+    lines, handler = [], signal.getsignal(signal.SIGTERM)
+    train(source, tiny(epochs=1), tmp_path / "run", verbose=0, say=lines.append)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert lines == [
+        "Reading the questions of jsonl",
+        "Read 1 of 1 tasks",
+        "15 questions to train on, 6 for validation",
+        f"Training on jsonl, task all, into {tmp_path / 'run'}",
+        "Compiling the training step, which the first batch waits for",
+        "Evaluating the best epoch on the validation and test questions",
+    ]
 
 
 def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path):
@@ -214,11 +285,14 @@ def test_a_loss_that_turns_nan_stops_the_run_and_leaves_the_best_weights(monkeyp
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_loss_that_is_nan_from_the_start_leaves_no_model(monkeypatch, source, tmp_path):
-    diverge_at(monkeypatch, 1)
-    with pytest.raises(TrainingDivergedError, match=r"nan in epoch 1, batch 1\. There are no weights to keep yet"):
-        train(source, tiny(), tmp_path / "run", verbose=0)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) in (["config.json"], ["config.json", "logs"])
+@pytest.mark.parametrize(
+    ("steps", "call", "where"), [(1, 1, r"batch 1\. There are no weights to keep yet"), (3, 2, r"batches 1 to 2\.")]
+)
+def test_a_loss_that_is_nan_from_the_start_leaves_no_model(monkeypatch, steps, call, where, source, tmp_path):
+    diverge_at(monkeypatch, call)
+    with pytest.raises(TrainingDivergedError, match=rf"loss became nan in epoch 1, {where}"):
+        train(source, tiny(steps_per_execution=steps), tmp_path / "run", verbose=0)
+    assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock", "logs"} == {"config.json"}
 
 
 @pytest.mark.parametrize("where", [".", ".."], ids=["the folder itself", "a folder of runs"])
@@ -245,25 +319,24 @@ def test_overwrite_removes_the_files_of_a_run_alone(source, run):
     ("mistake", "message"),
     [
         ({"word_vectors": "nowhere.txt"}, r"nowhere\.txt"),
-        (
-            {"supervise_gates": True, "fact_level": "word"},
-            "--supervise-gates needs questions that name",
-        ),
+        ({"word_vectors": "vectors.txt", "embedding_dim": 4}, r"embedding_dim must be that of .*, 3\. Received: .*=4"),
+        ({"supervise_gates": True, "fact_level": "word"}, "supervise_gates needs questions that name"),
     ],
 )
-def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, run):
+def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, run, vectors, monkeypatch):
+    monkeypatch.chdir(pathlib.Path(vectors).parent)
     before = snapshot(run)
     with pytest.raises((ValueError, OSError), match=message):
         train(source, tiny(**mistake), run, overwrite=True, verbose=0)
-    with pytest.raises(ValueError, match="--strategy must be one of auto, one, mirrored"):
+    with pytest.raises(ValueError, match="strategy must be one of auto, one, mirrored"):
         train(source, tiny(), run, overwrite=True, strategy="mirorred", verbose=0)
     assert snapshot(run) == before
 
 
 def test_a_finished_run_is_left_alone_when_resumed(source, run):
-    before, said = snapshot(run), []
-    assert train(source, tiny(), run, resume=True, verbose=0, say=said.append) == metrics(run)
-    assert said == [f"{run} holds a finished run: there is nothing to resume."]
+    before, lines = snapshot(run), []
+    assert train(source, tiny(), run, resume=True, verbose=0, say=lines.append) == metrics(run)
+    assert lines[-1] == f"{run} holds a finished run: there is nothing to resume."
     assert snapshot(run) == before
 
 
@@ -293,18 +366,18 @@ def test_a_run_out_of_patience_keeps_no_backup(source, tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"units": 5}, r"was begun with units=4\. Received: units=5"), ({"seed": 1}, r"was begun with seed=0\.")],
+    [
+        ({"units": 5}, r"begun with units=4\. Received: units=5"),
+        ({"seed": 1}, r"begun with seed=0\."),
+        (None, "begun with another vocabulary"),
+    ],
 )
-def test_resuming_under_other_settings_is_refused(settings, message, source, run):
+def test_resuming_with_other_settings_or_data_is_refused(settings, message, source, run, tmp_path):
     before = snapshot(run)
-    with pytest.raises(ValueError, match=f"--resume: .*{message}"):
-        train(source, tiny(**settings), run, resume=True, verbose=0)
+    source = own_data(tmp_path / "other", several=True) if settings is None else source
+    with pytest.raises(ValueError, match=f"resume: .*{message}"):
+        train(source, tiny(**settings or {}), run, resume=True, verbose=0)
     assert snapshot(run) == before
-
-
-def test_resuming_with_other_data_is_refused(run, tmp_path):
-    with pytest.raises(ValueError, match="was begun with another vocabulary"):
-        train(own_data(tmp_path / "other", several=True), tiny(), run, resume=True, verbose=0)
 
 
 def test_the_metrics_say_all_that_was_promised(run):
@@ -339,21 +412,15 @@ def vectors_of(folder):
 
 @pytest.mark.parametrize("tuned", [False, True])
 def test_word_vectors_are_frozen_or_tuned(tuned, vectors, source, tmp_path):
-    said = []
+    lines = []
     config = tiny(word_vectors=vectors, train_word_vectors=tuned, epochs=1, fact_encoder="sentence")
-    train(source, config, tmp_path / "run", verbose=0, say=said.append)
+    train(source, config, tmp_path / "run", verbose=0, say=lines.append)
     start = fit.word_vector_matrix(vectors, RunFolder(tmp_path / "run").load()[1], seed=0)[0]
-    assert said == ["Word vectors: 2 words found, 6 missing: bill, home, is, john, park, where"]
+    assert lines[2:3] == ["Word vectors: 2 words found, 6 missing: bill, home, is, john, park, where"]
     learned = vectors_of(tmp_path / "run")
     np.testing.assert_array_equal(start[list(learned).index("mary")], [1, 0, 0.5])
     changed = {word for i, word in enumerate(learned) if (learned[word] != start[i]).any()}
     assert changed == ({"mary", "john", "bill", "where", "is", "park", "home", "office", "<end>"} if tuned else set())
-
-
-def test_the_size_of_word_vectors_must_fit(vectors, source, tmp_path):
-    with pytest.raises(ValueError, match=r"embedding_dim must be that of .*, 3\. Received: embedding_dim=4"):
-        train(source, tiny(word_vectors=vectors, embedding_dim=4), tmp_path / "run", verbose=0)
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("steps", [2, 3])
@@ -364,9 +431,3 @@ def test_several_steps_per_execution_are_the_same_steps(whole, source, tmp_path,
         assert b == pytest.approx(a, rel=1e-5)
     for a, b in zip(weights(whole), weights(tmp_path / "run"), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-
-
-def test_a_loss_that_turns_nan_among_several_steps_is_named_with_them(monkeypatch, source, tmp_path):
-    diverge_at(monkeypatch, 2)
-    with pytest.raises(TrainingDivergedError, match=r"loss became nan in epoch 1, batches 1 to 2\."):
-        train(source, tiny(steps_per_execution=3), tmp_path / "run", verbose=0)

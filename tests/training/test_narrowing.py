@@ -93,6 +93,32 @@ def test_the_same_seed_gives_the_same_run(trained, narrowed, tmp_path):
         np.testing.assert_array_equal(ops.convert_to_numpy(new), ops.convert_to_numpy(old))
 
 
+@pytest.mark.parametrize("stop", ["save_model", "create"])
+def test_a_killed_call_can_be_repeated(stop, trained, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        """As SIGKILL, nothing catches it."""
+
+    def kill(self, *_):
+        raise Killed
+
+    output = RunFolder(tmp_path / "run")
+    with eagerly():
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, stop, kill)
+            with pytest.raises(Killed):
+                narrow(*trained, BOOK, output, epochs=1)
+        with pytest.raises(FileNotFoundError, match="does not hold a run"):
+            output.load()
+        narrow(*trained, BOOK, output, epochs=1)
+    output.load()
+
+
+def test_two_processes_do_not_write_one_folder(trained, tmp_path):
+    output = RunFolder(tmp_path / "run")
+    with RunFolder(output.path).lock(), pytest.raises(BlockingIOError, match="written by another process"):
+        narrow(*trained, BOOK, output, epochs=1)
+
+
 def test_mistakes_are_named_and_nothing_is_written(trained, narrowed, tmp_path):
     output = RunFolder(tmp_path / "run")
     with pytest.raises(ValueError, match="does not narrow yet"):

@@ -89,25 +89,26 @@ def test_the_tables_are_whole(name):
 
 
 def test_errors(tmp_path, data):
+    def changed(*runs, table=SMALL):
+        return dataclasses.replace(table, runs=runs)
+
     with pytest.raises(ValueError, match=r"table must be one of babi-.* Received: 'babi-10'. Did you mean 'babi-10k'"):
         reproduce("babi-10", tmp_path)
-    with pytest.raises(ValueError, match=r"Received: ''"):
-        plan(TABLES["babi-10k"], tasks="")
-    only_first = dataclasses.replace(TABLES["babi-10k"], runs=(Runs("x", "1", {}),))
-    with pytest.raises(ValueError, match=r"tasks must name at least one task of the table. Received: '2'"):
-        plan(only_first, tasks="2")
-    twice = dataclasses.replace(SMALL, runs=(Runs("a", "all", TINY, seeds=(0, 0)),))
-    with pytest.raises(ValueError, match=r"runs must differ in name, seed or task. Received twice: a.seed0.all"):
-        plan(twice, data)
-    with pytest.raises(ValueError, match="unit"):
-        plan(dataclasses.replace(SMALL, runs=(Runs("a", "all", {"unit": 3}),)), data)
+    for table, tasks, message in (
+        (TABLES["babi-10k"], "", r"Received: ''"),
+        (changed(Runs("x", "1", {}), table=TABLES["babi-10k"]), "2", "tasks must name at least one task of the table"),
+        (changed(Runs("a", "all", TINY, seeds=(0, 0))), None, "runs must differ in .* Received twice: a.seed0.all"),
+        (changed(Runs("a", "all", {"unit": 3})), None, "unit"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plan(table, data, tasks)
 
 
 def test_word_vectors_are_asked_for_where_they_are_needed(tmp_path, data, monkeypatch):
     table = dataclasses.replace(SMALL, runs=(*SMALL.runs, Runs("c", "all", TINY, word_vectors=True)))
     monkeypatch.setitem(TABLES, "small", table)
     for wrong in (None, "", "nofile.txt"):
-        message = rf"--word-vectors must name a file in GloVe's text format: c.seed0.all starts .* Received: {wrong!r}"
+        message = rf"word_vectors must name a file in GloVe's text format: c.seed0.all starts .* Received: {wrong!r}"
         with pytest.raises(ValueError, match=message):
             reproduce("small", tmp_path / "out", data_dir=data, word_vectors=wrong, **QUIET)
     assert not (tmp_path / "out").exists()

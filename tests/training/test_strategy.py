@@ -1,8 +1,6 @@
 """Which devices train; that several of them give the losses of one; and what they save."""
 
-import contextlib
 import importlib.util
-import json
 import os
 import pathlib
 import subprocess
@@ -15,7 +13,7 @@ import pytest
 from dmn_keras.asking import Answerer
 from dmn_keras.training import strategy as strategies
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import choose
+from dmn_keras.training.strategy import DistributionContext, get_distribution
 from tests.training.runs import history, own_data, tensorflow_only, tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -46,12 +44,12 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import choose
+from dmn_keras.training.strategy import DistributionContext, get_distribution
 from tests.training.runs import eagerly, own_data, tiny
 
 folder = pathlib.Path(sys.argv[1])
-assert choose("mirrored").num_devices == 2
-assert choose("auto").num_devices == choose("one").num_devices == choose("auto", "cpu:1").num_devices == 1
+assert get_distribution("mirrored").num_devices == 2
+assert [get_distribution(*a).num_devices for a in (["auto"], ["one"], ["auto", "cpu:1"])] == [1, 1, 1]
 source = own_data(folder / "data", train=23)  # batches of 9, 9 and 5, none of which divides by 2
 settings = {"dropout": 0, "epochs": 2, "batch_size": 9}
 train(source, tiny(**settings, steps_per_execution=2), folder / "steps", strategy="mirrored", verbose=0)
@@ -78,11 +76,11 @@ sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # as wher
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 from dmn_keras.training.batches import EpochSequence
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import choose
+from dmn_keras.training.strategy import DistributionContext, get_distribution
 from tests.training.runs import own_data, tiny
 
 folder = pathlib.Path(sys.argv[1])
-assert choose("auto").num_devices == choose("one").num_devices == 1
+assert get_distribution("auto").num_devices == get_distribution("one").num_devices == 1
 source = own_data(folder / "data", train=13)
 settings = {"epochs": 2, "batch_size": 5, "num_buckets": 2}
 train(source, tiny(**settings), folder / "one", strategy="one", verbose=0)
@@ -140,71 +138,68 @@ def test_a_folder_of_float16_resumed_elsewhere_has_both_epochs(jax_runs):
 
 
 def test_one_device():
-    place = choose("one")
-    assert isinstance(place.scope(), contextlib.nullcontext)
-    assert (place.num_devices, place.workers.count) == (1, 1)
+    assert get_distribution("one") == DistributionContext()
 
 
 def test_an_unknown_strategy():
-    with pytest.raises(ValueError, match=r"--strategy must be one of auto, one, .*Did you mean 'mirrored'\?"):
-        choose("miror")
+    with pytest.raises(ValueError, match=r"strategy must be one of auto, one, .*Did you mean 'mirrored'\?"):
+        get_distribution("miror")
 
 
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker", "tpu"])
 def test_pytorch_trains_on_one_device(monkeypatch, strategy):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    assert choose("auto").num_devices == 1
-    with pytest.raises(ValueError, match=f"--strategy {strategy} needs the JAX .* Received: KERAS_BACKEND=torch"):
-        choose(strategy)
-    with pytest.raises(ValueError, match="--devices needs the TensorFlow or JAX backend"):
-        choose("one", devices="0")
+    monkeypatch.setenv("TF_CONFIG", CLUSTER)
+    with pytest.raises(ValueError, match=f"strategy '{strategy}' does not run on the torch backend.*KERAS_BACKEND=jax"):
+        get_distribution(strategy)
+    with pytest.raises(ValueError, match="devices needs the TensorFlow or JAX backend"):
+        get_distribution("one", devices="0")
+    assert get_distribution("one") == DistributionContext()
 
 
 @tensorflow_only
 @pytest.mark.parametrize(
-    ("strategy", "reason"), [("multi_worker", r"fails .* \(keras-team/keras#20585\)"), ("tpu", "without TPU support")]
-)
-def test_what_tensorflow_cannot_run_is_named_with_what_can(strategy, reason):
-    with pytest.raises(ValueError, match=f"--strategy {strategy} does not run on .*{reason}.*KERAS_BACKEND=jax"):
-        choose(strategy)
-
-
-@tensorflow_only
-def test_several_workers_in_the_environment_are_never_ignored(monkeypatch):
-    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    with pytest.raises(ValueError, match="--strategy multi_worker does not run on the TensorFlow backend"):
-        choose("auto")
-    assert choose("one").num_devices == 1
-    cluster = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    assert choose("auto").num_devices == 1
-
-
-@pytest.mark.parametrize(
-    ("devices", "message"),
+    ("strategy", "reason"),
     [
-        ("gpu:9", r"--devices: there is no device 'gpu:9'\. There are: cpu:0, cpu:1"),
-        ("5", "--devices: there is no device '5'"),
-        ((0, "cpu:0"), "--devices names cpu:0 twice"),
-        ((), "--devices must name at least one device"),
-        (",", "--devices must name at least one device"),
+        ("multi_worker", r"fails .* \(keras-team/keras#20585\)"),
+        ("auto", r"fails .* \(keras-team/keras#20585\)"),  # several workers in the environment are never ignored
+        ("tpu", "without TPU support"),
     ],
 )
-def test_a_device_that_does_not_exist(monkeypatch, devices, message):
-    monkeypatch.setitem(strategies._BACKENDS, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
+def test_what_tensorflow_cannot_run_is_named_with_what_can(monkeypatch, strategy, reason):
+    monkeypatch.setenv("TF_CONFIG", CLUSTER)
+    with pytest.raises(ValueError, match=f"does not run on the tensorflow backend: .*{reason}.*KERAS_BACKEND=jax"):
+        get_distribution(strategy)
+
+
+@tensorflow_only
+def test_one_worker_in_the_environment_trains_by_itself(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}')
+    assert get_distribution("auto").num_workers == 1
+
+
+CLUSTER = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+
+
+@pytest.mark.parametrize(
+    ("strategy", "devices", "message"),
+    [
+        ("auto", "gpu:9", r"devices: there is no device 'gpu:9'\. There are: cpu:0, cpu:1"),
+        ("auto", "5", "devices: there is no device 'cpu:5'"),
+        ("auto", (0, "cpu:0"), "devices names cpu:0 twice"),
+        ("auto", (), "devices must name at least one device"),
+        ("auto", ",", "devices must name at least one device"),
+        ("one", "0,1", r"strategy 'one' takes one device\. Received: devices=cpu:0, cpu:1"),
+    ],
+)
+def test_devices_that_cannot_be_used(monkeypatch, strategy, devices, message):
+    monkeypatch.setitem(strategies._LOCAL_DEVICES, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
     with pytest.raises(ValueError, match=message):
-        choose("auto", devices)
-
-
-def test_one_device_of_several(monkeypatch):
-    monkeypatch.setitem(strategies._BACKENDS, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
-    with pytest.raises(ValueError, match=r"--strategy one takes one device\. Received: --devices cpu:0, cpu:1"):
-        choose("one", "0,1")
+        get_distribution(strategy, devices)
 
 
 def test_a_batch_smaller_than_the_number_of_devices_overwrites_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr("dmn_keras.training.fit.choose", lambda *_: strategies.Place(num_devices=9))
+    monkeypatch.setattr("dmn_keras.training.fit.get_distribution", lambda *_: DistributionContext(num_devices=9))
     with pytest.raises(ValueError, match=r"batch_size must be at least the number of devices .*, 9\. Received: .*=8"):
         train(own_data(tmp_path / "data"), tiny(), tmp_path / "run", overwrite=True, verbose=0)
     assert not (tmp_path / "run").exists()

@@ -323,7 +323,7 @@ def test_supervision_where_no_fact_is_named_is_told_before_anything_is_written(t
             record.pop("supporting_facts")
         path.write_text("".join(json.dumps(record) + "\n" for record in records))
     assert search.main(arguments(data, tmp_path / "out", "--supervise-gates")) == 2
-    assert "--supervise-gates needs questions that name supporting facts" in capsys.readouterr().err
+    assert "supervise_gates needs questions that name supporting facts" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
