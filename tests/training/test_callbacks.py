@@ -1,16 +1,23 @@
 import math
 
+import numpy as np
 import pytest
+from keras import ops
 
+from dmn_keras.metrics import AnswerAccuracy
 from dmn_keras.training.callbacks import (
     BestWeights,
+    EvaluationCheck,
     Progress,
     TrainingDivergedError,
     learning_rate,
     progress,
 )
 from dmn_keras.training.config import Config
+from dmn_keras.training.data import train_and_validation
+from dmn_keras.training.fit import build, encode, make_recipe
 from dmn_keras.training.run_folder import RunFolder
+from tests.training.runs import own_data, tiny
 
 
 def judge(results, patience=4, solved_epochs=9):
@@ -86,3 +93,39 @@ def test_a_validation_loss_that_is_not_finite_keeps_nothing(loss, tmp_path):
         callback.on_epoch_end(0, {"loss": 1.0, "val_loss": loss, "val_accuracy": 0.5})
     assert callback.history == []
     assert list(tmp_path.iterdir()) == []
+
+
+class WrongCompiled(AnswerAccuracy):
+    """Right operation by operation, and wrong where it is compiled: a compiler's fault, made on purpose."""
+
+    def result(self):
+        result = super().result()
+        return result if compiled_is_right(result) else 0.5 * result + 0.4
+
+
+def compiled_is_right(tensor):
+    try:
+        return bool(np.isfinite(float(tensor)))
+    except TypeError:  # a symbol of a graph that is traced has no number
+        return False
+
+
+@pytest.mark.parametrize("metric", [AnswerAccuracy, WrongCompiled])
+def test_compiled_evaluation_that_is_wrong_stops_the_training(metric, tmp_path):
+    source, config = own_data(tmp_path / "data"), tiny()
+    train, valid = train_and_validation(source, validation_fraction=0.1, seed=0)
+    recipe = make_recipe(source, config, train["all"])
+    model = build(recipe, say=lambda line: None)
+    model.compile("sgd", loss=model.loss, metrics={"answer": [metric()]})
+    check = EvaluationCheck(encode(recipe, valid))
+    check.set_model(model)
+    before = [ops.convert_to_numpy(variable) for variable in model.variables]
+    if metric is AnswerAccuracy:
+        check.on_epoch_end(0)
+        for variable, value in zip(model.trainable_variables, before, strict=False):
+            np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+        model.evaluate = None  # the second epoch is not checked
+        check.on_epoch_end(1)
+    else:
+        with pytest.raises(RuntimeError, match=r"wrong on this device: answer_accuracy .* uncompiled .*docs/gpu.md"):
+            check.on_epoch_end(0)
