@@ -7,10 +7,7 @@ import pathlib
 import tempfile
 import time
 
-import keras
-
 from benchmarks import report
-from dmn_keras import Config, Source, train
 
 _SETTINGS = {"units": 8, "num_passes": 2, "fact_encoder": "position", "input_fusion": True, "epochs": 1}
 
@@ -44,6 +41,10 @@ def measure(trainings):
     Returns:
         Dict of the resident size in MB after each training and the seconds they all took.
     """
+    import keras
+
+    from dmn_keras import Config, Source, train
+
     start, sizes = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

@@ -19,6 +19,7 @@ from benchmarks import (
     long_neighbours,
     long_stories,
     long_tokens,
+    memory_of_trainings,
     mixed_precision,
     narrowing_loss,
     parts,
@@ -256,6 +257,7 @@ def _speed_by_setting(name, table):
 TABLES = {
     "training_step": _speed_by_setting("training_step", training_step.table),
     "import_time": _speed_by_setting("import_time", import_time.table),
+    "memory_of_trainings": _speed_by_setting("memory_of_trainings", memory_of_trainings.table),
     "parts": _speed_by_setting("parts", parts.tables),
     "pipeline": _speed_by_setting("pipeline", pipeline.table),
     "first_step": _speed_by_setting("first_step", first_step.table),

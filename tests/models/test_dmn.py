@@ -436,7 +436,7 @@ def test_a_metric_and_a_target_of_the_answer_alone():
     for weights in (None, {"answer": np.ones(8, "float32")}):
         logs = model.evaluate(inputs, {"answer": right}, sample_weight=weights, verbose=0, return_dict=True)
         assert logs["answer_accuracy"] == 1.0
-    with pytest.raises(ValueError, match=r"y_true must hold the ids of words.*\(8, 14\)"):
+    with pytest.raises(ValueError, match=r"y_true must hold the ids of words.*14\), y_pred.shape=\("):
         model.fit(inputs, {"answer": keras.utils.to_categorical(targets["answer"], 14)}, verbose=0)
 
 
@@ -448,4 +448,6 @@ def test_numpy_scalars_are_numbers(tmp_path):
     }  # fmt: skip
     model = dmn(**numbers)
     model.save(tmp_path / "model.keras")
-    assert model.get_config() == dmn(**{name: number.item() for name, number in numbers.items()}).get_config()
+    expected = dmn(**{name: number.item() for name, number in numbers.items()})
+    for layer, other in zip(model.layers, expected.layers, strict=True):
+        assert layer.get_config() == other.get_config()

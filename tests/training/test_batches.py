@@ -200,7 +200,6 @@ UNKNOWN = [-1.0] * 4
         ((2, 0), {"gate_targets": "any"}, [one_hot(0, 2, value=0.5)] * 2),
         ((2, 0), {"gate_targets": "any", "gate": "sigmoid"}, [one_hot(0, 2)] * 2),
         ((), {"gate_targets": "any"}, [UNKNOWN, UNKNOWN]),
-        ((2, 0), {"gate_targets": None}, [[-1.0]]),
     ],
 )
 def test_gate_targets(facts, options, expected):

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -112,6 +113,8 @@ def compiled_is_right(tensor):
 
 @pytest.mark.parametrize("metric", [AnswerAccuracy, WrongCompiled])
 def test_compiled_evaluation_that_is_wrong_stops_the_training(metric, tmp_path):
+    if metric is WrongCompiled and keras.backend.backend() == "torch":
+        pytest.skip("PyTorch compiles nothing")
     source, config = own_data(tmp_path / "data"), tiny()
     train, valid = train_and_validation(source, validation_fraction=0.1, seed=0)
     recipe = make_recipe(source, config, train["all"])
@@ -119,13 +122,15 @@ def test_compiled_evaluation_that_is_wrong_stops_the_training(metric, tmp_path):
     model.compile("sgd", loss=model.loss, metrics={"answer": [metric()]})
     check = EvaluationCheck(encode(recipe, valid))
     check.set_model(model)
-    before = [ops.convert_to_numpy(variable) for variable in model.variables]
+    before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     if metric is AnswerAccuracy:
         check.on_epoch_end(0)
-        for variable, value in zip(model.trainable_variables, before, strict=False):
+        for variable, value in zip(model.trainable_variables, before, strict=True):
             np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
         model.evaluate = None  # the second epoch is not checked
         check.on_epoch_end(1)
     else:
-        with pytest.raises(RuntimeError, match=r"wrong on this device: answer_accuracy .* uncompiled .*docs/gpu.md"):
+        with pytest.raises(
+            RuntimeError, match=r"answer_accuracy .* by evaluate and .* by the model's outputs .*docs/gpu.md"
+        ):
             check.on_epoch_end(0)
