@@ -115,8 +115,10 @@ def _move_gradient_to_graph(result):
 
     if tf.executing_eagerly():
         return
-    registered = framework.gradient_registry._registry.pop(result.op.get_attr("_gradient_op_type").decode())
-    result.op._gradient_function = registered["type"]
+    registered = getattr(framework.gradient_registry, "_registry", {})
+    gradient = registered.pop(result.op.get_attr("_gradient_op_type").decode(), None)
+    if gradient is not None:  # private, and so are its names: a TensorFlow that has others keeps its gradients
+        result.op._gradient_function = gradient["type"]
 
 
 def _sum_dtype(weight):
