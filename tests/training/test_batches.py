@@ -213,7 +213,6 @@ def test_gate_targets(facts, options, expected):
         ((2, 0), {"num_passes": 3}, [one_hot(2), one_hot(0), UNKNOWN], [0, 0, 1]),
         ((2, 0, 1), {"gate": "sigmoid"}, [one_hot(2), one_hot(0, 1)], [0, 0]),
         ((), {}, [UNKNOWN, UNKNOWN], [-1, -1]),
-        ((2,), {"gate_targets": None}, [[-1.0]], [-1, -1]),
     ],
 )
 def test_gate_targets_with_a_learned_stop(facts, options, expected, stop):

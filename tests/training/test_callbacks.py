@@ -99,16 +99,17 @@ def test_a_validation_loss_that_is_not_finite_keeps_nothing(loss, tmp_path):
 class WrongCompiled(AnswerAccuracy):
     """Right operation by operation, and wrong where it is compiled: a compiler's fault, made on purpose."""
 
-    def result(self):
-        result = super().result()
-        return result if compiled_is_right(result) else 0.5 * result + 0.4
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        every_answer_right = ops.argmax(y_pred, axis=-1)
+        super().update_state(y_true if is_number(y_pred[0, 0]) else every_answer_right, y_pred, sample_weight)
 
 
-def compiled_is_right(tensor):
+def is_number(tensor):
     try:
-        return bool(np.isfinite(float(tensor)))
-    except TypeError:  # a symbol of a graph that is traced has no number
+        float(tensor)
+    except TypeError:  # it stands for a number, in a function that is traced
         return False
+    return True
 
 
 @pytest.mark.parametrize("metric", [AnswerAccuracy, WrongCompiled])
