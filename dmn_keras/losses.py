@@ -18,18 +18,50 @@ class AnswerCrossentropy(keras.losses.Loss):
         y_pred: Logits, `(batch, vocabulary_size)` or `(batch, words, vocabulary_size)`.
 
     Returns:
-        Scalar in nats.
+        Scalar in nats; NaN where a number is no id of the vocabulary.
+
+    Raises:
+        ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
     def __init__(self, name="answer_crossentropy", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
-        batch = ops.shape(y_pred)[0]
-        log_probabilities = ops.reshape(ops.log_softmax(y_pred), (batch, -1, y_pred.shape[-1]))
-        words = ops.cast(ops.reshape(y_true, (batch, -1)), "int32")
-        chosen = ops.take_along_axis(log_probabilities, words[..., None], axis=-1)[..., 0]
-        return -ops.sum(ops.where(words > 0, chosen, ops.zeros_like(chosen)), axis=-1)
+        y_true, y_pred = word_by_word(y_true, y_pred)
+        words = ops.clip(ops.cast(y_true, "int32"), 0, y_pred.shape[-1] - 1)
+        chosen = ops.take_along_axis(ops.log_softmax(y_pred), words[..., None], axis=-1)[..., 0]
+        chosen = ops.where(ops.equal(ops.cast(words, y_true.dtype), y_true), chosen, float("nan"))
+        return -ops.sum(ops.where(ops.equal(y_true, 0), ops.zeros_like(chosen), chosen), axis=-1)
+
+
+def word_by_word(y_true, y_pred):
+    """Bring targets and logits to one form, whatever the number of an answer's words.
+
+    Args:
+        y_true: Ids, `(batch,)`, `(batch, 1)` or `(batch, words)`.
+        y_pred: Logits, `(batch, vocabulary_size)` or `(batch, words, vocabulary_size)`.
+
+    Returns:
+        Ids, `(batch, words)`, and logits, `(batch, words, vocabulary_size)`.
+
+    Raises:
+        ValueError: If the shapes do not go together.
+    """
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    several = len(pred) == 3
+    expected = pred[:2] if several else (pred[0], 1)
+    ranks = (2,) if several else (1, 2)
+    fits = all(a == b or None in (a, b) for a, b in zip(true, expected, strict=False))
+    if len(pred) not in (2, 3) or len(true) not in ranks or not fits:
+        raise ValueError(
+            f"y_true must hold the ids of words, of shape {'(batch, words)' if several else '(batch,) or (batch, 1)'}, "
+            f"for logits of shape (batch, {'words, ' * several}vocabulary_size); one-hot targets become ids by "
+            f"y_true.argmax(-1). Received: y_true.shape={true}, y_pred.shape={pred}"
+        )
+    if several:
+        return y_true, y_pred
+    return ops.reshape(y_true, (ops.shape(y_pred)[0], 1)), y_pred[:, None]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from dmn_keras.losses import word_by_word
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerAccuracy(keras.metrics.Mean):
@@ -17,16 +19,18 @@ class AnswerAccuracy(keras.metrics.Mean):
 
     Returns:
         Scalar between 0 and 1.
+
+    Raises:
+        ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
     def __init__(self, name="accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        batch = ops.shape(y_pred)[0]
-        said = ops.reshape(ops.argmax(y_pred, axis=-1), (batch, -1))
-        words = ops.cast(ops.reshape(y_true, (batch, -1)), said.dtype)
-        counts = ops.cast(ops.any(words > 0, axis=-1), "float32")
-        right = ops.all(ops.logical_or(ops.equal(said, words), ops.equal(words, 0)), axis=-1)
+        words, logits = word_by_word(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
+        answered = ops.cast(ops.argmax(logits, axis=-1), words.dtype)
+        counts = ops.cast(ops.any(ops.not_equal(words, 0), axis=-1), "float32")
+        right = ops.all(ops.logical_or(ops.equal(answered, words), ops.equal(words, 0)), axis=-1)
         weight = counts if sample_weight is None else counts * ops.cast(sample_weight, "float32")
         super().update_state(ops.cast(right, "float32"), sample_weight=weight)

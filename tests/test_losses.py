@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
+from dmn_keras.metrics import AnswerAccuracy
 from tests.layers.helpers import gradients, numpy
 
 RNG = np.random.default_rng(0)
@@ -104,3 +105,23 @@ def test_losses_survive_serialisation():
         again = keras.losses.deserialize(keras.losses.serialize(loss))
         assert again.get_config() == loss.get_config()
     assert again.activation == "sigmoid"
+
+
+def loss_of(targets, logits):
+    return float(AnswerCrossentropy()(targets, logits))
+
+
+@pytest.mark.parametrize("function", [loss_of, lambda *batch: AnswerAccuracy().update_state(*batch)])
+@pytest.mark.parametrize(
+    ("targets", "logits"),
+    [((5, 7), (5, 7)), ((4,), (5, 7)), ((5, 1, 1), (5, 7)), ((5,), (5, 3, 7)), ((5, 1), (5, 3, 7)), ((5, 3, 7),) * 2],
+)
+def test_targets_of_another_shape_are_refused(function, targets, logits):
+    with pytest.raises(ValueError, match="y_true must hold the ids of words") as error:
+        function(np.ones(targets, "int32"), np.ones(logits, "float32"))
+    assert str(error.value).endswith(f"Received: y_true.shape={targets}, y_pred.shape={logits}")
+
+
+@pytest.mark.parametrize("target", [7, -1, 1.5])
+def test_a_number_that_is_no_id_gives_no_number(target):
+    assert np.isnan(loss_of(np.array([2, target]), np.ones((2, 7), "float32")))

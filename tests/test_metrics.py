@@ -35,3 +35,7 @@ def test_rows_that_fill_up_a_batch_do_not_count():
 def test_weights_and_batches():
     assert result((np.array([1, 2]), logits([1, 3]), np.float32([3.0, 1.0]))) == pytest.approx(0.75)
     assert result((np.array([1]), logits([1])), (np.array([1, 2, 3]), logits([2, 3, 4]))) == pytest.approx(0.25)
+
+
+def test_a_number_that_is_no_id_is_no_right_answer():
+    assert result((np.float32([1.5, 1.0]), logits([1, 1]))) == pytest.approx(0.5)

@@ -1,5 +1,6 @@
 """Token ids -> facts -> gates -> episode -> memory -> answer: the layers, one public class a file."""
 
+from dmn_keras.gpu import disable_triton_gemm
 from dmn_keras.layers.answer_decoder import AnswerDecoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
 from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
@@ -13,6 +14,8 @@ from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_encoder import QuestionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.spread_gates import SpreadGates
+
+disable_triton_gemm()
 
 __all__ = [
     "DMN_FEATURES",

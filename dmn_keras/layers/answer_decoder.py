@@ -68,7 +68,7 @@ class AnswerDecoder(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.logits = keras.layers.Dense(
-            vocabulary_size,
+            self.vocabulary_size,
             kernel_regularizer=self.kernel_regularizer,
             dtype=self.variable_dtype,  # float32 under mixed precision: in bfloat16 many words would be tied
             name="logits",
@@ -80,7 +80,7 @@ class AnswerDecoder(keras.layers.Layer):
                 f"{argument} must be a word id below vocabulary_size={self.vocabulary_size}. "
                 f"Received: {argument}={value!r}"
             )
-        return value
+        return int(value)
 
     def build(self, memory_shape, question_shape, answer_shape=None):
         batch, units = memory_shape[0], memory_shape[-1]
@@ -162,7 +162,7 @@ class AnswerDecoder(keras.layers.Layer):
             ValueError: If `beam_width` is no positive integer or exceeds `vocabulary_size`, or the decoder is a
                 classifier (`max_words=None`), whose answer is the argmax of its logits.
         """
-        positive_integer("beam_width", beam_width)
+        beam_width = positive_integer("beam_width", beam_width)
         if self.max_words is None:
             raise ValueError("generate needs a decoder with max_words; this one classifies (max_words=None).")
         if beam_width > self.vocabulary_size:

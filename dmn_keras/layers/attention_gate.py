@@ -219,12 +219,7 @@ _LOWEST = -1e9  # never float16, see `AttentionGate.logits`
 def _softmax_over_real(logits, mask):
     """Softmax over the last axis; 0 where padded, also where all is padded.
 
-    Not `keras.layers.Softmax`, which warns of an axis of size 1: a story may have a single fact.
+    Not `ops.softmax`, which warns of an axis of size 1: a story may have a single fact.
     """
-    if mask is None:
-        mask = ops.ones_like(logits, dtype="bool")
-    logits = ops.where(mask, logits, _LOWEST)
-    weights = ops.exp(logits - ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True)))
-    weights = ops.where(mask, weights, ops.zeros_like(weights))
-    total = ops.sum(weights, axis=-1, keepdims=True)
-    return weights / ops.where(total > 0, total, ops.ones_like(total))
+    weights = ops.exp(ops.log_softmax(logits if mask is None else ops.where(mask, logits, _LOWEST)))
+    return weights if mask is None else ops.where(mask, weights, ops.zeros_like(weights))

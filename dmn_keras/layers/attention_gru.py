@@ -56,8 +56,7 @@ class AttentionGRUCell(keras.layers.Layer):
         self.units = positive_integer("units", units)
         self.mode = one_of("mode", mode, ("mix", "update"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.state_size = units
-        self.output_size = units
+        self.state_size = self.output_size = self.units
 
     def build(self, inputs_shape):
         dim = inputs_shape[-1] - 1
@@ -131,13 +130,13 @@ class AttentionGRU(keras.layers.Layer):
 
     def __init__(self, units, *, mode="mix", kernel_regularizer=None, recompute=False, **kwargs):
         super().__init__(**kwargs)
-        self.units = units
+        self.units = positive_integer("units", units)
         self.mode = mode
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.recompute = recompute
+        self.recompute = bool(recompute)
         self.supports_masking = True
         self.cell = AttentionGRUCell(
-            units, mode=mode, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="cell"
+            self.units, mode=mode, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="cell"
         )
 
     def build(self, facts_shape, gates_shape=None):

@@ -1,10 +1,12 @@
 """Checks of constructor arguments, with the messages all layers share."""
 
+import numbers
+
 from dmn_keras.errors import unknown_name
 
 
 def positive_integer(argument, value):
-    """Return `value` if it is a positive integer.
+    """Return `value`, of Python or NumPy, as an `int` if it is a positive integer.
 
     Args:
         argument: Name of the constructor's argument.
@@ -13,13 +15,13 @@ def positive_integer(argument, value):
     Raises:
         ValueError: If `value` is no integer or below 1.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{argument} must be a positive integer. Received: {argument}={value!r}")
-    return value
+    return int(value)
 
 
 def fraction(argument, value):
-    """Return `value` if it is a number with 0 <= value < 1, the range of a dropout rate.
+    """Return `value` as a `float` if it is a number with 0 <= value < 1, the range of a dropout rate.
 
     Args:
         argument: Name of the constructor's argument.
@@ -28,13 +30,13 @@ def fraction(argument, value):
     Raises:
         ValueError: If `value` is no number or outside the range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < 1:
         raise ValueError(f"{argument} must be a number with 0 <= {argument} < 1. Received: {argument}={value!r}")
-    return value
+    return float(value)
 
 
 def probability(argument, value):
-    """Return `value` if it is a number with 0 <= value <= 1.
+    """Return `value` as a `float` if it is a number with 0 <= value <= 1.
 
     Args:
         argument: Name of the argument.
@@ -43,9 +45,9 @@ def probability(argument, value):
     Raises:
         ValueError: If `value` is no number or outside the range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
         raise ValueError(f"{argument} must be a number between 0 and 1. Received: {argument}={value!r}")
-    return value
+    return float(value)
 
 
 def one_of(argument, value, allowed):

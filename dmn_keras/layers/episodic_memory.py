@@ -107,26 +107,26 @@ class EpisodicMemory(keras.layers.Layer):
         self.gate_features = tuple(one_of("gate_features", name, DMN_FEATURES) for name in gate_features)
         self.episode = one_of("episode", episode, ("mix", "update", "soft"))
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
-        self.tie_weights = tie_weights
-        self.learned_stop = learned_stop
+        self.tie_weights = bool(tie_weights)
+        self.learned_stop = bool(learned_stop)
         self.num_heads = positive_integer("num_heads", num_heads)
-        self.layer_norm = layer_norm
+        self.layer_norm = bool(layer_norm)
         self.top_facts = None if top_facts is None else positive_integer("top_facts", top_facts)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.recompute = recompute
+        self.recompute = bool(recompute)
         self.supports_masking = True
-        copies = range(1 if tie_weights else num_passes)
+        copies = range(1 if tie_weights else self.num_passes)
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
         self.attention_gates = [  # those of a pass side by side
-            AttentionGate(units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
-            for i in range(len(copies) * num_heads)
+            AttentionGate(self.units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
+            for i in range(len(copies) * self.num_heads)
         ]
         self.attention_grus = [
-            AttentionGRU(units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
+            AttentionGRU(self.units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
             for i in copies
             if episode != "soft"
         ]
-        self.updates = [MemoryUpdate(units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
+        self.updates = [MemoryUpdate(self.units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
         self.norms = {
             name: keras.layers.LayerNormalization(dtype=self.dtype_policy, name=f"{name}_norm")
             for name in ("facts", "question", *(f"memory_{i}" for i in copies))
@@ -203,10 +203,10 @@ class EpisodicMemory(keras.layers.Layer):
 
     def _chosen(self, stop, gates):
         """Return 1 where the gate chooses to stop, else 0; its gradient is that of `stop`."""
-        largest = ops.max(gates, axis=1)
+        chosen = ops.all(stop[:, None] > gates, axis=1)
         if self.gate == "sigmoid":
-            largest = ops.maximum(largest, 0.5)
-        chosen = ops.cast(stop > largest, stop.dtype)
+            chosen = ops.logical_and(chosen, stop > 0.5)
+        chosen = ops.cast(chosen, stop.dtype)
         return chosen + (stop - ops.stop_gradient(stop))
 
     def _episode(self, facts, gates, projected, k, training):

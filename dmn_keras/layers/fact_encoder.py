@@ -58,13 +58,13 @@ class FactEncoder(keras.layers.Layer):
         self.units = positive_integer("units", units)
         self.scope = one_of("scope", scope, ("story", "sentence"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.recompute = recompute
+        self.recompute = bool(recompute)
         self.supports_masking = True
         self.gru = GRU(
-            units,
+            self.units,
             kernel_regularizer=self.kernel_regularizer,
             recurrent_regularizer=self.kernel_regularizer,
-            recompute=recompute,
+            recompute=self.recompute,
             dtype=self.dtype_policy,
             name="gru",
         )
@@ -102,11 +102,11 @@ class FactEncoder(keras.layers.Layer):
     def _read_at_ends(self, words, mask):
         """Run the GRU over each row's sentences as one sequence and keep its states at the sentence ends."""
         batch, num_facts, num_words, dim = known_shape(words)
-        order, position = packing(ops.reshape(mask, (batch, num_facts * num_words)))
+        order, _ = packing(ops.reshape(mask, (batch, num_facts * num_words)))
         packed = take_rows(ops.reshape(words, (batch, num_facts * num_words, dim)), order)
         states = self.gru(packed)  # (B, F * W, U)
-        position = ops.reshape(position, (batch, num_facts, num_words))
-        ends = ops.max(ops.where(mask, position, 0), axis=-1)  # (B, F)
+        real_words = ops.sum(ops.cast(mask, "int32"), axis=-1)  # (B, F)
+        ends = ops.maximum(ops.cumsum(real_words, axis=1) - 1, 0)
         return zero_where_padded(take_rows(states, ends), ops.any(mask, axis=-1))
 
     def compute_output_shape(self, words_shape):

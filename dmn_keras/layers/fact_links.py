@@ -64,14 +64,18 @@ class FactLinks(keras.layers.Layer):
     def __init__(self, units, *, chains=False, kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.chains = chains
+        self.chains = bool(chains)
         self.seed_generator = keras.random.SeedGenerator() if chains else None
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
-        self.project = keras.layers.Dense((4 if chains else 2) * units, use_bias=chains, name="project", **shared)
+        self.project = keras.layers.Dense(
+            (4 if chains else 2) * self.units, use_bias=self.chains, name="project", **shared
+        )
         # Of the words, to be added to what `project` makes of the facts.
-        self.project_words = keras.layers.Dense(4 * units, use_bias=False, name="words", **shared) if chains else None
+        self.project_words = (
+            keras.layers.Dense(4 * self.units, use_bias=False, name="words", **shared) if chains else None
+        )
 
     def build(self, words_shape, story_shape, facts_shape):
         self.project.build(tuple(facts_shape))

@@ -75,10 +75,10 @@ class FactNarrowing(keras.layers.Layer):
         self.top_facts = positive_integer("top_facts", top_facts)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.chunk = positive_integer("chunk", chunk)
-        self.words = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy, name="words")
+        self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
-            units,
+            self.units,
             features=NARROWING_FEATURES,
             kernel_regularizer=self.kernel_regularizer,
             dtype=self.dtype_policy,
@@ -92,7 +92,8 @@ class FactNarrowing(keras.layers.Layer):
 
     def call(self, story, question, training=False):
         question = self.vectors(question[:, None, :])[:, 0]
-        gates = self.gates(self.vectors(story), question) if training else self._gates_in_chunks(story, question)
+        at_once = training or 0 in story.shape[:2]
+        gates = self.gates(self.vectors(story), question) if at_once else self._gates_in_chunks(story, question)
         gates = ops.where(ops.any(ops.not_equal(story, 0), axis=-1), gates, ops.zeros_like(gates))
         kept = self._choose(gates)
         order, _ = packing(kept)

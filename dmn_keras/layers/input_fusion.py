@@ -48,14 +48,14 @@ class InputFusion(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.recompute = recompute
+        self.recompute = bool(recompute)
         self.supports_masking = True
         self.forward_gru, self.backward_gru = (
             GRU(
-                units,
+                self.units,
                 kernel_regularizer=self.kernel_regularizer,
                 recurrent_regularizer=self.kernel_regularizer,
-                recompute=recompute,
+                recompute=self.recompute,
                 dtype=self.dtype_policy,
                 name=name,
             )

@@ -48,9 +48,9 @@ class MemoryUpdate(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         options = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy, "name": kind}
         if kind == "gru":
-            self.update = keras.layers.GRUCell(units, recurrent_regularizer=self.kernel_regularizer, **options)
+            self.update = keras.layers.GRUCell(self.units, recurrent_regularizer=self.kernel_regularizer, **options)
         else:
-            self.update = keras.layers.Dense(units, activation="relu", **options)
+            self.update = keras.layers.Dense(self.units, activation="relu", **options)
 
     def build(self, memory_shape, episode_shape, question_shape):
         if self.kind == "gru":

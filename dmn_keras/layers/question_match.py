@@ -1,5 +1,7 @@
 """Question-aware facts: tells each word of the story where the question says the same word."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -53,7 +55,11 @@ class QuestionMatch(keras.layers.Layer):
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.project = keras.layers.Dense(
-            units, use_bias=False, kernel_regularizer=self.kernel_regularizer, dtype=self.dtype_policy, name="project"
+            self.units,
+            use_bias=False,
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="project",
         )
 
     def build(self, words_shape, story_shape, question_shape, states_shape):
@@ -61,7 +67,7 @@ class QuestionMatch(keras.layers.Layer):
 
     def call(self, words, story, question, states):
         shape = known_shape(words)
-        flat = ops.reshape(story, (shape[0], -1, 1))
+        flat = ops.reshape(story, (shape[0], math.prod(shape[1:-1]), 1))
         same = ops.logical_and(ops.equal(flat, question[:, None, :]), ops.not_equal(flat, 0))  # (B, F * W, Q)
         same = ops.cast(same, words.dtype)
         share = same / ops.maximum(ops.sum(same, axis=-1, keepdims=True), 1)

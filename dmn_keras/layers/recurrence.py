@@ -98,7 +98,27 @@ def _run_with_own_gradient(cell, weights, inputs, state, every_state, recompute)
         return (ops.concatenate([states[1:], last[None]], axis=0) if every_state else last), gradient
 
     # Copies, since `tf.custom_gradient` takes tensors and no variables.
-    return differentiable(*(ops.copy(weight) for weight in weights), *inputs, state)
+    result = differentiable(*(ops.copy(weight) for weight in weights), *inputs, state)
+    if keras.backend.backend() == "tensorflow":
+        _move_gradient_to_graph(result)
+    return result
+
+
+def _move_gradient_to_graph(result):
+    """Let a gradient of `tf.custom_gradient` end with its graph (tensorflow/tensorflow#97697).
+
+    TensorFlow registers it for the life of the process, and with it all tensors of the graph, hence the model. The
+    operation itself may hold it, where TensorFlow looks first.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework import ops as framework
+
+    if tf.executing_eagerly():
+        return
+    registered = getattr(framework.gradient_registry, "_registry", {})
+    gradient = registered.pop(result.op.get_attr("_gradient_op_type").decode(), None)
+    if gradient is not None:  # private, and so are its names: a TensorFlow that has others keeps its gradients
+        result.op._gradient_function = gradient["type"]
 
 
 def _sum_dtype(weight):

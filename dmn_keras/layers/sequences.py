@@ -32,7 +32,8 @@ def take_rows(values, index):
     batch, num_positions, dim = known_shape(values)
     offset = ops.expand_dims(ops.arange(batch, dtype="int32") * num_positions, 1)
     flat = ops.reshape(values, (batch * num_positions, dim))
-    return ops.take(flat, ops.cast(index, "int32") + offset, axis=0)
+    taken = ops.take(flat, ops.cast(index, "int32") + offset, axis=0)
+    return ops.reshape(taken, (*known_shape(index), dim))  # JAX takes nothing of nothing in another shape
 
 
 def zero_where_padded(values, mask):

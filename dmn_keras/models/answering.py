@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.answer_decoder import sayable
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dmn import can_narrow
+from dmn_keras.models.dmn import DynamicMemoryNetwork, can_narrow
 
 
 def answering_model(model, *, beam_width=1, unsaid=()):
@@ -44,7 +44,7 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
     if can_narrow(model):
         _, attention["kept"] = model.get_layer("spread_gates").input
-    return keras.Model(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
+    return DynamicMemoryNetwork(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
 
 
 class _AnswerSearch(keras.layers.Layer):

@@ -1,6 +1,7 @@
 """The Dynamic Memory Network as a functional model: the way of the data in one readable place."""
 
 import keras
+from keras.src.backend.common import global_state
 
 from dmn_keras.layers import (
     AnswerDecoder,
@@ -23,26 +24,57 @@ NARROWING = "fact_narrowing"
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class DynamicMemoryNetwork(keras.Model):
-    """A functional model whose input `"answer"`, needed for teacher forcing alone, may be left out.
+    """A functional model that takes its inputs and targets by name.
 
-    Keras calls a model with dict inputs only if every key is there, also those of optional inputs; this class fills
-    in `None`. Everything else is the functional model that `dmn` builds.
+    Keras flattens dicts of inputs in the order of their keys: a further key shifts them, and the optional input
+    `"answer"` must be there. Here further keys are ignored, `"answer"` may be left out, and with metrics only the
+    outputs that have one need a target. Everything else is the functional model that `dmn` builds.
     """
 
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        if "answer" in self.input:
+            self.get_layer("answer").optional = True  # `keras.models.clone_model` makes inputs that are not
+
     def __call__(self, inputs, *args, **kwargs):
-        return super().__call__(self._with_all_inputs(inputs), *args, **kwargs)
+        return super().__call__(self._by_name(inputs), *args, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
-        return super().call(self._with_all_inputs(inputs), training=training, mask=mask)
+    def _by_name(self, inputs):
+        if not isinstance(inputs, dict):
+            return inputs
+        missing = [name for name in self.input if name not in inputs and name != "answer"]
+        if missing:
+            raise ValueError(f"inputs must have the keys {', '.join(missing)}. Received: {', '.join(map(str, inputs))}")
+        return {name: inputs.get(name) for name in self.input}
 
-    def _with_all_inputs(self, inputs):
-        if isinstance(inputs, dict) and "answer" in self._input_names and "answer" not in inputs:
-            return {**inputs, "answer": None}
-        return inputs
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        # Keras looks at the shape of every input, also of one that is `None`.
+        if isinstance(inputs, dict):
+            inputs = {name: self.input[name] if tensor is None else tensor for name, tensor in inputs.items()}
+        return super().compute_output_spec(inputs, training=training, mask=mask)
 
-    @property
-    def _input_names(self):
-        return [tensor.name for tensor in self.inputs]
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        # Keras looks up every output, also those without a metric.
+        y = {**dict.fromkeys(y_pred), **y} if isinstance(y, dict) else y
+        if isinstance(sample_weight, dict):
+            sample_weight = {**dict.fromkeys(y_pred), **sample_weight}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(_NO_HDF5.format(filepath))
+        super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def get_config(self):
+        if global_state.get_global_attribute("use_legacy_config", False):
+            raise ValueError(_NO_HDF5.format("an HDF5 file"))
+        return super().get_config()
+
+
+_NO_HDF5 = (
+    "Keras cannot load this model from HDF5. Save it to a file that ends in .keras, or its weights alone with "
+    "save_weights to one that ends in .weights.h5. Received: {}"
+)
 
 
 def dmn(
@@ -146,20 +178,20 @@ def dmn(
     Reference:
         Kumar et al. 2015, arXiv:1506.07285. Deviations: those of the layers, and dropout on facts and memory.
     """
-    positive_integer("vocabulary_size", vocabulary_size)
-    positive_integer("units", units)
+    vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+    units = positive_integer("units", units)
     embedding_dim = positive_integer("embedding_dim", units if embedding_dim is None else embedding_dim)
     check_input_module(
         fact_level, fact_encoder, question_match, fact_links, link_chains, input_fusion, units, embedding_dim
     )
     if narrow_to is not None:
-        positive_integer("narrow_to", narrow_to)
+        narrow_to = positive_integer("narrow_to", narrow_to)
         if fact_level == "word":
             raise ValueError(
                 f"narrow_to needs facts that are sentences. Received: narrow_to={narrow_to}, fact_level='word'"
             )
-    fraction("dropout", dropout)
-    regularizer = keras.regularizers.L2(l2) if l2 else None
+    dropout = fraction("dropout", dropout)
+    regularizer = keras.regularizers.L2(float(l2)) if l2 else None
     if word_vectors is not None and tuple(word_vectors.shape) != (vocabulary_size, embedding_dim):
         raise ValueError(
             f"word_vectors must have shape (vocabulary_size, embedding_dim) = {(vocabulary_size, embedding_dim)}. "
@@ -178,8 +210,8 @@ def dmn(
         vocabulary_size,
         embedding_dim,
         mask_zero=True,
-        embeddings_initializer=keras.initializers.RandomUniform(-embedding_scale, embedding_scale),
-        trainable=train_word_vectors,
+        embeddings_initializer=keras.initializers.RandomUniform(-float(embedding_scale), float(embedding_scale)),
+        trainable=bool(train_word_vectors),
         name="semantic_memory",
     )
     scope = "story" if fact_encoder == "story" else "sentence"

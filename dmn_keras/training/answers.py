@@ -1,7 +1,8 @@
 """A trained model, encoded questions -> answers, with their probability and the gates of each pass."""
 
 import dataclasses
-import functools
+import threading
+import weakref
 
 import numpy as np
 
@@ -49,11 +50,16 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         answer_words=recipe.answer_words,
         fact_level=recipe.config.fact_level,
     )
+    plan = batches.plan()
+    if len(encoded) == 1:
+        [entry] = plan
+        plan = [entry._replace(num_facts=_padded(entry.num_facts), num_words=_padded(entry.num_words))]
+        batches.question_words = _padded(batches.question_words)
     answerer = _answerer(model, beam_width)
     answers = [None] * len(encoded)
-    for batch in batches.plan():
+    for batch in plan:
         inputs, _, _ = batches.batch(*batch)
-        outputs = answerer.predict_on_batch({name: inputs[name] for name in ("story", "question")})
+        outputs = answerer({name: inputs[name] for name in ("story", "question")})
         for row, member in enumerate(batch.members):
             answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe), recipe.config.gate)
     return answers
@@ -67,10 +73,40 @@ def is_right(answer, example, vocabulary):
     return vocabulary.answer(answer.ids) == [word for part in example.answer for word in tokenize(part)]
 
 
-@functools.lru_cache(maxsize=1)
+def _padded(size):
+    """Return the size that a question asked alone is padded to: JAX compiles each shape anew."""
+    return max(8, 1 << (size - 1).bit_length())
+
+
+class _Answerer:
+    """An answering model that one thread traces, once for each shape, while other threads wait."""
+
+    def __init__(self, model):
+        self._model = model
+        self._lock = threading.Lock()
+        self._traced = set()
+
+    def __call__(self, inputs):
+        shapes = tuple(array.shape for array in inputs.values())
+        if shapes in self._traced:
+            return self._model.predict_on_batch(inputs)
+        with self._lock:
+            outputs = self._model.predict_on_batch(inputs)
+            self._traced.add(shapes)
+        return outputs
+
+
+_ANSWERERS = weakref.WeakKeyDictionary()
+_ANSWERERS_LOCK = threading.Lock()
+
+
 def _answerer(model, beam_width):
-    """Return the answering model, the same one call after call, so that it is compiled once."""
-    return answering_model(model, beam_width=beam_width, unsaid=UNSAID_IDS)
+    """Return the `_Answerer` of a model, the same one call after call as long as the model lives."""
+    with _ANSWERERS_LOCK:
+        answerers = _ANSWERERS.setdefault(model, {})
+        if beam_width not in answerers:
+            answerers[beam_width] = _Answerer(answering_model(model, beam_width=beam_width, unsaid=UNSAID_IDS))
+        return answerers[beam_width]
 
 
 def _num_facts(example, recipe):

@@ -165,7 +165,9 @@ class StoryBatches:
         answer = self._answers(examples, empty)
         if self.answer_words is not None:
             inputs["answer"] = answer
-        targets = {"answer": answer, "gates": self._gate_targets(examples, rows, num_facts)}
+        targets = {"answer": answer}
+        if self.gate_targets is not None:
+            targets["gates"] = self._gate_targets(examples, rows, num_facts)
         if self.learned_stop:
             targets["stop"] = self._stop_targets(examples, rows)
         if self.narrowing:
@@ -182,9 +184,6 @@ class StoryBatches:
         return pad_ids(said + empty, self.answer_words + 1)
 
     def _gate_targets(self, examples, rows, num_facts):
-        if self.gate_targets is None:
-            # Keras asks for a target of every output as soon as one has a metric.
-            return np.full((rows, 1, 1), -1.0, dtype="float32")
         targets = np.full((rows, self.num_passes, num_facts), -1.0, dtype="float32")
         for passes, example in zip(targets, examples, strict=False):
             facts = list(example.supporting_facts)
@@ -307,9 +306,10 @@ class EpochSequence(keras.utils.PyDataset):
         curriculum: Number of first epochs that grow from the shortest stories to all.
         part: Number of this worker, from 0.
         parts: Number of workers; each batch's rows are a multiple of it.
+        plan: The batches themselves, as `StoryBatches.plan` lists them, the same every epoch; `None` for all.
     """
 
-    def __init__(self, batches, *, seed=None, epoch=None, curriculum=0, part=0, parts=1):
+    def __init__(self, batches, *, seed=None, epoch=None, curriculum=0, part=0, parts=1, plan=None):
         super().__init__(workers=1)
         self.batches = batches
         self.seed = seed
@@ -317,9 +317,12 @@ class EpochSequence(keras.utils.PyDataset):
         self.curriculum = curriculum
         self.part = part
         self.parts = parts
+        self.plan = plan
         self._plan = self._draw()
 
     def _draw(self):
+        if self.plan is not None:
+            return self.plan
         epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
         return self.batches.plan(rng, share=share_of_epoch(epoch, self.curriculum))

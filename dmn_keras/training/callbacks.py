@@ -8,6 +8,7 @@ import time
 import keras
 from keras import ops
 
+from dmn_keras.training.pipeline import evaluation_data
 from dmn_keras.utils.files import read_json, write_json
 
 
@@ -139,6 +140,91 @@ def _by_itself():
         yield
     finally:
         keras.distribution.set_distribution(distribution)
+
+
+class EvaluationCheck(keras.callbacks.Callback):
+    """Compare compiled evaluation with all outputs of the model on one batch, after the first epoch of a training.
+
+    A compiler that gets the model wrong on some device would otherwise choose the weights (docs/gpu.md).
+
+    Args:
+        batches: The validation questions, `StoryBatches`.
+        part: Number of this worker, from 0.
+        parts: Number of workers.
+
+    Raises:
+        RuntimeError: From `on_epoch_end`, if a metric differs by more than `TOLERANCE`, relative if it is above 1.
+    """
+
+    TOLERANCE = 0.05
+
+    def __init__(self, batches, *, part=0, parts=1):
+        super().__init__()
+        self.batches = batches
+        self.own = {"part": part, "parts": parts}
+        self._checked = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._checked:
+            return
+        self._checked = True
+        batch = max(self.batches.plan(), key=lambda entry: len(entry.members))
+        compiled = self.model.evaluate(
+            evaluation_data(self.batches, plan=[batch], **self.own), verbose=0, return_dict=True
+        )
+        for name, expected in reference_metrics(self.model, *self.batches.batch(*batch)).items():
+            # Not `>`, which is false of NaN. A loss that is not finite on either side is for `BestWeights`.
+            if math.isfinite(expected) and not abs(compiled[name] - expected) <= self.TOLERANCE * max(1, abs(expected)):
+                raise RuntimeError(
+                    f"Compiled evaluation is wrong on this device: {name} of one validation batch is "
+                    f"{compiled[name]:.4f} by evaluate and {expected:.4f} by the model's outputs "
+                    f"(backend {keras.backend.backend()}). "
+                    "Training stops, since it would choose its weights by wrong numbers. Train on a CPU, or without "
+                    "XLA (jit_compile=false on TensorFlow); see docs/gpu.md."
+                )
+
+
+def reference_metrics(model, inputs, targets, weights):
+    """Compute what `model.evaluate` gives for one batch from all outputs of the model, on this process alone.
+
+    TensorFlow and PyTorch compute operation by operation. JAX would compile each, and compiles the whole once: a
+    function that returns all outputs, which the compiler cannot reduce to the answer.
+
+    Args:
+        model: The compiled model; its variables stay as they are.
+        inputs: Dict of arrays.
+        targets: Dict of arrays.
+        weights: Dict of arrays, the weights of the rows for each target.
+
+    Returns:
+        Dict of names and numbers, with those of `evaluate`.
+    """
+    variables = [*model.trainable_variables, *model.non_trainable_variables, *model.metrics_variables]
+    with _by_itself():
+        values = [ops.convert_to_tensor(ops.convert_to_numpy(variable)) for variable in variables]
+        batch = keras.tree.map_structure(ops.convert_to_tensor, (inputs, targets, weights))
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            inputs, targets, weights = batch
+            model.reset_metrics()
+            if keras.backend.backend() == "jax":
+                outputs = _compiled_by_jax(model)(values, inputs)
+            else:
+                outputs = model(inputs, training=False)
+            loss = model.compute_loss(inputs, targets, outputs, weights, training=False)
+            metrics = model.compute_metrics(inputs, targets, outputs, weights)
+        return {name: float(ops.convert_to_numpy(value)) for name, value in {**metrics, "loss": loss}.items()}
+
+
+def _compiled_by_jax(model):
+    import jax
+
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+
+    def outputs(values, inputs):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=False))):
+            return model(inputs, training=False)
+
+    return jax.jit(outputs)
 
 
 _DRAWS_OF_EPOCH = 2**20

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import typing
 
+import numpy as np
+
 from dmn_keras.errors import unknown_name
 from dmn_keras.training.presets import preset
 
@@ -207,6 +209,7 @@ _POSITIVE = ("learning_rate", "clip_norm")
 
 def _checked(name, value, expected):
     """Return `value` if it has the `expected` type; a whole number is also a real one, a boolean is no number."""
+    value = value.item() if isinstance(value, np.generic) else value
     kinds = typing.get_args(expected) or (expected,)
     if isinstance(value, bool):
         fits = bool in kinds

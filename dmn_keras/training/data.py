@@ -3,6 +3,7 @@
 import dataclasses
 import random
 import time
+from collections.abc import Sequence
 
 from dmn_keras import datasets
 from dmn_keras.datasets import Example
@@ -14,15 +15,19 @@ class Source:
 
     Attributes:
         dataset: Name of the dataset, one of `dmn_keras.datasets.DATASETS`.
-        tasks: Names of its tasks.
+        tasks: Names of its tasks, a sequence; a text is one name.
         data_dir: Where its files lie, `None` where it needs none.
         config: Its configuration, `None` for the default.
     """
 
     dataset: str
-    tasks: tuple[str, ...]
+    tasks: Sequence[str]
     data_dir: str | None = None
     config: str | None = None
+
+    def __post_init__(self):
+        tasks = (self.tasks,) if isinstance(self.tasks, str) else self.tasks
+        object.__setattr__(self, "tasks", tuple(map(str, tasks)))
 
     def load(self, split, *, seed=0):
         """Load one part of all tasks.

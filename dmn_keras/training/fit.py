@@ -19,7 +19,7 @@ from dmn_keras.models import dmn
 from dmn_keras.text import UNKNOWN_ID, Encoder, Vocabulary
 from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.training.batches import StoryBatches
-from dmn_keras.training.callbacks import BestWeights, ResumableBackup, TrainingDivergedError, progress
+from dmn_keras.training.callbacks import BestWeights, EvaluationCheck, ResumableBackup, TrainingDivergedError, progress
 from dmn_keras.training.config import Config
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
@@ -477,6 +477,7 @@ def fit_run(
             epochs=epochs,
             initial_epoch=epoch,
             callbacks=[
+                EvaluationCheck(valid_batches, **own),
                 BestWeights(run, config, history, writes=writes),
                 *(tensorboard(run.logs) if writes else ()),
                 backup,

@@ -34,20 +34,21 @@ def training_data(batches, *, seed, epoch, curriculum=0, part=0, parts=1):
     return {"x": _as_dataset(batches, plan), "shuffle": False}
 
 
-def evaluation_data(batches, *, part=0, parts=1):
+def evaluation_data(batches, *, part=0, parts=1, plan=None):
     """Return a split for `validation_data` or `model.evaluate`: one pass, in a fixed order.
 
     Args:
         batches: `StoryBatches`.
         part: Number of this worker, from 0.
         parts: Number of workers.
+        plan: The batches to take, as `batches.plan` lists them; `None` for all.
 
     Returns:
         A `tf.data.Dataset` on TensorFlow, a `keras.utils.PyDataset` elsewhere.
     """
     if keras.backend.backend() != "tensorflow":
-        return EpochSequence(batches, part=part, parts=parts)
-    return _as_dataset(batches, batches.plan)
+        return EpochSequence(batches, part=part, parts=parts, plan=plan)
+    return _as_dataset(batches, batches.plan if plan is None else lambda: plan)
 
 
 def _as_dataset(batches, plan):
@@ -57,7 +58,7 @@ def _as_dataset(batches, plan):
         for entry in plan():
             yield batches.batch(*entry)
 
-    return of_any_shape(generate, batches.batch(*batches.plan()[0]), len(batches))
+    return of_any_shape(generate, batches.batch(*batches.plan()[0]), len(plan()))
 
 
 def of_any_shape(generate, example, length):

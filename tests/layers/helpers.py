@@ -103,7 +103,7 @@ def compiled(layer, inputs, masks=None):
         masks: Boolean arrays of its call, by argument.
 
     Returns:
-        What `predict` gives, as float64 arrays, and the shapes that the model declares, as a flat list.
+        What `predict_on_batch` gives, as float64 arrays, and the shapes that the model declares, as a flat list.
     """
     masks = masks or {}
     arrays = inputs | masks
@@ -118,7 +118,7 @@ def compiled(layer, inputs, masks=None):
     outputs = layer(**symbols)
     model = keras.Model(symbols, outputs)
     declared = [tuple(x.shape) for x in keras.tree.flatten(outputs)]
-    return numpy(keras.tree.map_structure(ops.convert_to_tensor, model.predict(arrays, verbose=0))), declared
+    return numpy(keras.tree.map_structure(ops.convert_to_tensor, model.predict_on_batch(arrays))), declared
 
 
 def gru_weights(cell):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from dmn_keras.layers.checks import fraction, one_of, positive_integer
@@ -23,6 +24,8 @@ def test_one_of_suggests_the_nearest_name():
 
 def test_right_values_are_returned():
     assert positive_integer("units", 3) == 3
+    assert type(positive_integer("units", np.int64(3))) is int
+    assert type(fraction("dropout", np.float32(0.5))) is float
     assert fraction("dropout", 0) == 0
     assert fraction("dropout", 0.5) == 0.5
     assert one_of("gate", "softmax", ("sigmoid", "softmax")) == "softmax"

@@ -111,6 +111,34 @@ def test_a_row_does_not_depend_on_its_batch(case):
     assert_same(numpy(case.call(layer, [2, 0, 1])), keras.tree.map_structure(lambda x: x[[2, 0, 1]], whole), 2e-6)
 
 
+@each_layer
+@pytest.mark.parametrize("training", [False, True])
+def test_a_batch_without_rows_has_results_without_rows(case, training):
+    options = {"training": True} if training and "training" in inspect.signature(case.layer.call).parameters else {}
+    layer = built(case)
+    whole = numpy(case.call(layer, **options))
+    for masks in (case.masks, {}):
+        nothing = numpy(dataclasses.replace(case, masks=masks).call(layer, slice(0, 0), **options))
+        shapes = keras.tree.map_structure(lambda x: (0, *x.shape[1:]), whole)
+        assert keras.tree.map_structure(lambda x: x.shape, nothing) == shapes
+    if not training:
+        nothing = {name: x[:0] for name, x in case.inputs.items()}, {name: x[:0] for name, x in case.masks.items()}
+        outputs, _ = compiled(layer, *nothing)
+        assert all(len(x) == 0 for x in keras.tree.flatten(outputs))
+
+
+@each_argument
+def test_numpy_scalars_are_numbers(case, argument):
+    value = case.others[argument]
+    if not isinstance(value, (bool, int, float)):
+        pytest.skip("no number")
+    changed = dataclasses.replace(case, inputs=case.resized.get(argument, case.inputs))
+    expected, layer = (case.make(**{argument: number}) for number in (value, np.array(value)[()]))
+    assert layer.get_config() | {"name": ""} == expected.get_config() | {"name": ""}
+    json.dumps(layer.get_config())
+    changed.call(layer)
+
+
 @each_masked_layer
 def test_values_under_the_mask_change_nothing(case):
     layer = built(case)

@@ -1,5 +1,8 @@
 """Loops over time and their own gradients, beside NumPy and automatic differentiation."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -135,3 +138,25 @@ def test_under_a_mask_and_from_a_first_state_it_is_keras_gru():
     mask = np.arange(T) < np.array([[7], [3], [1]])
     for other in ({"mask": ops.convert_to_tensor(mask)}, {"initial_state": ops.convert_to_tensor(draw(B, U))}):
         np.testing.assert_allclose(numpy(layer(sequences, **other)), numpy(of_keras(sequences, **other)), atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs are TensorFlow's")
+def test_a_graph_with_its_own_gradient_is_freed_and_differentiated_from_outside():
+    import tensorflow as tf
+
+    cell, weights, inputs, state = arguments("gru", with_product=False)
+    graphs = []
+
+    def last_state(training, *arrays):
+        graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
+        return recurrence.run(cell, arrays[:2], arrays[2:-1], arrays[-1], every_state=False, training=training)
+
+    def found(training):
+        traced = tf.function(lambda *arrays: last_state(training, *arrays))
+        # The tape is outside: the gradient is looked up by the operations of a graph that is already there.
+        return gradients(lambda *tensors: ops.sum(traced(*tensors)), [*weights, *inputs, state])
+
+    for own, automatic in zip(found(True), found(False), strict=True):
+        np.testing.assert_allclose(own, automatic, atol=1e-5)
+    gc.collect()
+    assert [graph() for graph in graphs] == [None] * len(graphs)

@@ -10,7 +10,9 @@ import pytest
 from keras import ops
 
 from dmn_keras.layers import DMN_PLUS_FEATURES
-from dmn_keras.models import dmn
+from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.metrics import AnswerAccuracy
+from dmn_keras.models import answering_model, dmn
 from dmn_keras.models.dmn import NARROWING
 from tests.layers.helpers import numpy, randomize
 from tests.models import stories
@@ -391,3 +393,61 @@ def test_word_vectors_are_taken_and_kept():
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         dmn(**{"vocabulary_size": 9, **arguments})
+
+
+@pytest.mark.parametrize("name", ["2015", "fact-per-word", "answer-words"])
+@pytest.mark.parametrize("key", ["id", "answer", "task"])
+def test_inputs_are_taken_by_name(name, key):
+    model = make(**SETTINGS[name])
+    inputs, _ = inputs_and_targets(SETTINGS[name], with_answer=False)
+    further = {key: np.full((8, 3), 7, "int32"), **inputs}
+    for asked in (model, answering_model(model)):
+        assert_close(asked.predict_on_batch(further), asked.predict_on_batch(inputs), 0)
+    del further["question"]
+    with pytest.raises(ValueError, match=f"inputs must have the keys question. Received: {key}, story"):
+        call(model, further)
+
+
+def test_a_clone_and_another_model_leave_the_answer_out(tmp_path):
+    model = make(**SETTINGS["answer-words"])
+    inputs, _ = inputs_and_targets(SETTINGS["answer-words"], with_answer=False)
+    expected = numpy(call(model, inputs))
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    assert_close(numpy(call(clone, inputs)), expected, 0)
+    symbols = {name: keras.Input((None,) * (x.ndim - 1), dtype="int32", name=name) for name, x in inputs.items()}
+    outer = keras.Model(symbols, {"answer": model(symbols)["answer"]})
+    outer.save(tmp_path / "outer.keras")
+    for nested in (outer, keras.models.load_model(tmp_path / "outer.keras")):
+        assert_close(nested.predict_on_batch(inputs), {"answer": expected["answer"]}, 1e-6)
+
+
+@pytest.mark.parametrize("save", [lambda model, path: model.save(path), keras.saving.save_model])
+def test_hdf5_is_refused(save, tmp_path):
+    with pytest.raises(ValueError, match=r"Save it to a file that ends in .keras"):
+        save(make(), tmp_path / "model.h5")
+
+
+def test_a_metric_and_a_target_of_the_answer_alone():
+    model = make()
+    model.compile("sgd", loss={"answer": AnswerCrossentropy()}, metrics={"answer": [AnswerAccuracy()]})
+    inputs, targets = inputs_and_targets({})
+    right = numpy(call(model, inputs))["answer"].argmax(-1)
+    for weights in (None, {"answer": np.ones(8, "float32")}):
+        logs = model.evaluate(inputs, {"answer": right}, sample_weight=weights, verbose=0, return_dict=True)
+        assert logs["answer_accuracy"] == 1.0
+    with pytest.raises(ValueError, match=r"y_true must hold the ids of words.*14\), y_pred.shape=\("):
+        model.fit(inputs, {"answer": keras.utils.to_categorical(targets["answer"], 14)}, verbose=0)
+
+
+def test_numpy_scalars_are_numbers(tmp_path):
+    numbers = {
+        "vocabulary_size": np.int64(14), "units": np.int32(6), "embedding_scale": np.float32(0.5),
+        "dropout": np.float32(0.25), "l2": np.float64(0.5), "narrow_to": np.int64(2), "tie_weights": np.bool_(False),
+        "train_word_vectors": np.bool_(False), "fact_links": np.int64(1), "question_match": np.int64(3),
+    }  # fmt: skip
+    model = dmn(**numbers)
+    model.save(tmp_path / "model.keras")
+    expected = dmn(**{name: number.item() for name, number in numbers.items()})
+    for layer, other in zip(model.layers, expected.layers, strict=True):
+        assert layer.get_config() == other.get_config()

@@ -1,3 +1,7 @@
+import gc
+import threading
+import weakref
+
 import numpy as np
 import pytest
 
@@ -171,3 +175,63 @@ def test_summary_and_table():
         "  20       1000      5.1           87.7  failed",
         "mean                5.05                 1 failed",
     ]
+
+
+def spied(monkeypatch):
+    """Count the calls of answering models, by the shapes of their inputs, and how many run at the same time."""
+    calls, running = [], []
+
+    def answering_model(model, **options):
+        made = build_answering_model(model, **options)
+        predict = made.predict_on_batch
+
+        def predict_on_batch(inputs):
+            running.append(1)
+            calls.append(({name: x.shape for name, x in inputs.items()}, len(running)))
+            outputs = predict(inputs)
+            running.pop()
+            return outputs
+
+        made.predict_on_batch = predict_on_batch
+        return made
+
+    build_answering_model = answers.answering_model
+    monkeypatch.setattr(answers, "answering_model", answering_model)
+    return calls
+
+
+def test_first_answers_of_many_threads_wait_for_one(monkeypatch):
+    calls = spied(monkeypatch)
+    model, recipe = model_and_recipe()
+    encoded = encode(recipe, examples(1))
+    threads = [threading.Thread(target=answer_questions, args=(model, recipe, encoded)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 6
+    assert calls[0][1] == 1
+    assert calls[1][1] == 1, "while the first is computed the others wait"
+
+
+def test_questions_asked_alone_share_shapes_and_keep_their_answers(monkeypatch):
+    model, recipe = model_and_recipe()
+    encoded = encode(recipe, examples(most_facts=9))
+    together = answer_questions(model, recipe, encoded)
+    calls = spied(monkeypatch)
+    answers._ANSWERERS.clear()
+    for question, expected in zip(encoded, together, strict=True):
+        [answer] = answer_questions(model, recipe, [question])
+        assert answer.ids == expected.ids
+        assert answer.probability == pytest.approx(expected.probability, rel=1e-4)
+        np.testing.assert_allclose(answer.gates, expected.gates, atol=1e-5)
+    assert len({len(question.story) for question in encoded}) > 4
+    assert len({tuple(shapes.values()) for shapes, _ in calls}) == 1
+
+
+def test_a_model_that_has_answered_is_freed():
+    model, recipe = model_and_recipe()
+    answer_questions(model, recipe, encode(recipe, examples(2)))
+    model = weakref.ref(model)
+    gc.collect()
+    assert model() is None

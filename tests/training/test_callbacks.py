@@ -1,16 +1,24 @@
 import math
 
+import keras
+import numpy as np
 import pytest
+from keras import ops
 
+from dmn_keras.metrics import AnswerAccuracy
 from dmn_keras.training.callbacks import (
     BestWeights,
+    EvaluationCheck,
     Progress,
     TrainingDivergedError,
     learning_rate,
     progress,
 )
 from dmn_keras.training.config import Config
+from dmn_keras.training.data import train_and_validation
+from dmn_keras.training.fit import build, encode, make_recipe
 from dmn_keras.training.run_folder import RunFolder
+from tests.training.runs import own_data, tiny
 
 
 def judge(results, patience=4, solved_epochs=9):
@@ -86,3 +94,44 @@ def test_a_validation_loss_that_is_not_finite_keeps_nothing(loss, tmp_path):
         callback.on_epoch_end(0, {"loss": 1.0, "val_loss": loss, "val_accuracy": 0.5})
     assert callback.history == []
     assert list(tmp_path.iterdir()) == []
+
+
+class WrongCompiled(AnswerAccuracy):
+    """Right operation by operation, and wrong where it is compiled: a compiler's fault, made on purpose."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        every_answer_right = ops.argmax(y_pred, axis=-1)
+        super().update_state(y_true if is_number(y_pred[0, 0]) else every_answer_right, y_pred, sample_weight)
+
+
+def is_number(tensor):
+    try:
+        float(tensor)
+    except TypeError:  # it stands for a number, in a function that is traced
+        return False
+    return True
+
+
+@pytest.mark.parametrize("metric", [AnswerAccuracy, WrongCompiled])
+def test_compiled_evaluation_that_is_wrong_stops_the_training(metric, tmp_path):
+    if metric is WrongCompiled and keras.backend.backend() == "torch":
+        pytest.skip("PyTorch compiles nothing")
+    source, config = own_data(tmp_path / "data"), tiny()
+    train, valid = train_and_validation(source, validation_fraction=0.1, seed=0)
+    recipe = make_recipe(source, config, train["all"])
+    model = build(recipe, say=lambda line: None)
+    model.compile("sgd", loss=model.loss, metrics={"answer": [metric()]})
+    check = EvaluationCheck(encode(recipe, valid))
+    check.set_model(model)
+    before = [ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    if metric is AnswerAccuracy:
+        check.on_epoch_end(0)
+        for variable, value in zip(model.trainable_variables, before, strict=True):
+            np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+        model.evaluate = None  # the second epoch is not checked
+        check.on_epoch_end(1)
+    else:
+        with pytest.raises(
+            RuntimeError, match=r"answer_accuracy .* by evaluate and .* by the model's outputs .*docs/gpu.md"
+        ):
+            check.on_epoch_end(0)

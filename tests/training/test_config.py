@@ -1,5 +1,7 @@
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
 from dmn_keras.training.config import Config, parse_settings
@@ -118,3 +120,9 @@ def test_an_unknown_preset_is_refused_with_the_nearest():
         ValueError, match=r"preset must be one of dmn_2015, .* Received: 'dmn_plu'. Did you mean 'dmn_plus'"
     ):
         Config.preset("dmn_plu")
+
+
+def test_numpy_scalars_are_numbers():
+    config = Config(units=np.int64(8), dropout=np.float64(0.2), tie_weights=np.bool_(False), max_facts=np.int32(3))
+    assert config == Config(units=8, dropout=0.2, tie_weights=False, max_facts=3)
+    json.dumps(config.to_dict())

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
@@ -81,3 +82,12 @@ def test_a_training_question_without_an_answer(tmp_path):
     write(tmp_path / "train.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
     with pytest.raises(ValueError, match="Task 1: question 7 of the training part has no answer: 'why'"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("tasks", [["12", "1"], np.array([12, 1]), (task for task in ("12", "1"))])
+def test_tasks_are_any_sequence_of_names(tasks):
+    assert Source("jsonl", tasks).tasks == ("12", "1")
+
+
+def test_a_text_is_one_task():
+    assert Source("jsonl", "12").tasks == ("12",)
