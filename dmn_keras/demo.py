@@ -185,10 +185,10 @@ class Guard:
     Gradio answers more than a page needs: it reads files and URLs, takes uploads, proxies, documents itself, and opens
     a file where an input is an object in place of a text. What passes is therefore listed:
 
-    - the routes of `ROUTES`; of the others, and of websockets, Gradio does not hear;
-    - requests to a host name of this server, so that no other name can be pointed at it (DNS rebinding);
-    - from its own pages, as `Origin` and `Sec-Fetch-Site` tell; no other site is given leave (CORS);
-    - of a body, at most `MAX_BODY` bytes, and of its JSON, texts and the numbers that Gradio tells events by.
+    - the routes of `ROUTES`; the others, and websockets, do not reach Gradio;
+    - requests to a host name of this server, no other name can be pointed at it (DNS rebinding);
+    - requests of its own page, by `Origin` and `Sec-Fetch-Site`; no other site is allowed to read answers (CORS);
+    - bodies of at most `MAX_BODY` bytes, rebuilt from the texts and the event's numbers in their JSON.
 
     Args:
         app: ASGI application.
@@ -255,10 +255,9 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if [name for name, _ in scope["headers"]].count(b"host") != 1 or not self._is_own(host):
             raise _RefusedError(403, "This server has no such host name.")
-        home = scope["path"] == "/"
-        if headers.get(b"origin", f"http://{host}".encode()).lower() != f"http://{host}".encode() or (
-            headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin") and not home
-        ):
+        own = f"http://{host}".encode()
+        from_own_page = headers.get(b"sec-fetch-site", b"none") in (b"none", b"same-origin") or scope["path"] == "/"
+        if headers.get(b"origin", own).lower() != own or not from_own_page:
             raise _RefusedError(403, "Only the page of this server may ask it.")
         if not self.ROUTES.fullmatch(f"{scope['method']} {scope['path']}"):
             raise _RefusedError(404, "There is no such page.")
@@ -290,7 +289,8 @@ class Guard:
         """Return the body; what is longer than allowed is not read to its end."""
         body, more = b"", True
         too_long = _RefusedError(413, f"At most {self.MAX_BODY:,} bytes are taken.")
-        if int(re.sub(rb"\D", b"", headers.get(b"content-length", b"")) or 0) > self.MAX_BODY:
+        declared = headers.get(b"content-length", b"0")
+        if len(declared) > 20 or (declared.isdigit() and int(declared) > self.MAX_BODY):
             raise too_long
         try:
             async with asyncio.timeout(self.MAX_SECONDS):
@@ -339,19 +339,7 @@ def _texts_alone(body):
 
 
 def application(ask, host, port):
-    """Build the web application: the page behind its `Guard`.
-
-    Args:
-        ask: As in `shown`.
-        host: As in `serving`.
-        port: Port that is listened at.
-
-    Returns:
-        The ASGI application.
-
-    Raises:
-        ImportError: If Gradio, the extra `demo`, is missing.
-    """
+    """Return the page behind its `Guard`, an ASGI application; the arguments are those of `serving`."""
     gradio = _gradio()
     import fastapi
 
@@ -421,18 +409,7 @@ def serving(ask, host="127.0.0.1", port=7860):
 
 
 def serve(ask, host="127.0.0.1", port=7860):
-    """Serve the page until Ctrl-C.
-
-    Args:
-        ask: As in `shown`.
-        host: As in `serving`.
-        port: As in `serving`.
-
-    Raises:
-        ImportError: As `serving`.
-        OSError: As `serving`.
-        ValueError: As `serving`.
-    """
+    """Serve the page until Ctrl-C; arguments and errors are those of `serving`."""
     with serving(ask, host, port) as (thread, url), contextlib.suppress(KeyboardInterrupt):
         print(f"The page is at {url} until Ctrl-C.", flush=True)
         thread.join()
