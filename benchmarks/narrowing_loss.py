@@ -5,103 +5,70 @@ passes read every sentence; then the run that narrows, with fewer and fewer fact
 precision, as `dmn-keras index --dtype float16` keeps them.
 """
 
-import argparse
+import dataclasses
 import pathlib
-import sys
 
-import numpy as np
-
-from benchmarks import report
-from benchmarks.long_accuracy import Reader, hidden
+from benchmarks import base
+from benchmarks.long_accuracy import error, hidden
 
 KEPT = (130, 60, 30, 10, 5)
 
 
 def main(arguments=None):
-    """Measure, print the table, and write a JSON file if asked to.
-
-    Returns:
-        Exit status: 0.
-    """
+    """Measure, print the table, and write a JSON file if asked to."""
     from dmn_keras.asking import Answerer
     from dmn_keras.datasets.babi_long import Books
 
-    options = _parser().parse_args(arguments)
-    reader = Reader(Answerer(options.run), Books(pathlib.Path(options.books, "test")))
-    result = {
-        **report.about("narrowing_loss", arguments),
-        "questions": options.questions,
-        "rows": [],
-    }
-    for length in options.lengths:
-        asked = [
-            example
-            for task in options.tasks
-            for example in hidden(reader, options.data_dir, task, length, "test", options.questions, 0)
-        ]
-        found = {}
-        if length <= options.all_up_to:
-            found["all"] = _error_of_all(Answerer(options.before), asked)
-        for count in KEPT:
-            found[str(count)] = _error(reader, asked, count)
-        reader.dtype = "float16"
-        found["float16"] = _error(reader, asked, KEPT[0])
-        reader.dtype = "float32"
-        result["rows"].append({"length": length, "errors": found})
-        print(result["rows"][-1], flush=True)
-    print(table(result))
-    if options.json:
-        report.write(options.json, result)
-    return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.narrowing_loss", description=__doc__)
-    parser.add_argument("run", metavar="RUN", help="folder that `dmn-keras narrow` wrote")
-    parser.add_argument("--before", metavar="RUN", help="the run that it was made of (default: the shipped model)")
-    parser.add_argument("--data-dir", required=True, metavar="DIR", help="where bAbI lies")
-    parser.add_argument("--books", required=True, metavar="FOLDER", help="folder with test/, books in it")
+    parser = base.parser("narrowing_loss", __doc__, books=True)
+    parser.add_argument("--before", metavar="RUN", help="the run that it was made of (default: babi-joint)")
     parser.add_argument("--tasks", nargs="+", default=["1", "2", "3", "4", "5"])
     parser.add_argument("--lengths", type=int, nargs="+", default=[0, 1_000, 4_000, 128_000])
     parser.add_argument("--all-up-to", type=int, default=4_000, metavar="N", help="passes over all, up to that length")
     parser.add_argument("--questions", type=int, default=200, help="questions a task")
-    parser.add_argument("--json", metavar="FILE", help="write the measurement")
-    return parser
+    options = parser.parse_args(arguments)
+    answerer, before = Answerer(options.run), Answerer(options.before)
+    books = Books(pathlib.Path(options.books, "test"))
+    result = {**base.record("narrowing_loss", arguments), "questions": options.questions, "rows": []}
+    for length in options.lengths:
+        where = answerer.recipe, options.data_dir, books
+        examples = [
+            e for t in options.tasks for e in hidden(*where, t, length, "test", options.questions, options.seed)
+        ]
+        narrowed = [narrow(answerer, example) for example in examples]
+        errors = {name: round(error(answerer, [n[name] for n in narrowed]), 2) for name in narrowed[0]}
+        if length <= options.all_up_to:
+            errors = {"all": round(error(before, examples), 2), **errors}
+        result["rows"].append({"length": length, "errors": errors})
+        print(result["rows"][-1], flush=True)
+    print(table(result))
+    base.write(options.json, result)
 
 
-def _error(reader, examples, top_facts):
-    short = [reader.narrow(example, top_facts)[1] for example in examples]
-    return round(100 * reader.errors(short)[0] / len(examples), 2)
+def narrow(answerer, example):
+    """Return the question about the facts that the first pass keeps, for each way of keeping them.
 
+    Where it keeps none, the question is about the fact with the highest gate.
+    """
+    from dmn_keras.narrowing import kept_facts
 
-def _error_of_all(answerer, examples):
-    """Return the error of a run without a first pass that reads every sentence, in batches of like length."""
-    from dmn_keras.text import Encoder
-    from dmn_keras.training.answers import answer_questions, is_right
-
-    encoder = Encoder(answerer.vocabulary)
-    wrong = 0
-    for part in np.array_split(np.argsort([len(e.story) for e in examples]), max(len(examples) // 50, 1)):
-        asked = [examples[i] for i in part]
-        answers = answer_questions(answerer.model, answerer.recipe, [encoder(e) for e in asked], batch_size=10)
-        wrong += sum(not is_right(a, e, answerer.vocabulary) for a, e in zip(answers, asked, strict=True))
-    return round(100 * wrong / len(examples), 2)
+    first_pass = answerer.narrowing
+    sentences = list(example.story)
+    read = first_pass.read(sentences)
+    question, narrowed = first_pass.question(example.question), {}
+    for name, dtype, most in [*((str(most), "float32", most) for most in KEPT), ("float16", "float16", KEPT[0])]:
+        gates = first_pass.gates(read.vectors.astype(dtype), question)
+        kept = kept_facts(gates, most).tolist() or [int(gates.argmax())]
+        story = tuple(sentences[read.facts[i]] for i in kept)
+        narrowed[name] = dataclasses.replace(example, story=story, supporting_facts=(), own_facts=None)
+    return narrowed
 
 
 def table(result):
-    """Return the errors as Markdown: a row a length, a column a way of reading."""
-    names = {
-        "all": "all read",
-        **{str(count): f"{count} kept" for count in KEPT},
-        "float16": f"{KEPT[0]} kept, float16",
-    }
-    rows = [[f"{row['length']:,}", *(_shown(row["errors"].get(name)) for name in names)] for row in result["rows"]]
-    return report.markdown(["tokens", *names.values()], rows)
-
-
-def _shown(value):
-    return "-" if value is None else f"{value:.1f}"
+    """Return the table of the errors, with a row for each length and a column for each way of reading."""
+    names = {"all": "all read", **{str(n): f"{n} kept" for n in KEPT}, "float16": f"{KEPT[0]} kept, float16"}
+    rows = [[f"{row['length']:,}", *base.decimals(map(row["errors"].get, names))] for row in result["rows"]]
+    return base.markdown(["tokens", *names.values()], rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

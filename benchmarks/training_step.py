@@ -5,27 +5,31 @@ both; the medians of both are reported, and their ratio. The floor is computed b
 the quicker of the two counts.
 """
 
-import argparse
-import json
 import os
-import pathlib
 import statistics
 import time
 
-from benchmarks import report
+from benchmarks import base
 
 FORMS = ("dmn_2015", "dmn_plus")
-
 WARM_UP = 2
 """Steps at the start that trace, compile and fill caches, and do not count."""
 
 
 def main(arguments=None):
-    """Measure, print a table, and write a JSON file if asked to; or print the table of JSON files."""
-    options = _parser().parse_args(arguments)
-    if options.table:
-        print(table([json.loads(pathlib.Path(path).read_text(encoding="utf-8")) for path in options.table]))
-        return
+    """Measure, print the table, and write a JSON file if asked to."""
+    parser = base.parser("training_step", __doc__, backend=True)
+    parser.add_argument("--form", default="dmn_plus", choices=FORMS, help="which model (default: dmn_plus)")
+    parser.add_argument("--peer", action="store_true", help="let DMN+ in PyTorch take turns (see peer.py)")
+    parser.add_argument("--return-memory", action="store_true", help="leave freed memory to glibc (see memory.py)")
+    parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
+    parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
+    parser.add_argument("--repeats", type=int, default=20, help="steps that count")
+    parser.add_argument("--batch-size", type=int, default=100, help="stories a batch")
+    parser.add_argument("--words", type=int, default=8, help="words a fact")
+    parser.add_argument("--units", type=int, default=80, help="size of facts, question, episode and memory")
+    parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
+    options = parser.parse_args(arguments)
     use_one_thread(options.backend)
     if not options.return_memory:
         from dmn_keras.training.memory import keep_freed_memory
@@ -41,35 +45,11 @@ def main(arguments=None):
         "vocabulary": 40,
     }
     rows = [measure(facts, options.repeats, options.jit, settings, options.peer) for facts in options.facts]
-    result = {
-        "command": report.command("training_step", arguments),
-        "machine": report.machine(),
-        "versions": _versions(),
-        "xla": rows[0].pop("xla"),
-        "settings": settings,
-        "rows": [{name: value for name, value in row.items() if name != "xla"} for row in rows],
-    }
-    print(table([result]))
-    if options.json:
-        report.write(options.json, result)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_step", description=__doc__)
-    parser.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
-    parser.add_argument("--form", default="dmn_plus", choices=FORMS, help="which model (default: dmn_plus)")
-    parser.add_argument("--peer", action="store_true", help="let DMN+ in PyTorch take turns (see peer.py)")
-    parser.add_argument("--return-memory", action="store_true", help="leave freed memory to glibc (see memory.py)")
-    parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
-    parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
-    parser.add_argument("--repeats", type=int, default=20, help="steps that count")
-    parser.add_argument("--batch-size", type=int, default=100, help="stories a batch")
-    parser.add_argument("--words", type=int, default=8, help="words a fact")
-    parser.add_argument("--units", type=int, default=80, help="size of facts, question, episode and memory")
-    parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
-    parser.add_argument("--json", metavar="FILE", help="write the measurement")
-    parser.add_argument("--table", metavar="FILE", nargs="+", help="measure nothing, print the table of these files")
-    return parser
+    result = base.record("training_step", arguments)
+    result["versions"]["blas"] = _blas()
+    result |= {"xla": options.jit or options.backend == "jax", "settings": settings, "rows": rows}
+    print(table(result))
+    base.write(options.json, result)
 
 
 def use_one_thread(backend):
@@ -94,27 +74,39 @@ def measure(facts, repeats, jit, settings, peer=False):
         peer: Whether `benchmarks.peer` takes turns too.
 
     Returns:
-        Dict of `"facts"`; `"xla"`, whether XLA compiled the step; `"gflop"` of the products; `"step"` and `"floor"`,
-        each with median milliseconds of CPU and wall time; `"ratio"` of the CPU medians; `"floors"` by each library;
-        with `peer`, `"peer"` and `"of_peer"`, the step's CPU median in parts of the peer's.
+        Dict of `"facts"`; `"gflop"` of the products; `"step"` and `"floor"`, each with median milliseconds of CPU and
+        wall time; `"ratio"` of the CPU medians; `"floors"` by each library; with `peer`, `"peer"` and `"of_peer"`, the
+        CPU median of the step in parts of that of the peer.
     """
+    import keras
+    import numpy as np
+
     from benchmarks.floor import Floor, products
+    from dmn_keras.losses import AnswerCrossentropy
 
     shapes = products(facts=facts, **settings)
-    model, inputs, answers = _model_and_data(facts, WARM_UP + repeats, jit, settings)
-    others = {library: Floor(shapes, library) for library in ("numpy", os.environ["KERAS_BACKEND"])}
+    others = {library: Floor(shapes, library) for library in ("numpy", keras.backend.backend())}
     if peer:
         from benchmarks.peer import training_step
 
         others["peer"] = training_step(settings, facts)
+    keras.utils.set_random_seed(0)
+    model = build(settings)
+    jit = keras.backend.backend() == "jax" or jit
+    model.compile(keras.optimizers.Adam(1e-3), loss={"answer": AnswerCrossentropy()}, jit_compile=jit)
+    rng, stories = np.random.default_rng(0), (WARM_UP + repeats) * settings["batch"]
+
+    def ids(*shape):
+        return rng.integers(1, settings["vocabulary"], (stories, *shape), dtype="int32")
+
+    inputs = {"story": ids(facts, settings["words"]), "question": ids(settings["question_words"])}
     turns = _take_turns(others)
-    model.fit(inputs, {"answer": answers}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
+    model.fit(inputs, {"answer": ids()}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
     medians = {name: _medians(times[WARM_UP:]) for name, times in turns.times.items()}
     step, of_peer = medians.pop("step"), medians.pop("peer", None)
     quicker = min(medians, key=lambda library: medians[library]["cpu_ms"])
     return {
         "facts": facts,
-        "xla": bool(model.jit_compile),
         "gflop": round(sum(product.flops for product in shapes) / 1e9, 3),
         "step": step,
         "floor": {"by": quicker, **medians[quicker]},
@@ -122,32 +114,6 @@ def measure(facts, repeats, jit, settings, peer=False):
         "floors": medians,
         **({"peer": of_peer, "of_peer": round(step["cpu_ms"] / of_peer["cpu_ms"], 2)} if peer else {}),
     }
-
-
-def _medians(times):
-    """Return the medians of pairs of CPU and wall seconds, in milliseconds, and all of the former."""
-    cpu, wall = ([round(1000 * seconds, 2) for seconds in kind] for kind in zip(*times, strict=True))
-    return {"cpu_ms": round(statistics.median(cpu), 2), "wall_ms": round(statistics.median(wall), 2), "all_cpu_ms": cpu}
-
-
-def _model_and_data(facts, steps, jit, settings):
-    """Build and compile the model, and random stories without padding for `steps` steps."""
-    import keras
-    import numpy as np
-
-    from dmn_keras.losses import AnswerCrossentropy
-
-    keras.utils.set_random_seed(0)
-    model = build(settings)
-    jit = True if keras.backend.backend() == "jax" else jit
-    model.compile(keras.optimizers.Adam(1e-3), loss={"answer": AnswerCrossentropy()}, jit_compile=jit)
-    rng, stories = np.random.default_rng(0), steps * settings["batch"]
-
-    def ids(*shape):
-        return rng.integers(1, settings["vocabulary"], (stories, *shape), dtype="int32")
-
-    inputs = {"story": ids(facts, settings["words"]), "question": ids(settings["question_words"])}
-    return model, inputs, ids()
 
 
 def build(settings, **others):
@@ -169,83 +135,63 @@ def build(settings, **others):
 
 
 def _take_turns(others):
-    """Return a callback that times each step of `fit` and then each of a dict of functions, in `times`."""
+    """Return a callback that times each step of `fit` and then each of a dict of functions."""
     import keras
 
     class TakeTurns(keras.callbacks.Callback):
-        """Pairs of CPU and wall seconds: of the steps, and of each other after each step."""
+        """`times` holds pairs of CPU and wall seconds: of the steps, and of each function after each step."""
 
         def __init__(self):
             super().__init__()
             self.times = {name: [] for name in ("step", *others)}
 
         def on_train_batch_begin(self, batch, logs=None):
-            self.start = _clocks()
+            self.start = time.process_time(), time.perf_counter()
 
         def on_train_batch_end(self, batch, logs=None):
-            # A number of the step's result can be read only when the step is done.
-            float(logs["loss"])
-            self.times["step"].append(_since(self.start))
+            float(logs["loss"])  # can be read only when the step is done
+            self._stop("step")
             for name, other in others.items():
-                start = _clocks()
+                self.on_train_batch_begin(batch)
                 other()
-                self.times[name].append(_since(start))
+                self._stop(name)
+
+        def _stop(self, name):
+            self.times[name].append((time.process_time() - self.start[0], time.perf_counter() - self.start[1]))
 
     return TakeTurns()
 
 
-def _clocks():
-    return time.process_time(), time.perf_counter()
+def _medians(times):
+    """Return the medians of pairs of CPU and wall seconds, in milliseconds, and all of the former."""
+    cpu, wall = ([round(1000 * seconds, 2) for seconds in kind] for kind in zip(*times, strict=True))
+    return {"cpu_ms": round(statistics.median(cpu), 2), "wall_ms": round(statistics.median(wall), 2), "all_cpu_ms": cpu}
 
 
-def _since(start):
-    return tuple(now - then for now, then in zip(_clocks(), start, strict=True))
-
-
-def _versions():
+def _blas():
     import numpy as np
 
-    from dmn_keras.training.evaluation import versions
-
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {**versions(), "blas": f"{blas['name']} {blas['version']}"}
+    return f"{blas['name']} {blas['version']}"
 
 
-def table(results):
-    """Lay measurements out as a Markdown table.
-
-    Args:
-        results: List of what the JSON files hold.
-
-    Returns:
-        Text, a line for each measurement and number of facts.
-    """
-    header = [
-        "model",
-        "backend",
-        "units",
-        "facts",
-        "step, CPU ms",
-        "floor, CPU ms",
-        "ratio",
-        "floor by",
-        "of PyTorch's",
-    ]
+def table(*results):
+    """Return the table of several measurements, with a row for each number of facts."""
+    header = ["model", "backend", "units", "facts", "step, CPU ms", "floor, CPU ms", "ratio", "of PyTorch's"]
     rows = [
         [
             result["settings"]["form"],
             result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
             result["settings"]["units"],
             row["facts"],
-            *(f"{row[what]['cpu_ms']:,.0f}" for what in ("step", "floor")),
+            *base.decimals((row["step"]["cpu_ms"], row["floor"]["cpu_ms"]), 0),
             f"{row['ratio']:.1f}",
-            row["floor"]["by"],
             f"{row['of_peer']:.2f}" if "of_peer" in row else "",
         ]
         for result in results
         for row in result["rows"]
     ]
-    return report.markdown(header, rows)
+    return base.markdown(header, rows)
 
 
 if __name__ == "__main__":

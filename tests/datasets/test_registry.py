@@ -58,12 +58,9 @@ def test_datasets():
     }
 
 
-def test_task_names_of_babi_and_stories():
+def test_task_names(own, tmp_path):
     assert datasets.task_names("babi") == NAMES
     assert datasets.task_names("stories") == tuple(stories.TASKS)
-
-
-def test_task_names_of_own_data(own, tmp_path):
     assert datasets.task_names("jsonl", own) == ("b", "a", "c")
     (tmp_path / "plain.jsonl").write_text('{"story": ["A."], "question": "Who?"}\n')
     assert datasets.task_names("jsonl", tmp_path / "plain.jsonl") == (jsonl.DEFAULT_TASK,) == ("all",)
@@ -82,9 +79,6 @@ def test_task_names_of_own_data(own, tmp_path):
 )
 def test_parse_tasks(text, expected):
     assert datasets.parse_tasks(text, NAMES) == expected
-
-
-def test_parse_tasks_by_name():
     assert datasets.parse_tasks("yes-no,1-2", ("one", "yes-no", "1-2")) == ("yes-no", "1-2")
 
 
@@ -228,18 +222,19 @@ def test_unknown_names(arguments, message):
         load(**{"dataset": "babi", "data_dir": DUMMY, **arguments})
 
 
-def test_part_of_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="it does not exist"):
-        datasets.has_split("jsonl", split="valid", data_dir=tmp_path / "nothing")
-
-
-def test_unknown_task_of_own_data(own):
-    with pytest.raises(ValueError, match=r"task must be one of b, a, c. Received: 'all'"):
-        load("jsonl", "all", data_dir=own)
-
-
-def test_unknown_dataset_of_other_calls():
-    with pytest.raises(ValueError, match=r"dataset must be one of"):
-        datasets.task_names("squad")
-    with pytest.raises(ValueError, match=r"dataset must be one of"):
-        datasets.has_split("squad", split="train")
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda own: load("jsonl", "all", data_dir=own), ValueError, "task must be one of b, a, c. Received: 'all'"),
+        (lambda own: datasets.task_names("squad"), ValueError, "dataset must be one of"),
+        (lambda own: datasets.has_split("squad", split="train"), ValueError, "dataset must be one of"),
+        (
+            lambda own: datasets.has_split("jsonl", split="valid", data_dir=own / "nothing"),
+            FileNotFoundError,
+            "it does not exist",
+        ),
+    ],
+)
+def test_what_is_not_there(call, error, message, own):
+    with pytest.raises(error, match=message):
+        call(own)

