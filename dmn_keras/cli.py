@@ -143,7 +143,11 @@ def _parser():
 
     demo = commands.add_parser("demo", help="ask a trained model on a web page, served to this machine alone")
     _add_run_or_server(demo)
-    demo.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 lets other machines ask")
+    demo.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; 0.0.0.0 lets other machines ask, by an address of this one or its name",
+    )
     demo.add_argument("--port", type=int, default=7860, help="port to listen at, 0 for any that is free")
     demo.set_defaults(run=_demo)
 

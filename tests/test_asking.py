@@ -238,7 +238,7 @@ def test_only_the_unknown_words_of_what_is_kept_are_named(narrowed):
 def test_mistakes_in_asking_an_index(asked, narrowed, tmp_path):
     with pytest.raises(ValueError, match=r"An index is for a model with a first pass \(narrow_to\)"):
         asked.ask_index(tmp_path, QUESTION)
-    with pytest.raises(FileNotFoundError, match="holds no index"):
+    with pytest.raises(FileNotFoundError, match="does not hold an index"):
         narrowed.ask_index(tmp_path, QUESTION)
     with pytest.raises(ValueError, match="question must hold at least one word"):
         narrowed.ask_index(tmp_path, " ? ")

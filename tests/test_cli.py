@@ -4,8 +4,8 @@ import contextlib
 import dataclasses
 import io
 import json
-import pathlib
 import shutil
+import sqlite3
 import sys
 import types
 
@@ -15,7 +15,7 @@ from dmn_keras import cli
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.story_index import DTYPES
+from dmn_keras.story_index import DTYPES, StoryIndex
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.run_folder import RunFolder
@@ -552,10 +552,10 @@ def test_an_index_is_asked_as_the_book_is(long_run, book, tmp_path):
     with book.open("a") as file:
         file.write("\n\nMary is home.")
     status, out, _ = run("index", long_run, "--story", book, "--output", folder, "--wrapped")
-    assert (status, out.splitlines()[0]) == (0, "149 facts were read before; the story has grown by 15 bytes.")
+    assert (status, out.splitlines()[0]) == (0, "Resuming after the first 149 facts, which were read before.")
     status, out, _ = run("index", long_run, "--story", book, "--output", folder, "--dtype", "float16", "--overwrite")
     assert status == 0
-    assert json.loads((folder / "index.json").read_text())["dtype"] == "float16"
+    assert StoryIndex(folder).contents.dtype == "float16"
 
 
 def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
@@ -571,16 +571,16 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
     assert "--server and --index exclude each other" in error_of("ask", *asked, "--server", "grpc://localhost:1")
     assert "Leave out --wrapped: the index knows" in error_of("ask", *asked, "--wrapped")
     assert "An index is for a model with a first pass" in error_of("ask", trained[0], *asked)
-    assert "holds no index" in error_of("ask", "--index", tmp_path, "--question", QUESTION)
+    assert "does not hold an index" in error_of("ask", "--index", tmp_path, "--question", QUESTION)
     new = ["--story", book, "--output", tmp_path / "new"]
     assert f"`dmn-keras narrow {trained[0]} --books FOLDER --output DIR` makes" in error_of("index", trained[0], *new)
-    assert "--story none does not exist" in error_of("index", long_run, "--story", "none", "--output", tmp_path / "new")
+    assert "none does not exist" in error_of("index", long_run, "--story", "none", "--output", tmp_path / "new")
     assert "--story -: an index needs" in error_of("index", long_run, "--story", "-", "--output", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     moved = tmp_path / "moved"
     shutil.copytree(long_run, moved)
-    content = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps({**content, "run": "gone"}))
+    with contextlib.closing(sqlite3.connect(folder / "story.sqlite")) as database, database:
+        database.execute("UPDATE contents SET json = json_set(json, '$.run', 'gone')")
     assert "was made with the run gone, which is not there" in error_of("ask", *asked)
     assert run("ask", moved, *asked)[0] == 0
 
@@ -596,7 +596,7 @@ def test_an_index_of_a_shipped_model(long_run, book, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("dmn_keras.shipped.shipped_model", {"babi-long": long_run}.__getitem__)
     assert run("index", "--story", book, "--output", "index")[0] == 0
-    assert json.loads(pathlib.Path("index/index.json").read_text())["run"] == "babi-long"
+    assert StoryIndex("index").contents.run == "babi-long"
     assert ask_index("index")[0] == 0
 
 

@@ -1,5 +1,6 @@
 """The web page: what it shows, without a browser, and in Chromium from end to end."""
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -200,7 +201,205 @@ def test_a_port_in_use_is_named(capsys):
     assert err.endswith("Choose others.\n")
 
 
-# In a browser
+# What the server answers
+
+
+class Behind:
+    """ASGI application behind a `Guard` that remembers what it was sent."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
+        self.asked.append((scope["method"], scope["path"], body, dict(scope["headers"]), scope["query_string"]))
+        headers = [(b"access-control-allow-origin", b"*"), (b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"passed"})
+
+
+JOIN = "/gradio_api/queue/join"
+EVENT = {"data": ["Mary went.", "Where?"], "fn_index": 0, "session_hash": "a1"}
+
+
+def request(method="GET", path="/", *, host="127.0.0.1", headers=None, base="http://127.0.0.1:7860", **options):
+    """Send a request through a guard; returns the answer and what was behind it."""
+    testclient = pytest.importorskip("starlette.testclient")
+    behind = Behind()
+    client = testclient.TestClient(demo.Guard(behind, host, 7860), base_url=base)
+    return client.request(method, path, headers=headers, **options), behind.asked
+
+
+def routes(app, prefix="", seen=()):
+    """Yield method and path of all routes of a web application, of those mounted or included in it too."""
+    for route in app.routes:
+        path = prefix + getattr(route, "path", "")
+        for method in getattr(route, "methods", None) or ():
+            yield method, path
+        for inner in vars(route).values():
+            if hasattr(inner, "routes") and inner not in seen:
+                yield from routes(inner, path, (*seen, app, inner))
+
+
+@needs_gradio
+def test_of_all_routes_only_those_of_the_page_answer():
+    async def application():
+        return demo.application(raising(AssertionError), "127.0.0.1", 7860)
+
+    found = set(routes(asyncio.run(application()).app))
+    assert len(found) > 60
+    assert {("POST", "/gradio_api/upload"), ("GET", "/gradio_api/file={path_or_url:path}")} < found
+    passed = set()
+    for method, path in found:
+        response, asked = request(method, re.sub(r"{[^}]*}", "x", path), json=EVENT if method == "POST" else None)
+        assert (response.status_code == 200) == bool(asked)
+        assert asked or (response.status_code, response.text) in [
+            (404, ""),
+            (404, '{"detail": "There is no such page."}'),
+        ]
+        passed |= {(method, path)} if asked else set()
+    assert passed == {
+        *(("GET", f"/{path}") for path in ("", "theme.css", "favicon.ico", "manifest.json")),
+        ("GET", "/static/{path:path}"),
+        ("GET", "/assets/{path:path}"),
+        ("GET", "/gradio_api/queue/data"),
+        ("POST", JOIN),
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/docs", "/redoc", "/assets/../x", "/assets/.env", "/assets/%2e%2e/x", "/static//etc/passwd", "/assets/a%00"],
+)
+def test_paths_that_are_none(path):
+    response, asked = request(path=path)
+    assert (response.status_code, asked) == (404, [])
+
+
+def test_websockets_are_refused():
+    from starlette.websockets import WebSocketDisconnect
+
+    testclient = pytest.importorskip("starlette.testclient")
+    client = testclient.TestClient(demo.Guard(Behind(), "127.0.0.1", 7860), base_url="http://127.0.0.1:7860")
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/gradio_api/queue/data"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("listening", "own", "foreign"),
+    [
+        (
+            "127.0.0.1",
+            ["127.0.0.1:7860", "localhost:7860", "LOCALHOST:7860", "[::1]:7860"],
+            ["evil.example:7860", "evil.example", "localhost", "127.0.0.1:80", "10.0.0.1:7860", "localhost.:7860"],
+        ),
+        ("demo.lan", ["demo.lan:7860", "localhost:7860"], ["evil.lan:7860", "10.0.0.1:7860", "demo.lan.evil:7860"]),
+        (
+            "0.0.0.0",
+            ["10.0.0.1:7860", "[fe80::1]:7860", "localhost:7860", f"{socket.gethostname()}:7860"],
+            ["evil.example:7860", "10.0.0.1.evil.example:7860", "10.0.0.1:7861", "", "a@localhost:7860"],
+        ),
+    ],
+)
+def test_hosts(listening, own, foreign):
+    for host in own:
+        assert request(host=listening, headers={"Host": host})[0].status_code == 200, host
+    for host in foreign:
+        response, asked = request(host=listening, headers={"Host": host})
+        assert (response.status_code, asked) == (403, []), host
+        assert response.json() == {"detail": "This server has no such host name."}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "https://127.0.0.1:7860"},
+        {"Origin": "http://localhost:7860"},  # a page of another name, if of the same server
+        {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_other_sites_may_not_ask(headers):
+    response, asked = request("POST", JOIN, headers=headers, json=EVENT)
+    assert (response.status_code, asked) == (403, [])
+    assert not [name for name in response.headers if name.startswith("access-control-")]
+
+
+def test_the_page_itself_may_ask_and_a_link_may_lead_to_it():
+    own = {"Origin": "http://127.0.0.1:7860", "Sec-Fetch-Site": "same-origin", "X-Forwarded-Host": "evil.example"}
+    response, [(method, path, body, headers, _)] = request("POST", JOIN, headers=own, json={**EVENT, "event_data": {}})
+    assert (response.status_code, method, path) == (200, "POST", JOIN)
+    assert json.loads(body) == {**EVENT, "trigger_id": None}
+    assert int(headers[b"content-length"]) == len(body)
+    assert b"x-forwarded-host" not in headers
+    assert not [name for name in response.headers if name.startswith("access-control-")]
+    assert "default-src 'self'" in response.headers["content-security-policy"]
+    response, [(*_, query)] = request(path="/?deep_link=x", headers={"Sec-Fetch-Site": "cross-site"})
+    assert (response.status_code, query) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**EVENT, "data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "Where?"]},
+        {**EVENT, "data": ["Mary.", ["x"]]},
+        {**EVENT, "data": ["Mary.", None]},
+        {**EVENT, "data": {"path": "x"}},
+        {**EVENT, "fn_index": "0"},
+        {**EVENT, "fn_index": True},
+        {**EVENT, "fn_index": 99},
+        {**EVENT, "data": ["Mary."]},
+        {**EVENT, "session_hash": {"path": "x"}},
+        {**EVENT, "session_hash": "../x"},
+        {**EVENT, "trigger_id": [1]},
+        {**EVENT, "data": ["\ud800", "?"]},
+        {"data": []},
+        None,
+        *(b"", b"{", b"\xff", b"[" * 100_000, b'{"data": [' + b"9" * 5000),
+    ],
+)
+def test_only_texts_pass(event):
+    response, asked = request("POST", JOIN, content=event if isinstance(event, bytes) else json.dumps(event))
+    assert (response.status_code, asked) == (400, [])
+    assert response.json() == {"detail": "Expected texts, in the JSON that the page sends."}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_long_body_is_not_read_to_its_end(declared):
+    sent = []
+
+    def chunks():
+        for _ in range(400):
+            sent.append(b" " * 10_000)
+            yield sent[-1]
+
+    content = b" " * 4_000_000 if declared else chunks()
+    response, asked = request("POST", JOIN, content=content)
+    assert (response.status_code, asked) == (413, [])
+    assert response.json() == {"detail": "At most 1,048,576 bytes are taken."}
+
+
+def test_a_body_that_does_not_end_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(demo.Guard, "MAX_SECONDS", 0.01)
+
+    async def call():
+        answers = []
+        scope = {"type": "http", "method": "POST", "path": JOIN, "headers": [(b"host", b"127.0.0.1:7860")]}
+
+        async def send(message):
+            answers.append(message)
+
+        await demo.Guard(Behind(), "127.0.0.1", 7860)({**scope, "query_string": b""}, asyncio.Event().wait, send)
+        return answers
+
+    assert asyncio.run(call())[0]["status"] == 408
+
+
+# The command, in a process of its own, and in a browser
 
 
 @contextlib.contextmanager
@@ -222,6 +421,28 @@ def page(*arguments):
             assert "ERROR" not in err
         finally:
             process.kill()
+
+
+@needs_gradio
+def test_a_server_answers_its_page_alone(tmp_path, monkeypatch):
+    requests = pytest.importorskip("requests")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "secret").write_text("PRIVATE")
+    with page() as url:
+        assert "gradio" in requests.get(url).text
+        assert (
+            requests.post(url + JOIN, json={**EVENT, "data": ["Mary went to park.", "Where is Mary?"]}).status_code
+            == 200
+        )
+        with requests.get(f"{url}/gradio_api/queue/data?session_hash=a1", stream=True, timeout=20) as stream:
+            messages = [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith(b"data:")]
+        [done] = [message for message in messages if message["msg"] == "process_completed"]
+        assert "park" in done["output"]["data"][0]
+        upload = requests.post(f"{url}/gradio_api/upload", files={"files": ("a", b"x" * 5_000_000)})
+        assert upload.status_code == 404
+        assert requests.get(f"{url}/gradio_api/file={tmp_path / 'secret'}").status_code == 404
+        assert requests.get(url, headers={"Host": "evil.example"}).status_code == 403
+    assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -314,18 +535,3 @@ def test_a_server_is_asked_and_may_be_down(driver, tmp_path):
         assert find(driver, "#answer .answer").text.startswith(f"{expected.answer} (probability 0.")
         cells = [float(cell.text) for cell in driver.find_elements("css selector", "#answer td")]
         assert cells == pytest.approx([gate for row in zip(*expected.gates, strict=True) for gate in row], abs=0.006)
-
-
-@needs_gradio
-@needs_browser
-def test_a_server_that_is_not_there_is_a_message(driver):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    with page("--server", f"http://localhost:{port}", "--timeout", "2") as url:
-        driver.get(url)
-        ask(driver)
-        message = find(driver, "#answer [role=alert]").text
-        assert message.startswith("No answer came. ")
-        assert "cannot be reached" in message
-        assert "Traceback" not in message

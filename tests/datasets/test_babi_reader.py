@@ -1,5 +1,8 @@
 """Finding the files, packed or not, and what is said when they are not there."""
 
+import gzip
+import io
+import os
 import pathlib
 import shutil
 import tarfile
@@ -156,6 +159,73 @@ def test_archive_of_something_else(tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(FileNotFoundError, match=r"is an archive without bAbI files"):
         questions(pack(tmp_path / "notes.tar.gz", tmp_path / "notes.txt"))
+
+
+def entry(name, data=b"", **fields):
+    """An entry of an archive and its bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info, data
+
+
+def pack_entries(path, *entries):
+    with tarfile.open(path, "w:gz") as archive:
+        for info, data in entries:
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+STORY = b"1 Olaf ran.\n2 Who ran?\tOlaf\t1\n"
+NAME = "en/qa1_train.txt"
+PLAIN = entry(NAME, STORY)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([entry("../../en/qa1_train.txt", STORY)], r"its entry '\.\./\.\./en/qa1_train\.txt' is no plain file"),
+        ([entry("/en/qa1_train.txt", STORY)], "its entry '/en/qa1_train.txt' is no plain file"),
+        ([entry(NAME, type=tarfile.SYMTYPE, linkname="/etc/passwd")], "is no plain file inside of it"),
+        ([PLAIN, entry("en/qa2_train.txt", type=tarfile.LNKTYPE, linkname=NAME)], "is no plain file inside of it"),
+        ([entry(NAME, type=tarfile.CHRTYPE)], "is no plain file inside of it"),
+        ([entry(NAME, type=tarfile.FIFOTYPE)], "is no plain file inside of it"),
+        ([entry("a/" * 60 + NAME, STORY), *[entry(str(i)) for i in range(10_000)]], "more than 10,000 entries"),
+        ([PLAIN, entry("zeros", bytes(20_000_000))], "it expands to more than 16,777,216 bytes"),
+        ([entry(NAME, bytes(20_000_000))], "it expands to more than 16,777,216 bytes"),
+    ],
+)
+def test_archives_that_are_refused(entries, message, tmp_path):
+    with pytest.raises(ValueError, match=rf"mine\.tgz' cannot be read as an archive: .*{message}"):
+        questions(pack_entries(tmp_path / "mine.tgz", *entries))
+
+
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+@pytest.mark.parametrize("name", [NAME, "other"])
+def test_sizes_that_an_archive_declares_are_not_believed(name, kind, tmp_path):
+    path = tmp_path / "mine.tar"
+    path.write_bytes(entry(name, size=1 << 40, type=kind)[0].tobuf())
+    with pytest.raises(ValueError, match=r"mine\.tar' cannot be read as an archive"):
+        questions(path)
+
+
+def test_an_entry_of_many_bytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_MEMBER_BYTES", 10)
+    with pytest.raises(ValueError, match=f"its entry '{NAME}' has more than 10 bytes"):
+        questions(pack_entries(tmp_path / "mine.tgz", PLAIN))
+
+
+def test_an_archive_is_packed_by_gzip_or_not(tmp_path):
+    packed = pack_entries(tmp_path / "mine.tgz", PLAIN)
+    (tmp_path / "mine.tar").write_bytes(gzip.decompress(packed.read_bytes()))
+    assert questions(packed) == questions(tmp_path / "mine.tar") == ["Who ran?"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tar.gz")
+    with pytest.raises(ValueError, match=r"pipe\.tar\.gz must be a regular file"):
+        questions(tmp_path / "pipe.tar.gz")
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9])

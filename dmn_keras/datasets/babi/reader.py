@@ -9,6 +9,7 @@ import zlib
 
 from dmn_keras.datasets.babi.parser import parse
 from dmn_keras.errors import unknown_name
+from dmn_keras.utils.files import check_regular_file
 
 CONFIGS = ("en", "en-10k", "en-valid", "en-valid-10k", "hn", "hn-10k", "shuffled", "shuffled-10k")
 DEFAULT_CONFIG = "en-10k"
@@ -39,6 +40,17 @@ TITLES = {
 TASKS = tuple(TITLES)
 FOLDER_NAME = "tasks_1-20_v1-2"
 ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
+MAX_MEMBERS = 10_000
+"""Entries of an archive that are looked at; bAbI has a few hundred."""
+
+MAX_MEMBER_BYTES = 1 << 26
+"""Bytes of one of its files."""
+
+MAX_BYTES = 1 << 30
+"""Bytes of the whole archive, expanded; at the same time no more than `MAX_RATIO` times its own."""
+
+MAX_RATIO = 100
+"""How far an archive may expand; bAbI expands to ten times its size. Up to 16 MiB any may."""
 
 # "qa1_single-supporting-fact_train.txt", and "qa1_train.txt" in the configs with a validation part.
 _FILE_NAME = re.compile(r"qa([0-9]+)(?:_.+)?_(train|valid|test)\.txt")
@@ -129,7 +141,8 @@ def _find_files(data_dir, config):
     data_dir = pathlib.Path(data_dir).expanduser()
     if not data_dir.exists():
         raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_expected()}{_near(data_dir)}")
-    if data_dir.is_file():
+    if not data_dir.is_dir():
+        check_regular_file(data_dir)
         return _archive_files(data_dir, config)
     for folder in (data_dir / config, data_dir / FOLDER_NAME / config, data_dir):
         files = _folder_files(folder)
@@ -235,21 +248,53 @@ def _read_archive(path, config, _version):
     kept: a second for 20 tasks, not one for each. `_version` makes a changed file a new one.
     """
     contents, configs = {}, set()
+    limit = min(MAX_BYTES, max(1 << 24, MAX_RATIO * path.stat().st_size))
     try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
-                folder, name = (
-                    pathlib.PurePosixPath(member.name).parent.name,
-                    pathlib.PurePosixPath(member.name).name,
-                )
-                if not (member.isfile() and folder in CONFIGS and _FILE_NAME.fullmatch(name)):
+        with _decompressed(path) as file, tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive:
+            for number, member in enumerate(archive):
+                if number >= MAX_MEMBERS:
+                    raise tarfile.TarError(f"it has more than {MAX_MEMBERS:,} entries")
+                place = pathlib.PurePosixPath(member.name)
+                if member.isdir() or place.parent.name not in CONFIGS or not _FILE_NAME.fullmatch(place.name):
                     continue
-                configs.add(folder)
-                if folder == config:
-                    contents[name] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+                if not member.isreg() or member.issparse() or place.is_absolute() or ".." in place.parts:
+                    raise tarfile.TarError(f"its entry {member.name!r} is no plain file inside of it")
+                if member.size > MAX_MEMBER_BYTES:
+                    raise tarfile.TarError(f"its entry {member.name!r} has more than {MAX_MEMBER_BYTES:,} bytes")
+                configs.add(place.parent.name)
+                if place.parent.name == config:
+                    contents[place.name] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise ValueError(
             f"data_dir {str(path)!r} cannot be read as an archive: {cause}. It may be incomplete. {_expected()}"
         ) from error
     return contents, tuple(name for name in CONFIGS if name in configs)
+
+
+def _decompressed(path):
+    """Open a tar file, packed by gzip or not."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
+
+
+class _Limited:
+    """A file to be read by `tarfile`, whose end is an error: an archive says itself how much is to be read of it."""
+
+    def __init__(self, file, limit):
+        self._file, self._limit = file, limit
+        self.tell = file.tell
+
+    def read(self, size):
+        data = self._file.read(min(size, self._limit - self.tell() + 1))
+        self._check(self.tell())
+        return data
+
+    def seek(self, position):
+        self._check(position)
+        return self._file.seek(position)
+
+    def _check(self, position):
+        if position > self._limit:
+            raise tarfile.ReadError(f"it expands to more than {self._limit:,} bytes")
