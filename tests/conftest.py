@@ -1,12 +1,30 @@
 """What all tests share."""
 
+import os
+import pathlib
 import signal
 
 import pytest
 
+# Each worker of a parallel run has one core: TensorFlow reads these variables when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 # A shell's background jobs ignore Ctrl-C, and so would the processes that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+UNIT = ("datasets", "layers", "models", "text", "utils", "test_asking.py", "test_losses.py", "test_metrics.py")
+"""Folders and files whose tests are quick: `pytest -m unit` runs them, but for those that are marked `slow`."""
+
+
+def pytest_collection_modifyitems(config, items):
+    root = pathlib.Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).parts[0] in UNIT and item.get_closest_marker("slow") is None:
+            item.add_marker("unit")
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_layers_and_models_pass_on(backend, folder):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the {backend} backend is not installed")
     # This file, which would start the others again, stands outside of these folders.
-    command = [sys.executable, "-m", "pytest", folder, "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", folder, "-n0", "-p", "no:cacheprovider"]
     # One thread: several would wait for each other, on products as small as these.
     # JAX compiles each of thousands of tiny functions: quickly rather than well.
     quick = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()}
