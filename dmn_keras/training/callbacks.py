@@ -212,6 +212,9 @@ def reference_metrics(model, inputs, targets, weights):
                 outputs = model(inputs, training=False)
             loss = model.compute_loss(inputs, targets, outputs, weights, training=False)
             metrics = model.compute_metrics(inputs, targets, outputs, weights)
+        # Under tf.distribute Keras gives each device its part of the loss.
+        strategy = getattr(model, "distribute_strategy", None)
+        loss = loss if strategy is None else loss * strategy.num_replicas_in_sync
         return {name: float(ops.convert_to_numpy(value)) for name, value in {**metrics, "loss": loss}.items()}
 
 

@@ -275,8 +275,8 @@ def diverge_at(monkeypatch, call):
 
 def test_a_loss_that_turns_nan_stops_the_run_and_leaves_the_best_weights(monkeypatch, source, tmp_path):
     train(source, tiny(epochs=1), tmp_path / "good", verbose=0)
-    # An epoch of two batches and one for validation, then the second batch of the next epoch.
-    diverge_at(monkeypatch, 2 + 1 + 2)
+    # An epoch of two batches, one for validation and two of its check, then the second batch of the next epoch.
+    diverge_at(monkeypatch, 2 + 1 + 2 + 2)
     with pytest.raises(TrainingDivergedError, match=r"loss became nan in epoch 2, batch 2\. The best weights .* kept"):
         train(source, tiny(), tmp_path / "run", verbose=0)
     assert metrics(tmp_path / "run")["status"] == "diverged"
