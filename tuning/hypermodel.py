@@ -31,14 +31,6 @@ class DMNHyperModel(keras_tuner.HyperModel):
         space: The `Space`.
         seed: Seed of weights, order, dropout and the validation cut where `build` and `fit` are given none.
         executions: Number of seeds of a trial, for `score`.
-
-    Example:
-
-    >>> space = make_space("small", base={"epochs": 5})
-    >>> hypermodel = DMNHyperModel(Source("stories", ("one-supporting-fact",)), space)
-    >>> objective = keras_tuner.Objective("val_score", "min")
-    >>> tuner = keras_tuner.RandomSearch(hypermodel, objective, max_trials=3)
-    >>> tuner.search()
     """
 
     def __init__(self, source: Source, space: Space, *, seed: int = 0, executions: int = 1):
@@ -47,31 +39,19 @@ class DMNHyperModel(keras_tuner.HyperModel):
         self.space = space
         self.seed = seed
         self.executions = executions
-        self._questions = None, None  # of the last seed and validation fraction
-
-    def declare_hyperparameters(self, hp):
-        """Declare the whole space on `hp`."""
-        self.space.declare(hp)
+        self._loaded = None, None
 
     def config(self, hp: keras_tuner.HyperParameters, seed: int | None = None) -> Config:
         """Return the `Config` of the values of `hp`."""
         return self.space.config(self.space.declare(hp), seed=self.seed if seed is None else seed)
 
-    def questions(self, config: Config) -> tuple[dict, dict]:
-        """Return the training and validation questions of a `Config`."""
-        key = config.validation_fraction, config.seed
-        if self._questions[0] != key:
-            fraction, seed = key
-            self._questions = key, train_and_validation(self.source, validation_fraction=fraction, seed=seed)
-        return self._questions[1]
-
     def recipe(self, config: Config) -> fit.Recipe:
         """Return the `Recipe` of a `Config`."""
-        train, _ = self.questions(config)
+        train, _ = self._questions(config)
         return fit.make_recipe(self.source, config, [e for examples in train.values() for e in examples])
 
     def build(self, hp, seed=None):
-        """Return the compiled model of the values of `hp`; frees the models before it."""
+        """Return the compiled model of the values of `hp`; frees those before it."""
         keras.backend.clear_session()
         gc.collect()
         return fit.build(self.recipe(self.config(hp, seed)), say=_ignore)
@@ -106,13 +86,12 @@ class DMNHyperModel(keras_tuner.HyperModel):
             KeyboardInterrupt: If training is interrupted.
         """
         config = self.config(hp, seed)
-        epochs = config.epochs if epochs is None else epochs
-        recipe, (train, valid) = self.recipe(config), self.questions(config)
+        recipe, (train, valid) = self.recipe(config), self._questions(config)
         with tempfile.TemporaryDirectory() as temporary:
             run = RunFolder(folder or pathlib.Path(temporary, "run"))
             run.create(recipe)
-            further = {"last_epoch": epochs, "callbacks": callbacks, "verbose": verbose, "say": _ignore}
-            error, _ = fit.fit_run(model, recipe, run, train, valid, **further)
+            options = {"last_epoch": epochs, "callbacks": callbacks, "verbose": verbose, "say": _ignore}
+            error, _ = fit.fit_run(model, recipe, run, train, valid, **options)
             if isinstance(error, TrainingDivergedError):
                 raise keras_tuner.errors.FailedTrialError(str(error))
             if error is not None:
@@ -121,12 +100,10 @@ class DMNHyperModel(keras_tuner.HyperModel):
 
     def result(self, hp, *, folder: pathlib.Path, seed: int, epochs: int) -> dict[str, float] | None:
         """Return what `fit` would, if the training in `folder` has nothing left to do; else `None`."""
-        config, path = self.config(hp, seed), RunFolder(folder).history
-        history = read_json(path)[:epochs] if path.exists() else []
-        if len(history) < epochs:
-            if not progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished:
-                return None
-        return self.score(training_result(folder, epochs), config)
+        config = self.config(hp, seed)
+        history = _history(folder, epochs)
+        finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
+        return self.score(training_result(folder, epochs), config) if finished or len(history) == epochs else None
 
     def score(self, result: dict, config: Config) -> dict[str, float]:
         """Return the objective: the validation error, and where errors are equal the validation loss.
@@ -134,11 +111,17 @@ class DMNHyperModel(keras_tuner.HyperModel):
         The loss adds less than any two means of errors over a trial's seeds can differ by.
 
         Args:
-            result: Dict of `"error"` and `"loss"`, see `training_result`.
+            result: What `training_result` returns.
             config: The `Config`.
         """
-        step = 1.0 / (sum(map(len, self.questions(config)[1].values())) * self.executions)
+        step = 1.0 / (sum(map(len, self._questions(config)[1].values())) * self.executions)
         return {OBJECTIVE: result["error"] + step * result["loss"] / (1.0 + result["loss"])}
+
+    def _questions(self, config):
+        key = {"validation_fraction": config.validation_fraction, "seed": config.seed}
+        if self._loaded[0] != key:
+            self._loaded = key, train_and_validation(self.source, **key)
+        return self._loaded[1]
 
 
 def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | None:
@@ -152,8 +135,7 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
         Dict of `"error"` (share of wrong answers) and `"loss"` of the best epoch, and `"epochs"` and `"cpu_seconds"` of
         all that count; `None` before the first.
     """
-    path = RunFolder(folder).history
-    history = read_json(path)[:epochs] if path.exists() else []
+    history = _history(folder, epochs)
     if not history:
         return None
     best = min(history, key=lambda epoch: (epoch["val_error"], epoch["val_loss"]))
@@ -163,6 +145,11 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
         "epochs": len(history),
         "cpu_seconds": round(sum(epoch["cpu_seconds"] for epoch in history), 3),
     }
+
+
+def _history(folder, epochs):
+    path = RunFolder(folder).history
+    return read_json(path)[:epochs] if path.exists() else []
 
 
 def _ignore(line):

@@ -1,6 +1,7 @@
 """What a search found: the table of its trials, a picture, the best configuration and its model."""
 
 import math
+import pathlib
 import shutil
 import statistics
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 from dmn_keras.training import fit
 from dmn_keras.training.data import Source, train_and_validation
 from dmn_keras.utils.files import read_json, write_json
-from tuning.folder import ENDED, SearchFolder
+from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import training_result
 from tuning.space import Space, to_label
 
@@ -33,34 +34,29 @@ def report(folder: SearchFolder, source: Source, space: Space, seeds: Sequence[i
         Exit status: 1 if no trial is done or more than half of those that ended failed, else 0.
     """
     rows = configurations(folder, space, seeds, epochs)
-    statuses = [ENDED.get(trial["status"], "cut off") for trial in folder.trials().values()]
+    statuses = [STATUS.get(trial["status"], "cut off") for trial in folder.trials().values()]
     number = {status: statuses.count(status) for status in ("done", "failed", "cut off")}
-    cpu = sum(epoch["cpu_seconds"] for path in folder.runs.glob("*/seed*/history.json") for epoch in read_json(path))
+    histories = map(read_json, folder.runs.glob("*/seed*/history.json"))
+    cpu = sum(epoch["cpu_seconds"] for history in histories for epoch in history) / 60
     if rows:
         table = trial_table(rows, space.names())
         folder.table.write_text(table + "\n", encoding="utf-8")
         print(f"\n{table}\n")
-    print(
-        f"Trials: {number['done']} done, {number['failed']} failed, {number['cut off']} cut off; CPU {cpu / 60:.1f} min."
-    )
+    print(", ".join(f"{count} {status}" for status, count in number.items()), f"trials; CPU {cpu:.1f} min.")
     if draw(rows, space, folder.picture):
         print(f"The table is in {folder.table}, the picture in {folder.picture}.")
-    if not rows or rows[0]["error"] is None:
+    failed = number["failed"] > number["done"]
+    if failed:
+        print(f"More than half of the trials failed; {folder.table} has the reasons.", file=sys.stderr)
+    if number["done"] == 0:
         print("No trial is done: give the command again, with a larger --budget if the time is used.", file=sys.stderr)
         return 1
-    content = _best(folder, source, rows[0], {**about, "trials": number, "cpu_minutes": round(cpu / 60, 2)})
+    best = _best(folder, source, rows[0], {**about, "trials": number, "cpu_minutes": round(cpu, 2)})
     print(
-        f"Best: trial {rows[0]['trial']}, validation error {content['validation_error']:.2f} %; in {folder.best}.\n"
-        f"Its model is in {folder.model.path}: test error {content['test_error']:.2f} %, measured after the choice."
+        f"Best: trial {best['trial']}, validation error {best['validation_error']:.2f} %; in {folder.best}.\n"
+        f"Its model is in {folder.model.path}: test error {best['test_error']:.2f} %, measured after the choice."
     )
-    if number["failed"] > number["done"]:
-        print(
-            f"More than half of the trials failed ({number['failed']} of {number['failed'] + number['done']}): "
-            f"the best one may be a poor choice. {folder.table} has the reasons.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    return int(failed)
 
 
 def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
@@ -86,7 +82,6 @@ def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epo
         done = trial["status"] == "COMPLETED"
         if first in rows and rows[first]["status"] == "done" and not done:
             continue
-        status = ENDED.get(trial["status"], "cut off")
         last = values.get("tuner/epochs", epochs)
         results = {seed: training_result(folder.run(first, seed), last) for seed in seeds}
         results = {seed: result for seed, result in results.items() if result}
@@ -94,8 +89,8 @@ def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epo
             "trial": trial_id,
             "first": first,
             "labels": space.labels(values),
-            "status": status,
-            "reason": _reason(folder, first, trial) if status == "failed" else None,
+            "status": STATUS.get(trial["status"], "cut off"),
+            "reason": _reason(folder, first, trial) if trial["status"] == "FAILED" else None,
             "results": results,
             "error": statistics.fmean(result["error"] for result in results.values()) if done else None,
             "score": trial["score"] if done else math.inf,
@@ -104,9 +99,8 @@ def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epo
 
 
 def _reason(folder, first, trial):
-    for path in sorted((folder.runs / first).glob("seed*/failed.json")):
-        return read_json(path)["reason"]
-    return ((trial.get("message") or "").strip().splitlines() or ["unknown"])[-1]
+    path = folder.runs / first / "failed.json"
+    return read_json(path)["reason"] if path.exists() else trial.get("message") or "unknown"
 
 
 def markdown(header: Sequence, rows: Sequence[Sequence]) -> str:
@@ -116,31 +110,26 @@ def markdown(header: Sequence, rows: Sequence[Sequence]) -> str:
 
 
 def trial_table(rows: Sequence[dict], names: Sequence[str]) -> str:
-    """Return the Markdown table of `configurations`.
+    """Return the Markdown table of `configurations`, with a column for each of the searched settings."""
 
-    Args:
-        rows: What `configurations` returns.
-        names: Names of the searched settings.
-    """
-    lines = []
-    for row in rows:
+    def cells(row):
         results = row["results"].values()
-        lines.append(
-            [
-                row["trial"] if row["trial"] == row["first"] else f"{row['first']}, {row['trial']}",
-                NOT_CHOSEN if row["error"] is None else f"{100 * row['error']:.2f}",
-                ", ".join(f"{100 * result['error']:.2f}" for result in results) or NOT_CHOSEN,
-                max((result["epochs"] for result in results), default=0),
-                f"{sum(result['cpu_seconds'] for result in results) / 60:.1f}",
-                *(row["labels"].get(name, NOT_CHOSEN) for name in names),
-                f"failed: {row['reason']}".replace("|", "/").replace("\n", " ") if row["reason"] else row["status"],
-            ]
+        return (
+            row["trial"] if row["trial"] == row["first"] else f"{row['first']}, {row['trial']}",
+            NOT_CHOSEN if row["error"] is None else f"{100 * row['error']:.2f}",
+            ", ".join(f"{100 * result['error']:.2f}" for result in results) or NOT_CHOSEN,
+            max((result["epochs"] for result in results), default=0),
+            f"{sum(result['cpu_seconds'] for result in results) / 60:.1f}",
+            *(row["labels"].get(name, NOT_CHOSEN) for name in names),
+            f"failed: {row['reason']}".replace("|", "/").replace("\n", " ") if row["reason"] else row["status"],
         )
-    return markdown(["trial", "validation error, %", "seeds, %", "epochs", "CPU min", *names, "status"], lines)
+
+    header = ["trial", "validation error, %", "seeds, %", "epochs", "CPU min", *names, "status"]
+    return markdown(header, list(map(cells, rows)))
 
 
-def draw(rows: Sequence[dict], space: Space, path) -> bool:
-    """Draw the validation error over the values of each setting that varied, one small panel a setting.
+def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
+    """Draw the validation error over the values of each setting that varied, one panel a setting.
 
     Args:
         rows: What `configurations` returns.
@@ -148,15 +137,15 @@ def draw(rows: Sequence[dict], space: Space, path) -> bool:
         path: The picture's file.
 
     Returns:
-        Whether there was something to draw: two results with a setting that differs.
+        Whether there was something to draw: two results between which a setting differs.
     """
     rows = [row for row in rows if row["error"] is not None]
     panels = {}
     for name in space.names():
-        values = dict.fromkeys(to_label(v) for choice in space.choices if choice.name == name for v in choice.values)
+        labels = [NOT_CHOSEN, *(to_label(v) for choice in space.choices if choice.name == name for v in choice.values)]
         tried = {row["labels"].get(name, NOT_CHOSEN) for row in rows}
         if len(tried) > 1:
-            panels[name] = [label for label in (NOT_CHOSEN, *values) if label in tried]
+            panels[name] = [label for label in dict.fromkeys(labels) if label in tried]
     if not panels:
         return False
     import matplotlib
@@ -164,56 +153,45 @@ def draw(rows: Sequence[dict], space: Space, path) -> bool:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    columns = min(COLUMNS, len(panels))
-    lines = -(-len(panels) // columns)
-    figure, axes = pyplot.subplots(
-        lines,
-        columns,
-        figsize=(2.0 * max(columns, 3), 1.9 * lines + 0.5),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
+    lines = -(-len(panels) // COLUMNS)
+    figure, areas = pyplot.subplots(
+        lines, COLUMNS, figsize=(10, 2 * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
     )
     errors = [100 * row["error"] for row in rows]
-    for area, (name, labels) in zip(axes.flat, panels.items(), strict=False):
-        places = [labels.index(row["labels"].get(name, NOT_CHOSEN)) for row in rows]
-        # Points of one value lie beside one another in the order of the trials, so that none hides another.
-        apart = [0.5 * (int(row["trial"]) % 7 / 6 - 0.5) for row in rows]
-        x = [place + shift for place, shift in zip(places, apart, strict=True)]
-        area.scatter(x[1:], errors[1:], s=9, alpha=0.6, linewidths=0)
-        area.scatter(x[:1], errors[:1], s=40, marker="*", color="tab:red", zorder=3)
+    for area, (name, labels) in zip(areas.flat, panels.items(), strict=False):
+        # Trials of one value stand beside one another, so that none hides another.
+        x = [labels.index(row["labels"].get(name, NOT_CHOSEN)) + int(row["trial"]) % 7 / 14 - 0.2 for row in rows]
+        area.scatter(x, errors, s=10, alpha=0.6, linewidths=0)
+        area.scatter(x[0], errors[0], s=60, marker="*", color="tab:red")
         area.set_xticks(range(len(labels)), labels, fontsize=8)
         area.set_xlim(-0.5, len(labels) - 0.5)
-        area.set_title(name, fontsize=9)
-        area.tick_params(axis="y", labelsize=8)
+        area.set_title(name, fontsize=10)
         area.grid(axis="y", color="0.9")
-    for area in axes.flat[len(panels) :]:
+    for area in areas.flat[len(panels) :]:
         area.set_visible(False)
-    figure.supylabel("validation error, %", fontsize=9)
-    figure.suptitle(f"{len(rows)} configurations; star: the best one", fontsize=10)
+    figure.supylabel("validation error, %", fontsize=10)
+    figure.suptitle(f"{len(rows)} configurations; the star is the best one", fontsize=11)
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
     return True
 
 
 def _best(folder, source, row, about):
-    """Write `best.json` and `best/`, the run of the seed with the lowest validation error, and return the first."""
-    seed, result = min(row["results"].items(), key=lambda item: (item[1]["error"], item[1]["loss"]))
+    """Write `best/`, the run of the seed with the lowest validation error, and `best.json`; return its content."""
+    seed = min(row["results"], key=lambda seed: (row["results"][seed]["error"], row["results"][seed]["loss"]))
     run = fit.RunFolder(folder.run(row["first"], seed))
-    name = run.path.relative_to(folder.path).as_posix()
-    trained = len(read_json(run.history))
-    metrics = _model(folder, source, run, {"run": name, "epochs_of_run": trained})
+    origin = {"run": run.path.relative_to(folder.path).as_posix(), "epochs_of_run": len(read_json(run.history))}
+    metrics = _model(folder, source, run, origin)
     content = {
-        "settings": {key: value for key, value in run.recipe().config.to_dict().items() if key != "seed"},
+        "settings": {name: value for name, value in run.recipe().config.to_dict().items() if name != "seed"},
         "chosen": row["labels"],
         "validation_error": round(100 * row["error"], 4),
-        "validation_errors": {str(s): round(100 * r["error"], 4) for s, r in row["results"].items()},
+        "validation_errors": {str(s): round(100 * result["error"], 4) for s, result in row["results"].items()},
         "test_error": metrics["mean_error"],
         "trial": row["trial"],
-        "run": name,
-        "epochs_of_run": trained,
+        **origin,
         "model_seed": seed,
-        "cpu_minutes_of_trial": round(sum(r["cpu_seconds"] for r in row["results"].values()) / 60, 2),
+        "cpu_minutes_of_trial": round(sum(result["cpu_seconds"] for result in row["results"].values()) / 60, 2),
         "parameters": metrics["parameters"],
         **about,
     }
@@ -221,11 +199,10 @@ def _best(folder, source, row, about):
     return content
 
 
-def _model(folder, source, run, wanted):
-    """Return the metrics of the best model; measures them unless `best.json` is about the same training."""
-    best = folder.model
-    known = read_json(folder.best) if folder.best.exists() else {}
-    if best.metrics.exists() and wanted.items() <= known.items():
+def _model(folder, source, run, origin):
+    """Return the metrics of `best/`; makes it and measures it unless it is of this run already."""
+    best, known = folder.model, read_json(folder.best) if folder.best.exists() else {}
+    if best.metrics.exists() and origin.items() <= known.items():
         return read_json(best.metrics)
     shutil.rmtree(best.path, ignore_errors=True)
     recipe = run.recipe()

@@ -1,5 +1,6 @@
 """What a search chooses from: the values of each setting, and the `Config` of a choice."""
 
+import contextlib
 import dataclasses
 import json
 import random
@@ -18,25 +19,20 @@ PRESET = "preset"
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The values of a setting, and the condition under which it is chosen.
+    """The values of a setting, and the condition under which it is chosen; else it has the default of `Config`.
 
     Attributes:
         name: A setting of `Config`, or `"preset"`.
         values: Its values.
         when: Dict of another setting to the values under which this one is chosen; all must hold.
-        otherwise: Its value where it is not chosen.
-        key: Its name in keras-tuner. A setting with two conditions is two choices, of which keras-tuner 1.4.8 samples
-            only one if they share a name.
+        key: Its name in keras-tuner, `name` by default. Of two choices with one name under different conditions
+            keras-tuner 1.4.8 would sample only the second.
     """
 
     name: str
     values: tuple
     when: Mapping[str, tuple] = dataclasses.field(default_factory=dict)
-    otherwise: Any = None
-    key: str = ""
-
-    def __post_init__(self):
-        object.__setattr__(self, "key", self.key or self.name)
+    key: str | None = None
 
 
 _WORD_GRU = {"fact_encoder": ("story", "sentence")}
@@ -45,7 +41,7 @@ _FUSED = {**_POSITION, "input_fusion": (True,)}
 _SUPERVISED = {"supervise_gates": (True,)}
 _MATCH = (None, 16, 32, 64)
 _WORD_SIZES = (None, 32, 64, 128)
-_GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED, otherwise=1.0)
+_GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED)
 
 SPACES = {
     "small": (
@@ -62,12 +58,12 @@ SPACES = {
     "full": (
         Choice("units", (32, 48, 64, 80, 128)),
         Choice("fact_encoder", ("story", "sentence", "position")),
-        Choice("input_fusion", (True, False), _POSITION, otherwise=False),
+        Choice("input_fusion", (True, False), _POSITION),
         Choice("embedding_dim", _WORD_SIZES, _WORD_GRU),
         Choice("embedding_dim", _WORD_SIZES, _FUSED, key="embedding_dim_fused"),
         Choice("question_match", _MATCH, _WORD_GRU),
         Choice("question_match", _MATCH, _FUSED, key="question_match_fused"),
-        Choice("fact_links", (0, 1, 2), {"fact_encoder": ("sentence",)}, otherwise=0),
+        Choice("fact_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
         Choice("embedding_scale", (0.1, 0.3, 1.0, 1.7)),
         Choice("num_passes", (1, 2, 3, 4)),
         Choice("gate", ("softmax", "sigmoid")),
@@ -85,18 +81,17 @@ SPACES = {
         Choice("curriculum", (0, 2, 4)),
         Choice("supervise_gates", (False, True)),
         _GATE_WEIGHT,
-        Choice("gate_order", ("file", "any"), _SUPERVISED, otherwise="file"),
+        Choice("gate_order", ("file", "any"), _SUPERVISED),
     ),
 }
-"""The spaces by name. `small`: this package's presets and what matters most around them. `full`: every part of the model
-and of training on its own."""
+"""The spaces by name. `small`: this package's presets and what matters most around them. `full`: every part of the
+model and of training on its own."""
 
 
 class Space:
     """Choices, and the settings that all trials share.
 
-    keras-tuner knows every value as a text (`to_label`): its messages between machines round numbers, and its choices
-    hold neither `None` nor values of several types.
+    keras-tuner knows every value as a text, its label: its choices hold neither `None` nor values of several types.
 
     Args:
         choices: The `Choice`s, a condition's setting before those that depend on it.
@@ -121,21 +116,19 @@ class Space:
         """
         values = {}
         for choice in self.choices:
-            label = self._declare(hp, choice, list(choice.when.items()))
+            labels = {to_label(value): value for value in choice.values}
+            with contextlib.ExitStack() as stack:
+                for name, wanted in choice.when.items():
+                    stack.enter_context(hp.conditional_scope(name, list(map(to_label, wanted))))
+                label = hp.Choice(choice.key or choice.name, list(labels))
             if label is not None:
-                values[choice.name] = next(value for value in choice.values if to_label(value) == label)
+                values[choice.name] = labels[label]
         return values
 
-    def _declare(self, hp, choice, conditions):
-        if not conditions:
-            return hp.Choice(choice.key, [to_label(value) for value in choice.values])
-        (name, values), *rest = conditions
-        with hp.conditional_scope(name, [to_label(value) for value in values]):
-            return self._declare(hp, choice, rest)
-
     def labels(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Return the label of each setting that keras-tuner's `values` hold."""
-        return {choice.name: values[choice.key] for choice in self.choices if choice.key in values}
+        """Return setting to label, from keras-tuner's values."""
+        keys = {choice.key or choice.name: choice.name for choice in self.choices}
+        return {name: values[key] for key, name in keys.items() if key in values}
 
     def config(self, values: Mapping[str, Any], *, seed: int = 0) -> Config:
         """Return the `Config` of a choice.
@@ -147,7 +140,7 @@ class Space:
         Raises:
             ValueError: If a value is out of range.
         """
-        inactive = {choice.name: choice.otherwise for choice in self.choices if choice.when}
+        inactive = {choice.name: getattr(Config(), choice.name) for choice in self.choices if choice.when}
         chosen = {name: value for name, value in {**inactive, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
         return Config.from_dict({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
@@ -162,8 +155,8 @@ class Space:
 
     def describe(self) -> dict[str, Any]:
         """Return the space as JSON holds it; two spaces are the same if their descriptions are equal."""
-        described = {"choices": list(map(dataclasses.asdict, self.choices))}
-        return json.loads(json.dumps({**described, "settings": self.settings, "base": self.base}))
+        choices = [dataclasses.asdict(choice) for choice in self.choices]
+        return json.loads(json.dumps({"choices": choices, "settings": self.settings, "base": self.base}))
 
 
 def make_space(
@@ -192,33 +185,25 @@ def make_space(
     if name not in SPACES:
         raise ValueError(unknown_name("--space", name, SPACES))
     settings, asked = dict(settings or {}), {key: tuple(values) for key, values in (choices or {}).items()}
-    for other in asked:
-        if other in settings or (other == PRESET and preset is not None):
-            flag = "--preset" if other == PRESET else f"--set {other}"
-            raise ValueError(f"--choices {other} and {flag} exclude each other: leave one of them out.")
-    _check_values(settings, asked)
+    _check_values(settings, asked, preset)
     for other in [other for other, values in asked.items() if len(values) == 1]:
-        if other == PRESET:
-            preset = asked.pop(other)[0]
-        else:
-            settings[other] = asked.pop(other)[0]
+        (settings[other],) = asked.pop(other)
+    preset = settings.pop(PRESET, preset)
     base = {**({} if preset is None else preset_settings(preset)), **(base or {})}
     if not facts_named:
         settings.setdefault("supervise_gates", False)
-    fixed = settings if preset is None else {**settings, PRESET: preset}
     every = [
         dataclasses.replace(choice, values=asked.get(choice.name, choice.values))
         for choice in SPACES[name]
-        if choice.name not in fixed
+        if choice.name not in settings and not (choice.name == PRESET and preset)
     ]
     every += [Choice(other, asked[other]) for other in asked if other not in {choice.name for choice in every}]
     space = _possible(every, settings, base)
-    for other in asked:
-        if other not in space.names():
-            needed = [choice.when for choice in every if choice.name == other]
-            conditions = (" and ".join(f"{k}={'|'.join(map(to_label, v))}" for k, v in when.items()) for when in needed)
+    for choice in every:
+        if choice.name in asked and choice.name not in space.names():
+            needed = " and ".join(f"{name}={'|'.join(map(to_label, values))}" for name, values in choice.when.items())
             raise ValueError(
-                f"The space is contradictory: --choices {other} can never be chosen; it needs {' or '.join(conditions)}."
+                f"The space is contradictory: --choices {choice.name} can never be chosen; it needs {needed}."
             )
     if not space.choices:
         raise ValueError(
@@ -231,29 +216,30 @@ def make_space(
 
 def _possible(choices, settings, base):
     """Return the space of the choices whose conditions can hold; conditions on fixed settings are settled here."""
-    possible, inactive, values = [], {}, {}
-    fixed = {name: {to_label(value)} for name, value in {**Config().to_dict(), **base, **settings}.items()}
+    offered = {name: {value} for name, value in {**Config().to_dict(), **base, **settings}.items()}
+    possible, searched = [], set()
     for choice in choices:
-        searched = {other.name for other in possible}
-        offered = {name: values[name] if name in searched else fixed[name] for name in choice.when}
-        if all(offered[name] & set(map(to_label, wanted)) for name, wanted in choice.when.items()):
-            when = {name: wanted for name, wanted in choice.when.items() if name in searched}
+        if all(offered[name] & set(values) for name, values in choice.when.items()):
+            when = {name: values for name, values in choice.when.items() if name in searched}
             possible.append(dataclasses.replace(choice, when=when))
-            values.setdefault(choice.name, set()).update(map(to_label, choice.values))
-        else:
-            inactive[choice.name] = choice.otherwise
-            fixed[choice.name] = {to_label(choice.otherwise)}
-    names = {choice.name for choice in possible}
-    return Space(possible, {**{n: v for n, v in inactive.items() if n not in names}, **settings}, base)
+            offered[choice.name] = set(choice.values)
+            searched.add(choice.name)
+        elif choice.name not in searched:
+            offered[choice.name] = {getattr(Config(), choice.name)}
+    inactive = {c.name: getattr(Config(), c.name) for c in choices if c.name not in searched}
+    return Space(possible, {**inactive, **settings}, base)
 
 
-def _check_values(settings, asked):
-    """Raise if a setting is unknown, or a value of it out of range."""
+def _check_values(settings, asked, preset):
+    """Raise if a setting is unknown, given twice, or a value of it out of range."""
     Config.from_dict(settings)
     allowed = [PRESET, *(name for name in Config().to_dict() if name != "seed")]
     for name, values in asked.items():
         if name not in allowed:
             raise ValueError(unknown_name("--choices", name, allowed))
+        if name in settings or (name == PRESET and preset is not None):
+            flag = "--preset" if name == PRESET else f"--set {name}"
+            raise ValueError(f"--choices {name} and {flag} exclude each other: leave one of them out.")
         if not values or len(set(map(to_label, values))) < len(values):
             raise ValueError(f"--choices {name} must have values, each once. Received: {name}={list(values)}")
         for value in values:
@@ -263,16 +249,15 @@ def _check_values(settings, asked):
                 raise ValueError(f"--choices: {error}") from error
 
 
-def _check_models(space, count=1000):
+def _check_models(space):
     """Draw choices and raise if one of them is no model."""
     rng = random.Random(0)
-    for _ in range(count):
+    for _ in range(1000):
         values = space.sample(rng)
         try:
             c = space.config(values)
-            size = c.embedding_dim or c.units
             encoder = c.fact_level, c.fact_encoder, c.question_match, c.fact_links, c.link_chains, c.input_fusion
-            check_input_module(*encoder, c.units, size)
+            check_input_module(*encoder, c.units, c.embedding_dim or c.units)
         except ValueError as error:
             shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())
             raise ValueError(

@@ -11,7 +11,7 @@ import keras_tuner
 
 from dmn_keras.errors import unknown_name
 from dmn_keras.utils.files import read_json, write_json
-from tuning.folder import ENDED, SearchFolder
+from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import OBJECTIVE, DMNHyperModel, training_result
 from tuning.space import Space
 
@@ -20,8 +20,6 @@ MAX_CONSECUTIVE_ERRORS = 3
 """Trials in a row with an error, other than a loss that became NaN, that end the search."""
 
 UNLIMITED = 10**9
-INTERVAL = 1.0
-"""Seconds between two writings of the used time."""
 
 
 class BudgetUsedError(keras_tuner.errors.FatalError):
@@ -31,30 +29,39 @@ class BudgetUsedError(keras_tuner.errors.FatalError):
 class TimeBudget(keras.callbacks.Callback):
     """Ends a search when its wall-clock time is used, also in the middle of a training.
 
-    The used time is written to a file at most once a second while a model trains, so that a search that was killed
-    knows it. A compilation is not interrupted; its time is lost to a kill within it.
+    While a model trains, the used time is written to a file every second, for the search that resumes this one. A
+    compilation is not interrupted, and a kill within it loses its time.
 
     Args:
         path: The file.
         seconds: Time of the search, over all its sessions; `None` for no limit.
-        started: Value of `time.monotonic()` when this session started; now by default.
+        started: Value of `time.monotonic()` when this session started.
         writes: Whether to write the file: of several processes one does.
+
+    Raises:
+        ValueError: If the file is damaged.
     """
 
-    def __init__(self, path: pathlib.Path, seconds: float | None, *, started: float | None = None, writes: bool = True):
+    def __init__(self, path: pathlib.Path, seconds: float | None, *, started: float, writes: bool = True):
         super().__init__()
         self.path = path
         self.seconds = seconds
+        self.started = started
         self.writes = writes
         self.slowest_start = 0.0
-        self._before = _used(path)
-        self._started = time.monotonic() if started is None else started
-        self._written = 0.0
         self._fit_began = None
+        self._written = 0.0
+        try:
+            self._before = float(read_json(path)["used"]) if path.exists() else 0.0
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error.__cause__ or error}. Nothing was changed and the trials are intact. Remove "
+                "it: the time is then counted from 0."
+            ) from error
 
     def used(self) -> float:
         """Return the seconds used so far, those of earlier sessions included."""
-        return self._before + time.monotonic() - self._started
+        return self._before + time.monotonic() - self.started
 
     def left(self) -> float:
         """Return the seconds that are left."""
@@ -71,7 +78,7 @@ class TimeBudget(keras.callbacks.Callback):
         Raises:
             BudgetUsedError: If it is.
         """
-        if self.writes and time.monotonic() - self._written >= INTERVAL:
+        if self.writes and time.monotonic() - self._written >= 1.0:
             self.save()
         if self.left() <= ahead:
             raise BudgetUsedError("The time is used.")
@@ -83,25 +90,13 @@ class TimeBudget(keras.callbacks.Callback):
         self._fit_began = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._fit_began is not None:  # the first step is compiled
+        if self._fit_began is not None:  # the first step was compiled
             self.slowest_start = max(self.slowest_start, time.monotonic() - self._fit_began)
             self._fit_began = None
         self.check()
 
     def on_test_batch_end(self, batch, logs=None):
         self.check()
-
-
-def _used(path):
-    if not path.exists():
-        return 0.0
-    try:
-        return float(read_json(path)["used"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error.__cause__ or error}. Nothing was changed and the trials are intact. Remove it: "
-            "the time is then counted from 0."
-        ) from error
 
 
 class SearchTuner(keras_tuner.Tuner):
@@ -149,54 +144,51 @@ class SearchTuner(keras_tuner.Tuner):
         Returns:
             List of one dict of the objective a seed.
         """
-        hp = trial.hyperparameters
-        epochs = hp.values.get("tuner/epochs", self.epochs)
-        first = self._first(trial)
-        labels = self.hypermodel.space.labels(hp.values)
+        labels = self.hypermodel.space.labels(trial.hyperparameters.values)
         print(f"Trial {trial.trial_id}: {', '.join(f'{name}={label}' for name, label in labels.items())}", flush=True)
-        return [self._train(hp, self.folder.run(first, seed), seed, epochs) for seed in self.seeds]
+        epochs, runs = self._runs(trial)
+        try:
+            return [self._train(trial.hyperparameters, runs[seed], seed, epochs) for seed in self.seeds]
+        except keras_tuner.errors.FatalError:
+            raise
+        except OSError as error:  # of the disk, not of the trial
+            raise keras_tuner.errors.FatalRuntimeError(f"{error}. The same command resumes the search.") from error
+        except Exception as error:  # keras-tuner's messages between processes have no room for the reason
+            kind = "" if isinstance(error, keras_tuner.errors.FailedTrialError) else f"{type(error).__name__}: "
+            write_json(runs[self.seeds[0]].parent / "failed.json", {"reason": f"{kind}{error}"})
+            raise
 
     def _train(self, hp, folder, seed, epochs):
         result = self.hypermodel.result(hp, folder=folder, seed=seed, epochs=epochs)
-        if result is None:
-            try:
-                model = self.hypermodel.build(hp, seed)
-                options = {"folder": folder, "seed": seed, "epochs": epochs, "callbacks": [self.budget]}
-                result = self.hypermodel.fit(hp, model, **options)
-            except BudgetUsedError:
-                raise
-            except Exception as error:  # keras-tuner's messages between processes leave the reason out
-                failed = isinstance(error, keras_tuner.errors.FailedTrialError)
-                reason = str(error) if failed else f"{type(error).__name__}: {error}"
-                write_json(folder / "failed.json", {"reason": reason})
-                raise
-        return result
+        if result is not None:
+            return result
+        model = self.hypermodel.build(hp, seed)
+        return self.hypermodel.fit(hp, model, folder=folder, seed=seed, epochs=epochs, callbacks=[self.budget])
+
+    def _runs(self, trial):
+        """Return the most epochs of a trial and its run folders by seed: those of the trial that it continues."""
+        epochs = trial.hyperparameters.values.get("tuner/epochs", self.epochs)
+        while "tuner/trial_id" in trial.hyperparameters.values:
+            trial = self.oracle.get_trial(trial.hyperparameters.values["tuner/trial_id"])
+        return epochs, {seed: self.folder.run(trial.trial_id, seed) for seed in self.seeds}
 
     def on_trial_end(self, trial):
         status = trial.status
         super().on_trial_end(trial)
-        self._errors = self._errors + 1 if status == "INVALID" else 0
         if status == "COMPLETED":
-            epochs = trial.hyperparameters.values.get("tuner/epochs", self.epochs)
-            results = [training_result(self.folder.run(self._first(trial), seed), epochs) for seed in self.seeds]
+            epochs, runs = self._runs(trial)
+            results = [training_result(run, epochs) for run in runs.values()]
             errors = ", ".join(f"{100 * result['error']:.2f}" for result in results)
             cpu = sum(result["cpu_seconds"] for result in results)
-            last = max(result["epochs"] for result in results)
-            print(f"Trial {trial.trial_id}: validation error {errors} %, {last} epochs, CPU {cpu:.0f} s", flush=True)
+            print(f"Trial {trial.trial_id}: validation error {errors} %, CPU {cpu:.0f} s", flush=True)
         else:
-            reason = (trial.message or "").strip().splitlines()[-1:]
-            print(f"Trial {trial.trial_id}: failed. {''.join(reason)}", flush=True)
+            print(f"Trial {trial.trial_id}: failed. {trial.message.strip().splitlines()[-1]}", flush=True)
+        self._errors = self._errors + 1 if status == "INVALID" else 0
         if self._errors == MAX_CONSECUTIVE_ERRORS:
             raise RuntimeError(
                 f"{self._errors} trials in a row ended with an error, the last one was {trial.trial_id}: trials.md has "
                 "the reasons. The same command resumes the search."
             )
-
-    def _first(self, trial):
-        """Return the id of the trial with which the training of this one began."""
-        while "tuner/trial_id" in trial.hyperparameters.values:
-            trial = self.oracle.get_trial(trial.hyperparameters.values["tuner/trial_id"])
-        return trial.trial_id
 
 
 def make_oracle(
@@ -236,7 +228,7 @@ def make_oracle(
 
 
 def restore_state(folder: SearchFolder, oracle: keras_tuner.Oracle, tuner_id: str) -> None:
-    """Make keras-tuner's files agree with one another, for the tuner that will read them next.
+    """Make keras-tuner's files agree with one another, for the tuner that reads them next.
 
     keras-tuner writes the file of a trial before its own state, and keeps a trial that has ended among the running ones
     until the next one begins. After a kill it would run such a trial again and forget one that was about to begin. Here
@@ -245,26 +237,26 @@ def restore_state(folder: SearchFolder, oracle: keras_tuner.Oracle, tuner_id: st
     Args:
         folder: The `SearchFolder`.
         oracle: The oracle, new.
-        tuner_id: keras-tuner's name of the process that will read the files.
+        tuner_id: keras-tuner's name of the process that reads the files.
 
     Raises:
         ValueError: If a file is damaged; nothing is changed.
     """
     trials, state = folder.trials(), folder.oracle_state()
-    if not trials and state is None:
-        return
-    if state is None:  # it was damaged and removed
-        state = oracle.get_state()
-        state["start_order"] = sorted(trials, key=int)
+    if state is None:
+        if not trials:
+            return
+        state = oracle.get_state()  # it was removed
+        state["start_order"] = list(trials)
         state["seed_state"] += sum(len(trial["hyperparameters"]["values"]) for trial in trials.values())
-    for trial_id in trials.keys() - set(state["start_order"]):  # will be drawn again
-        shutil.rmtree(folder.trial(trial_id).parent)
+    for trial_id in trials.keys() - set(state["start_order"]):  # it was about to begin, and will be drawn again
+        shutil.rmtree(folder.tuner / f"trial_{trial_id}")
     for trial_id in set(state["start_order"]) - trials.keys():
-        message = "the file of this trial was removed"
+        path, message = folder.tuner / f"trial_{trial_id}" / "trial.json", "the file of this trial was removed"
         trial = keras_tuner.engine.trial.Trial(keras_tuner.HyperParameters(), trial_id, "FAILED", message)
         trials[trial_id] = trial.get_state()
-        write_json(folder.trial(trial_id), trials[trial_id])
-    ended = [trial_id for trial_id in state["start_order"] if trials[trial_id]["status"] in ENDED]
+        write_json(path, trials[trial_id])
+    ended = [trial_id for trial_id in state["start_order"] if trials[trial_id]["status"] in STATUS]
     waiting = [trial_id for trial_id in state["start_order"] if trial_id not in ended]
     state["end_order"] = list(dict.fromkeys([*(t for t in state["end_order"] if t in ended), *ended]))
     state["ongoing_trials"], state["retry_queue"] = {}, waiting[::-1]  # keras-tuner takes the last

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 GRACE = 30.0
-"""Seconds after the end of the time in which workers on other machines may end their batch."""
+"""Seconds after the end of the time that workers have to end by themselves."""
 
 VARIABLES = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
@@ -22,11 +22,11 @@ def role() -> str | None:
         ValueError: If some of the variables are set and others are not.
     """
     given = [name for name in VARIABLES if os.environ.get(name)]
+    if 0 < len(given) < len(VARIABLES):
+        missing = ", ".join(name for name in VARIABLES if name not in given)
+        raise ValueError(f"{', '.join(given)} set without {missing}: a search on several machines needs all of them.")
     if not given:
         return None
-    missing = [name for name in VARIABLES if name not in given]
-    if missing:
-        raise ValueError(f"{', '.join(given)} set without {', '.join(missing)}: several machines need all of them.")
     return "chief" if "chief" in os.environ[VARIABLES[0]] else "worker"
 
 
@@ -38,26 +38,24 @@ def become_chief() -> None:
 
 
 def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str, subprocess.Popen]:
-    """Start worker processes of the search on this machine; they end with this process.
+    """Start worker processes on this machine, which end with this process.
 
     Args:
         count: How many.
-        arguments: Arguments of `tuning/search.py`.
+        arguments: Arguments of the search, without `--workers`.
         logs: Folder of their logs.
 
     Returns:
         Dict of worker id to process.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    root = str(pathlib.Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = [str(pathlib.Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     started = {}
-    for number in range(count):
-        tuner_id = f"worker{number}"
+    for tuner_id in (f"worker{number}" for number in range(count)):
         with open(logs / f"{tuner_id}.log", "ab") as log:
             started[tuner_id] = subprocess.Popen(
                 [sys.executable, "-u", "-m", "tuning.workers", *arguments],
-                env={**os.environ, VARIABLES[0]: tuner_id, "PYTHONPATH": path},
+                env={**os.environ, VARIABLES[0]: tuner_id, "PYTHONPATH": os.pathsep.join(path)},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -66,7 +64,7 @@ def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str,
 
 
 def lead(tuner, budget, processes: dict[str, subprocess.Popen]) -> list[str]:
-    """Serve trials until all workers have ended, or keras-tuner's chief has, or the time is used.
+    """Serve trials until all workers of this machine have ended, or without any, as long as keras-tuner's chief does.
 
     Args:
         tuner: The `SearchTuner` of the chief.
@@ -77,48 +75,43 @@ def lead(tuner, budget, processes: dict[str, subprocess.Popen]) -> list[str]:
         Ids of the workers that ended with an error.
 
     Raises:
-        RuntimeError: If the chief cannot serve at its address.
+        RuntimeError: If the chief cannot serve.
     """
-    errors = []
+    errors, failed, running = [], [], dict(processes)
 
     def serve():
         try:
-            tuner.search(verbose=0)  # keras-tuner's server; it may outlive its workers
+            tuner.search(verbose=0)
         except Exception as error:
             errors.append(error)
 
-    server = threading.Thread(target=serve, daemon=True)
+    server = threading.Thread(target=serve, daemon=True)  # it would wait for ever for a worker that died
     server.start()
-    running, failed = dict(processes), []
     try:
-        while server.is_alive() if not processes else running:
+        while (running if processes else server.is_alive()) and budget.left() > -GRACE:
             time.sleep(0.3)
             budget.save()
-            if errors:
-                raise RuntimeError(
-                    f"The chief cannot serve at {':'.join(os.environ[v] for v in VARIABLES[1:])}: {errors[0]}"
-                )
             for tuner_id in [tuner_id for tuner_id, process in running.items() if process.poll() is not None]:
                 if running.pop(tuner_id).returncode:
                     failed.append(tuner_id)
-                    print(f"{tuner_id} ended with an error: see its log in workers/.", flush=True)
-            if budget.left() < -GRACE:
-                break
+                    print(f"{tuner_id} ended with an error: see workers/{tuner_id}.log", flush=True)
+            if errors:
+                raise RuntimeError(
+                    f"The chief cannot serve at {':'.join(map(os.environ.get, VARIABLES[1:]))}: {errors[0]}"
+                )
     finally:
         for process in running.values():
             process.terminate()
-        for process in running.values():
             process.wait()
     return failed
 
 
-def _end_with_parent():
-    sys.stdin.read()  # until the process that started this one has ended
-    os._exit(1)
-
-
 if __name__ == "__main__":
     from tuning import search
+
+    def _end_with_parent():
+        sys.stdin.read()
+        os._exit(1)
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.exit(search.main())
