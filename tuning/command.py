@@ -1,9 +1,9 @@
-"""Exit statuses and messages of the commands of this folder."""
+"""What the commands of this folder share: exit statuses, messages, tables."""
 
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 
 def run_command(name: str, run: Callable[[], int]) -> int:
@@ -43,3 +43,9 @@ def _without_logs() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def markdown(header: Sequence, rows: Sequence[Sequence]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)

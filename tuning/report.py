@@ -11,6 +11,7 @@ from typing import Any
 from dmn_keras.training import fit
 from dmn_keras.training.data import Source, train_and_validation
 from dmn_keras.utils.files import read_json, write_json
+from tuning.command import markdown
 from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import training_result
 from tuning.space import Space, to_label
@@ -103,12 +104,6 @@ def _reason(folder, first, trial):
     return read_json(path)["reason"] if path.exists() else trial.get("message") or "unknown"
 
 
-def markdown(header: Sequence, rows: Sequence[Sequence]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
 def trial_table(rows: Sequence[dict], names: Sequence[str]) -> str:
     """Return the Markdown table of `configurations`, with a column for each of the searched settings."""
 
@@ -153,9 +148,10 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    lines = -(-len(panels) // COLUMNS)
+    columns = min(COLUMNS, len(panels))
+    lines = -(-len(panels) // columns)
     figure, areas = pyplot.subplots(
-        lines, COLUMNS, figsize=(10, 2 * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
+        lines, columns, figsize=(max(2 * columns, 4), 2 * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
     )
     errors = [100 * row["error"] for row in rows]
     for area, (name, labels) in zip(areas.flat, panels.items(), strict=False):
@@ -163,9 +159,10 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
         x = [labels.index(row["labels"].get(name, NOT_CHOSEN)) + int(row["trial"]) % 7 / 14 - 0.2 for row in rows]
         area.scatter(x, errors, s=10, alpha=0.6, linewidths=0)
         area.scatter(x[0], errors[0], s=60, marker="*", color="tab:red")
-        area.set_xticks(range(len(labels)), labels, fontsize=8)
+        area.set_xticks(range(len(labels)), labels, fontsize=8, rotation=30 if len("".join(labels)) > 20 else 0)
         area.set_xlim(-0.5, len(labels) - 0.5)
         area.set_title(name, fontsize=10)
+        area.set_axisbelow(True)
         area.grid(axis="y", color="0.9")
     for area in areas.flat[len(panels) :]:
         area.set_visible(False)
