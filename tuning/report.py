@@ -159,7 +159,7 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
         x = [labels.index(row["labels"].get(name, NOT_CHOSEN)) + int(row["trial"]) % 7 / 14 - 0.2 for row in rows]
         area.scatter(x, errors, s=10, alpha=0.6, linewidths=0)
         area.scatter(x[0], errors[0], s=60, marker="*", color="tab:red")
-        area.set_xticks(range(len(labels)), labels, fontsize=8, rotation=30 if len("".join(labels)) > 20 else 0)
+        area.set_xticks(range(len(labels)), labels, fontsize=8, rotation=30 if len("  ".join(labels)) > 25 else 0)
         area.set_xlim(-0.5, len(labels) - 0.5)
         area.set_title(name, fontsize=10)
         area.set_axisbelow(True)

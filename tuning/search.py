@@ -90,8 +90,8 @@ def _search(options, arguments, started):
     if options.budget is None and options.max_trials is None:
         raise ValueError("--budget or --max-trials is needed: a search has no end of its own.")
     role = workers.role()
-    if role and options.workers:
-        raise ValueError(f"--workers and {workers.VARIABLES[0]} exclude each other: leave one of them out.")
+    if role == "chief" and options.workers:
+        raise ValueError(f"--workers and {workers.VARIABLES[0]}=chief exclude each other: leave one of them out.")
     try:
         import keras_tuner  # noqa: F401
     except ImportError as error:
@@ -152,8 +152,11 @@ def _prepared(options):
 def _tuner(options, folder, hypermodel, oracle, budget):
     from tuning.tuner import SearchTuner
 
-    seeds = list(range(options.seed, options.seed + options.executions))
-    return SearchTuner(oracle, hypermodel, folder, seeds=seeds, epochs=options.epochs, budget=budget)
+    return SearchTuner(oracle, hypermodel, folder, seeds=_seeds(options), epochs=options.epochs, budget=budget)
+
+
+def _seeds(options):
+    return list(range(options.seed, options.seed + options.executions))
 
 
 def _lead(options, arguments, started, role, folder, hypermodel, oracle):
@@ -172,13 +175,14 @@ def _lead(options, arguments, started, role, folder, hypermodel, oracle):
         print(f"The search in {folder.path} has ended: a larger --budget or --max-trials resumes it.")
     else:
         left = "" if options.budget is None else f", {budget.left():.0f} s left of {options.budget:.0f} s"
-        print(f"Searching {options.dataset} into {folder.path}{left}", flush=True)
+        logs = f"; logs of {options.workers} workers in {folder.workers}" if options.workers else ""
+        print(f"Searching {options.dataset} into {folder.path}{left}{logs}", flush=True)
         try:
             tuner = _tuner(options, folder, hypermodel, oracle, budget)
             if alone:
                 tuner.search(verbose=0)
             else:
-                processes = workers.start(options.workers, _for_workers(arguments), folder.workers)
+                processes = workers.start(options.workers, arguments, folder.workers)
                 failed = workers.lead(tuner, budget, processes)
                 status = int(bool(processes) and len(failed) == len(processes))
         except BudgetUsedError as error:
@@ -189,10 +193,9 @@ def _lead(options, arguments, started, role, folder, hypermodel, oracle):
         finally:
             budget.save()
     record = folder.read_record("versions")
-    about = {"versions": record.pop("versions"), "command": _shown(arguments), "seconds": round(budget.used(), 1)}
-    seeds = range(options.seed, options.seed + options.executions)
-    about["search"] = record
-    reported = report(folder, hypermodel.source, hypermodel.space, seeds, options.epochs, about)
+    versions = record.pop("versions")
+    about = {"versions": versions, "command": _shown(arguments), "seconds": round(budget.used(), 1), "search": record}
+    reported = report(folder, hypermodel.source, hypermodel.space, _seeds(options), options.epochs, about)
     if options.save and folder.best.exists():
         write_json(options.save, read_json(folder.best))
     return reported or status
@@ -214,17 +217,6 @@ def _work(options, folder, hypermodel, oracle):
     except grpc.RpcError as error:
         raise ConnectionError(f"The chief at {ip}:{port} does not answer. Start it again, then this worker.") from error
     return 0
-
-
-def _for_workers(arguments):
-    """Return the arguments of a worker: those of the chief, without what it does at the start."""
-    kept, words = [], iter(arguments)
-    for word in words:
-        if word == "--workers":
-            next(words)
-        elif word != "--overwrite" and not word.startswith("--workers="):
-            kept.append(word)
-    return kept
 
 
 def _shown(arguments):

@@ -38,15 +38,12 @@ def become_chief() -> None:
 
 
 def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str, subprocess.Popen]:
-    """Start worker processes on this machine, which end with this process.
+    """Start worker processes on this machine, which end with this process; return them by worker id.
 
     Args:
         count: How many.
-        arguments: Arguments of the search, without `--workers`.
+        arguments: Arguments of the search.
         logs: Folder of their logs.
-
-    Returns:
-        Dict of worker id to process.
     """
     logs.mkdir(parents=True, exist_ok=True)
     path = [str(pathlib.Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]

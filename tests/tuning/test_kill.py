@@ -166,7 +166,7 @@ def test_the_workers_of_a_machine_end_with_the_command_and_one_that_dies_loses_n
     ("given", "more", "message"),
     [
         ({VARIABLES[0]: "worker0"}, {}, "KERASTUNER_TUNER_ID set without KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT"),
-        (variables("chief", 1), {"workers": 2}, "--workers and KERASTUNER_TUNER_ID exclude each other"),
+        (variables("chief", 1), {"workers": 2}, "--workers and KERASTUNER_TUNER_ID=chief exclude each other"),
         (variables("worker0", 1), {}, "expected a folder that `tuning/search.py` wrote (search.json)"),
     ],
 )
