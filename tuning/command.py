@@ -19,6 +19,9 @@ def run_command(name: str, run: Callable[[], int]) -> int:
     try:
         with _without_logs():
             import keras  # noqa: F401
+
+            with contextlib.suppress(ImportError):
+                import tensorflow  # noqa: F401 - keras-tuner and TensorBoard use it on every backend
         return run()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         print(f"{name}: error: {error}", file=sys.stderr)

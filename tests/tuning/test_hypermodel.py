@@ -68,10 +68,11 @@ def test_the_error_decides_and_the_loss_where_errors_are_equal(source):
     def score(error, loss):
         return hypermodel.score({"error": error, "loss": loss}, hypermodel.config(point(hypermodel)))[OBJECTIVE]
 
-    assert score(0.1, 99.0) < score(0.11, 0.0)
-    assert score(0.1, 1.0) < score(0.1, 1.1)
+    one = 1 / 6  # of the validation questions
+    assert score(one, 99.0) < score(2 * one, 0.0)
+    assert score(one, 1.0) < score(one, 1.1)
     # Three seeds, one question of one of them: whatever the losses, the error decides.
-    assert 2 * score(0.1, 1e9) + score(0.09, 1e9) < 3 * score(0.1, 0.0)
+    assert 2 * score(one, 1e9) + score(0.0, 1e9) < 3 * score(one, 0.0)
 
 
 def test_any_tuner_of_keras_tuner_takes_it(source, tmp_path):

@@ -11,13 +11,14 @@ import time
 
 import pytest
 
-from tests.training.runs import eagerly, tensorflow_only, without_tracing
+from tests.training.runs import tensorflow_only, without_tracing
 from tests.tuning.searches import ROOT, arguments, history, pretended_training, quiet, start, trials, write_data
 from tuning import search
 from tuning.workers import VARIABLES
 
 pytestmark = [tensorflow_only, without_tracing, *quiet]
-SLOWLY = "pretended_training(lambda config, epoch: time.sleep(0.2))"
+SLOWLY = "slowly = lambda config, epoch: time.sleep(0.2)"
+PRETENDED = {"pretended": "pretended_training(slowly)", "before": SLOWLY}
 
 
 @pytest.fixture(scope="module")
@@ -48,26 +49,26 @@ def epochs(output):
 
 
 def test_a_killed_search_resumes_to_the_same_result(data, tmp_path, processes):
-    options = {"tuner": "hyperband", "max_trials": 4, "epochs": 3}
-    slowly = (
-        "from dmn_keras.training.callbacks import BestWeights\n"
-        "end = BestWeights.on_epoch_end\n"
-        "BestWeights.on_epoch_end = lambda *of, **named: (time.sleep(0.6), end(*of, **named))\n"
-    )
-    process = start(arguments(data, tmp_path / "out", **options), pretended=None, before=slowly)
+    options = {"tuner": "hyperband", "max_trials": 5, "epochs": 3, "executions": 2}
+    process = start(arguments(data, tmp_path / "out", **options), **PRETENDED)
     processes.append(process)
-    wait_for(lambda: epochs(tmp_path / "out") >= 2, process)
-    process.send_signal(signal.SIGKILL)
+    wait_for(lambda: epochs(tmp_path / "out") >= 5, process)
+    process.kill()
     process.wait()
-    assert "RUNNING" in trials(tmp_path / "out").values()
+    assert set(trials(tmp_path / "out").values()) == {"COMPLETED", "RUNNING"}
     used = json.loads((tmp_path / "out/time.json").read_text())["used"]
     assert used > 1
-    with eagerly():
-        for name in ("out", "whole"):
-            assert search.main(arguments(data, tmp_path / name, **options)) == 0
-            assert list(trials(tmp_path / name).values()) == ["COMPLETED"] * 4
+    ended = [trial for trial, status in trials(tmp_path / "out").items() if status == "COMPLETED"]
+    trained = []
+    with pretended_training(lambda config, epoch: trained.append((config, epoch))):
+        assert search.main(arguments(data, tmp_path / "out", **options)) == 0
+        count = len(trained)
+        assert search.main(arguments(data, tmp_path / "whole", **options)) == 0
+    assert 2 * len(ended) <= len(trained) - 2 * count <= 6, "only what was not trained is trained"
+    assert list(trials(tmp_path / "out").values()) == list(trials(tmp_path / "whole").values()) == ["COMPLETED"] * 5
     for path in (tmp_path / "whole/runs").glob("*/*/history.json"):
-        assert history(tmp_path / "out", path.parts[-3]) == history(tmp_path / "whole", path.parts[-3])
+        seed = int(path.parts[-2].removeprefix("seed"))
+        assert history(tmp_path / "out", path.parts[-3], seed) == history(tmp_path / "whole", path.parts[-3], seed)
     one, other = (json.loads((tmp_path / name / "best.json").read_text()) for name in ("out", "whole"))
     for name in ("settings", "validation_errors", "test_error", "trials"):
         assert one[name] == other[name]
@@ -88,11 +89,11 @@ def port():
 def test_chief_and_workers_share_a_search_and_a_killed_one_resumes(data, tmp_path, processes, port):
     output, options = tmp_path / "out", {"max_trials": 6, "epochs": 3}
     words = arguments(data, output, **options)
-    chief = start(words, pretended=SLOWLY, **variables("chief", port))
+    chief = start(words, **PRETENDED, **variables("chief", port))
     processes.append(chief)
     wait_for((output / "tuner/chief.json").exists, chief)
-    team = [start(words, pretended=SLOWLY, **variables(f"worker-{name}", port)) for name in "ab"]
-    unequal = start(arguments(data, output, max_trials=6, epochs=2), pretended=SLOWLY, **variables("worker-c", port))
+    team = [start(words, **PRETENDED, **variables(f"worker-{name}", port)) for name in "ab"]
+    unequal = start(arguments(data, output, max_trials=6, epochs=2), **PRETENDED, **variables("worker-c", port))
     processes += [*team, unequal]
     printed, _ = unequal.communicate(timeout=90)
     assert unequal.returncode == 2
@@ -117,7 +118,8 @@ if "tuning.workers" in sys.orig_argv:
     sys.path.insert(0, {str(ROOT)!r})
     import time
     from tests.tuning.searches import pretended_training
-    context = {SLOWLY}
+    {SLOWLY}
+    context = pretended_training(slowly)
     context.__enter__()
 """
 
@@ -137,7 +139,7 @@ def test_the_workers_of_a_machine_end_with_the_command_and_one_that_dies_loses_n
     output = tmp_path / "out"
     (tmp_path / "sitecustomize.py").write_text(SITE)
     path = os.pathsep.join([str(ROOT), str(tmp_path)])
-    first = start(arguments(data, output, workers=2, max_trials=99), pretended=SLOWLY, PYTHONPATH=path)
+    first = start(arguments(data, output, workers=2, max_trials=99), **PRETENDED, PYTHONPATH=path)
     processes.append(first)
     wait_for(lambda: "COMPLETED" in trials(output).values(), first)
     pids = workers_of(first)
@@ -150,7 +152,7 @@ def test_the_workers_of_a_machine_end_with_the_command_and_one_that_dies_loses_n
         time.sleep(0.1)
 
     count = len(trials(output)) + 4
-    again = start(arguments(data, output, workers=2, max_trials=count), pretended=SLOWLY, PYTHONPATH=path)
+    again = start(arguments(data, output, workers=2, max_trials=count), **PRETENDED, PYTHONPATH=path)
     processes.append(again)
     wait_for(lambda: len(trials(output)) > count - 4, again)
     os.kill(workers_of(again)[0], signal.SIGKILL)

@@ -40,11 +40,6 @@ def test_the_time_of_earlier_sessions_counts(tmp_path):
     assert budget(path).left() == float("inf")
 
 
-def test_a_process_that_does_not_write_leaves_the_file_alone(tmp_path):
-    budget(tmp_path / "time.json", writes=False).check()
-    assert not (tmp_path / "time.json").exists()
-
-
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "time.json").write_text('{"used": 1')
     with pytest.raises(ValueError, match=r"time\.json is damaged: .*Remove it: the time is then counted from 0"):
@@ -161,14 +156,6 @@ def test_hyperband_continues_the_best(tmp_path):
         before = made.trials[values["tuner/trial_id"]].hyperparameters.values
         assert values["tuner/initial_epoch"] == before["tuner/epochs"] < values["tuner/epochs"]
         assert {n: v for n, v in values.items() if "/" not in n} == {n: v for n, v in before.items() if "/" not in n}
-
-
-def test_failed_trials_never_end_the_search(tmp_path):
-    made = reloaded("random", tmp_path)
-    made.verbose = 0
-    for _ in range(6):
-        end(made, made.create_trial("tuner0"), "FAILED")
-    assert made.create_trial("tuner0").status == "RUNNING"
 
 
 def test_a_removed_trial_counts_as_failed_and_its_id_is_not_used_again(tmp_path):
