@@ -64,7 +64,7 @@ def test_a_killed_search_resumes_to_the_same_result(data, tmp_path, processes):
         assert search.main(arguments(data, tmp_path / "out", **options)) == 0
         count = len(trained)
         assert search.main(arguments(data, tmp_path / "whole", **options)) == 0
-    assert 2 * len(ended) <= len(trained) - 2 * count <= 6, "only what was not trained is trained"
+    assert len(trained) - 2 * count >= 2 * len(ended) > 0, "what has ended is not trained again"
     assert list(trials(tmp_path / "out").values()) == list(trials(tmp_path / "whole").values()) == ["COMPLETED"] * 5
     for path in (tmp_path / "whole/runs").glob("*/*/history.json"):
         seed = int(path.parts[-2].removeprefix("seed"))
