@@ -1,182 +1,96 @@
-"""A search's folder: what lies where, what the search was begun with, and files that cannot be read."""
+"""The folder of a search."""
 
-import hashlib
-import importlib.metadata
-import json
 import pathlib
-import shutil
+from typing import Any
 
-from dmn_keras.utils.files import read_json, write_json
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.utils.files import read_json
+from dmn_keras.utils.folder import Folder
 
-FORMAT = 1
+STATUS = {"COMPLETED": "done", "FAILED": "failed"}
+"""What keras-tuner calls trials that have ended, and the table; any other trial was cut off."""
 
 
-class SearchFolder:
+class SearchFolder(Folder):
     """Paths of one search.
 
-    - `search.json`: what the search is: data, space, tuner, seeds, and the versions that began it;
-    - `clock.json`: the time used;
-    - `tuner/`: keras-tuner's own files, a folder a trial;
-    - `runs/TRIAL/seedN/`: run folders, one for each trial and seed;
-    - `workers/`: who works, and their logs;
-    - `compiled/`: what JAX compiled, see `tuning.compiled`;
+    - `search.json`: what is searched: data, space, tuner, seeds; and the versions that began it;
+    - `time.json`: the used time;
+    - `tuner/`: keras-tuner's files;
+    - `runs/TRIAL/seedN/`: run folders;
+    - `workers/`: logs;
     - `trials.md`, `trials.png`, `best.json`, `best/`: what the search found.
 
     Args:
         path: The folder; it need not exist.
     """
 
+    kind = "a search"
+    writer = "tuning/search.py"
+    record_name = "search.json"
+    format = 2
+    entries = ("search.json", "time.json", "tuner", "runs", "workers", "trials.md", "trials.png", "best.json", "best")
+
     def __init__(self, path):
-        self.path = pathlib.Path(path)
-        self.search = self.path / "search.json"
-        self.clock = self.path / "clock.json"
+        super().__init__(path)
+        self.time = self.path / "time.json"
         self.tuner = self.path / "tuner"
+        self.oracle = self.tuner / "oracle.json"
         self.runs = self.path / "runs"
         self.workers = self.path / "workers"
-        self.compiled = self.path / "compiled"
         self.table = self.path / "trials.md"
         self.picture = self.path / "trials.png"
         self.best = self.path / "best.json"
-        self.model = self.path / "best"
+        self.model = RunFolder(self.path / "best")
 
-    def exists(self):
-        """Return whether the folder holds a search."""
-        return self.search.exists()
+    def run(self, first: str, seed: int) -> pathlib.Path:
+        """Return the run folder of a seed; `first` is the trial with which its training began."""
+        return self.runs / first / f"seed{seed}"
 
-    def run(self, root, seed):
-        """Return the run folder of a trial and a seed; `root` is the trial that its training began with."""
-        return self.runs / root / f"seed{seed}"
-
-    def remove(self):
-        """Remove the files of a search, and nothing else that may lie in the folder."""
-        for path in self._folders:
-            shutil.rmtree(path, ignore_errors=True)
-        for path in (self.clock, self.table, self.picture, self.best, self.search):  # what tells that it is one, last
-            path.unlink(missing_ok=True)
-
-    def refuse_foreign(self):
-        """Raise if the folder holds what a search would write into, and no search.
+    def trials(self) -> dict[str, dict]:
+        """Return the content of keras-tuner's file of each trial by id, in the order in which they began.
 
         Raises:
-            FileExistsError: If so.
+            ValueError: If one is damaged; the message says what to do.
         """
-        for path in self._folders:
-            if path.exists():
-                raise FileExistsError(f"{path} is there already, and no search wrote it: choose another --output.")
+        trials = {}
+        for path in self.tuner.glob("trial_*/trial.json"):
+            remedy = f"remove {path.parent}: the trial then counts as failed"
+            content = self._read(path, ("trial_id", "status", "hyperparameters", "score"), remedy)
+            trials[content["trial_id"]] = content
+        return dict(sorted(trials.items(), key=lambda item: int(item[0])))
 
-    @property
-    def _folders(self):
-        return self.tuner, self.runs, self.workers, self.compiled, self.model
-
-    def create(self, settings, versions):
-        """Make the folder and write down what the search is."""
-        write_json(self.search, {"format": FORMAT, "settings": settings, "versions": versions})
-
-    def check_same(self, settings, what="--output"):
-        """Raise if the search in this folder is another one.
-
-        Args:
-            settings: What `search_settings` returned.
-            what: What to begin the message with.
+    def oracle_state(self) -> dict | None:
+        """Return the content of keras-tuner's state, `None` if there is none.
 
         Raises:
-            ValueError: If one of them differs, or the folder was written in another format.
+            ValueError: If it is damaged; the message says what to do.
         """
-        stored = read_json(self.search)
-        whole = isinstance(stored, dict) and stored.get("format") == FORMAT
-        if not whole or not {"settings", "versions"} <= stored.keys():
-            raise ValueError(f"{self.search} is damaged or was written by another version. Nothing was changed.")
-        given = json.loads(json.dumps(settings))
-        name = first_difference(stored["settings"], given)
-        if name is not None:
-            raise ValueError(
-                f"{what}: {self.path} holds a search with another {name}. "
-                f"Expected: {_shown(stored['settings'], name)}. Received: {_shown(given, name)}. "
-                "Give the same arguments to go on with it, --overwrite to begin anew, or another --output."
-            )
+        remedy = "remove it: the search then resumes from the files of its trials"
+        return self._read(self.oracle, ("start_order", "end_order"), remedy) if self.oracle.exists() else None
 
-    def versions(self):
-        """Return the versions that began the search."""
-        return read_json(self.search)["versions"]
-
-    def check_files(self):
-        """Read every file of keras-tuner's and raise if one is damaged; nothing is changed.
-
-        Raises:
-            ValueError: If one is; the message names it and says what to do.
-        """
-        for path in sorted(self.tuner.glob("trial_*/trial.json")):
-            self._check_file(
-                path,
-                ("trial_id", "status", "hyperparameters", "score"),
-                f"remove {path.parent}: the trial then counts as failed",
-            )
-        self._check_file(
-            self.tuner / "oracle.json",
-            ("start_order", "end_order"),
-            "remove it: the search then goes on from the files of its trials",
-        )
-
-    def _check_file(self, path, needed, remedy):
-        if not path.exists():
-            return
+    def _read(self, path, fields, remedy):
         try:
             content = read_json(path)
-            missing = [name for name in needed if name not in content]
+            missing = [name for name in fields if name not in content]
             damage = f"it lacks {', '.join(missing)}" if missing else None
         except (ValueError, TypeError) as error:
-            damage = str(error.__cause__ or error)
+            damage = error.__cause__ or error
         if damage:
-            raise ValueError(
-                f"{path} is damaged: {damage}. Nothing was changed and the other trials are whole. "
-                f"Put the file back from a copy, or {remedy}. Then give the same command again."
-            )
+            raise self.damaged(f"{damage}. The other trials are intact; {remedy}, and give the command again", path)
+        return content
 
+    def check_same(self, settings: dict[str, Any]) -> None:
+        """Raise if the folder holds another search.
 
-def first_difference(one, other, path=""):
-    """Return the dotted name of the first entry in which two dicts differ, `None` if they are equal."""
-    for name in dict.fromkeys([*one, *other]):
-        a, b = one.get(name), other.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found = first_difference(a, b, f"{path}{name}.")
-            if found is not None:
-                return found
-        elif a != b:
-            return f"{path}{name}"
-    return None
-
-
-def _shown(settings, path):
-    value = settings
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return json.dumps(value)[:300]
-
-
-def search_settings(source, questions, space, **others):
-    """Return what makes a search itself, for `SearchFolder`.
-
-    Args:
-        source: The `Source`. Where its files lie plays no part.
-        questions: The training and validation questions, of which a checksum is kept.
-        space: The `Space`.
-        **others: Further settings.
-
-    Returns:
-        Dict that JSON can hold.
-    """
-    return {
-        "dataset": source.dataset,
-        "config": source.config,
-        "tasks": list(source.tasks),
-        "questions": hashlib.sha256(repr(questions).encode()).hexdigest()[:16],
-        "space": space.describe(),
-        **others,
-    }
-
-
-def search_versions():
-    """Return the versions that matter to a search."""
-    from dmn_keras.training.evaluation import versions
-
-    return {**versions(), "keras-tuner": importlib.metadata.version("keras-tuner")}
+        Raises:
+            ValueError: If one of the settings differs, or the record is damaged or of another format.
+        """
+        stored = self.read_record(*settings)
+        for name, value in settings.items():
+            if stored[name] != value:
+                raise ValueError(
+                    f"--output: {self.path} holds a search with another {name}. Expected: {str(stored[name])[:300]}. "
+                    f"Received: {str(value)[:300]}. Give the same arguments to resume it, --overwrite to begin again, "
+                    "or another --output."
+                )

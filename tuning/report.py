@@ -1,97 +1,216 @@
-"""The trials of a search as a table and as a picture."""
+"""What a search found: the table of its trials, a picture, the best configuration and its model."""
 
-from tuning.space import to_label
+import math
+import pathlib
+import shutil
+import statistics
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from dmn_keras.training import fit
+from dmn_keras.training.data import Source, train_and_validation
+from dmn_keras.utils.files import read_json, write_json
+from tuning.command import markdown
+from tuning.folder import STATUS, SearchFolder
+from tuning.hypermodel import training_result
+from tuning.space import Space, to_label
 
 NOT_CHOSEN = "-"
+COLUMNS = 5
 
 
-def markdown(header, rows):
-    """Lay rows of cells out as a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
-def trial_table(rows, names):
-    """Return the Markdown table of the configurations, best first.
+def report(folder: SearchFolder, source: Source, space: Space, seeds: Sequence[int], epochs: int, about: dict) -> int:
+    """Write `trials.md`, `trials.png`, `best.json` and `best/`, and print what they hold.
 
     Args:
-        rows: What `tuning.results.configurations` returns.
-        names: Names of what was searched.
+        folder: The `SearchFolder`.
+        source: The `Source` of its questions.
+        space: The `Space`.
+        seeds: Seeds of a trial.
+        epochs: Most epochs of a trial.
+        about: Further content of `best.json`.
+
+    Returns:
+        Exit status: 1 if no trial is done or more than half of those that ended failed, else 0.
     """
-    header = ["trial", "validation error, %", "seeds, %", "epochs", "CPU min", *names, "status"]
-    return markdown(header, [_row(row, names) for row in rows])
+    rows = configurations(folder, space, seeds, epochs)
+    statuses = [STATUS.get(trial["status"], "cut off") for trial in folder.trials().values()]
+    number = {status: statuses.count(status) for status in ("done", "failed", "cut off")}
+    histories = map(read_json, folder.runs.glob("*/seed*/history.json"))
+    cpu = sum(epoch["cpu_seconds"] for history in histories for epoch in history) / 60
+    if rows:
+        table = trial_table(rows, space.names())
+        folder.table.write_text(table + "\n", encoding="utf-8")
+        print(f"\n{table}\n")
+    print(", ".join(f"{count} {status}" for status, count in number.items()), f"trials; CPU {cpu:.1f} min.")
+    if draw(rows, space, folder.picture):
+        print(f"The table is in {folder.table}, the picture in {folder.picture}.")
+    failed = number["failed"] > number["done"]
+    if failed:
+        print(f"More than half of the trials failed; {folder.table} has the reasons.", file=sys.stderr)
+    if number["done"] == 0:
+        print("No trial is done: give the command again, with a larger --budget if the time is used.", file=sys.stderr)
+        return 1
+    best = _best(folder, source, rows[0], {**about, "trials": number, "cpu_minutes": round(cpu, 2)})
+    print(
+        f"Best: trial {best['trial']}, validation error {best['validation_error']:.2f} %; in {folder.best}.\n"
+        f"Its model is in {folder.model.path}: test error {best['test_error']:.2f} %, measured after the choice."
+    )
+    return int(failed)
 
 
-def _row(row, names):
-    results = row["executions"].values()
-    return [
-        row["trial"] if row["trial"] == row["root"] else f"{row['root']}, {row['trial']}",
-        NOT_CHOSEN if row["error"] is None else f"{100 * row['error']:.2f}",
-        ", ".join(f"{100 * result['error']:.2f}" for result in results) or NOT_CHOSEN,
-        max((result["epochs"] for result in results), default=0),
-        f"{sum(result['cpu_seconds'] for result in results) / 60:.1f}",
-        *(row["labels"].get(name, NOT_CHOSEN) for name in names),
-        row["status"] if row["reason"] is None else f"failed: {row['reason']}".replace("|", "/").replace("\n", " "),
-    ]
+def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epochs: int) -> list[dict[str, Any]]:
+    """Return the configurations that a search tried, the best first, those without a result last.
 
-
-def draw(rows, space, path):
-    """Draw the configurations that have a result as lines over parallel axes, one a choice, and the error.
+    Trials in which Hyperband continued a configuration are one row, that of the last one that is done.
 
     Args:
-        rows: What `tuning.results.configurations` returns.
+        folder: The `SearchFolder`.
+        space: The `Space`.
+        seeds: Seeds of a trial.
+        epochs: Most epochs of a trial.
+
+    Returns:
+        List of dicts: `"trial"` and `"first"`, ids of the last trial and of the one its training began with;
+        `"labels"`; `"status"`; `"reason"` of a failure, else `None`; `"results"`, dict of seed to `training_result`;
+        `"error"`, their mean error, `None` without a result; `"score"`.
+    """
+    rows, firsts = {}, {}
+    for trial_id, trial in folder.trials().items():
+        values = trial["hyperparameters"]["values"]
+        first = firsts[trial_id] = firsts.get(values.get("tuner/trial_id"), trial_id)
+        done = trial["status"] == "COMPLETED"
+        if first in rows and rows[first]["status"] == "done" and not done:
+            continue
+        last = values.get("tuner/epochs", epochs)
+        results = {seed: training_result(folder.run(first, seed), last) for seed in seeds}
+        results = {seed: result for seed, result in results.items() if result}
+        rows[first] = {
+            "trial": trial_id,
+            "first": first,
+            "labels": space.labels(values),
+            "status": STATUS.get(trial["status"], "cut off"),
+            "reason": _reason(folder, first, trial) if trial["status"] == "FAILED" else None,
+            "results": results,
+            "error": statistics.fmean(result["error"] for result in results.values()) if done else None,
+            "score": trial["score"] if done else math.inf,
+        }
+    return sorted(rows.values(), key=lambda row: (row["score"], int(row["trial"])))
+
+
+def _reason(folder, first, trial):
+    path = folder.runs / first / "failed.json"
+    return read_json(path)["reason"] if path.exists() else trial.get("message") or "unknown"
+
+
+def trial_table(rows: Sequence[dict], names: Sequence[str]) -> str:
+    """Return the Markdown table of `configurations`, with a column for each of the searched settings."""
+
+    def cells(row):
+        results = row["results"].values()
+        return (
+            row["trial"] if row["trial"] == row["first"] else f"{row['first']}, {row['trial']}",
+            NOT_CHOSEN if row["error"] is None else f"{100 * row['error']:.2f}",
+            ", ".join(f"{100 * result['error']:.2f}" for result in results) or NOT_CHOSEN,
+            max((result["epochs"] for result in results), default=0),
+            f"{sum(result['cpu_seconds'] for result in results) / 60:.1f}",
+            *(row["labels"].get(name, NOT_CHOSEN) for name in names),
+            f"failed: {row['reason']}".replace("|", "/").replace("\n", " ") if row["reason"] else row["status"],
+        )
+
+    header = ["trial", "validation error, %", "seeds, %", "epochs", "CPU min", *names, "status"]
+    return markdown(header, list(map(cells, rows)))
+
+
+def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
+    """Draw the validation error over the values of each setting that varied, one panel a setting.
+
+    Args:
+        rows: What `configurations` returns.
         space: The `Space`.
         path: The picture's file.
 
     Returns:
-        Whether there was something to draw: at least two of them.
+        Whether there was something to draw: two results between which a setting differs.
     """
     rows = [row for row in rows if row["error"] is not None]
-    if len(rows) < 2:
+    panels = {}
+    for name in space.names():
+        labels = [NOT_CHOSEN, *(to_label(v) for choice in space.choices if choice.name == name for v in choice.values)]
+        tried = {row["labels"].get(name, NOT_CHOSEN) for row in rows}
+        if len(tried) > 1:
+            panels[name] = [label for label in dict.fromkeys(labels) if label in tried]
+    if not panels:
         return False
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    axes = [(name, _labels(space, name)) for name in space.names()]
-    errors = [100 * row["error"] for row in rows]
-    low, high = min(errors), max(errors)
-    figure, area = pyplot.subplots(figsize=(1.5 * (len(axes) + 1) + 1, 5), layout="constrained")
-    colors = matplotlib.colormaps["viridis"]
-    # The worst first, so that the best lines lie on top; lines that coincide are set a little apart.
-    for place, row in reversed(list(enumerate(rows))):
-        apart = 0.04 * (place / len(rows) - 0.5)
-        heights = [_height(labels, row["labels"].get(name, NOT_CHOSEN)) + apart for name, labels in axes]
-        heights.append((100 * row["error"] - low) / (high - low) if high > low else 0.5)
-        width = 2.5 if place == 0 else 1.0
-        area.plot(range(len(heights)), heights, color=colors(place / len(rows)), linewidth=width, alpha=0.8)
-    for x, (_, labels) in enumerate(axes):
-        area.axvline(x, color="0.8", zorder=0)
-        for label in labels:
-            area.text(x, _height(labels, label), f" {label}", fontsize=8, va="bottom")
-    area.axvline(len(axes), color="0.8", zorder=0)
-    for share in (0, 0.5, 1):
-        area.text(len(axes), share, f" {low + share * (high - low):.2f}", fontsize=8, va="center")
-    area.set_xticks(
-        range(len(axes) + 1), [*(name for name, _ in axes), "validation\nerror, %"], rotation=30, ha="right"
+    columns = min(COLUMNS, len(panels))
+    lines = -(-len(panels) // columns)
+    figure, areas = pyplot.subplots(
+        lines, columns, figsize=(max(2 * columns, 4), 2 * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
     )
-    area.set_yticks([])
-    area.set_xlim(-0.2, len(axes) + 0.6)
-    area.set_title(f"{len(rows)} configurations; the darker the better, the best one bold")
-    for side in area.spines.values():
-        side.set_visible(False)
-    figure.savefig(path, dpi=120)
+    errors = [100 * row["error"] for row in rows]
+    for area, (name, labels) in zip(areas.flat, panels.items(), strict=False):
+        # Trials of one value stand beside one another, so that none hides another.
+        x = [labels.index(row["labels"].get(name, NOT_CHOSEN)) + int(row["trial"]) % 7 / 14 - 0.2 for row in rows]
+        area.scatter(x, errors, s=10, alpha=0.6, linewidths=0)
+        area.scatter(x[0], errors[0], s=60, marker="*", color="tab:red")
+        area.set_xticks(range(len(labels)), labels, fontsize=8, rotation=30 if len("  ".join(labels)) > 25 else 0)
+        area.set_xlim(-0.5, len(labels) - 0.5)
+        area.set_title(name, fontsize=10)
+        area.set_axisbelow(True)
+        area.grid(axis="y", color="0.9")
+    for area in areas.flat[len(panels) :]:
+        area.set_visible(False)
+    figure.supylabel("validation error, %", fontsize=10)
+    figure.suptitle(f"{len(rows)} configurations; the star is the best one", fontsize=11)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
     return True
 
 
-def _labels(space, name):
-    """Return the labels of a choice from bottom to top; what was not chosen lies at the bottom."""
-    choices = [choice for choice in space.choices if choice.name == name]
-    labels = dict.fromkeys(to_label(value) for choice in choices for value in choice.values)
-    return [*([NOT_CHOSEN] if all(choice.when for choice in choices) else []), *labels]
+def _best(folder, source, row, about):
+    """Write `best/`, the run of the seed with the lowest validation error, and `best.json`; return its content."""
+    seed = min(row["results"], key=lambda seed: (row["results"][seed]["error"], row["results"][seed]["loss"]))
+    run = fit.RunFolder(folder.run(row["first"], seed))
+    origin = {"run": run.path.relative_to(folder.path).as_posix(), "epochs_of_run": len(read_json(run.history))}
+    metrics = _model(folder, source, run, origin)
+    content = {
+        "settings": {name: value for name, value in run.recipe().config.to_dict().items() if name != "seed"},
+        "chosen": row["labels"],
+        "validation_error": round(100 * row["error"], 4),
+        "validation_errors": {str(s): round(100 * result["error"], 4) for s, result in row["results"].items()},
+        "test_error": metrics["mean_error"],
+        "trial": row["trial"],
+        **origin,
+        "model_seed": seed,
+        "cpu_minutes_of_trial": round(sum(result["cpu_seconds"] for result in row["results"].values()) / 60, 2),
+        "parameters": metrics["parameters"],
+        **about,
+    }
+    write_json(folder.best, content)
+    return content
 
 
-def _height(labels, label):
-    return labels.index(label) / max(len(labels) - 1, 1) if label in labels else 0.0
+def _model(folder, source, run, origin):
+    """Return the metrics of `best/`; makes it and measures it unless it is of this run already."""
+    best, known = folder.model, read_json(folder.best) if folder.best.exists() else {}
+    if best.metrics.exists() and origin.items() <= known.items():
+        return read_json(best.metrics)
+    shutil.rmtree(best.path, ignore_errors=True)
+    recipe = run.recipe()
+    config = recipe.config
+    print("Measuring the best model on the test questions", flush=True)
+    _, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
+    best.create(recipe)
+    for path in (run.history, run.best_weights):
+        shutil.copy(path, best.path / path.name)
+    model = fit.build(recipe)
+    model.optimizer.build(model.trainable_variables)  # its state lies beside the weights
+    metrics = fit.measure_run(model, recipe, best, source, valid)
+    best.remove_backup()
+    return metrics

@@ -1,11 +1,15 @@
-"""What is searched: the choices of each setting, when each is to be made, and the `Config` of a point of the space."""
+"""What a search chooses from: the values of each setting, and the `Config` of a choice."""
 
+import contextlib
 import dataclasses
 import json
 import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dmn_keras.errors import unknown_name
-from dmn_keras.training.config import Config
+from dmn_keras.models.dmn import check_input_module
+from dmn_keras.training.config import Config, parse_settings
 from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.presets import preset as preset_settings
 
@@ -15,32 +19,29 @@ PRESET = "preset"
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The values of a setting, and when it is chosen at all.
+    """The values of a setting, and the condition under which it is chosen; else it has the default of `Config`.
 
     Attributes:
         name: A setting of `Config`, or `"preset"`.
-        values: What it may be.
-        when: Dict of another setting's name to the values under which this one is chosen; all must hold. A setting
-            may stand in a space several times, for conditions of which at most one holds.
-        otherwise: What it is where it is not chosen.
+        values: Its values.
+        when: Dict of another setting to the values under which this one is chosen; all must hold.
+        key: Its name in keras-tuner, `name` by default. Of two choices with one name under different conditions
+            keras-tuner 1.4.8 would sample only the second.
     """
 
     name: str
     values: tuple
-    when: dict = dataclasses.field(default_factory=dict)
-    otherwise: object = None
-
-    def describe(self):
-        """Return the choice as a dict that JSON can hold."""
-        return {"values": list(self.values), "when": {name: list(values) for name, values in self.when.items()}}
+    when: Mapping[str, tuple] = dataclasses.field(default_factory=dict)
+    key: str | None = None
 
 
-_READ_BY_GRU = {"fact_encoder": ("story", "sentence")}
-_FUSED = {"fact_encoder": ("position",), "input_fusion": (True,)}
+_WORD_GRU = {"fact_encoder": ("story", "sentence")}
+_POSITION = {"fact_encoder": ("position",)}
+_FUSED = {**_POSITION, "input_fusion": (True,)}
 _SUPERVISED = {"supervise_gates": (True,)}
 _MATCH = (None, 16, 32, 64)
 _WORD_SIZES = (None, 32, 64, 128)
-_GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED, otherwise=1.0)
+_GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED)
 
 SPACES = {
     "small": (
@@ -57,12 +58,12 @@ SPACES = {
     "full": (
         Choice("units", (32, 48, 64, 80, 128)),
         Choice("fact_encoder", ("story", "sentence", "position")),
-        Choice("input_fusion", (True, False), {"fact_encoder": ("position",)}, otherwise=False),
-        Choice("embedding_dim", _WORD_SIZES, _READ_BY_GRU),
-        Choice("embedding_dim", _WORD_SIZES, _FUSED),
-        Choice("question_match", _MATCH, _READ_BY_GRU),
-        Choice("question_match", _MATCH, _FUSED),
-        Choice("fact_links", (0, 1, 2), {"fact_encoder": ("sentence",)}, otherwise=0),
+        Choice("input_fusion", (True, False), _POSITION),
+        Choice("embedding_dim", _WORD_SIZES, _WORD_GRU),
+        Choice("embedding_dim", _WORD_SIZES, _FUSED, key="embedding_dim_fused"),
+        Choice("question_match", _MATCH, _WORD_GRU),
+        Choice("question_match", _MATCH, _FUSED, key="question_match_fused"),
+        Choice("fact_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
         Choice("embedding_scale", (0.1, 0.3, 1.0, 1.7)),
         Choice("num_passes", (1, 2, 3, 4)),
         Choice("gate", ("softmax", "sigmoid")),
@@ -80,264 +81,214 @@ SPACES = {
         Choice("curriculum", (0, 2, 4)),
         Choice("supervise_gates", (False, True)),
         _GATE_WEIGHT,
-        Choice("gate_order", ("file", "any"), _SUPERVISED, otherwise="file"),
+        Choice("gate_order", ("file", "any"), _SUPERVISED),
     ),
 }
-"""The spaces by name. `small`: the presets of this package and what matters most around them. `full`: every part of the
-model and of training, each on its own."""
+"""The spaces by name. `small`: this package's presets and what matters most around them. `full`: every part of the
+model and of training on its own."""
 
 
 class Space:
-    """Choices, and the settings that are the same in every trial.
+    """Choices, and the settings that all trials share.
 
-    Every value is known to keras-tuner as a text (`label`): its messages between machines round numbers, and its
-    choices know neither `None` nor values of several types.
+    keras-tuner knows every value as a text, its label: its choices hold neither `None` nor values of several types.
 
     Args:
-        choices: Sequence of `Choice`, a condition's setting before those that depend on it.
-        settings: Dict of settings that are not searched.
-        base: Dict of settings that hold where neither a choice nor `settings` says otherwise.
+        choices: The `Choice`s, a condition's setting before those that depend on it.
+        settings: Settings that are not searched.
+        base: Settings that hold where neither a choice nor `settings` has a value.
     """
 
-    def __init__(self, choices, settings, base):
+    def __init__(self, choices: Sequence[Choice], settings: Mapping, base: Mapping):
         self.choices = tuple(choices)
         self.settings = dict(settings)
         self.base = dict(base)
 
-    def names(self):
-        """Return the names of what is searched, each once, in order."""
+    def names(self) -> list[str]:
+        """Return the names of the searched settings, each once, in order."""
         return list(dict.fromkeys(choice.name for choice in self.choices))
 
-    def declare(self, hp):
-        """Declare all choices on keras-tuner's `HyperParameters`, in the conditional scopes that they stand in.
-
-        Args:
-            hp: `keras_tuner.HyperParameters`.
+    def declare(self, hp) -> dict[str, Any]:
+        """Declare all choices on a `keras_tuner.HyperParameters`, in their conditional scopes.
 
         Returns:
-            Dict of name to value, of the choices that are active.
+            Dict of setting to value, of the choices that are active in `hp`.
         """
         values = {}
         for choice in self.choices:
-            label = self._declare(hp, choice, list(choice.when.items()))
+            labels = {to_label(value): value for value in choice.values}
+            with contextlib.ExitStack() as stack:
+                for name, wanted in choice.when.items():
+                    stack.enter_context(hp.conditional_scope(name, list(map(to_label, wanted))))
+                label = hp.Choice(choice.key or choice.name, list(labels))
             if label is not None:
-                values[choice.name] = from_label(choice, label)
+                values[choice.name] = labels[label]
         return values
 
-    def _declare(self, hp, choice, conditions):
-        if not conditions:
-            return hp.Choice(choice.name, [to_label(value) for value in choice.values])
-        (name, values), *rest = conditions
-        with hp.conditional_scope(name, [to_label(value) for value in values]):
-            return self._declare(hp, choice, rest)
+    def labels(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return setting to label, from keras-tuner's values."""
+        keys = {choice.key or choice.name: choice.name for choice in self.choices}
+        return {name: values[key] for key, name in keys.items() if key in values}
 
-    def values_of(self, labels):
-        """Return the values of the active choices, from keras-tuner's labels by name."""
-        values = {}
-        for choice in self.choices:
-            if choice.name in labels and _holds(choice, values):
-                values[choice.name] = from_label(choice, labels[choice.name])
-        return values
-
-    def config_of(self, values, *, seed=0):
-        """Return the `Config` of a point.
+    def config(self, values: Mapping[str, Any], *, seed: int = 0) -> Config:
+        """Return the `Config` of a choice.
 
         Args:
-            values: Dict of name to value, of the active choices.
+            values: Dict of setting to value, of the active choices.
             seed: Its seed.
-
-        Returns:
-            The `Config`: what is chosen, `otherwise` for what is not chosen here, then `settings` and `base`.
 
         Raises:
             ValueError: If a value is out of range.
         """
-        unchosen = {choice.name: choice.otherwise for choice in self.choices if choice.when}
-        chosen = {name: value for name, value in {**unchosen, **values}.items() if name != PRESET}
+        inactive = {choice.name: getattr(Config(), choice.name) for choice in self.choices if choice.when}
+        chosen = {name: value for name, value in {**inactive, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
         return Config.from_dict({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
 
-    def sample(self, rng):
-        """Draw a point: dict of name to value, of the active choices; `rng` is a `random.Random`."""
+    def sample(self, rng: random.Random) -> dict[str, Any]:
+        """Draw a choice: dict of setting to value, of the active choices."""
         values = {}
         for choice in self.choices:
-            if _holds(choice, values):
+            if all(name in values and values[name] in wanted for name, wanted in choice.when.items()):
                 values[choice.name] = rng.choice(choice.values)
         return values
 
-    def check(self, count=1000):
-        """Draw points and raise if one of them is no model.
-
-        Raises:
-            ValueError: If so: the space is contradictory; the message has the point and what is wrong with it.
-        """
-        from dmn_keras.models.dmn import check_input_module
-
-        rng = random.Random(0)
-        for _ in range(count):
-            values = self.sample(rng)
-            try:
-                c = self.config_of(values)
-                size = c.embedding_dim or c.units
-                check_input_module(
-                    c.fact_level,
-                    c.fact_encoder,
-                    c.question_match,
-                    c.fact_links,
-                    c.link_chains,
-                    c.input_fusion,
-                    c.units,
-                    size,
-                )
-            except ValueError as error:
-                shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())
-                raise ValueError(
-                    f"The space is contradictory: with {shown}, {error} "
-                    "Leave such values out with --choices, or fix the setting with --set."
-                ) from error
-
-    def describe(self):
-        """Return what the space is, as JSON can hold it: two searches of equal descriptions search the same."""
-        choices = [{"name": choice.name, **choice.describe()} for choice in self.choices]
-        return {"choices": choices, "settings": self.settings, "base": self.base}
+    def describe(self) -> dict[str, Any]:
+        """Return the space as JSON holds it; two spaces are the same if their descriptions are equal."""
+        choices = [dataclasses.asdict(choice) for choice in self.choices]
+        return json.loads(json.dumps({"choices": choices, "settings": self.settings, "base": self.base}))
 
 
-def make_space(name, *, preset=None, settings=None, choices=None, base=None, facts_named=True):
-    """Make a space of this module, narrowed to what is asked for.
+def make_space(
+    name: str,
+    *,
+    preset: str | None = None,
+    settings: Mapping | None = None,
+    choices: Mapping[str, Sequence] | None = None,
+    base: Mapping | None = None,
+    facts_named: bool = True,
+) -> Space:
+    """Make a space from one of `SPACES`.
 
     Args:
         name: A key of `SPACES`.
-        preset: Name of a preset to hold where nothing else says otherwise, in place of a choice of presets.
-        settings: Dict of settings to fix; they are not searched.
-        choices: Dict of name to values, in place of the space's own, or for settings that it does not search.
-        base: Dict of settings that hold where nothing else says otherwise; they go before those of a preset.
-        facts_named: Whether the questions name supporting facts: without, gates cannot be supervised.
-
-    Returns:
-        The `Space`.
+        preset: Name of a preset to begin with, in place of a choice of presets.
+        settings: Settings to fix.
+        choices: Dict of setting to values, in place of the space's own or for a setting that it does not search.
+        base: Settings that hold where nothing else has a value; they precede those of `preset`.
+        facts_named: Whether the questions name supporting facts; without, gates cannot be supervised.
 
     Raises:
         ValueError: If there is no such space, a value is out of range, a setting is both fixed and searched, a choice
-            can never be made, nothing is left to search, or a point of the space is no model.
+            is never active, nothing is left to search, or some choice is not a model.
     """
     if name not in SPACES:
         raise ValueError(unknown_name("--space", name, SPACES))
-    settings, asked = dict(settings or {}), dict(choices or {})
+    settings, asked = dict(settings or {}), {key: tuple(values) for key, values in (choices or {}).items()}
+    _check_values(settings, asked, preset)
+    for other in [other for other, values in asked.items() if len(values) == 1]:
+        (settings[other],) = asked.pop(other)
+    preset = settings.pop(PRESET, preset)
     base = {**({} if preset is None else preset_settings(preset)), **(base or {})}
-    for other in asked:
-        if other in settings or (other == PRESET and preset is not None):
-            flag = "--preset" if other == PRESET else f"--set {other}"
-            raise ValueError(f"--choices {other} and {flag} exclude each other: leave one of them out.")
-    _check_values(settings, asked)
-    for other in [other for other, values in asked.items() if len(values) == 1]:  # no choice
-        if other == PRESET:
-            preset = asked.pop(other)[0]
-            base = {**preset_settings(preset), **base}
-        else:
-            settings[other] = asked.pop(other)[0]
-    if not facts_named and "supervise_gates" not in settings:
-        settings["supervise_gates"] = False
-    kept = [
-        dataclasses.replace(choice, values=tuple(asked.get(choice.name, choice.values)))
+    if not facts_named:
+        settings.setdefault("supervise_gates", False)
+    every = [
+        dataclasses.replace(choice, values=asked.get(choice.name, choice.values))
         for choice in SPACES[name]
-        if choice.name not in settings and not (choice.name == PRESET and preset is not None)
+        if choice.name not in settings and not (choice.name == PRESET and preset)
     ]
-    known = {choice.name for choice in kept}
-    kept += [Choice(other, tuple(values)) for other, values in asked.items() if other not in known]
-    fixed = {**Config().to_dict(), **base, **settings}
-    possible = _possible(kept, fixed)
-    chosen = {choice.name for choice in possible}
-    left_out = {choice.name: choice.otherwise for choice in kept if choice.name not in chosen}
-    space = Space(possible, {**left_out, **settings}, base)
-    never = [other for other in asked if other not in space.names()]
-    if never:
-        raise ValueError(
-            f"The space is contradictory: --choices {never[0]} can never be chosen; it needs "
-            f"{' or '.join(_conditions(choice) for choice in kept if choice.name == never[0])}."
-        )
-    if all(len(choice.values) < 2 for choice in space.choices):
+    every += [Choice(other, asked[other]) for other in asked if other not in {choice.name for choice in every}]
+    space = _possible(every, settings, base)
+    for choice in every:
+        if choice.name in asked and choice.name not in space.names():
+            needed = " and ".join(f"{name}={'|'.join(map(to_label, values))}" for name, values in choice.when.items())
+            raise ValueError(
+                f"The space is contradictory: --choices {choice.name} can never be chosen; it needs {needed}."
+            )
+    if not space.choices:
         raise ValueError(
             "The space is empty: nothing is left to choose. Fix fewer settings with --set, give more values with "
             "--choices, or train the one configuration with `dmn-keras train`."
         )
-    space.check()
+    _check_models(space)
     return space
 
 
-def _check_values(settings, asked):
-    """Raise if a setting is unknown, or a value of it out of range."""
+def _possible(choices, settings, base):
+    """Return the space of the choices whose conditions can hold; conditions on fixed settings are settled here."""
+    offered = {name: {value} for name, value in {**Config().to_dict(), **base, **settings}.items()}
+    possible, searched = [], set()
+    for choice in choices:
+        if all(offered[name] & set(values) for name, values in choice.when.items()):
+            when = {name: values for name, values in choice.when.items() if name in searched}
+            possible.append(dataclasses.replace(choice, when=when))
+            offered[choice.name] = set(choice.values)
+            searched.add(choice.name)
+        elif choice.name not in searched:
+            offered[choice.name] = {getattr(Config(), choice.name)}
+    inactive = {c.name: getattr(Config(), c.name) for c in choices if c.name not in searched}
+    return Space(possible, {**inactive, **settings}, base)
+
+
+def _check_values(settings, asked, preset):
+    """Raise if a setting is unknown, given twice, or a value of it out of range."""
     Config.from_dict(settings)
-    allowed = [PRESET, *Config().to_dict()]
+    allowed = [PRESET, *(name for name in Config().to_dict() if name != "seed")]
     for name, values in asked.items():
-        if name not in allowed or name == "seed":
-            raise ValueError(unknown_name("--choices", name, [other for other in allowed if other != "seed"]))
+        if name not in allowed:
+            raise ValueError(unknown_name("--choices", name, allowed))
+        if name in settings or (name == PRESET and preset is not None):
+            flag = "--preset" if name == PRESET else f"--set {name}"
+            raise ValueError(f"--choices {name} and {flag} exclude each other: leave one of them out.")
         if not values or len(set(map(to_label, values))) < len(values):
             raise ValueError(f"--choices {name} must have values, each once. Received: {name}={list(values)}")
         for value in values:
             try:
-                if name == PRESET:
-                    Config.preset(value)
-                else:
-                    Config.from_dict({name: value})
+                Config.from_dict(preset_settings(value) if name == PRESET else {name: value})
             except ValueError as error:
                 raise ValueError(f"--choices: {error}") from error
 
 
-def _possible(choices, fixed):
-    """Return the choices that can be made, without the conditions that always hold."""
-    possible, reachable = [], {}
-    for choice in choices:
-        when = {}
-        for name, values in choice.when.items():
-            reached = reachable.get(name, {to_label(fixed.get(name))})
-            wanted = tuple(value for value in values if to_label(value) in reached)
-            if not wanted:
-                break
-            if name in reachable:
-                when[name] = wanted
-        else:
-            possible.append(dataclasses.replace(choice, when=when))
-            reachable.setdefault(choice.name, set()).update(map(to_label, choice.values))
-    return possible
+def _check_models(space):
+    """Draw choices and raise if one of them is no model."""
+    rng = random.Random(0)
+    for _ in range(1000):
+        values = space.sample(rng)
+        try:
+            c = space.config(values)
+            encoder = c.fact_level, c.fact_encoder, c.question_match, c.fact_links, c.link_chains, c.input_fusion
+            check_input_module(*encoder, c.units, c.embedding_dim or c.units)
+        except ValueError as error:
+            shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())
+            raise ValueError(
+                f"The space is contradictory: with {shown}, {error} "
+                "Leave such values out with --choices, or fix the setting with --set."
+            ) from error
 
 
-def _conditions(choice):
-    return " and ".join(f"{name}={'|'.join(map(to_label, values))}" for name, values in choice.when.items())
-
-
-def _holds(choice, values):
-    return all(name in values and values[name] in wanted for name, wanted in choice.when.items())
-
-
-def to_label(value):
+def to_label(value: Any) -> str:
     """Return the text by which keras-tuner knows a value."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def from_label(choice, label):
-    """Return the value of a `Choice` that has this label."""
-    return next(value for value in choice.values if to_label(value) == label)
-
-
-def parse_choices(assignments):
+def parse_choices(assignments: Sequence[str]) -> dict[str, list]:
     """Read `--choices` arguments.
 
     Args:
-        assignments: Strings `name=value,value`; each value is read as JSON, else as text.
+        assignments: Texts `name=value,value`; each value is read as JSON, else as text.
 
     Returns:
-        Dict of names and lists of values.
+        Dict of setting to list of values.
 
     Raises:
         ValueError: If one has no `=` or no values.
     """
-    from dmn_keras.training.config import parse_settings
-
     choices = {}
     for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals or not text.strip():
+        name, _, text = assignment.partition("=")
+        if not text.strip():
             raise ValueError(f"--choices must be given as name=value,value. Received: {assignment!r}")
-        read = [parse_settings([f"{name}={part.strip()}"]) for part in text.split(",")]
-        choices[next(iter(read[0]))] = [next(iter(one.values())) for one in read]
+        for part in text.split(","):
+            ((name, value),) = parse_settings([f"{name}={part.strip()}"]).items()
+            choices.setdefault(name, []).append(value)
     return choices

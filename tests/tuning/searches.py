@@ -1,14 +1,20 @@
-"""What the tests of searches share: a search that takes seconds, in this process or in one of its own."""
+"""What the tests of searches share: tiny searches, with real or with pretended training."""
 
+import contextlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import zlib
 
 import pytest
 
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.utils.files import read_json, write_json
 from tests.training.runs import TINY, write_stories
+from tuning import report
+from tuning.hypermodel import DMNHyperModel, training_result
 
 ROOT = pathlib.Path(__file__).parents[2]
 FIXED = {name: value for name, value in TINY.items() if name not in ("units", "epochs", "dropout", "episode")}
@@ -39,27 +45,47 @@ def arguments(data, output, *more, **options):
     }
     words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name, value in FIXED.items() for word in ("--set", f"{name}={value}")]
-    words += [
-        "--preset",
-        "fused",
-        "--choices",
-        "units=4,5,6",
-        "--choices",
-        "dropout=0.0,0.2",
-        "--choices",
-        "episode=soft",
-    ]
-    return [*words, *more]
+    choices = ("units=4,5,6", "dropout=0.0,0.2", "episode=soft")
+    return [*words, "--preset", "fused", *(word for choice in choices for word in ("--choices", choice)), *more]
 
 
-def start(words, *, spoil=None, **environment):
-    """Start the search in a process of its own, without tracing; `spoil` is code to run before it."""
+@contextlib.contextmanager
+def pretended_training(before_epoch=lambda config, epoch: None):
+    """Train nothing: a run's error depends on its settings alone and falls with each epoch.
+
+    Args:
+        before_epoch: Function that is called before each epoch, with the `Config` and its number, and may raise.
+    """
+
+    def fit(self, hp, model, *, folder, seed=None, epochs=None, callbacks=(), verbose=0):
+        config, run = self.config(hp, seed), RunFolder(folder)
+        run.create(self.recipe(config))
+        history = read_json(run.history) if run.history.exists() else []
+        for epoch in range(len(history), epochs):
+            for callback in callbacks:
+                callback.on_train_begin()
+                callback.on_train_batch_end(0)
+            before_epoch(config, epoch)
+            error = (zlib.crc32(str(config).encode()) % 1000 / 1000 + 1.0) / (epoch + 2)
+            history.append({"val_error": error, "val_loss": error, "seconds": 1.0, "cpu_seconds": 2.0})
+            write_json(run.history, history)
+        return self.score(training_result(folder, epochs), config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DMNHyperModel, "build", lambda self, hp, seed=None: None)
+        patch.setattr(DMNHyperModel, "fit", fit)
+        patch.setattr(report, "_model", lambda *_: {"mean_error": 25.0, "parameters": 1})
+        yield
+
+
+def start(words, *, pretended, before="", **environment):
+    """Start the search in a process of its own; `before` is code to run first."""
     code = (
-        "import sys\n"
+        f"import sys, time\n{before}\n"
         "from tests.training.runs import eagerly\n"
+        "from tests.tuning.searches import pretended_training\n"
         "from tuning import search\n"
-        f"{spoil or ''}\n"
-        "with eagerly():\n"
+        f"with {pretended or 'eagerly()'}:\n"
         "    sys.exit(search.main(sys.argv[1:]))\n"
     )
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -75,12 +101,11 @@ def start(words, *, spoil=None, **environment):
 
 def trials(output):
     """Statuses of keras-tuner's trials by id."""
-    paths = sorted((pathlib.Path(output) / "tuner").glob("trial_*/trial.json"))
-    contents = [json.loads(path.read_text()) for path in paths]
-    return {content["trial_id"]: content["status"] for content in contents}
+    contents = [json.loads(path.read_text()) for path in pathlib.Path(output).glob("tuner/trial_*/trial.json")]
+    return {content["trial_id"]: content["status"] for content in sorted(contents, key=lambda c: int(c["trial_id"]))}
 
 
 def history(output, trial, seed=0):
-    """Losses of each epoch of one execution."""
-    path = pathlib.Path(output) / "runs" / trial / f"seed{seed}" / "history.json"
+    """Losses of each epoch of one training."""
+    path = pathlib.Path(output, "runs", trial, f"seed{seed}", "history.json")
     return [epoch["val_loss"] for epoch in json.loads(path.read_text())]

@@ -56,11 +56,6 @@ def test_the_spaces_are_those_of_the_table(column, name):
         assert all(map(as_written, choice.values, texts)), choice.name
 
 
-def test_every_file_is_named():
-    names = {path.name for path in (ROOT / "tuning").glob("*.py")} - {"__init__.py"}
-    assert {name for name in names if f"`{name}`" not in OWN} == set()
-
-
 @tensorflow_only
 @without_tracing
 def test_python_example(tmp_path, monkeypatch, capsys):

@@ -30,7 +30,7 @@ def space(**settings):
 
 def point(hypermodel, **labels):
     hp = keras_tuner.HyperParameters()
-    hypermodel.declare_hyperparameters(hp)
+    hypermodel.space.declare(hp)
     hp.values.update(labels)
     return hp
 
@@ -53,6 +53,9 @@ def test_a_trial_is_the_training_of_its_settings_without_the_test_questions(sour
     for epochs in (1, 3):  # in two parts
         model = hypermodel.build(hp, seed=2)
         results[epochs] = hypermodel.fit(hp, model, folder=tmp_path / "trial", seed=2, epochs=epochs)[OBJECTIVE]
+        same = {"folder": tmp_path / "trial", "seed": 2}
+        assert hypermodel.result(hp, **same, epochs=epochs) == {OBJECTIVE: results[epochs]}
+        assert hypermodel.result(hp, **same, epochs=epochs + 1) is None
     assert set(read) == {"train", "valid"}
     assert losses(tmp_path / "trial") == losses(tmp_path / "train")
     assert not (tmp_path / "trial/metrics.json").exists()
@@ -63,12 +66,13 @@ def test_the_error_decides_and_the_loss_where_errors_are_equal(source):
     hypermodel = DMNHyperModel(source, space(), executions=3)
 
     def score(error, loss):
-        return hypermodel.score({"error": error, "loss": loss}, 100)
+        return hypermodel.score({"error": error, "loss": loss}, hypermodel.config(point(hypermodel)))[OBJECTIVE]
 
-    assert score(0.1, 99.0) < score(0.11, 0.0)
-    assert score(0.1, 1.0) < score(0.1, 1.1)
+    one = 1 / 6  # of the validation questions
+    assert score(one, 99.0) < score(2 * one, 0.0)
+    assert score(one, 1.0) < score(one, 1.1)
     # Three seeds, one question of one of them: whatever the losses, the error decides.
-    assert 2 * score(0.1, 1e9) + score(0.09, 1e9) < 3 * score(0.1, 0.0)
+    assert 2 * score(one, 1e9) + score(0.0, 1e9) < 3 * score(one, 0.0)
 
 
 def test_any_tuner_of_keras_tuner_takes_it(source, tmp_path):
@@ -88,4 +92,3 @@ def test_a_loss_that_turns_nan_fails_the_trial_with_its_reason(source, tmp_path,
     hp = point(hypermodel, episode="soft")
     with pytest.raises(keras_tuner.errors.FailedTrialError, match="loss became nan in epoch 1"):
         hypermodel.fit(hp, hypermodel.build(hp), folder=tmp_path)
-    assert "loss became nan" in json.loads((tmp_path / "failed.json").read_text())["reason"]

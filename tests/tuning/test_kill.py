@@ -1,4 +1,4 @@
-"""A search that is killed goes on to the result it would have had; several workers share one."""
+"""A search that is killed resumes to the result it would have had; several processes share one."""
 
 import json
 import os
@@ -11,23 +11,14 @@ import time
 
 import pytest
 
-from tests.training.runs import eagerly, tensorflow_only, without_tracing
-from tests.tuning.searches import arguments, history, quiet, start, trials, write_data
+from tests.training.runs import tensorflow_only, without_tracing
+from tests.tuning.searches import ROOT, arguments, history, pretended_training, quiet, start, trials, write_data
 from tuning import search
 from tuning.workers import VARIABLES
 
 pytestmark = [tensorflow_only, without_tracing, *quiet]
-
-SLOWLY = """
-import time
-from dmn_keras.training.callbacks import BestWeights
-original = BestWeights.on_epoch_end
-def on_epoch_end(self, *arguments, **named):
-    time.sleep(0.6)
-    return original(self, *arguments, **named)
-BestWeights.on_epoch_end = on_epoch_end
-"""
-"""Makes an epoch last long enough to be killed in."""
+SLOWLY = "slowly = lambda config, epoch: time.sleep(0.2)"
+PRETENDED = {"pretended": "pretended_training(slowly)", "before": SLOWLY}
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +36,10 @@ def processes():
         process.communicate()
 
 
-def wait_for(condition, process=None, seconds=90):
+def wait_for(condition, process, seconds=90):
     end = time.monotonic() + seconds
     while not condition():
-        if process is not None and process.poll() is not None:
-            raise AssertionError(process.communicate()[0][-3000:])
+        assert process.poll() is None, process.communicate()[0][-3000:]
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.05)
 
@@ -58,133 +48,31 @@ def epochs(output):
     return sum(len(json.loads(path.read_text())) for path in (output / "runs").glob("*/*/history.json"))
 
 
-def end(process, seconds=120):
-    output, _ = process.communicate(timeout=seconds)
-    return process.returncode, output
-
-
-def test_a_killed_search_goes_on_to_the_same_result(data, tmp_path, processes):
-    words = arguments(data, tmp_path / "out", tuner="hyperband", max_trials=4, epochs=3, executions=2)
-    process = start(words, spoil=SLOWLY)
+def test_a_killed_search_resumes_to_the_same_result(data, tmp_path, processes):
+    options = {"tuner": "hyperband", "max_trials": 5, "epochs": 3, "executions": 2}
+    process = start(arguments(data, tmp_path / "out", **options), **PRETENDED)
     processes.append(process)
-    wait_for(lambda: epochs(tmp_path / "out") >= 3, process)
-    process.send_signal(signal.SIGKILL)
+    wait_for(lambda: epochs(tmp_path / "out") >= 5, process)
+    process.kill()
     process.wait()
-    assert "RUNNING" in trials(tmp_path / "out").values()
-    used = json.loads((tmp_path / "out/clock.json").read_text())["used"]
+    assert set(trials(tmp_path / "out").values()) == {"COMPLETED", "RUNNING"}
+    used = json.loads((tmp_path / "out/time.json").read_text())["used"]
     assert used > 1
-    with eagerly():
-        assert search.main(words) == 0
-        assert (
-            search.main(arguments(data, tmp_path / "whole", tuner="hyperband", max_trials=4, epochs=3, executions=2))
-            == 0
-        )
-    assert (
-        trials(tmp_path / "out")
-        == trials(tmp_path / "whole")
-        == dict.fromkeys(("0000", "0001", "0002", "0003"), "COMPLETED")
-    )
+    ended = [trial for trial, status in trials(tmp_path / "out").items() if status == "COMPLETED"]
+    trained = []
+    with pretended_training(lambda config, epoch: trained.append((config, epoch))):
+        assert search.main(arguments(data, tmp_path / "out", **options)) == 0
+        count = len(trained)
+        assert search.main(arguments(data, tmp_path / "whole", **options)) == 0
+    assert len(trained) - 2 * count >= 2 * len(ended) > 0, "what has ended is not trained again"
+    assert list(trials(tmp_path / "out").values()) == list(trials(tmp_path / "whole").values()) == ["COMPLETED"] * 5
     for path in (tmp_path / "whole/runs").glob("*/*/history.json"):
-        trial, seed = path.parts[-3], int(path.parts[-2].removeprefix("seed"))
-        assert history(tmp_path / "out", trial, seed) == history(tmp_path / "whole", trial, seed)
+        seed = int(path.parts[-2].removeprefix("seed"))
+        assert history(tmp_path / "out", path.parts[-3], seed) == history(tmp_path / "whole", path.parts[-3], seed)
     one, other = (json.loads((tmp_path / name / "best.json").read_text()) for name in ("out", "whole"))
     for name in ("settings", "validation_errors", "test_error", "trials"):
         assert one[name] == other[name]
     assert one["seconds"] > used, "the time before the kill counts"
-
-
-def worker_pids(output):
-    """Pids of the workers that say they live, by id."""
-    paths = (output / "workers").glob("*.json")
-    return {path.stem: json.loads(path.read_text())["pid"] for path in paths}
-
-
-def ongoing(output):
-    """Ids of the workers that have a trial."""
-    path = output / "tuner/oracle.json"
-    return json.loads(path.read_text())["ongoing_trials"] if path.exists() else {}
-
-
-def alive(pid):
-    return pathlib.Path(f"/proc/{pid}").exists() and " Z " not in pathlib.Path(f"/proc/{pid}/stat").read_text()
-
-
-# The workers are started by the command itself: what slows them down or runs them without tracing goes the same way.
-SITE = SLOWLY + "\nimport tensorflow\ntensorflow.config.run_functions_eagerly(True)\n"
-
-
-def lead(data, output, folder, **options):
-    """A chief with two workers; `sitecustomize` is what every Python process there runs first."""
-    (folder / "site").mkdir(exist_ok=True)
-    hook = "import sys\nif '--output' in sys.orig_argv and '-m' in sys.orig_argv:\n" + "".join(
-        f"    {line}\n" for line in SITE.splitlines() if line
-    )
-    (folder / "site/sitecustomize.py").write_text(hook)
-    return start(
-        arguments(data, output, workers=2, **options),
-        PYTHONPATH=os.pathsep.join([str(pathlib.Path(__file__).parents[2]), str(folder / "site")]),
-    )
-
-
-def held(output, epochs):
-    """Stop one worker in the middle of a trial; returns its id, or nothing where the trial ended meanwhile.
-
-    keras-tuner's own state still names a trial that has ended: its epochs tell.
-    """
-    pids = worker_pids(output)
-    for worker in sorted(ongoing(output).keys() & pids.keys()):
-        os.kill(pids[worker], signal.SIGSTOP)
-        time.sleep(0.5)  # what it had said before is heard
-        trial = ongoing(output).get(worker)
-        if trial is not None and (not trained(output, trial) or len(history(output, trial)) < epochs):
-            return [worker]
-        os.kill(pids[worker], signal.SIGCONT)
-    return []
-
-
-def trained(output, trial):
-    return (output / f"runs/{trial}/seed0/history.json").exists()
-
-
-def test_two_workers_share_a_search_and_it_survives_the_chief_and_one_of_them(data, tmp_path, processes):
-    output = tmp_path / "out"
-    chief = lead(data, output, tmp_path, max_trials=4, epochs=3)
-    processes.append(chief)
-    wait_for(lambda: "COMPLETED" in trials(output).values() and ongoing(output), chief)
-    pids = worker_pids(output)
-    done = {trial: history(output, trial) for trial, status in trials(output).items() if status == "COMPLETED"}
-    chief.send_signal(signal.SIGKILL)
-    chief.wait()
-    wait_for(lambda: not any(map(alive, pids.values())), seconds=45)
-    for tuner_id in pids:
-        log = (output / f"workers/{tuner_id}.log").read_text()
-        assert "has gone. Trials that were done stay, the running one goes on from its last epoch" in log, log[-2000:]
-    assert {trial: status for trial, status in trials(output).items() if trial in done} == dict.fromkeys(
-        done, "COMPLETED"
-    )
-
-    left = (output / "tuner/oracle.json").read_bytes()  # with the trials of the workers that have gone
-    again = lead(data, output, tmp_path, max_trials=4, epochs=3)
-    processes.append(again)
-    wait_for(lambda: (output / "tuner/oracle.json").read_bytes() != left, again)
-    victims = []
-    wait_for(lambda: victims or victims.extend(held(output, epochs=3)), again)
-    (victim,) = victims
-    os.kill(worker_pids(output)[victim], signal.SIGKILL)
-    status, printed = end(again)
-    assert status == 0, printed[-3000:]
-    assert "2 workers, their logs in" in printed
-    assert f"{victim} ended with status -9" in printed
-    assert "goes back to be taken up again" in printed
-    assert trials(output) == dict.fromkeys(("0000", "0001", "0002", "0003"), "COMPLETED")
-    assert {trial: history(output, trial) for trial in done} == done
-    assert all(len(history(output, trial)) == 3 for trial in trials(output))
-    assert worker_pids(output) == {}
-    with eagerly():
-        assert search.main(arguments(data, tmp_path / "alone", max_trials=4, epochs=3)) == 0
-    assert {trial: history(output, trial) for trial in trials(output)} == {
-        trial: history(tmp_path / "alone", trial) for trial in trials(output)
-    }
 
 
 def variables(tuner_id, port):
@@ -198,47 +86,90 @@ def port():
         return free.getsockname()[1]
 
 
-def test_chief_and_workers_on_several_machines(data, tmp_path, processes, port):
-    words = arguments(data, tmp_path / "out", max_trials=2)
-    chief = start(words, **variables("chief", port))
-    equal = start(words, **variables("worker-a", port))
-    unequal = start(arguments(data, tmp_path / "out", max_trials=2, epochs=3), **variables("worker-b", port))
-    processes += [chief, equal, unequal]
-    status, printed = end(unequal)
-    assert status == 2
-    assert "Unequal workers, worker-b" in printed
-    assert "holds a search with another epochs. Expected: 2. Received: 3" in printed or "space.base.epochs" in printed
-    assert end(equal)[0] == 0
-    status, printed = end(chief)
-    assert status == 0, printed
-    assert "Best: trial" in printed
-    assert trials(tmp_path / "out") == {"0000": "COMPLETED", "0001": "COMPLETED"}
+def test_chief_and_workers_share_a_search_and_a_killed_one_resumes(data, tmp_path, processes, port):
+    output, options = tmp_path / "out", {"max_trials": 6, "epochs": 3}
+    words = arguments(data, output, **options)
+    chief = start(words, **PRETENDED, **variables("chief", port))
+    processes.append(chief)
+    wait_for((output / "tuner/chief.json").exists, chief)
+    team = [start(words, **PRETENDED, **variables(f"worker-{name}", port)) for name in "ab"]
+    unequal = start(arguments(data, output, max_trials=6, epochs=2), **PRETENDED, **variables("worker-c", port))
+    processes += [*team, unequal]
+    printed, _ = unequal.communicate(timeout=90)
+    assert unequal.returncode == 2
+    assert "holds a search with another epochs. Expected: 3. Received: 2" in printed
+    wait_for(lambda: "COMPLETED" in trials(output).values(), chief)
+    for process in (*team, chief):
+        process.kill()
+        process.wait()
+    done = {trial: history(output, trial) for trial, status in trials(output).items() if status == "COMPLETED"}
+    with pretended_training():
+        assert search.main(words) == 0
+        assert search.main(arguments(data, tmp_path / "alone", **options)) == 0
+    assert list(trials(output).values()) == ["COMPLETED"] * 6
+    assert {trial: history(output, trial) for trial in done} == done
+    assert all(history(output, trial) == history(tmp_path / "alone", trial) for trial in trials(output))
 
 
-@pytest.fixture
-def environment(monkeypatch):
-    """Set keras-tuner's variables in this process."""
+# The command starts its workers itself: what pretends their training is what every Python process there runs first.
+SITE = f"""
+import sys
+if "tuning.workers" in sys.orig_argv:
+    sys.path.insert(0, {str(ROOT)!r})
+    import time
+    from tests.tuning.searches import pretended_training
+    {SLOWLY}
+    context = pretended_training(slowly)
+    context.__enter__()
+"""
 
-    def become(tuner_id, port):
-        for name, value in variables(tuner_id, port).items():
-            monkeypatch.setenv(name, value)
 
-    return become
+def workers_of(process):
+    """Pids of the children of a process."""
+    return list(map(int, pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()))
 
 
-def test_a_worker_without_a_chief(data, tmp_path, port, environment, capsys):
-    environment("worker0", port)
-    assert search.main([*arguments(data, tmp_path / "out"), "--wait", "1s"]) == 2
-    printed = capsys.readouterr().err
-    assert f"There is no chief at 127.0.0.1:{port} for the search in" in printed
-    assert "Start it first, with the same arguments, address and folder." in printed
+def alive(pid):
+    status = pathlib.Path(f"/proc/{pid}/stat")
+    return status.exists() and " Z " not in status.read_text()
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc").exists(), reason="looks for processes there")
+def test_the_workers_of_a_machine_end_with_the_command_and_one_that_dies_loses_no_trial(data, tmp_path, processes):
+    output = tmp_path / "out"
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    path = os.pathsep.join([str(ROOT), str(tmp_path)])
+    first = start(arguments(data, output, workers=2, max_trials=99), **PRETENDED, PYTHONPATH=path)
+    processes.append(first)
+    wait_for(lambda: "COMPLETED" in trials(output).values(), first)
+    pids = workers_of(first)
+    assert len(pids) == 2
+    first.kill()
+    first.wait()
+    end = time.monotonic() + 20
+    while any(map(alive, pids)):
+        assert time.monotonic() < end, "the workers outlive the command"
+        time.sleep(0.1)
+
+    count = len(trials(output)) + 4
+    again = start(arguments(data, output, workers=2, max_trials=count), **PRETENDED, PYTHONPATH=path)
+    processes.append(again)
+    wait_for(lambda: len(trials(output)) > count - 4, again)
+    os.kill(workers_of(again)[0], signal.SIGKILL)
+    printed, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, printed[-3000:]
+    assert "ended with an error: see workers/worker" in printed
+    with pretended_training():
+        assert search.main(arguments(data, output, max_trials=count)) == 0
+    assert list(trials(output).values()) == ["COMPLETED"] * count
 
 
 @pytest.mark.parametrize(
     ("given", "more", "message"),
     [
         ({VARIABLES[0]: "worker0"}, {}, "KERASTUNER_TUNER_ID set without KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT"),
-        (variables("chief", 1), {"workers": 2}, "--workers and KERASTUNER_TUNER_ID exclude each other"),
+        (variables("chief", 1), {"workers": 2}, "--workers and KERASTUNER_TUNER_ID=chief exclude each other"),
+        (variables("worker0", 1), {}, "expected a folder that `tuning/search.py` wrote (search.json)"),
     ],
 )
 def test_a_role_that_is_not_clear(given, more, message, data, tmp_path, monkeypatch, capsys):
@@ -248,25 +179,24 @@ def test_a_role_that_is_not_clear(given, more, message, data, tmp_path, monkeypa
     assert message in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken(data, tmp_path, environment, capsys):
+def test_a_port_that_is_taken(data, tmp_path, monkeypatch, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        environment("chief", port)
-        assert search.main(arguments(data, tmp_path / "out")) == 2
-    assert f"127.0.0.1:{port} is taken: set KERASTUNER_ORACLE_PORT to a free port." in capsys.readouterr().err
+        for name, value in variables("chief", port).items():
+            monkeypatch.setenv(name, value)
+        assert search.main(arguments(data, tmp_path / "out")) == 1
+    assert f"The chief cannot serve at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-def test_under_jax_as_a_script(data, tmp_path):
+def test_under_jax_as_a_script_without_log_lines(data, tmp_path):
     pytest.importorskip("jax")
-    script = pathlib.Path(__file__).parents[2] / "tuning/search.py"
-    words = arguments(data, tmp_path / "out", max_trials=1, epochs=1, executions=2)
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    for name in ("PYTHONPATH", "JAX_COMPILATION_CACHE_DIR"):
-        environment.pop(name, None)
-    result = subprocess.run([sys.executable, str(script), *words], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-3000:]
+    words = arguments(data, tmp_path / "out", max_trials=1, epochs=1)
+    environment = {n: v for n, v in os.environ.items() if n not in ("PYTHONPATH", "TF_CPP_MIN_LOG_LEVEL")}
+    command = [sys.executable, str(ROOT / "tuning/search.py"), *words]
+    environment["KERAS_BACKEND"] = "jax"
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
     best = json.loads((tmp_path / "out/best.json").read_text())
     assert best["versions"]["backend"].startswith("jax ")
-    assert list((tmp_path / "out/compiled").rglob("*")), "steps are kept between trials"

@@ -1,12 +1,14 @@
-import json
+import random
 
+import matplotlib.image
 import pytest
+from matplotlib.axes import Axes
 
 from dmn_keras.utils.files import write_json
-from tuning.folder import SearchFolder, first_difference
-from tuning.report import draw, trial_table
-from tuning.results import configurations, counts, cpu_minutes, execution_result
-from tuning.space import make_space
+from tuning.folder import SearchFolder
+from tuning.hypermodel import training_result
+from tuning.report import configurations, draw, trial_table
+from tuning.space import make_space, to_label
 
 SPACE = make_space("small", choices={"units": [8, 16]})
 
@@ -33,32 +35,31 @@ def folder(tmp_path):
     folder = SearchFolder(tmp_path)
     add(folder, "0000", "COMPLETED", 0.5, [[epoch(0.5, 1.0)], [epoch(0.7, 1.0)]])
     add(folder, "0001", "COMPLETED", 0.2, [[epoch(0.4, 1.0), epoch(0.2, 1.0)], [epoch(0.2, 0.5), epoch(0.2, 0.6)]])
-    add(folder, "0002", "FAILED", None, [], message="Traceback\nkeras_tuner: The loss became nan | in epoch 1")
+    add(folder, "0002", "FAILED", None, [], message="keras_tuner: The loss became nan | in epoch 1")
     add(folder, "0003", "RUNNING", None, [[epoch(0.1, 1.0)]])
     return folder
 
 
 def test_the_best_epoch_counts_and_only_the_first_ones(tmp_path):
     write_json(tmp_path / "history.json", [epoch(0.5, 1.0, val_answer_loss=0.3), epoch(0.5, 0.9), epoch(0.1, 2.0)])
-    two = {"error": 0.5, "loss": 0.9, "best_epoch": 2, "epochs": 2, "seconds": 4.0, "cpu_seconds": 6.0}
-    assert execution_result(tmp_path, 2) == two
-    assert execution_result(tmp_path, 1)["loss"] == 0.3
-    assert execution_result(tmp_path)["error"] == 0.1
-    assert execution_result(tmp_path / "nowhere", 2) is None
+    two = {"error": 0.5, "loss": 0.9, "epochs": 2, "cpu_seconds": 6.0}
+    assert training_result(tmp_path, 2) == two
+    assert training_result(tmp_path, 1)["loss"] == 0.3
+    assert training_result(tmp_path)["error"] == 0.1
+    assert training_result(tmp_path / "nowhere", 2) is None
 
 
 def test_configurations_best_first_and_those_without_a_result_last(folder):
-    rows = configurations(folder, (0, 1), 20)
+    rows = configurations(folder, SPACE, (0, 1), 20)
     assert [row["trial"] for row in rows] == ["0001", "0000", "0002", "0003"]
     assert [row["error"] for row in rows] == [pytest.approx(0.2), pytest.approx(0.6), None, None]
     assert rows[2]["reason"] == "keras_tuner: The loss became nan | in epoch 1"
-    assert counts(folder) == {"done": 2, "failed": 1, "cut off": 1}
-    assert cpu_minutes(folder) == pytest.approx(7 * 3 / 60)
+    assert [row["status"] for row in rows] == ["done", "done", "failed", "cut off"]
 
 
 def test_what_a_run_says_of_its_failure_goes_before(folder):
-    write_json(folder.run("0002", 1) / "failed.json", {"reason": "the loss became nan"})
-    assert configurations(folder, (0, 1), 20)[2]["reason"] == "the loss became nan"
+    write_json(folder.runs / "0002/failed.json", {"reason": "the loss became nan"})
+    assert configurations(folder, SPACE, (0, 1), 20)[2]["reason"] == "the loss became nan"
 
 
 def test_a_configuration_that_hyperband_goes_on_with_is_one_row(tmp_path):
@@ -66,18 +67,18 @@ def test_a_configuration_that_hyperband_goes_on_with_is_one_row(tmp_path):
     going_on = {"tuner/trial_id": "0000", "tuner/epochs": 3}
     add(folder, "0000", "COMPLETED", 0.5, [[epoch(0.5, 1.0), epoch(0.3, 1.0), epoch(0.4, 1.0)]], **{"tuner/epochs": 1})
     add(folder, "0001", "RUNNING", None, [], **going_on)
-    [row] = configurations(folder, (0,), 20)
+    [row] = configurations(folder, SPACE, (0,), 20)
     assert (row["trial"], row["error"], row["status"]) == ("0000", 0.5, "done")
     add(folder, "0001", "COMPLETED", 0.3, [], **going_on)
-    [row] = configurations(folder, (0,), 20)
-    assert (row["trial"], row["root"], row["error"]) == ("0001", "0000", 0.3)
+    [row] = configurations(folder, SPACE, (0,), 20)
+    assert (row["trial"], row["first"], row["error"]) == ("0001", "0000", 0.3)
     add(folder, "0002", "FAILED", None, [], **{**going_on, "tuner/trial_id": "0001"})
-    [row] = configurations(folder, (0,), 20)
-    assert (row["trial"], row["root"], row["error"]) == ("0001", "0000", 0.3)
+    [row] = configurations(folder, SPACE, (0,), 20)
+    assert (row["trial"], row["first"], row["error"]) == ("0001", "0000", 0.3)
 
 
 def test_the_table(folder):
-    lines = trial_table(configurations(folder, (0, 1), 20), ["preset", "units", "dropout"]).splitlines()
+    lines = trial_table(configurations(folder, SPACE, (0, 1), 20), ["preset", "units", "dropout"]).splitlines()
     assert lines[0] == (
         "| trial | validation error, % | seeds, % | epochs | CPU min | preset | units | dropout | status |"
     )
@@ -86,18 +87,36 @@ def test_the_table(folder):
     assert {line.count("|") for line in lines} == {10}
 
 
-def test_the_picture_needs_two_results(folder, tmp_path):
-    rows = configurations(folder, (0, 1), 20)
-    assert draw(rows, SPACE, tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size > 10_000
-    assert not draw(rows[1:], SPACE, tmp_path / "b.png")
-    assert not (tmp_path / "b.png").exists()
-    same = [{**row, "error": 0.5} for row in rows[:2]]
-    assert draw(same, SPACE, tmp_path / "c.png")
+def rows_of(space, count):
+    """Rows of random choices of a space."""
+    rng = random.Random(0)
+    drawn = [{name: to_label(value) for name, value in space.sample(rng).items()} for _ in range(count)]
+    return [{"trial": str(number), "labels": labels, "error": number / 100} for number, labels in enumerate(drawn)]
 
 
-def test_the_first_difference_is_named():
-    one = {"a": 1, "b": {"c": [1], "d": 2}}
-    assert first_difference(one, json.loads(json.dumps(one))) is None
-    assert first_difference(one, {"a": 1, "b": {"c": [1, 2], "d": 2}}) == "b.c"
-    assert first_difference({"a": 1}, {"a": 1, "z": 0}) == "z"
+@pytest.mark.parametrize(("name", "preset", "width"), [("full", None, 1000), ("small", "fused", 1000)])
+def test_the_picture_fits_a_page(name, preset, width, tmp_path):
+    space = make_space(name, preset=preset)
+    assert draw(rows_of(space, 40), space, tmp_path / "a.png")
+    height, drawn, _ = matplotlib.image.imread(tmp_path / "a.png").shape
+    assert drawn == width
+    assert height <= 250 * -(-len(space.names()) // 5)
+
+
+def test_only_what_varied_is_drawn(tmp_path, monkeypatch):
+    space, titles = make_space("small", preset="fused"), []
+    monkeypatch.setattr(Axes, "set_title", lambda self, title, **_: titles.append(title))
+    rows = rows_of(space, 9)
+    for row in rows:
+        row["labels"].update(units="32", schedule="cosine")
+    assert draw(rows, space, tmp_path / "a.png")
+    assert titles == [name for name in space.names() if name not in ("units", "schedule")]
+
+
+def test_a_picture_needs_two_results_that_differ(tmp_path):
+    rows = rows_of(SPACE, 5)
+    assert not draw(rows[:1], SPACE, tmp_path / "a.png")
+    assert not draw([{**rows[0], "trial": "9"}, rows[0]], SPACE, tmp_path / "a.png")
+    assert not draw([rows[0], *({**row, "error": None} for row in rows[1:])], SPACE, tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+    assert draw([{**row, "error": 0.5} for row in rows], SPACE, tmp_path / "a.png")

@@ -1,56 +1,62 @@
+import dataclasses
 import random
+import warnings
 
 import keras
 import keras_tuner
 import pytest
 
 from dmn_keras.training import fit
-from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
-from tests.training.runs import own_data
+from tests.tuning.searches import quiet
+from tuning.folder import SearchFolder
+from tuning.hypermodel import OBJECTIVE
 from tuning.space import PRESET, SPACES, Choice, Space, make_space, parse_choices, to_label
+from tuning.tuner import TUNERS, SearchTuner, make_oracle
+
+pytestmark = quiet
 
 
+@pytest.mark.parametrize("tuner", TUNERS)
 @pytest.mark.parametrize("name", SPACES)
-def test_every_point_is_a_configuration(name):
-    space, rng = make_space(name), random.Random(1)
-    points = [space.sample(rng) for _ in range(500)]
-    assert len({str(point) for point in points}) > 400
-    for point in points:
-        config = space.config_of(point, seed=3)
-        assert config.seed == 3
-        for setting, value in point.items():
-            if setting != PRESET:
-                assert getattr(config, setting) == value
-        if PRESET in point:
-            for setting in PRESETS[point[PRESET]].keys() - point.keys():
-                assert getattr(config, setting) == PRESETS[point[PRESET]][setting]
-
-
-@pytest.mark.parametrize("name", SPACES)
-def test_keras_tuner_draws_the_same_kind_of_points(name):
-    space = make_space(name, settings={"supervise_gates": True} if name == "small" else {})
-    hp = keras_tuner.HyperParameters()
-    space.declare(hp)
-    oracle = keras_tuner.oracles.RandomSearchOracle(
-        keras_tuner.Objective("x", "min"), max_trials=None, hyperparameters=hp, seed=1
-    )
-    seen = set()
-    for _ in range(300):
-        values = space.values_of(oracle._random_values())
-        assert space.config_of(values)
-        seen |= set(values)
+def test_the_first_trials_of_each_tuner_are_models(name, tuner, tmp_path):
+    space, built = make_space(name, settings={"supervise_gates": True} if name == "small" else {}), {}
+    oracle, folder = make_oracle(tuner, space, seed=3, epochs=9), SearchFolder(tmp_path)
+    oracle.verbose, oracle.num_initial_points = 0, 50  # Bayesian search takes a quarter of a second a later trial
+    SearchTuner(oracle, None, folder, seeds=[0], epochs=9, budget=None)
+    rng, seen = random.Random(0), set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's, on few points
+        for _ in range(60):
+            trial = oracle.create_trial("tuner0")
+            values = space.declare(trial.hyperparameters)
+            assert space.labels(trial.hyperparameters.values) == {n: to_label(v) for n, v in values.items()}
+            c = space.config(values, seed=3)
+            settings = {**PRESETS.get(values.get(PRESET), {}), **values, "seed": 3}
+            assert all(getattr(c, name) == value for name, value in settings.items() if name != PRESET)
+            seen |= set(values)
+            # The parts of a model; sizes only in so far as they are equal, so that few models are built.
+            size = None if c.embedding_dim in (None, c.units) else 3
+            parts = c.fact_encoder, c.input_fusion, size, c.question_match and 2, c.fact_links, c.gate_features
+            built.setdefault(parts, c.replace(units=4, embedding_dim=size, question_match=parts[3], num_passes=1))
+            oracle.update_trial(trial.trial_id, {OBJECTIVE: rng.random()})
+            trial.status = "COMPLETED"
+            oracle.end_trial(trial)
     assert seen == set(space.names())
+    recipe = fit.Recipe("jsonl", None, ("all",), None, ("mary", "park", "where", "is"), None)
+    for config in random.Random(0).sample(list(built.values()), min(len(built), 5)):
+        assert isinstance(fit.build(dataclasses.replace(recipe, config=config)), keras.Model)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_some_points_are_models(name, tmp_path):
-    source = own_data(tmp_path / "data")
-    train, _ = fit.train_and_validation(source, validation_fraction=0.1, seed=0)
-    space, rng = make_space(name, settings={"units": 4}), random.Random(5)
-    for _ in range(8):
-        model = fit.build(fit.make_recipe(source, space.config_of(space.sample(rng)), train["all"]))
-        assert isinstance(model, keras.Model)
+def test_a_setting_under_two_conditions_gets_a_value_under_each():
+    space, rng = make_space("full"), random.Random(0)
+    hp = declared(space)
+    for _ in range(50):
+        values = space.sample(rng)
+        hp.values = {c.key or c.name: to_label(values[c.name]) for c in space.choices if c.name in values}
+        active = space.declare(hp.copy())
+        assert active == values
+        assert ("embedding_dim" in active) == (values["fact_encoder"] != "position" or values["input_fusion"])
 
 
 def declared(space):
@@ -59,32 +65,9 @@ def declared(space):
     return hp
 
 
-@pytest.mark.parametrize(
-    ("name", "parents"),
-    [
-        ("fact_links", {"fact_encoder": "sentence"}),
-        ("input_fusion", {"fact_encoder": "position"}),
-        ("gate_weight", {"supervise_gates": "true"}),
-        ("gate_order", {"supervise_gates": "true"}),
-        ("question_match", {"fact_encoder": "position", "input_fusion": "true"}),
-        ("question_match", {"fact_encoder": "story"}),
-    ],
-)
-def test_a_choice_stands_in_the_scope_of_what_it_depends_on(name, parents):
-    hp = declared(make_space("full"))
-    hp.values = {key: value for key, value in hp.values.items() if key != name}
-    hp.values["fact_encoder"] = "sentence" if parents.get("fact_encoder") != "sentence" else "position"
-    hp.values["supervise_gates"] = "false"
-    hp.values["input_fusion"] = "false"
-    hp.values["fact_encoder"] = "position" if name in ("fact_links", "question_match") else "sentence"
-    assert not hp.is_active(name)
-    hp.values.update(parents)
-    assert hp.is_active(name)
-
-
 def test_what_is_not_chosen_is_off():
     space = make_space("full", preset="linked")
-    config = space.config_of({"units": 8, "fact_encoder": "story", "question_match": None, "embedding_dim": None})
+    config = space.config({"units": 8, "fact_encoder": "story", "question_match": None, "embedding_dim": None})
     assert (config.fact_links, config.input_fusion, config.question_match) == (0, False, None)
     assert config.gate_weight == 1.0
     assert config.embedding_dim is None
@@ -95,22 +78,23 @@ def test_fixed_settings_are_not_searched():
     assert not {"fact_encoder", "input_fusion", "units", "fact_links"} & set(space.names())
     assert {"question_match", "embedding_dim"} <= set(space.names())
     assert all(not choice.when for choice in space.choices if choice.name == "question_match")
-    config = space.config_of(space.sample(random.Random(0)))
+    config = space.config(space.sample(random.Random(0)))
     assert (config.fact_encoder, config.input_fusion, config.units) == ("position", True, 7)
 
 
 def test_a_preset_takes_the_place_of_the_choice_of_one():
     space = make_space("small", preset="fused", base={"epochs": 3})
     assert PRESET not in space.names()
-    config = space.config_of({"units": 32})
+    config = space.config({"units": 32})
     assert (config.question_match, config.fact_encoder, config.epochs) == (32, "position", 3)
-    assert make_space("small", choices={PRESET: ["fused"]}).config_of({"units": 32}).fact_encoder == "position"
+    assert make_space("small", choices={PRESET: ["fused"]}).config({"units": 32}).fact_encoder == "position"
 
 
-def test_one_value_is_no_choice():
-    space = make_space("small", choices={"units": [9]})
+def test_one_value_is_no_choice_and_what_is_fixed_precedes_the_base():
+    space = make_space("small", choices={"units": [9]}, base={"patience": 5, "epochs": 7}, settings={"patience": 6})
     assert "units" not in space.names()
-    assert space.config_of({}).units == 9
+    config = space.config({})
+    assert (config.units, config.patience, config.epochs) == (9, 6, 7)
 
 
 def test_gates_are_supervised_only_where_facts_are_named():
@@ -122,12 +106,7 @@ def test_gates_are_supervised_only_where_facts_are_named():
 
 def test_further_settings_can_be_searched():
     space = make_space("small", choices={"max_facts": [None, 70, 130]})
-    assert {space.config_of(space.sample(random.Random(i))).max_facts for i in range(20)} == {None, 70, 130}
-
-
-def test_two_searches_of_one_space_are_described_alike():
-    assert make_space("full").describe() == make_space("full").describe()
-    assert make_space("full").describe() != make_space("full", settings={"units": 8}).describe()
+    assert {space.config(space.sample(random.Random(i))).max_facts for i in range(20)} == {None, 70, 130}
 
 
 @pytest.mark.parametrize(
@@ -171,12 +150,14 @@ def test_a_space_that_cannot_be_searched_is_refused(options, message):
         make_space(**{"name": "small", **options})
 
 
-def test_labels_go_there_and_back():
+def test_values_keep_their_types():
     choice = Choice("l2", (None, 0.0, 1e-5, True, "soft"))
     space = Space([choice], {}, {})
     for value in choice.values:
-        assert space.values_of({"l2": to_label(value)}) == {"l2": value}
-        assert type(space.values_of({"l2": to_label(value)})["l2"]) is type(value)
+        hp = declared(space)
+        hp.values = {"l2": to_label(value)}
+        assert space.declare(hp) == {"l2": value}
+        assert type(space.declare(hp)["l2"]) is type(value)
 
 
 def test_parse_choices():
@@ -189,9 +170,3 @@ def test_parse_choices():
     for wrong in ("units", "units="):
         with pytest.raises(ValueError, match="--choices must be given as name=value,value"):
             parse_choices([wrong])
-
-
-def test_base_gives_way_to_what_is_fixed():
-    config = make_space("small", base={"patience": 5}, settings={"patience": 6}).config_of({})
-    assert config.patience == 6
-    assert make_space("small", base={"patience": 5}).config_of({}) != Config()
