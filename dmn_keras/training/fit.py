@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import importlib.util
+import logging
+import os
 
 import keras
 
@@ -20,6 +22,8 @@ from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.training.run_folder import Recipe, RunFolder, read_json, write_json
 from dmn_keras.training.strategy import choose
 from dmn_keras.training.unanswerable import unanswerable
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -65,6 +69,8 @@ def train(
     if prepared is None:
         say(f"{output} holds a finished run: there is nothing to resume.")
         return read_json(run.metrics)
+    _log.info("Training on %s, task %s, into %s", source.dataset, ", ".join(source.tasks), output)
+    _log.info("The training step is compiled first; the progress of epoch 1 begins with its first step.")
     restart = f"{output} holds what was reached: start all workers again, with the same commands and --resume."
     with workers.training(restart):
         with place.scope():
@@ -128,6 +134,7 @@ def _alike(prepared, place):
         return {"finished": True}
     recipe = dataclasses.asdict(prepared.recipe)
     recipe["vocabulary"] = _digest(recipe["vocabulary"])
+    del recipe["data_dir"]  # each host may have its own copy
     return {
         "finished": False,
         **recipe.pop("config"),
@@ -204,6 +211,7 @@ def make_recipe(source, config, examples):
         config=config,
         vocabulary=vocabulary.words[3:],
         answer_words=None if answer_words == 1 else answer_words,
+        data_dir=None if source.data_dir is None else os.path.abspath(source.data_dir),
     )
 
 

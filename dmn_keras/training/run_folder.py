@@ -28,6 +28,7 @@ class Recipe:
         config: The `Config`, with `num_passes` resolved.
         vocabulary: Words in the order of their ids, without the special ones.
         answer_words: Longest answer in words, `None` for classification.
+        data_dir: Absolute path of the data, `None` where it has none.
     """
 
     dataset: str
@@ -36,6 +37,7 @@ class Recipe:
     config: Config
     vocabulary: tuple[str, ...]
     answer_words: int | None
+    data_dir: str | None = None
 
 
 class RunFolder:
@@ -152,6 +154,7 @@ class RunFolder:
                 config=Config.from_dict(content["config"]),
                 vocabulary=tuple(content["vocabulary"]),
                 answer_words=content["answer_words"],
+                data_dir=content.get("data_dir"),
             )
         except KeyError as error:
             raise ValueError(f"{self.config} is damaged: it lacks {error}. Nothing was changed.") from error
