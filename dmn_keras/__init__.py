@@ -30,5 +30,5 @@ def __getattr__(name):
 
 
 # Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
-if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv[1:3]}:
+if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
     from dmn_keras import losses, metrics, models  # noqa: F401

@@ -173,11 +173,11 @@ class _ArgumentParser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-_RUN = f"folder that train wrote, or {' or '.join(SHIPPED)}"
+_RUN = f"folder that train wrote, or a model that comes with the package: {', '.join(SHIPPED)}"
 _UNKNOWN = 'confidence below which the answer is "I do not know"'
 _SHARED = {
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
-    "--config": {"help": "configuration of the dataset, e.g. en-10k or en-10k,tokens=1000,books=FOLDER"},
+    "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},
     "--data-dir": {"metavar": "DIR", "help": "archive, folder or file of the data"},
     "--dataset": {"metavar": "NAME", "help": "babi, babi_long, stories (generated), jsonl or records"},
     "--devices": {"metavar": "LIST", "help": "only these devices, by number or name: 0,1 or gpu:0,gpu:1"},
@@ -234,7 +234,13 @@ def _parser():
     option("--epochs", type=int, help="most epochs (default: that of the other settings)")
     option("--seed", type=int, help="seed of weights, order, dropout and validation cut (default: 0)")
     option("--preset", metavar="NAME", help=f"settings to start from: {', '.join(PRESETS)}")
-    option("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; `--set help` lists them all")
+    option(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting; `--set help` lists all",
+    )
     option("--output", metavar="DIR", help="run folder (default: a new one, runs/DATASET-N)")
     option("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
     existing = train.add_mutually_exclusive_group()
@@ -407,9 +413,7 @@ def _source(options, recipe=None):
         if data_dir is None and recipe.data_dir is not None:
             data_dir = recipe.data_dir
             if not os.path.exists(data_dir):
-                raise FileNotFoundError(
-                    f"The run was trained on {data_dir}, which is gone: name the data by --data-dir."
-                )
+                raise FileNotFoundError(f"The run was trained on {data_dir}, which is gone: add --data-dir DIR.")
     names = datasets.task_names(dataset, data_dir)
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)
