@@ -1,7 +1,7 @@
 """Dynamic Memory Networks as Keras 3 layers: facts, attention passes, episodes, memory, answers."""
 
 import importlib
-import pathlib
+import os
 import sys
 
 from dmn_keras._version import __version__
@@ -26,21 +26,9 @@ def __getattr__(name):
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(_WHERE[name] or f"{__name__}.{name}")
-    value = module if _WHERE[name] is None else getattr(module, name)
-    globals()[name] = value
-    return value
+    return module if _WHERE[name] is None else getattr(module, name)
 
 
-def _is_command():
-    """Return whether this is the first import of `dmn-keras`, or of `python -m dmn_keras`."""
-    started = sys.argv[0] if getattr(sys, "argv", None) else ""
-    if started == "-m":  # Python is still looking for the module that it is to run
-        return "dmn_keras" in sys.orig_argv[:-1] or sys.orig_argv[-1] == "dmn_keras"
-    return pathlib.Path(started).name in ("dmn-keras", "dmn-keras.exe")
-
-
-# Importing the package registers its layers with Keras, so that saved models load. The command line imports what a
-# command needs, and `--help` does not wait for Keras and its backend.
-if not _is_command():
-    for _name in _WHERE:
-        __getattr__(_name)
+# Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
+if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
+    from dmn_keras import losses, metrics, models  # noqa: F401

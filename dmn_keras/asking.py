@@ -52,9 +52,13 @@ class Answer:
 
     @property
     def evidence(self):
-        """The facts that decided: of each pass the indexes of those with at least half its highest gate, a tuple."""
+        """The facts that decided: of each pass the indexes of those with at least half its highest gate, a tuple.
+
+        Empty where the answer is not known: what was attended to is no evidence that nothing was found.
+        """
         return tuple(
-            tuple(i for i, gate in enumerate(gates) if gate > 0 and gate >= 0.5 * max(gates)) for gates in self.gates
+            tuple(i for i, gate in enumerate(gates) if self.known and gate > 0 and gate >= 0.5 * max(gates))
+            for gates in self.gates
         )
 
     def to_dict(self):

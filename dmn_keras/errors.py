@@ -1,9 +1,25 @@
-"""Messages that tell what was expected and what is nearest to what came."""
+"""Messages that name what was expected and what is nearest to what came."""
 
 import difflib
+import pathlib
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def unknown_name(argument, received, expected):
+def printable(text: object) -> str:
+    """Return a text that a terminal can print without obeying it.
+
+    Args:
+        text: Anything with text of a user, a file or a server in it.
+
+    Returns:
+        The text; control characters (but line ends and tabs), reordering marks and lone surrogates are U+FFFD.
+    """
+    return _CONTROL.sub("\ufffd", str(text))
+
+
+def unknown_name(argument: str, received: object, expected) -> str:
     """Return the message for a name that is not among the expected ones.
 
     Args:
@@ -12,9 +28,51 @@ def unknown_name(argument, received, expected):
         expected: The names that are allowed, in the order to show them.
 
     Returns:
-        A sentence that names the argument, lists `expected` and, where one is close, suggests it.
+        A sentence that names the argument, lists `expected` (numbers in a row as their range) and, where one is close,
+        suggests it.
     """
-    expected = [str(name) for name in expected]
-    near = difflib.get_close_matches(str(received), expected, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{argument} must be one of {', '.join(expected)}. Received: {received!r}.{hint}"
+    names = [str(name) for name in expected]
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    in_a_row = len(names) > 2 and names == numbers
+    allowed = f"a number from 1 to {len(names)}" if in_a_row else f"one of {', '.join(names)}"
+    return f"{argument} must be {allowed}. Received: {received!r}.{did_you_mean(received, names)}"
+
+
+def did_you_mean(received: object, names) -> str:
+    """Return the question whether the nearest of some names was meant, with a space before it; `""` if none is near.
+
+    Near are a name with these initials (`lr`: `learning_rate`), one with this word, and one that is spelt alike.
+    """
+    names, word = [str(name) for name in names], str(received)
+    plain = word.lower().replace("-", "_")
+    if not plain or plain.isdecimal():
+        return ""
+    parts = {name: name.lower().split("_") for name in names}
+    near = [name for name in names if len(parts[name]) > 1 and "".join(part[:1] for part in parts[name]) == plain]
+    near += [name for name in names if plain in parts[name]]
+    near += [name for name in names if len(plain) > 2 and name.startswith(plain)]
+    near += difflib.get_close_matches(word, names, n=1)
+    near += [name for name in names if len(plain) > 2 and (plain in name or f"_{name}" in plain)]
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_file(argument: str, path) -> None:
+    """Check that a file that is to be read is one.
+
+    Args:
+        argument: Name of the argument as the caller wrote it.
+        path: What came.
+
+    Raises:
+        FileNotFoundError: If there is nothing; the message suggests the nearest name in the folder.
+        OSError: If it is a folder, a pipe or a device.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise IsADirectoryError(f"{argument} {path} is a folder: expected a file.")
+    if path.exists():
+        raise OSError(f"{argument} {path} is a pipe or a device: expected a file.")
+    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise FileNotFoundError(f"{argument} {path} does not exist: expected a file.{did_you_mean(path.name, names)}")

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import did_you_mean, unknown_name
 
 BABI_JOINT = "babi-joint"
 """One model for all 20 bAbI tasks; `saved_models/babi-joint/README.md` is its model card."""
@@ -11,14 +11,17 @@ BABI_LONG = "babi-long"
 """The same with a first pass that finds its facts in long texts; `saved_models/babi-long/README.md` is its card."""
 
 
-def shipped_model(name=BABI_JOINT):
+SHIPPED = (BABI_JOINT, BABI_LONG)
+
+
+def shipped_model(name: str = BABI_JOINT) -> pathlib.Path:
     """Return the run folder of a model that comes with the package.
 
     Args:
         name: Its name. Defaults to the model of all 20 bAbI tasks.
 
     Returns:
-        The folder, a `pathlib.Path`: inside the installed package, or `saved_models/` of a checkout.
+        The folder: inside the installed package, or `saved_models/` of a checkout.
 
     Raises:
         FileNotFoundError: If the installation holds no models at all.
@@ -34,17 +37,28 @@ def shipped_model(name=BABI_JOINT):
     raise FileNotFoundError("This installation of dmn_keras holds no trained model: name the folder of a run.")
 
 
-def run_folder(path=None):
+def run_folder(path=None) -> pathlib.Path:
     """Return the folder of a run that is named by its path, or by the name of a model that comes with the package.
 
     Args:
         path: Path, or a name where there is no such folder. Defaults to `None`, the model of all 20 bAbI tasks.
 
     Returns:
-        The folder, a `pathlib.Path`.
+        The folder.
+
+    Raises:
+        FileNotFoundError: If there is neither; the message suggests the nearest name.
+        NotADirectoryError: If it is a file.
     """
     if path is None:
         return shipped_model()
-    if str(path) in (BABI_JOINT, BABI_LONG) and not pathlib.Path(path).exists():
+    folder = pathlib.Path(path)
+    if folder.is_dir():
+        return folder
+    expected = f"expected a folder that `dmn-keras train` wrote, or {' or '.join(SHIPPED)}"
+    if folder.exists():
+        raise NotADirectoryError(f"{folder} is a file: {expected}.")
+    if str(path) in SHIPPED:
         return shipped_model(str(path))
-    return pathlib.Path(path)
+    beside = [str(config.parent) for config in folder.parent.glob("*/config.json")]
+    raise FileNotFoundError(f"{folder} does not exist: {expected}.{did_you_mean(folder, [*SHIPPED, *beside])}")

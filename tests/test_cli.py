@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
+import pathlib
 import shutil
 import sqlite3
 import sys
-import types
 
 import pytest
 
-from dmn_keras import cli
+from dmn_keras import __version__, cli, datasets
+from dmn_keras.asking import Answer
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
@@ -19,6 +21,7 @@ from dmn_keras.story_index import DTYPES, StoryIndex
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
 from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.tables import TABLES
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
 from tests.training.test_fit import stop_in_batch
@@ -42,7 +45,10 @@ def run(*arguments):
     """Run the command line; returns exit status, standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = cli.main([str(argument) for argument in arguments])
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # of argparse
+            status = end.code
     return status, out.getvalue(), err.getvalue()
 
 
@@ -64,8 +70,10 @@ def trained(tmp_path_factory):
 def one_by_one(tmp_path_factory):
     """Two runs in one folder; the answers of the second task are lists."""
     folder = tmp_path_factory.mktemp("one") / "runs"
-    status, _, err = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", folder)
+    status, out, err = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", folder)
     assert status == 0, err
+    assert f"2 of 2 tasks were trained, each a model of its own in {folder}:" in out
+    assert [line.split()[0] for line in out.splitlines()[-4:]] == ["task", "counting", "lists", "mean"]
     return folder
 
 
@@ -137,11 +145,11 @@ def test_ask_prints_a_table(trained, story):
 
 
 def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
-    status, out, _ = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
+    status, out, err = ask(trained[0], story, "--json", "--plot", tmp_path / "gates.png")
     content = json.loads(out)
-    assert status == 0
+    assert (status, err) == (0, f"The picture is in {tmp_path / 'gates.png'}.\n")
     assert " ".join(content) == (
-        "answer probability facts gates confidence known others positions num_facts num_open evidence"
+        "answer probability facts gates unknown_words confidence known others positions num_facts num_open evidence"
     )
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
@@ -156,14 +164,17 @@ def test_a_calibrated_model_says_that_it_does_not_know(trained, story, tmp_path)
     status, out, err = run("calibrate", folder, "--plot", tmp_path / "reliability.png", "--threshold", 0)
     assert (status, err) == (0, "")
     assert [line.split("  ")[0] for line in out.splitlines()[1:3]] == ["whole", "needed facts removed"]
+    assert out.endswith(f"The picture is in {tmp_path / 'reliability.png'}.\n")
     assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((folder / "calibration.json").read_text())["threshold"] == 0
     _, out, _ = ask(folder, story)
     assert "(confidence 0." in out.splitlines()[0]
     _, out, _ = ask(folder, story, "--min-confidence", 1)
     assert out.startswith("I do not know (best guess: ")
+    assert "pass 1" not in out, "what was attended to is no evidence"
     _, out, _ = ask(folder, story, "--min-confidence", 1, "--json")
-    assert json.loads(out)["known"] is False
+    content = json.loads(out)
+    assert (content["known"], content["evidence"]) == (False, [[], []])
 
 
 def test_ask_reads_the_standard_input(trained, story, monkeypatch):
@@ -177,7 +188,7 @@ def test_ask_reads_the_standard_input(trained, story, monkeypatch):
 def test_unknown_words_are_answered_and_named(trained, story):
     status, out, err = ask(trained[0], story, "--json", question="Where is zoe's unicorn?")
     assert status == 0
-    assert json.loads(out)["answer"]
+    assert json.loads(out)["unknown_words"] == ["zoe's", "unicorn"]
     assert err == "warning: the model does not know the words zoe's, unicorn\n"
     words = [f"word{i}" for i in range(31)]
     _, _, err = ask(trained[0], story, question=" ".join(words))
@@ -269,14 +280,95 @@ def test_a_task_of_own_data_that_is_only_tested(tmp_path):
     assert status == 0, err
 
 
-def test_an_example_that_cannot_be_asked_is_not_shown(trained, capsys):
-    mute = [dataclasses.replace(KNOWN, question="?"), dataclasses.replace(KNOWN, story=("...",))]
-    source = types.SimpleNamespace(tasks=("1",), load=lambda split, seed: {"1": mute})
-    cli._show_example(source, trained[0], seed=0)
-    assert capsys.readouterr().out == ""
-    mute.append(KNOWN)
-    cli._show_example(source, trained[0], seed=0)
-    assert f"Question: {KNOWN.question}" in capsys.readouterr().out
+@pytest.mark.parametrize("mute", [{"question": "?"}, {"story": ("...",)}])
+def test_an_example_that_cannot_be_asked_is_not_shown(mute, tmp_path, monkeypatch):
+    load = datasets.load
+
+    def load_mute(*arguments, num_examples=None, **options):
+        examples = load(*arguments, num_examples=num_examples, **options)
+        return examples if num_examples is None else [dataclasses.replace(example, **mute) for example in examples]
+
+    monkeypatch.setattr(datasets, "load", load_mute)
+    status, out, err = train(*STORIES, "--tasks", "counting", "--epochs", 1, "--output", tmp_path / "run")
+    assert status == 0, err
+    assert "Question: " not in out
+
+
+def test_evaluate_finds_the_data_of_the_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_stories(tmp_path / "data")
+    status, _, err = train("--dataset", "jsonl", "--data-dir", "data", "--epochs", 1, "--output", "run")
+    assert status == 0, err
+    monkeypatch.chdir(tmp_path / "run")
+    status, found, _ = run("evaluate", tmp_path / "run", "--json", "-")
+    assert status == 0
+    (tmp_path / "data").rename(tmp_path / "moved")
+    status, _, err = run("evaluate", tmp_path / "run")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"was trained on {tmp_path / 'data'}, which is gone: add --data-dir DIR." in err
+    assert run("evaluate", tmp_path / "run", "--data-dir", tmp_path / "moved", "--json", "-")[:2] == (0, found)
+
+
+def test_commands_take_the_names_of_shipped_models(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dmn_keras.shipped.shipped_model", lambda name: trained[0])
+    before = snapshot(trained[0])
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books/book.txt").write_text("It rained.\n" * 40)
+    assert run("evaluate", "babi-joint", "--json", "-")[:2] == run("evaluate", trained[0], "--json", "-")[:2]
+    status, out, err = run("calibrate", "babi-long", "--threshold", 0.7)
+    assert status == 0, err
+    assert "babi-long keeps the calibration that it came with" in out
+    narrow = ["--books", "books", "--output", "long", "--epochs", 1, "--verbose", 0]
+    status, _, err = run("narrow", "babi-joint", *narrow)
+    assert status == 0, err
+    assert snapshot(trained[0]) == before
+
+
+def test_text_of_others_does_not_control_the_terminal(trained, tmp_path):
+    (tmp_path / "story.txt").write_bytes("Mary\x1b[2J went\x9b31m home\u202e.\x07".encode())
+    status, out, err = ask(trained[0], tmp_path / "story.txt", question="Where\x1b]0;x\x07 is Mary?")
+    assert status == 0
+    assert "Mary\ufffd[2J went\ufffd31m home\ufffd.\ufffd" in out
+    evil = "\x1b[2J\udc9b"
+    for arguments in (["evaluate", evil], ["ask", "--question", "x", "--story", evil], ["train", evil]):
+        _, more, error = run(*arguments)
+        out, err = out + more, err + error
+    assert "\ufffd[2J" in err
+    assert not set("\x1b\x9b\x07\u202e\udc9b") & set(out + err)
+
+
+def test_a_result_that_is_not_finite_is_no_json(trained, story, monkeypatch):
+    nan = Answer("park", float("nan"), (), ((),), ())
+    monkeypatch.setattr("dmn_keras.asking.Answerer.ask", lambda *_, **__: nan)
+    status, out, err = ask(trained[0], story, "--json")
+    assert (status, out) == (2, "")
+    assert "holds a number that is not finite" in err
+
+
+def test_settings_are_listed():
+    status, out, _ = run("train", "--set", "help")
+    assert status == 0
+    lines = {line.partition("=")[0]: line for line in out.splitlines()}
+    assert list(lines) == [field.name for field in dataclasses.fields(Config)]
+    assert " ".join(lines["l2"].split()) == "l2=1e-05 Weight of the L2 penalty on kernels."
+    assert all(line.endswith(".") for line in lines.values())
+
+
+def test_help_shows_defaults_and_names():
+    status, out, _ = run("--help")
+    assert status == 0
+    assert "babi-joint" in out
+    assert "130 after" in " ".join(out.split())
+    assert run("--version")[:2] == (0, f"dmn_keras {__version__}\n")
+    for command in ("train", "evaluate", "calibrate", "narrow", "reproduce", "ask", "index", "demo", "export"):
+        out = " ".join(run(command, "--help")[1].split())
+        for name, default in (("--batch-size", 100), ("--threshold", 0.5), ("--beam-width", 1), ("--port", 7860)):
+            described = out.partition(f" {name} ")[2].partition(f" {name} ")[2]  # behind the usage
+            assert f"(default: {default})" in described or not described
+    out = " ".join(run("train", "--help")[1].split())
+    assert ", ".join(PRESETS) in out
+    assert ", ".join(TABLES) in " ".join(run("reproduce", "--help")[1].split())
 
 
 def test_words_that_the_terminal_cannot_show(trained, tmp_path, monkeypatch):
@@ -353,6 +445,9 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         ),
         (["--tasks", "countin"], "Received: 'countin'. Did you mean 'counting'?"),
         (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),
+        (["--dataset", "babi", "--tasks", "21"], "tasks must be a number from 1 to 20. Received: '21'.\n"),
+        (["--set", "lr=0.1"], "Did you mean 'learning_rate'?"),
+        (["--set", "learning_rate=0"], "learning_rate must be greater than 0"),
         (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
         (["--set", "unit=3"], "--set must be one of units, "),
@@ -373,8 +468,8 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
 )
 def test_mistakes_in_train_are_named_and_leave_nothing(arguments, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    status, _, err = run("train", *arguments, "--output", tmp_path / "run")
-    assert status == 2
+    status, out, err = run("train", *arguments, "--output", tmp_path / "run")
+    assert (status, out) == (2, "")
     assert err.startswith("dmn-keras train: error: ")
     assert message in err
     assert not list(tmp_path.iterdir())
@@ -410,19 +505,26 @@ def test_resuming_under_other_settings_is_refused(trained):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("command", "arguments", "message"),
     [
-        (["--tasks", "listz"], "Did you mean 'lists'?"),
-        (["--dataset", "storys"], "Did you mean 'stories'?"),
-        (["--config", "num_facs=3"], "Did you mean 'num_facts'?"),
-        (["--batch-size", "0"], "batch_size must be a positive integer. Received: batch_size=0"),
-        (["--beam-width", "0"], "beam_width must be a positive integer. Received: beam_width=0"),
+        ("evaluate", ["--tasks", "listz"], "Did you mean 'lists'?"),
+        ("evaluate", ["--dataset", "storys"], "Did you mean 'stories'?"),
+        ("evaluate", ["--config", "num_facs=3"], "Did you mean 'num_facts'?"),
+        ("evaluate", ["--batch-size", "0"], "batch_size must be a positive integer. Received: batch_size=0"),
+        ("evaluate", ["--beam-width", "0"], "beam_width must be a positive integer. Received: beam_width=0"),
+        ("evaluate", ["--json", "."], "--json . is a folder: expected the name of a file to write."),
+        ("calibrate", ["--plot", "x"], "--plot: the suffix must be one of .eps, "),
+        ("ask", ["--question", " ? "], "question must hold at least one word. Received: ' ? '"),
+        ("ask", ["--question", "Where?", "--beam-width", "0"], "beam_width must be a positive integer"),
+        ("ask", ["--question", "Where?", "--plot", "gates.xyz"], "--plot: the suffix must be one of .eps, "),
+        ("ask", ["--question", "Where?", "--min-confidence", "0.5"], "min_confidence needs a calibrated run"),
+        ("ask", ["--question", "Where?", "--server", "grpc://h:1", "--key", "no.pem"], "--key no.pem does not exist"),
     ],
 )
-def test_mistakes_in_evaluate(arguments, message, trained):
-    status, _, err = run("evaluate", trained[0], *arguments)
-    assert status == 2
-    assert err.startswith("dmn-keras evaluate: error: ")
+def test_mistakes_in_commands_that_take_a_run(command, arguments, message, trained, story):
+    status, out, err = run(command, trained[0], *(["--story", story] if command == "ask" else []), *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"dmn-keras {command}: error: ")
     assert message in err
 
 
@@ -453,6 +555,9 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
 
     folder = shutil.copytree(trained[0], tmp_path / "run")
     assert "does not exist: expected a folder that `dmn-keras train` wrote" in error_of(tmp_path / "nowhere")
+    assert f"Did you mean '{folder}'?" in error_of(tmp_path / "rum")
+    assert "Did you mean 'babi-joint'?" in error_of(pathlib.Path("babi-jont"))
+    assert "is a file: expected a folder" in error_of(story)
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
     (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
@@ -473,32 +578,21 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
         (b" .\n\n", "expected a text with at least one word"),
         ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
         (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
-        (None, "No such file or directory"),
+        (None, "story.txt does not exist: expected a file. Did you mean 'story2.txt'?"),
+        (os.mkdir, "story.txt is a folder: expected a file."),
+        (os.mkfifo, "story.txt is a pipe or a device: expected a file."),
     ],
 )
 def test_mistakes_in_a_story(content, message, trained, tmp_path):
     path = tmp_path / "story.txt"
-    if content is not None:
+    (tmp_path / "story2.txt").touch()
+    if isinstance(content, bytes):
         path.write_bytes(content)
+    elif content is not None:
+        content(path)
     status, out, err = ask(trained[0], path)
     assert (status, out) == (2, "")
     assert err.startswith("dmn-keras ask: error: ")
-    assert message in err
-    assert "story.txt" in err or content is not None
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--question", " ? "], "question must hold at least one word. Received: ' ? '"),
-        (["--question", "Where?", "--beam-width", "0"], "beam_width must be a positive integer"),
-        (["--question", "Where?", "--plot", "gates.xyz"], "Format 'xyz' is not supported"),
-        (["--question", "Where?", "--min-confidence", "0.5"], "min_confidence needs a calibrated run"),
-    ],
-)
-def test_mistakes_in_ask(arguments, message, trained, story):
-    status, _, err = run("ask", trained[0], "--story", story, *arguments)
-    assert status == 2
     assert message in err
 
 
@@ -508,12 +602,27 @@ def test_ask_wants_the_folder_of_one_task(one_by_one, story):
     assert "holds a run for each task: expected the folder of one of them (lists, counting)" in err
 
 
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["ask"], ["train", "--verbose", "7"]])
-def test_argparse_refuses_with_status_2(arguments, capsys):
-    with pytest.raises(SystemExit) as error:
-        cli.main(arguments)
-    assert error.value.code == 2
-    assert "usage: dmn-keras" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: COMMAND"),
+        (["trian"], "invalid choice: 'trian'"),
+        (["train", "--verbose", "7"], "argument --verbose: invalid choice"),
+        (["ask"], "required: --question"),
+        (["ask", "--question", QUESTION], "--story --index is required"),
+        (["ask", "--question", QUESTION, "--story", "x", "--index", "y"], "--index: not allowed with argument --story"),
+        (["index", "--story", "x", "--output", "y", "--dtype", "int8"], "argument --dtype: invalid choice: 'int8'"),
+    ],
+)
+def test_argparse_refuses_with_status_2(arguments, message):
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert "usage: dmn-keras" in err
+    assert message in err
+
+
+def test_the_index_has_the_types_that_the_command_offers():
+    assert f"--dtype {{{','.join(DTYPES)}}}" in run("index", "--help")[1]
 
 
 @pytest.fixture(scope="module")
@@ -598,19 +707,3 @@ def test_an_index_of_a_shipped_model(long_run, book, tmp_path, monkeypatch):
     assert run("index", "--story", book, "--output", "index")[0] == 0
     assert StoryIndex("index").contents.run == "babi-long"
     assert ask_index("index")[0] == 0
-
-
-def test_what_vectors_may_be_kept_as(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["index", "--story", "book.txt", "--output", "index", "--dtype", "int8"])
-    assert "argument --dtype: invalid choice: 'int8'" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        cli.main(["index", "--help"])
-    assert f"--dtype {{{','.join(DTYPES)}}}" in capsys.readouterr().out
-
-
-def test_a_story_or_an_index_not_both(story, capsys):
-    for arguments in ([], ["--story", str(story), "--index", "book.index"]):
-        with pytest.raises(SystemExit):
-            cli.main(["ask", "--question", QUESTION, *arguments])
-        assert "--story" in capsys.readouterr().err

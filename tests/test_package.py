@@ -93,16 +93,29 @@ def test_jax_needs_no_tensorflow():
 
 
 def run_module(*arguments, cwd=None):
-    """Run `python -m` as a user does."""
+    """Run `python -m` as a user does; what a command prints is no log of TensorFlow's."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(cwd or ROOT)]),
         "PYTHONWARNINGS": "ignore",
     }
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-m", *arguments]
     result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
+    assert "dmn_keras" not in arguments or all(line.startswith("warning: ") for line in result.stderr.splitlines())
     return result.stdout
+
+
+def test_a_command_without_tensorflow_names_another_backend(tmp_path):
+    (tmp_path / "story.txt").write_text("Mary went to the kitchen.")
+    code = "import sys; sys.modules['tensorflow'] = None; sys.orig_argv = sys.argv = ['dmn-keras']\n"
+    code += "from dmn_keras.cli import main; sys.exit(main(['ask', '--story', 'story.txt', '--question', 'Where?']))"
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "KERAS_BACKEND=jax" in result.stderr
 
 
 def test_help_does_not_wait_for_keras():

@@ -55,4 +55,17 @@ def test_a_folder_comes_before_a_shipped_model_of_its_name(tmp_path, monkeypatch
     (tmp_path / shipped.BABI_LONG).mkdir()
     assert shipped.run_folder(shipped.BABI_LONG) == pathlib.Path(shipped.BABI_LONG)
     assert shipped.run_folder() == MODELS / shipped.BABI_JOINT
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    (tmp_path / "runs/mine/config.json").touch()
     assert shipped.run_folder("runs/mine") == pathlib.Path("runs/mine")
+
+
+def test_a_run_that_is_not_there_is_refused_with_the_nearest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/mine").mkdir(parents=True)
+    (tmp_path / "runs/mine/config.json").touch()
+    for name, near in (("runs/mien", "runs/mine"), ("babi-jiont", shipped.BABI_JOINT)):
+        with pytest.raises(FileNotFoundError, match=f"{name} does not exist: .* Did you mean '{near}'"):
+            shipped.run_folder(name)
+    with pytest.raises(NotADirectoryError, match=r"config\.json is a file: expected a folder"):
+        shipped.run_folder("runs/mine/config.json")

@@ -215,15 +215,14 @@ def _stories():
 @functools.cache
 def _babi_archive():
     """Return the official archive, downloaded if need be."""
-    advice = "Pass --data-dir (data_dir) with a copy of it, or use the dataset 'stories', which needs none."
     try:
         from dmn_keras.datasets.babi import babi_qa
     except ImportError as error:
-        raise ImportError(f"Downloading bAbI needs tensorflow_datasets: {error}. {advice}") from error
-    try:
-        return babi_qa.download()
-    except ConnectionError as error:
-        raise ConnectionError(f"{error} {advice}") from error
+        raise ImportError(
+            f"Downloading bAbI needs tensorflow_datasets: {error}. Pass --data-dir (data_dir) with a copy of it, or "
+            "use the dataset 'stories', which needs none."
+        ) from error
+    return babi_qa.download()
 
 
 def _jsonl_path(data_dir, split):

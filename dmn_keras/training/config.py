@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import typing
 
 import numpy as np
@@ -132,9 +133,9 @@ class Config:
             value = getattr(self, name)
             if value not in allowed:
                 raise ValueError(unknown_name(name, value, allowed))
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
+        for name, value in vars(self).items():
+            low, high = _RANGES.get(name, (0.0 if isinstance(value, float) else 1, _LARGE))
+            if isinstance(value, int | float) and not isinstance(value, bool) and not low <= value <= high:
                 raise ValueError(f"{name} must be between {low} and {high}. Received: {name}={value}")
         for name in _POSITIVE:
             value = getattr(self, name)
@@ -149,6 +150,17 @@ class Config:
             if name not in names:
                 raise ValueError(unknown_name("--set", name, names))
         return cls(**values)
+
+    @classmethod
+    def describe(cls) -> str:
+        """Return a line for each setting: its name, its default, and the first sentence of its description above."""
+        described = cls.__doc__.partition("Attributes:")[2].partition("Raises:")[0]
+        lines = []
+        for described_setting in re.split(r"\n {8}(?=\w+: )", described)[1:]:
+            name, _, text = " ".join(described_setting.split()).partition(": ")
+            default = str(getattr(cls, name)).lower()
+            lines.append(f"{f'{name}={default}':30} {text.partition('. ')[0].rstrip('.')}.")
+        return "\n".join(lines)
 
     @classmethod
     def preset(cls, name, **changes):
@@ -178,32 +190,17 @@ _CHOICES = {
 }
 _LARGE = 10**9
 _RANGES = {
-    "units": (1, _LARGE),
-    "embedding_dim": (1, _LARGE),
-    "question_match": (1, _LARGE),
     "fact_links": (0, 1000),
-    "embedding_scale": (0.0, _LARGE),
     "num_passes": (1, 1000),
     "dropout": (0.0, 0.99),
-    "l2": (0.0, _LARGE),
-    "gate_weight": (0.0, _LARGE),
     "unanswerable": (0.0, 1.0),
-    "narrow_to": (1, _LARGE),
     "num_heads": (1, 1000),
-    "top_facts": (1, _LARGE),
-    "max_facts": (1, _LARGE),
-    "learning_rate": (0.0, _LARGE),
     "curriculum": (0, _LARGE),
-    "clip_norm": (0.0, _LARGE),
-    "batch_size": (1, _LARGE),
-    "epochs": (1, _LARGE),
-    "patience": (1, _LARGE),
-    "solved_epochs": (1, _LARGE),
     "num_buckets": (1, 1000),
     "validation_fraction": (0.0, 0.9),
-    "steps_per_execution": (1, _LARGE),
     "seed": (0, 2**32 - 1),
 }
+"""Least and greatest values, other than 1 of an integer, 0.0 of a real number, and `_LARGE`."""
 _POSITIVE = ("learning_rate", "clip_norm")
 
 

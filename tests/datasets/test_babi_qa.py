@@ -84,6 +84,7 @@ def test_reads_the_manual_folder_in_order(tmp_path):
 
 def test_downloads_without_a_manual_folder(tmp_path, monkeypatch):
     asked = []
+    serve(monkeypatch, b"")
     monkeypatch.setattr(tfds.download.DownloadManager, "download", lambda _, url: asked.append(url) or DUMMY)
     other = tmp_path / "tfds" / "downloads" / "manual" / "another_dataset"  # TFDS's own folder, shared
     other.mkdir(parents=True)
@@ -162,13 +163,16 @@ def test_refused_download(tmp_path, monkeypatch):
         babi_qa.download(tmp_path)
 
 
-def test_no_network_is_said_at_once(tmp_path, monkeypatch):
+def test_without_a_network_a_local_copy_is_asked_for_at_once(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise babi_qa.requests.ConnectionError("no route")
 
     monkeypatch.setattr(babi_qa.requests, "head", refuse)
-    with pytest.raises(ConnectionError, match=r"cannot be downloaded from https://www.thespermwhale.com.*: no route"):
-        babi_qa.download(tmp_path)
+    monkeypatch.setattr(babi_qa.requests.Session, "get", lambda *_, **__: pytest.fail("tried to download"))
+    message = r"cannot be downloaded from https://www.thespermwhale.com.*: no route.*--data-dir.*manual_dir=FOLDER"
+    for call in (babi_qa.download, lambda folder: tfds.load("babi_qa/en", data_dir=folder)):
+        with pytest.raises(ConnectionError, match=message):
+            call(tmp_path)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the bAbI archive is not in ../shared/data/babi")

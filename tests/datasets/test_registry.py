@@ -84,10 +84,10 @@ def test_parse_tasks(text, expected):
 @pytest.mark.parametrize(
     ("text", "names", "message"),
     [
-        ("", NAMES, "tasks must be one of 1, .* Received: ''"),
-        ("1,,2", NAMES, "tasks must be one of 1, .* Received: ''"),
-        ("0-3", NAMES, "tasks must be one of .* Received: '0'.* It is an end of the range '0-3'"),
-        ("19-21", NAMES, "Received: '21'. Did you mean '.*'.* It is an end of the range '19-21'"),
+        ("", NAMES, "tasks must be a number from 1 to 20. Received: ''"),
+        ("1,,2", NAMES, "tasks must be a number from 1 to 20. Received: ''"),
+        ("0-3", NAMES, "tasks must be a number from 1 to 20. Received: '0'. It is an end of the range '0-3'"),
+        ("19-21", NAMES, "Received: '21'. It is an end of the range '19-21'"),
         ("3-1", NAMES, "a range must run upwards, e.g. '1-3'. Received: '3-1'"),
         ("countin", ("counting", "lists"), "tasks must be one of counting, lists. .* Did you mean 'counting'"),
     ],
@@ -119,17 +119,6 @@ def test_babi_without_data_dir_is_downloaded(monkeypatch):
     babi_qa = pytest.importorskip("dmn_keras.datasets.babi.babi_qa")
     monkeypatch.setattr(babi_qa, "download", lambda: DUMMY)
     assert load("babi", config="en") == load("babi", config="en", data_dir=DUMMY)
-
-
-def test_babi_without_network(monkeypatch):
-    babi_qa = pytest.importorskip("dmn_keras.datasets.babi.babi_qa")
-
-    def refuse():
-        raise ConnectionError("No network.")
-
-    monkeypatch.setattr(babi_qa, "download", refuse)
-    with pytest.raises(ConnectionError, match=r"No network. Pass --data-dir .* or use the dataset 'stories'"):
-        load("babi")
 
 
 def test_babi_without_tensorflow_datasets(monkeypatch):
@@ -209,7 +198,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
             "dataset must be one of babi, babi_long, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
-        ({"task": "0"}, "task must be one of 1, 2, "),
+        ({"task": "0"}, "task must be a number from 1 to 20. Received: '0'"),
         ({"config": "e"}, "config must be one of en, "),
         ({"num_examples": 0}, "num_examples must be a positive integer or None. Received: 0"),
         ({"dataset": "stories", "task": "one"}, "task must be one of "),

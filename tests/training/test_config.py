@@ -44,7 +44,16 @@ def test_a_wrong_value_is_refused(settings, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("learning_rat", "learning_rate"), ("unit", "units"), ("passes", "num_passes")]
+    ("name", "near"),
+    [
+        ("learning_rat", "learning_rate"),
+        ("lr", "learning_rate"),
+        ("rate", "learning_rate"),
+        ("unit", "units"),
+        ("passes", "num_passes"),
+        ("embed", "embedding_dim"),
+        ("Batch-Size", "batch_size"),
+    ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name, near):
     with pytest.raises(ValueError, match=f"--set must be one of units, .*Received: '{name}'. Did you mean '{near}'?"):

@@ -98,7 +98,7 @@ class BabiQa(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        data_dir = _manual_dir(dl_manager) or pathlib.Path(dl_manager.download(URL))
+        data_dir = _manual_dir(dl_manager) or _fetch(dl_manager)
         config = self.builder_config.name
         return {split: self._generate_examples(data_dir, split) for split in reader.splits(config)}
 
@@ -137,22 +137,29 @@ def download(data_dir=None):
             file.
     """
     builder = BabiQa(data_dir=data_dir)
-    downloads = pathlib.Path(builder.data_dir_root) / "downloads"
     manager = tfds.download.DownloadManager(
-        download_dir=downloads, url_infos=BabiQa.url_infos, dataset_name=builder.name
+        download_dir=pathlib.Path(builder.data_dir_root) / "downloads",
+        url_infos=BabiQa.url_infos,
+        dataset_name=builder.name,
     )
+    return _fetch(manager)
+
+
+def _fetch(dl_manager):
+    """Download the archive; raises at once where there is no network, in place of after minutes of TFDS's retries."""
     try:
-        if not _is_downloaded(downloads / builder.name):
-            # One request without retries: those of TFDS take minutes to say that there is no network.
-            requests.head(URL, timeout=20, allow_redirects=True)
-        return pathlib.Path(manager.download(URL))
+        # TFDS notes in an INFO file what it has downloaded before.
+        notes = pathlib.Path(dl_manager.download_dir).rglob("*.INFO")
+        if not any(URL in note.read_text(encoding="utf-8") for note in notes):
+            requests.head(URL, timeout=10, allow_redirects=True)
+        return pathlib.Path(dl_manager.download(URL))
     except (OSError, tfds.download.DownloadError) as error:
-        raise ConnectionError(f"The bAbI archive cannot be downloaded from {URL}: {error}") from error
-
-
-def _is_downloaded(folder):
-    """Return whether TFDS has noted in `folder` that it downloaded the archive."""
-    return any(URL in path.read_text(encoding="utf-8") for path in folder.rglob("*.INFO"))
+        raise ConnectionError(
+            f"The bAbI archive cannot be downloaded from {URL}: {error}. To use a local copy, give the folder that "
+            f"holds {reader.ARCHIVE_NAME} or the unpacked {reader.FOLDER_NAME}: --data-dir, data_dir, or, to "
+            "tfds.load, download_and_prepare_kwargs={'download_config': "
+            "tfds.download.DownloadConfig(manual_dir=FOLDER)}."
+        ) from error
 
 
 def _manual_dir(dl_manager):

@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import logging
 import pathlib
 import re
+import time
 import warnings
 import zlib
 
@@ -19,6 +21,8 @@ from dmn_keras.errors import unknown_name
 DEFAULT_TOKENS = (1000, 1000)
 _SPLITS = ("train", "valid", "test")
 _PARTS = ("tokens=N", "books=FOLDER", "neighbours")
+_SECONDS_BETWEEN_LOGS = 5
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +106,11 @@ def load(examples, *, config, split, seed=0):
     """
     background = _background(config.books, split, seed)
     number = _SPLITS.index(split)
-    hidden, bare = [], 0
+    hidden, bare, logged = [], 0, time.monotonic()
     for index, example in enumerate(examples):
+        if time.monotonic() > logged + _SECONDS_BETWEEN_LOGS:
+            _log.info("Task %s, %s part: %d of %d stories are made.", example.task, split, index, len(examples))
+            logged = time.monotonic()
         rng = np.random.default_rng([seed, number, zlib.crc32(example.task.encode()), index])
         least, most = config.tokens
         num_tokens = least + Draws(rng).below(most - least + 1)
