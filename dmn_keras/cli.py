@@ -353,7 +353,7 @@ def _train(options):
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
     get_distribution(
         options.strategy, options.devices
-    )  # raises for devices that are not there, before anything is printed
+    )  # raises for devices that are not there
     status, trained = 0, {}
     for part, folder in parts:
         try:
