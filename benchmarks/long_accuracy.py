@@ -261,11 +261,13 @@ def retrieve(example, count):
 
     from dmn_keras.text import tokenize
 
-    words = [tokenize(sentence) for sentence in example.story]
+    words = [tokenize(sentence, lowercase=True) for sentence in example.story]
     index = bm25s.BM25()
     index.index(words, show_progress=False)
     count = min(count, len(words))
-    places, _ = index.retrieve([tokenize(example.question)], k=count, show_progress=False, backend_selection="numpy")
+    places, _ = index.retrieve(
+        [tokenize(example.question, lowercase=True)], k=count, show_progress=False, backend_selection="numpy"
+    )
     return cut(example, sorted(places[0].tolist()))
 
 

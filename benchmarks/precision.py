@@ -157,7 +157,10 @@ def _error(answers, tasks):
 
     answers, errors = iter(answers), []
     for examples in tasks.values():
-        wrong = [next(answers) != " ".join(word for part in e.answer for word in tokenize(part)) for e in examples]
+        wrong = [
+            next(answers) != " ".join(word for part in e.answer for word in tokenize(part, lowercase=True))
+            for e in examples
+        ]
         errors.append(100 * statistics.fmean(wrong))
     return statistics.fmean(errors)
 

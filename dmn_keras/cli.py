@@ -481,8 +481,7 @@ def _ask(options):
         and_more = f" and {more:,} more" if more > 0 else ""
         print(f"warning: the model does not know the words {shown}{and_more}", file=sys.stderr)
     if options.json:
-        content = {name: value for name, value in answer.to_dict().items() if name != "unknown_words"}
-        print(json.dumps(content))
+        print(json.dumps(answer.to_dict()))
     else:
         print(answer_text(answer))
         if answer.positions is not None:

@@ -11,7 +11,7 @@ import urllib.parse
 
 from dmn_keras.asking import Answer
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.text import tokenize
+from dmn_keras.text import join_sentences, tokenize
 
 SIGNATURE = "serving_default"
 _EXTRA = "pip install 'dmn_keras[serving]'"
@@ -100,7 +100,7 @@ class Client:
         """Ask one question.
 
         Args:
-            story: Text, or a sequence of sentences; the server splits each again where it holds several.
+            story: Text, or a sequence of sentences, each of which stays one fact.
             question: Text.
 
         Returns:
@@ -127,7 +127,7 @@ class Client:
         """
         if not questions:
             return []
-        stories = [story if isinstance(story, str) else "\n".join(story) for story, _ in questions]
+        stories = [story if isinstance(story, str) else join_sentences(story) for story, _ in questions]
         asked = [question for _, question in questions]
         for name, texts in (("story", stories), ("question", asked)):
             empty = next((text for text in texts if not tokenize(text)), None)

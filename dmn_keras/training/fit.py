@@ -204,6 +204,7 @@ def make_recipe(source, config, examples):
         config=config,
         vocabulary=vocabulary.words[3:],
         answer_words=None if answer_words == 1 else answer_words,
+        answers=vocabulary.answers,
     )
 
 

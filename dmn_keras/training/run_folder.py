@@ -28,6 +28,7 @@ class Recipe:
         config: The `Config`, with `num_passes` resolved.
         vocabulary: Words in the order of their ids, without the special ones.
         answer_words: Longest answer in words, `None` for classification.
+        answers: Answers of the training data as it writes them, as in `Vocabulary`; none of older runs.
     """
 
     dataset: str
@@ -36,6 +37,7 @@ class Recipe:
     config: Config
     vocabulary: tuple[str, ...]
     answer_words: int | None
+    answers: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -152,6 +154,7 @@ class RunFolder:
                 config=Config.from_dict(content["config"]),
                 vocabulary=tuple(content["vocabulary"]),
                 answer_words=content["answer_words"],
+                answers=tuple(content.get("answers", ())),
             )
         except KeyError as error:
             raise ValueError(f"{self.config} is damaged: it lacks {error}. Nothing was changed.") from error
@@ -182,7 +185,7 @@ class RunFolder:
             model = keras.models.load_model(self.model)
         except Exception as error:  # zip, HDF5 and JSON readers each raise their own
             raise ValueError(f"{self.model} cannot be read, it is damaged: {error}. Nothing was changed.") from error
-        return model, Vocabulary(recipe.vocabulary), recipe
+        return model, Vocabulary(recipe.vocabulary, recipe.answers), recipe
 
     def save_model(self, model):
         """Write `model.keras`, atomically."""
