@@ -36,8 +36,8 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
       numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
       kept without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
-    - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, each of which
-      is one fact) and `question`, to the outputs of `serving_default`.
+    - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
+      and `question`, to the outputs of `serving_default`.
 
     The version appears whole or not at all: it is written beside, loaded in a fresh process that cannot import this
     package, what it says through every signature compared with the Keras model's own words, and then renamed. Where a

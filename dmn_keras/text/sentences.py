@@ -19,8 +19,8 @@ NUM_BEFORE, NUM_AFTER = 16, 12
 _SPACES = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _OPENERS = r"\"'(\[{" + "\u00ab\u00bf\u00a1\u2018\u201c\u201e\u2039"
 _UPPER = "A-Z" + "".join(chr(code) for code in range(0x80, 0x530) if chr(code).isupper())
-_ACCENTS = "\u0300-\u036f"
-_BEGIN = rf"(?:.*[{_SPACES}{_OPENERS}{re.escape(CLOSERS)}{UNSPACED_MARKS}–—/-])?"
+_DASHES, _ACCENTS = "\u2013\u2014", "\u0300-\u036f"
+_BEGIN = rf"(?:.*[{_SPACES}{_OPENERS}{re.escape(CLOSERS)}{UNSPACED_MARKS}{_DASHES}/-])?"
 _NEVER = (
     "mr mrs ms mx messrs dr drs prof profs st mt gen col maj capt cpt cmdr lt sgt cpl adm rev revd fr hon gov sen "
     "sens rep reps pres supt insp mme mlle hr hrn sra vs viz cf ca approx bzw vgl resp"
@@ -46,7 +46,7 @@ ABBREVIATED = (
     (rf"(?s:{_BEGIN}(?:{_words(_BEFORE_NUMBER)}))", "(?s:[0-9].*)"),
     (
         rf"(?s:{_BEGIN}(?:(?i:{_words(_BEFORE_LOWER)}|ph\.d)|(?:[a-z]\.)+[a-z]))",
-        rf"(?s:[{_OPENERS}]*[^{_UPPER}{_OPENERS}].*)",
+        rf"(?s:[{_OPENERS}]*[^{_UPPER}{_OPENERS}{_SPACES}].*)",
     ),
     (rf"(?s:{_BEGIN}{_INITIAL})", "(?s:.*)"),
 )

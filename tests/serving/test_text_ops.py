@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """The tokenizer in the graph is the Python tokenizer."""
 
 import random
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from dmn_keras.datasets import Example
 from dmn_keras.serving.text_ops import TextOps, characters
-from dmn_keras.text import END_ID, MAX_WORDS, UNKNOWN_ID, Encoder, Vocabulary, join_sentences, split_sentences, tokenize
+from dmn_keras.text import END_ID, MAX_WORDS, Encoder, Vocabulary, join_sentences, split_sentences, tokenize
 
 VOCABULARY = Vocabulary(
     ["mary", "john", "went", "to", "the", "don't", "a", "\u03c3", "i", "é", "n", "x-ray", "don\u2019t", "日", "각", "ệ"]
@@ -90,9 +91,9 @@ def test_answers_are_written_as_in_python():
     words = ["rome", "new", "york", "3", "45", "00", ":", ".", "$", "c", "+", "km", ",", "u", "s"]
     known = ["3:45", "$3.00", "New York", "U.S.", "C++", "Rome", "3,45 km", "Rome, New York"]
     vocabulary = Vocabulary(words, known)
-    ids = [vocabulary.encode(answer) + [END_ID, 5] for answer in known] + [[], [END_ID, 3], [0, 0, 3]]
+    ids = [[*vocabulary.encode(answer), END_ID, 5] for answer in known] + [[], [END_ID, 3], [0, 0, 3]]
     ids += [rng.choices(range(len(vocabulary)), k=rng.randrange(1, 8)) for _ in range(2_000)]
-    padded = [(row + [END_ID] + 10 * [0])[:10] for row in ids]
+    padded = [[*row, END_ID, *10 * [0]][:10] for row in ids]
     written = TextOps(vocabulary).answers(tf.constant([padded, padded[::-1]]))
     assert written.shape == (2, len(padded))
     assert [text.decode() for text in written[0].numpy()] == [vocabulary.answer_text(row) for row in padded]
@@ -108,7 +109,7 @@ def test_sentences_that_were_joined_are_read_as_they_are(read):
 
 
 def test_unknown_words_are_named_with_their_place(read):
-    found = read(["Zoe went. Mary Bo".encode(), b"", b"Mary"], [b"Zoe", b"Quinn to", b"X. John"])
+    found = read([b"Zoe went. Mary Bo", b"", b"Mary"], [b"Zoe", b"Quinn to", b"X. John"])
     words = zip(found.unknown.numpy().tolist(), found.unknown_at.numpy().tolist(), strict=True)
     assert list(words) == [
         (b"zoe", [0, 0]),
