@@ -103,7 +103,7 @@ def test_answers_are_written_as_in_python():
 def test_sentences_that_were_joined_are_read_as_they_are(read):
     story = ["He left. She stayed.", "Mary\nwent", "...", "To the"]
     [found] = [read([join_sentences(story).encode(), b"Mary. John"], [b"", b""])]
-    assert sentences(found, 0)[1] == split_sentences(join_sentences(story))[:2] + ["To the"]
+    assert split_sentences(join_sentences(story)) == story
     assert sentences(found, 0)[1] == [story[0], story[1], story[3]]
     assert sentences(found, 1)[1] == ["Mary.", "John"]
 
