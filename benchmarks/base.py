@@ -100,7 +100,7 @@ def words(text):
     """Return the words and marks of a text in lower case."""
     from dmn_keras.text import tokenize
 
-    return tokenize(text.lower())
+    return tokenize(text, lowercase=True)
 
 
 def is_wrong(answer, example):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import pathlib
 
 from dmn_keras.datasets import Example
@@ -10,7 +11,7 @@ from dmn_keras.models.dmn import can_narrow
 from dmn_keras.narrowing import Narrowing
 from dmn_keras.shipped import run_folder
 from dmn_keras.story_index import StoryIndex
-from dmn_keras.text import Encoder, Sentence, read_sentences, split_sentences, tokenize
+from dmn_keras.text import MAX_WORDS, Encoder, Sentence, read_sentences, split_sentences, tokenize
 from dmn_keras.training.answers import answer_questions
 from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.run_folder import RunFolder
@@ -28,7 +29,8 @@ class Answer:
         unknown_words: Words of story and question that the model does not know; it reads all of them as one word. Of a
             model with a first pass those of its facts and the question.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
-            answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated.
+            answer (`dmn_keras.training.calibration`); `None` where the run was not calibrated. It is divided by the
+            number of different unknown words in the question and the evidence, which the model cannot tell apart.
         known: Whether the confidence is high enough to answer at all; `True` without calibration. `False` too where a
             first pass kept nothing of the story. Where it is `False`, `answer` is the best guess.
         others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.
@@ -36,6 +38,7 @@ class Answer:
             pass kept some of them alone; `None` of other models.
         num_facts: How many facts the first pass read; `None` of other models.
         num_open: How many of these it would have kept, were there no limit (`narrow_to`); `None` of other models.
+        num_cut: How many of the facts that were read, and the question, are longer than the model reads a sentence.
     """
 
     answer: str
@@ -49,6 +52,7 @@ class Answer:
     positions: tuple[int, ...] | None = None
     num_facts: int | None = None
     num_open: int | None = None
+    num_cut: int = 0
 
     @property
     def evidence(self):
@@ -186,20 +190,27 @@ class Answerer:
             shown = [self.vocabulary.words[i] for i in encoded.story[0]]
         else:
             shown = facts[-len(encoded.story) :]
-        confidence, known = None, True
-        if self.calibration is not None:
-            confidence = float(self.calibration.confidence(raw.probability))
-            known = confidence >= (self.calibration.threshold if min_confidence is None else min_confidence)
-        return Answer(
-            answer=" ".join(self.vocabulary.answer(raw.ids)),
+        answer = Answer(
+            answer=self.vocabulary.answer_text(raw.ids),
             probability=raw.probability,
             facts=tuple(shown),
             gates=tuple(tuple(float(g) for g in gates) for gates in raw.gates),
             unknown_words=tuple(self.vocabulary.unknown_words([*facts, question])),
-            confidence=confidence,
-            known=known,
-            others=tuple((" ".join(self.vocabulary.answer(ids)), probability) for ids, probability in raw.others),
+            others=tuple((self.vocabulary.answer_text(ids), probability) for ids, probability in raw.others),
         )
+        read = [question, *facts[-(self.max_facts or len(facts)) :]]
+        decisive = read
+        if config.fact_level == "sentence":
+            num_cut = sum(len(tokenize(text)) > MAX_WORDS for text in read)
+            decisive = [question, *(answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))]
+            answer = dataclasses.replace(answer, num_cut=num_cut)
+        if self.calibration is None:
+            return answer
+        words = (word for text in decisive for word in tokenize(text, lowercase=True)[:MAX_WORDS])
+        num_unknown = len({word for word in words if word not in self.vocabulary})
+        confidence = float(self.calibration.confidence(raw.probability)) / max(num_unknown, 1)
+        known = confidence >= (self.calibration.threshold if min_confidence is None else min_confidence)
+        return dataclasses.replace(answer, confidence=confidence, known=known)
 
 
 def _sentences(story, wrapped):
@@ -295,8 +306,8 @@ def plot_attention(answer, question, path):
     axes = figure.add_subplot()
     image = axes.imshow(list(zip(*answer.gates, strict=True)), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(num_passes), [f"pass {i + 1}" for i in range(num_passes)])
-    axes.set_yticks(range(num_facts), named_facts)
-    axes.set_title(f"{question}  {answer_text(answer)}", loc="right", fontsize=11)
+    axes.set_yticks(range(num_facts), named_facts, parse_math=False)
+    axes.set_title(f"{question}  {answer_text(answer)}", loc="right", fontsize=11, parse_math=False)
     for column, gates in enumerate(answer.gates):
         for row, gate in enumerate(gates):
             if num_facts <= 40:

@@ -351,9 +351,7 @@ def _train(options):
             RunFolder(folder).refuse_existing()
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
-    get_distribution(
-        options.strategy, options.devices
-    )  # raises for devices that are not there
+    get_distribution(options.strategy, options.devices)  # raises for devices that are not there
     status, trained = 0, {}
     for part, folder in parts:
         try:

@@ -10,7 +10,7 @@ from keras import ops
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.fact_narrowing import LEVELS, OPEN
 from dmn_keras.models.dmn import NARROWING, can_narrow
-from dmn_keras.text import END_ID, MAX_WORDS, pad_ids, tokenize
+from dmn_keras.text import MAX_WORDS, pad_ids, sentence_ids
 
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, MAX_WORDS + 1)  # words that facts are padded to
 _ROWS = 512  # facts that are padded to one width
@@ -145,7 +145,7 @@ class Narrowing:
         return ops.convert_to_numpy(self.layer.gates(vectors[None], question[None]))[0]
 
     def _ids(self, text):
-        return (*self.vocabulary.ids(tokenize(text)[:MAX_WORDS]), END_ID)
+        return sentence_ids(self.vocabulary, text)
 
     def _vectors(self, rows):
         """Return the vectors of sentences of ids, float32 `(sentences, units)`."""

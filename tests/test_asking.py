@@ -1,14 +1,17 @@
 import dataclasses
 import json
+import math
 
 import pytest
+from matplotlib.mathtext import MathTextParser
 
 from dmn_keras.asking import Answer, Answerer, answer_text, attention_table, evidence_text, plot_attention
 from dmn_keras.datasets import Example
 from dmn_keras.narrowing import Narrowing
 from dmn_keras.story_index import StoryIndex, write_index
-from dmn_keras.text import Encoder
+from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training.answers import answer_questions
+from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -72,6 +75,53 @@ def test_unknown_words_are_named_and_read_as_one(asked):
     other = asked.ask("Ann park. Mary cellar.", "Where is Ann xor Mary?")
     assert other.gates == answer.gates
     assert asked.ask("John park. Mary kitchen.", "Where is John or Mary?").gates != answer.gates
+
+
+def test_a_fact_of_a_list_stays_one(asked):
+    assert asked.ask(["Mary park. John home.", "Mr. Bill"], "Where?").facts == ("Mary park. John home.", "Mr. Bill")
+    assert asked.ask("Mr. Mary park. Dr. John home.", "Where?").facts == ("Mr. Mary park.", "Dr. John home.")
+
+
+def test_a_sentence_that_is_cut_is_counted(asked):
+    long = "Mary " * 300
+    assert asked.ask([long, "John home."], "Where is Mary?").num_cut == 1
+    assert asked.ask([long, long + "."], long).to_dict()["num_cut"] == 3
+    assert asked.ask("Mary park.", "Where is Mary?").num_cut == 0
+
+
+def test_answers_are_written_as_in_the_data(tmp_path):
+    made = answerer(tmp_path)
+    made.vocabulary = Vocabulary(made.vocabulary.words[3:], [word.upper() for word in made.vocabulary.words[3:]])
+    answer = made.ask("Mary park.", "Where is Mary?", beam_width=2)
+    assert answer.answer.isupper()
+    assert answer.others[0][0].isupper()
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """A model that is as sure of each answer as it can be."""
+    made = answerer(tmp_path_factory.mktemp("calibrated"), fact_encoder="sentence", gate="sigmoid")
+    made.calibration = Calibration(scale=0.0, shift=4.0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("story", "question", "number"),
+    [
+        ("Mary park. John home.", "Where is Mary?", 0),
+        ("Zoe park. Zoe\u0308 home.", "Where is Mary?", 2),
+        ("Zoe park. John home.", "Where is Zoe?", 1),
+        ("Zoe park. Xander home.", "Where is ZOE?", 2),
+        ("Mary park. John home.", "Where is Zoe, Yuri?", 3),
+    ],
+)
+def test_unknown_words_that_cannot_be_told_apart_share_the_confidence(story, question, number, calibrated):
+    answer = calibrated.ask(story, question)
+    evidence = {i for facts in answer.evidence for i in facts}
+    words = calibrated.vocabulary.unknown_words([question, *(answer.facts[i] for i in evidence)])
+    assert len(words) <= number
+    assert answer.confidence == pytest.approx(1 / (1 + math.exp(-4)) / max(len(words), 1))
+    assert answer.known == (len(words) < 2)
 
 
 @pytest.mark.parametrize("story", ["", " \n ", "...", [], ["", "?"]])
@@ -154,6 +204,14 @@ def test_plot_writes_a_picture(answer, tmp_path):
     plot_attention(answer, "Where is $Mary?", tmp_path / "gates.png")
     assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_dollar_signs_are_drawn_as_they_are(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(MathTextParser, "parse", lambda self, text, *more: drawn.append(text) or 1 / 0)
+    answer = dataclasses.replace(ANSWER, answer="$5", facts=("From $5 {sale to $4.", "$10, #3 $9_"))
+    plot_attention(answer, "Is it $5 or $7?", tmp_path / "gates.png")
+    assert not drawn
 
 
 def test_plot_of_an_unknown_kind_writes_nothing(tmp_path):

@@ -36,3 +36,8 @@ class Example:
     def own_sentences(self):
         """The sentences of `story` that belong to the story itself: those of `own_facts`, all where it is None."""
         return self.story if self.own_facts is None else tuple(self.story[i] for i in self.own_facts)
+
+    @property
+    def answer_text(self):
+        """The answer as the data writes it: its parts, with a blank between them."""
+        return " ".join(self.answer)

@@ -1,5 +1,6 @@
 """Own data: questions about stories as JSON lines."""
 
+import decimal
 import difflib
 import itertools
 import json
@@ -7,6 +8,7 @@ import pathlib
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.lines import numbered_lines, shorten
+from dmn_keras.text.tokenizer import tokenize
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
@@ -18,10 +20,10 @@ def load(path):
     Each line is one question:
     `{"story": ["Mary moved to the park."], "question": "Where is Mary?", "answer": "park",
     "supporting_facts": [0]}`. `story` and `question` are required. `answer` is a string (one part, kept as
-    it is, spaces and commas included) or a list of strings (several parts). `supporting_facts` are indexes
-    into `story` from 0, in the order of reasoning. `task` names the question's task, `"all"` where it is not
-    given; it may come to name a folder. An optional key may be null. Other keys are ignored, unless they look
-    like a misspelt one.
+    it is, spaces and commas included) or a list of strings (several parts); a number, `true` or `false` stands
+    for its text. `supporting_facts` are indexes into `story` from 0, in the order of reasoning. `task` names the
+    question's task, `"all"` where it is not given; it may come to name a folder. An optional key may be null.
+    Other keys are ignored, unless they look like a misspelt one.
 
     **Which questions share a story.** A validation part is cut by story, so that no question of it is asked
     about a story known from training. Without `story_id`, two lines share a story if
@@ -42,9 +44,9 @@ def load(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is not UTF-8, not JSON, lacks a key, or has a value of the wrong type, a story,
-            question or answer without a word, a task that cannot name a folder, or a supporting fact out of
-            range, or the file has no record; the message names the file and the line.
+        ValueError: If a line is not UTF-8, not JSON, lacks a key or has one twice, or has a value of the wrong
+            type, a story, question or answer without a word, a task that cannot name a folder, or a supporting
+            fact out of range, or the file has no record; the message names the file and the line.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -61,8 +63,10 @@ def load(path):
 def _record(text, place, sentences):
     """Return the checked fields of a line, and its story_id (None where it has none)."""
     try:
-        record = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+        record = json.loads(
+            text, object_pairs_hook=_object, parse_float=decimal.Decimal, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
     if not isinstance(record, dict):
         raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
@@ -81,6 +85,23 @@ def _record(text, place, sentences):
     return fields, _story_id(record.get("story_id"), place)
 
 
+def _object(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} comes twice")
+    return content
+
+
+def _refuse_constant(name):
+    raise ValueError(f"{name} is no JSON")
+
+
+def _as_json(value):
+    """Return a value as it stands in the file, shortened for a message."""
+    return shorten(json.dumps(value, ensure_ascii=False, default=str), quote=False)
+
+
 def _check_keys(record, place):
     for key in ("story", "question"):
         if key not in record:
@@ -94,31 +115,40 @@ def _check_keys(record, place):
 
 def _text(value, name, place):
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {shorten(value)}.")
+        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {_as_json(value)}.")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {shorten(value)}.")
+        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {_as_json(value)}.")
     return value.strip()
 
 
 def _check_word(text, name, place):
-    # As a model reads it: white space and the marks that close a sentence are no words.
-    if all(character.isspace() or character in ".?!" for character in text):
-        raise ValueError(f"{place}: {name} must hold at least one word. Received: {shorten(text)}.")
+    if not any(map(str.isalnum, text)) and not tokenize(text):
+        raise ValueError(f"{place}: {name} must hold at least one word. Received: {_as_json(text)}.")
 
 
 def _texts(value, name, place):
     if not isinstance(value, list) or not value:
-        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {shorten(value)}.")
+        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {_as_json(value)}.")
     return tuple(_text(item, f"{name}[{index}]", place) for index, item in enumerate(value))
 
 
 def _answer(value, place):
     if value is None:
         return ()
-    parts = _texts(value, "answer", place) if isinstance(value, list) else (_text(value, "answer", place),)
+    if isinstance(value, list):
+        parts = _texts([_scalar_text(part) for part in value], "answer", place)
+    else:
+        parts = (_text(_scalar_text(value), "answer", place),)
     for part in parts:
         _check_word(part, "each part of answer", place)
     return parts
+
+
+def _scalar_text(value):
+    """Return the text of a number or a truth value, and any other value as it is."""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return str(value) if isinstance(value, int | decimal.Decimal) else value
 
 
 def _is_index(value):
@@ -131,7 +161,7 @@ def _supporting_facts(value, num_facts, place):
     if not isinstance(value, list) or not all(_is_index(index) and index < num_facts for index in value):
         raise ValueError(
             f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
-            f"{num_facts - 1}. Received: {shorten(value)}."
+            f"{num_facts - 1}. Received: {_as_json(value)}."
         )
     return tuple(value)
 
@@ -142,14 +172,15 @@ def _task(value, place):
     task = str(value) if _is_index(value) else _text(value, "task", place)
     if task in (".", "..") or any(character in task for character in "/\\\0"):
         raise ValueError(
-            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {shorten(task)}."
+            f"{place}: task must be able to name a folder: without / and \\, and not . or .. "
+            f"Received: {_as_json(task)}."
         )
     return task
 
 
 def _story_id(value, place):
     if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {shorten(value)}.")
+        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {_as_json(value)}.")
     return value
 
 

@@ -27,18 +27,19 @@ def numbered_lines(lines, *, source):
             yield place, text
 
 
-def shorten(text, limit=80):
-    """Return `text` quoted for an error message, at most about `limit` characters of it.
+def shorten(text, limit=80, *, quote=True):
+    """Return at most about `limit` characters of a text, for an error message.
 
     Args:
         text: What came.
         limit: Number of characters to show.
+        quote: Whether it is put in quotation marks, and what is not printable escaped; half surrogates always are.
 
     Returns:
-        The quoted text, ending in an ellipsis if it was cut.
+        The text, ending in an ellipsis if it was cut.
     """
-    text = str(text)
-    return repr(text) if len(text) <= limit else repr(text[:limit]) + "..."
+    text, more = str(text)[:limit], "..." if len(str(text)) > limit else ""
+    return (repr(text) if quote else text.encode("utf-8", "backslashreplace").decode()) + more
 
 
 def _decode(line, place):

@@ -16,7 +16,7 @@ import numpy as np
 
 from dmn_keras.asking import Answer
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.text import tokenize
+from dmn_keras.text import join_sentences, tokenize
 
 MOST_AT_ONCE = 64
 """Questions in one request: `max_batch_size` of `saved_models/batching.config`, above which TF Serving refuses."""
@@ -145,7 +145,7 @@ class Client:
         """Ask one question.
 
         Args:
-            story: Text, or a sequence of sentences; the server splits each again where it holds several.
+            story: Text, or a sequence of sentences, each of which stays one fact.
             question: Text.
 
         Returns:
@@ -170,7 +170,9 @@ class Client:
         Raises:
             ServerError, TypeError, ValueError: As `ask`.
         """
-        pairs = [(story if isinstance(story, str) else "\n".join(story), question) for story, question in questions]
+        pairs = [
+            (story if isinstance(story, str) else join_sentences(story), question) for story, question in questions
+        ]
         for pair in pairs:
             for name, text in zip(("story", "question"), pair, strict=True):
                 if not isinstance(text, str):

@@ -17,7 +17,7 @@ from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.models import answering_model
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
-from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, pad_ids, pad_sentences, tokenize
+from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, join_sentences, pad_ids, pad_sentences, tokenize
 
 WARMUP = "tf_serving_warmup_requests"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -36,8 +36,8 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
       numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
       kept without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
-    - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or one a sentence) and
-      `question`, to the outputs of `serving_default`.
+    - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
+      and `question`, to the outputs of `serving_default`.
 
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
     with the Keras model's answers, and then renamed. Where a server batches requests, as `saved_models/batching.config`
@@ -268,7 +268,10 @@ def _verify(answerer, top, path, questions):
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
-    stories, asked = ["\n".join(example.story) for example in questions], [example.question for example in questions]
+    stories, asked = (
+        [join_sentences(example.story) for example in questions],
+        [example.question for example in questions],
+    )
     ids = _ids(answerer, questions)
     records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
     outputs = {
@@ -375,7 +378,7 @@ def _litert_comparison(answerer, file, shape):
         story[:, : ids["story"].shape[1], : ids["story"].shape[2]] = ids["story"]
         words = run(story=story, question=pad_ids(ids["question"], shape[1]))["words"][0]
         expected = answerer.ask(example.story, example.question).answer
-        return " ".join(answerer.vocabulary.answer(words.tolist())) == expected
+        return answerer.vocabulary.answer_text(words.tolist()) == expected
 
     return same
 
@@ -403,6 +406,6 @@ def _write_warmup(path, questions, *, most=8):
             log = _prediction_log().PredictionLog()
             request = log.predict_log.request
             request.model_spec.signature_name = "serving_default"
-            request.inputs["story"].CopyFrom(tf.make_tensor_proto(["\n".join(e.story) for e in asked]))
+            request.inputs["story"].CopyFrom(tf.make_tensor_proto([join_sentences(e.story) for e in asked]))
             request.inputs["question"].CopyFrom(tf.make_tensor_proto([e.question for e in asked]))
             writer.write(log.SerializeToString())

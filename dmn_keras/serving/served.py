@@ -8,7 +8,7 @@ import tensorflow as tf
 from dmn_keras.layers.fact_narrowing import OPEN
 from dmn_keras.models import answering_model
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNSAID_IDS
+from dmn_keras.text import MAX_WORDS, PAD_ID, UNSAID_IDS, sentences
 
 
 class ServedModel(tf.Module):
@@ -62,7 +62,7 @@ class ServedModel(tf.Module):
             features = tf.io.parse_example(
                 examples, {"story": tf.io.RaggedFeature(tf.string), "question": tf.io.FixedLenFeature([], tf.string)}
             )
-            story = tf.strings.reduce_join(features["story"], axis=-1, separator="\n")
+            story = tf.strings.reduce_join(features["story"], axis=-1, separator=f"{sentences.SEPARATOR}\n")
             return serve(story, features["question"])
 
         def tokens(story, question):
@@ -89,14 +89,16 @@ class ServedModel(tf.Module):
 
     def _answer(self, answerer, story, question):
         with tf.control_dependencies(_same_batch(story, question)):
-            story, question, facts = self._text.read(story, question)
+            read = self._text.read(story, question)
+        story, question, facts = read.story, read.question, read.facts
         if self._word_facts:
             story, facts = self._word_by_word(story)
         outputs = answerer(story, question)
-        top = self._said(outputs["top_words"])
+        top = self._text.answers(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
+        num_unknown = self._num_unknown(read, gates)
         of_narrowing = {}
         if "kept" in outputs:
             facts, gates, of_narrowing = _kept_alone(outputs["kept"][:, : tf.shape(facts)[1]], facts, gates)
@@ -111,7 +113,7 @@ class ServedModel(tf.Module):
             **of_narrowing,
         }
         if self._calibration is not None:
-            answers["confidence"] = self._confidence(probabilities[:, 0])
+            answers["confidence"] = self._confidence(probabilities[:, 0]) / tf.maximum(num_unknown, 1.0)
             answers["known"] = answers["confidence"] >= self._calibration.threshold
             if "kept" in outputs:  # of a story of which nothing is kept nothing is known
                 answers["known"] &= tf.reduce_any(outputs["kept"], axis=1)
@@ -124,12 +126,6 @@ class ServedModel(tf.Module):
         facts = tf.where(ids != PAD_ID, self._text.words(ids), "")
         return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]]), facts
 
-    def _said(self, words):
-        """Join the words of answers `(batch, top, words)` to strings `(batch, top)`."""
-        real = (words != END_ID) & (words != PAD_ID)
-        spelled = tf.where(real, " " + self._text.words(words), "")
-        return tf.strings.strip(tf.strings.reduce_join(spelled, axis=-1))
-
     def _until_stop(self, outputs):
         """Return the gates, zero in the passes after the one that a learned stop ended with."""
         gates = outputs["gates"]
@@ -138,6 +134,20 @@ class ServedModel(tf.Module):
         stopped = outputs["stop"] > tf.maximum(tf.reduce_max(gates, axis=-1), self._least_stop)
         before = tf.cumsum(tf.cast(stopped, gates.dtype), axis=1, exclusive=True) == 0
         return tf.where(before[:, :, None], gates, 0.0)
+
+    def _num_unknown(self, read, gates):
+        """Return how many different words the model does not know in each question and its evidence, float32."""
+        row, fact = tf.unstack(read.unknown_at, axis=1)
+        words = tf.strings.join([tf.strings.as_string(row), read.unknown], " ")
+        if not self._word_facts:
+            highest = tf.reduce_max(gates, axis=2, keepdims=True)
+            is_evidence = tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
+            is_evidence = tf.pad(is_evidence, [[0, 0], [1, 0]], constant_values=True)  # and the question
+            decisive = tf.gather_nd(is_evidence, tf.stack([row, fact + 1], axis=1))
+            row, words = row[decisive], words[decisive]
+        _, numbers = tf.unique(words)
+        rows = tf.math.unsorted_segment_max(row, numbers, tf.reduce_max(tf.concat([numbers, [-1]], axis=0)) + 1)
+        return tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, tf.shape(gates)[0])
 
     def _confidence(self, probability):
         probability = tf.clip_by_value(tf.cast(probability, tf.float64), 1e-7, 1 - 1e-7)

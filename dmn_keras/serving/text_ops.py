@@ -1,53 +1,83 @@
 """The tokenizer as TensorFlow operations: text -> facts and token ids, inside an exported graph.
 
-`dmn_keras.text` says what words and sentences are; this says the same in tensors, so that a server needs no Python.
-The kind and the lower-case form of every character come from Python's own tables when a model is exported: the graph
-follows the same Unicode whatever library reads it later.
+`dmn_keras.text` defines words and sentences; this computes the same in tensors, so that a server needs no Python. The
+kind, the lower-case form and the decomposition of every character come from Python's own tables when a model is
+exported: the graph follows the same Unicode whatever library reads it later. Words are compared decomposed (NFD), which
+makes the same words equal as NFC does.
 """
 
 import functools
 import re
 import typing
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
 
-from dmn_keras.text import END_ID, MAX_WORDS, UNKNOWN_ID, Vocabulary, lower
+from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNKNOWN_ID, Vocabulary, lower, sentences
+from dmn_keras.text.tokenizer import SPACED_MARKS, UNSPACED_MARKS, is_combining
 
-_OTHER, _WORD, _SPACE = 0, 1, 2
-_NEWLINE = ord("\n")
-_JOINERS = [ord(c) for c in "'\u2019-"]
-_CLOSING = [ord(c) for c in ".?!"]
+_OTHER, _WORD, _SPACE, _COMBINING = range(4)
+_UNSPACED, _SPACED, _CLOSER, _ELLIPSIS, _LOWER, _DECIMAL = (1 << bit for bit in range(6))
+_NEWLINE, _SEPARATOR, _FULL_STOP, _DECIMAL_MARK = map(ord, ("\n", sentences.SEPARATOR, ".", sentences.DECIMAL_MARK))
+_JOINERS = [ord(c) for c in "'-"]
+_HANGUL = 0xAC00
 
 
 class Characters(typing.NamedTuple):
-    """Runs of code points that are of one kind and as far from their lower-case forms.
+    """Runs of code points that have the same properties.
 
     Attributes:
         begins: int32, the first code point of each run, ascending from 0.
-        kinds: int8, of each run.
-        to_lower: int32, of each run what leads from a code point to its lower-case form.
+        kinds: int8, of each run: a word's character, white space, a combining mark, or another.
+        classes: int16, canonical combining class of each run.
+        flags: int8, of each run the bits of what decides where sentences end.
+        first: int32, of each run what leads from a code point to the first one of its lower-case, decomposed form;
+            below it where that has none.
+        others: int32 `(runs, 3)`, the further ones of that form, -1 where there is none. Syllables of Hangul are not
+            decomposed here.
     """
 
     begins: np.ndarray
     kinds: np.ndarray
-    to_lower: np.ndarray
+    classes: np.ndarray
+    flags: np.ndarray
+    first: np.ndarray
+    others: np.ndarray
 
 
 @functools.cache
 def characters():
     """Return the `Characters`, as Python sees them."""
-    kinds, to_lower = np.zeros(0x110000, dtype="int8"), np.zeros(0x110000, dtype="int32")
+    rows = np.full((0x110000, 7), -1, "int32")
     for code in range(0x110000):
         character = chr(code)
-        if re.match(r"\w", character):
-            kinds[code] = _WORD
-        elif re.match(r"\s", character):
-            kinds[code] = _SPACE
-        to_lower[code] = ord(lower(character)) - code
-    changes = (kinds[1:] != kinds[:-1]) | (to_lower[1:] != to_lower[:-1])
-    begins = np.append(0, np.flatnonzero(changes) + 1).astype("int32")
-    return Characters(begins, kinds[begins], to_lower[begins])
+        is_hangul = 0 <= code - _HANGUL < 11172
+        form = [code] if is_hangul else [ord(c) for c in unicodedata.normalize("NFD", lower(character))]
+        properties = _kind(character), unicodedata.combining(character), _flags(character)
+        rows[code, : 3 + max(len(form), 1)] = (*properties, *([form[0] - code, *form[1:]] if form else [-1 - code]))
+    begins = np.append(0, np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1)) + 1).astype("int32")
+    kinds, classes, flags, first = rows[begins, :4].T
+    return Characters(
+        begins, kinds.astype("int8"), classes.astype("int16"), flags.astype("int8"), first, rows[begins, 4:]
+    )
+
+
+def _kind(character):
+    if is_combining(character):
+        return _COMBINING
+    return _WORD if re.match(r"\w", character) else _SPACE if character.isspace() else _OTHER
+
+
+def _flags(character):
+    return (
+        _UNSPACED * (character in UNSPACED_MARKS)
+        | _SPACED * (character in SPACED_MARKS)
+        | _CLOSER * (character in sentences.CLOSERS)
+        | _ELLIPSIS * (character in sentences.ELLIPSIS)
+        | _LOWER * character.islower()
+        | _DECIMAL * character.isdecimal()
+    )
 
 
 class Read(typing.NamedTuple):
@@ -58,15 +88,19 @@ class Read(typing.NamedTuple):
             the last two dimensions.
         question: int32 `(batch, words)`, the same.
         facts: Strings `(batch, facts)`, as they were written, padded with empty ones; no column where there is no fact.
+        unknown: Strings `(words,)`, the words that the vocabulary lacks, of all facts and then all questions.
+        unknown_at: int32 `(words, 2)`, of each its place in the batch and the number of its fact, -1 in a question.
     """
 
     story: tf.Tensor
     question: tf.Tensor
     facts: tf.Tensor
+    unknown: tf.Tensor
+    unknown_at: tf.Tensor
 
 
 class TextOps(tf.Module):
-    """Text -> token ids, as `split_sentences`, `tokenize` and `Vocabulary.ids` say.
+    """Text -> token ids, as `split_sentences` and `Vocabulary.encode` give them, and the ids of answers -> text.
 
     Stories and questions pass through the same operations at once: for a single question it is their number, not the
     length of its story, that takes the time.
@@ -83,10 +117,17 @@ class TextOps(tf.Module):
         self._max_words = max_words
         # Variables, which a file holds once, not constants, which each signature would hold.
         self._characters = Characters(*(tf.Variable(values, trainable=False) for values in characters()))
-        words = tf.constant(vocabulary.words[3:], dtype=tf.string)
-        ids = tf.range(3, len(vocabulary), dtype=tf.int32)
-        self._ids = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(words, ids), UNKNOWN_ID)
+        ids = {}
+        for index, word in enumerate(vocabulary.words[3:], start=3):
+            ids.setdefault(unicodedata.normalize("NFD", lower(word)), index)
+        self._ids = _table(ids, tf.int32, UNKNOWN_ID)
         self._words = tf.constant(vocabulary.words, dtype=tf.string)
+        written = vocabulary.written
+        texts = {"": "", **{" ".join(map(str, key)): text for key, text in written.texts.items()}}  # never empty
+        self._answers = _table(texts, tf.string, "")
+        self._forms, self._kinds = tf.constant(written.forms, tf.string), tf.constant(written.kinds, tf.int32)
+        self._joined = np.zeros((max(written.kinds) + 1,) * 2, bool)
+        self._joined[tuple(np.array(sorted(written.joined), int).reshape(-1, 2).T)] = True
 
     @property
     def num_words(self):
@@ -96,6 +137,31 @@ class TextOps(tf.Module):
     def words(self, ids):
         """Return the words of ids, strings of the same shape."""
         return tf.gather(self._words, ids)
+
+    def answers(self, ids):
+        """Return answers as `Vocabulary.answer_text` does.
+
+        Args:
+            ids: int32 `(..., words)`.
+
+        Returns:
+            Strings `(...)`.
+        """
+        ended = tf.cumsum(tf.cast(ids == END_ID, tf.int32), axis=-1) > 0
+        shape = tf.shape(ids)[:-1]
+        rows = tf.ragged.boolean_mask(_flat(ids), _flat(~ended & (ids != PAD_ID)))
+        ids, starts = rows.flat_values, rows.row_starts()
+        is_first = tf.scatter_nd(starts[:, None], tf.ones_like(starts), [tf.size(ids, tf.int64) + 1])[:-1] > 0
+        kinds = tf.gather(self._kinds, ids)
+        previous = tf.concat([kinds[:1], kinds[:-1]], axis=0)
+        joined = is_first | tf.gather_nd(self._joined, tf.stack([previous, kinds], axis=1))
+        composed = tf.strings.join([tf.where(joined, "", " "), tf.gather(self._forms, ids)])
+        composed, key = (
+            tf.strings.reduce_join(rows.with_flat_values(parts), axis=1, separator=separator)
+            for parts, separator in ((composed, ""), (tf.strings.as_string(ids), " "))
+        )
+        known = self._answers.lookup(key)
+        return tf.reshape(tf.where(known == "", composed, known), shape)
 
     def read(self, story, question):
         """Split stories into sentences, and both into words. A sentence without a word is left out of a story.
@@ -111,38 +177,29 @@ class TextOps(tf.Module):
         decoded = tf.strings.unicode_decode(tf.concat([story, question], axis=0), "UTF-8", errors="replace")
         codes = decoded.flat_values
         row = _row_of_each(decoded.row_splits, tf.size(codes))
+        run = self._run(codes)
 
-        run = tf.searchsorted(self._characters.begins, codes, side="right") - 1
-        kind = tf.gather(self._characters.kinds, run)
-        lowered = codes + tf.gather(self._characters.to_lower, run)
-
-        letter = kind == _WORD
-        same_row = row[1:] == row[:-1]
-        joined = _is_one_of(codes, _JOINERS) & _previous(letter, same_row) & _next(letter, same_row)
-        in_word = letter | joined
-        starts_token = ~(in_word & _previous(in_word, same_row))
-
-        # From here on of the visible characters alone.
-        place = _where(kind != _SPACE)
-        newlines = tf.gather(tf.cumsum(tf.cast(codes == _NEWLINE, tf.int32)), place)
-        row, visible = tf.gather(row, place), tf.gather(codes, place)
-        closing = _is_one_of(visible, _CLOSING)
-        new_row = _differs(row)
-        gap = _differs(place - tf.range(tf.size(place)))  # white space lies before it
-        ended = _previous(closing, True) | _differs(newlines)
-        starts_sentence = new_row | (gap & ended & (row < batch))
-        starts_token = tf.gather(starts_token, place) | new_row | gap
-
-        # Of the characters to their tokens, of the tokens to their sentences, of the sentences to their texts.
-        token_at, sentence_at = _where(starts_token), _where(starts_sentence)
-        of_sentence = tf.gather(_numbers(starts_sentence), token_at)
-        row = tf.gather(row, sentence_at)
-        first_token = tf.gather(_numbers(starts_token), sentence_at)
-        order = tf.range(tf.size(token_at))
-        last_word = tf.math.unsorted_segment_max(
-            tf.where(tf.gather(closing, token_at), -1, order), of_sentence, tf.size(sentence_at)
+        # The visible characters, and which of them begin a sentence.
+        place = _where(tf.gather(self._characters.kinds, run) != _SPACE)
+        visible = _Visible(
+            codes=tf.gather(codes, place),
+            flags=tf.cast(tf.gather(self._characters.flags, tf.gather(run, place)), tf.int32),
+            place=place,
+            row=tf.gather(row, place),
         )
-        length = tf.maximum(last_word - first_token + 1, 0)
+        starts_sentence = self._starts_sentence(visible, codes, decoded.row_splits, batch)
+        sentence_at = _where(starts_sentence)
+        row = tf.gather(visible.row, sentence_at)
+        sentence_of = tf.scatter_nd(place[:, None], _numbers(starts_sentence), tf.shape(codes))
+
+        # Of the characters, decomposed and in lower case, to their tokens, of the tokens to their sentences.
+        codes_of_tokens, token_at, of_sentence, closing = self._tokens(codes, run, sentence_of)
+        num_sentences = tf.size(sentence_at)
+        num_tokens = tf.math.unsorted_segment_sum(tf.ones_like(of_sentence), of_sentence, num_sentences)
+        first_token = tf.cumsum(num_tokens, exclusive=True)
+        order = tf.range(tf.size(token_at))
+        last_word = tf.math.unsorted_segment_max(tf.where(closing, -1, order), of_sentence, num_sentences)
+        length = tf.maximum(tf.maximum(last_word, -1) - first_token + 1, 0)
         if self._max_words is not None:
             length = tf.minimum(length, self._max_words)
         position = order - tf.gather(first_token, of_sentence)
@@ -158,7 +215,8 @@ class TextOps(tf.Module):
         in_story = row < batch
         is_fact = in_story & (said > 0) & (number >= 0)
 
-        ids = self._ids.lookup(_encode(tf.gather(lowered, place), token_at))
+        words = _encode(codes_of_tokens, token_at)
+        ids = self._ids.lookup(words)
 
         fact = _where(is_fact)
         fact_place = tf.stack([tf.gather(row, fact), tf.gather(number, fact)], axis=1)
@@ -179,13 +237,159 @@ class TextOps(tf.Module):
         shape = [batch, tf.maximum(_most(num_words), 0) + 1]
         question = _placed(tf.gather(ids, word), word_place, end_place, shape)
 
+        is_unknown = ids == UNKNOWN_ID
+        unknown = [_where(is_word & is_unknown & tf.gather(of, of_sentence)) for of in (is_fact, ~in_story)]
+        in_fact, in_question = (tf.gather(of_sentence, at) for at in unknown)
+        asked = tf.gather(row, in_question) - batch
+        unknown_at = [
+            tf.stack([tf.gather(row, in_fact), tf.gather(number, in_fact)], axis=1),
+            tf.stack([asked, tf.fill(tf.shape(asked), -1)], axis=1),
+        ]
+
         # As it was written, from its first visible character to its last.
         begins = tf.gather(place, sentence_at)
         stops = tf.gather(place, tf.concat([sentence_at, [tf.size(place)]], axis=0)[1:] - 1) + 1
         characters = tf.ragged.range(tf.gather(begins, fact), tf.gather(stops, fact))
         written = _encode(tf.gather(codes, characters.flat_values), characters.row_splits[:-1])
         facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
-        return Read(story, question, facts)
+        return Read(story, question, facts, tf.gather(words, tf.concat(unknown, axis=0)), tf.concat(unknown_at, axis=0))
+
+    def _run(self, codes):
+        return tf.searchsorted(self._characters.begins, codes, side="right") - 1
+
+    def _starts_sentence(self, visible, codes, row_splits, batch):
+        """Tell of each visible character whether a sentence begins with it, as `sentence_ends` does."""
+        new_row = _differs(visible.row)
+        gap = new_row | _differs(visible.place - tf.range(tf.size(visible.place)))  # white space lies before it
+        is_spaced, is_unspaced, is_closer, in_ellipsis = (
+            (visible.flags & bit) > 0 for bit in (_SPACED, _UNSPACED, _CLOSER, _ELLIPSIS)
+        )
+        mark = is_spaced | is_unspaced
+
+        # Before each character: the last one that is no closer, of the run of marks that it ends the first one.
+        before = tf.maximum(tf.range(tf.size(gap)) - 1, 0)
+        last = tf.gather(_last(~is_closer | gap), before)
+        first = tf.gather(_last(~(mark & _previous(mark, ~gap[1:]))), last)
+        closed = last != before
+        is_full_stop = (first == last) & (tf.gather(visible.codes, last) == _FULL_STOP)
+        others = tf.cumsum(tf.cast(~in_ellipsis, tf.int32))
+        is_ellipsis = tf.gather(in_ellipsis, first) & (tf.gather(others, last) == tf.gather(others, first))
+
+        candidate = _where(gap & ~new_row & ~closed & is_full_stop & (visible.row < batch))
+        abbreviated = tf.scatter_nd(
+            candidate[:, None],
+            self._is_abbreviated(visible, codes, row_splits, tf.gather(before, candidate), candidate),
+            tf.shape(gap),
+        )
+        after_gap = tf.where(
+            closed,
+            (visible.flags & _LOWER) == 0,
+            tf.where(is_full_stop, ~abbreviated & (visible.codes != _FULL_STOP), ~is_ellipsis),
+        )
+        decimal = (tf.gather(visible.codes, last) == _DECIMAL_MARK) & ~closed & ((visible.flags & _DECIMAL) > 0)
+        at_once = tf.gather(is_unspaced, last) & ~mark & ~is_closer & ~decimal
+        lines, separators = (
+            tf.gather(tf.cumsum(tf.cast(codes == code, tf.int32)), visible.place) for code in (_NEWLINE, _SEPARATOR)
+        )
+        ended = _differs(lines) | (tf.gather(mark, last) & tf.where(gap, after_gap, at_once))
+        begins = tf.where(tf.gather(_any(codes == _SEPARATOR, row_splits), visible.row), _differs(separators), ended)
+        return new_row | ((visible.row < batch) & begins)
+
+    def _is_abbreviated(self, visible, codes, row_splits, full_stop, following):
+        """Tell of full stops, and the visible characters after the gap behind them, whether they end no sentence."""
+        row = tf.gather(visible.row, full_stop)
+        splits = tf.cast(row_splits, tf.int32)
+        end, begin = tf.gather(visible.place, full_stop), tf.gather(visible.place, following)
+        before = tf.ragged.range(tf.maximum(end - sentences.NUM_BEFORE, tf.gather(splits, row)), end)
+        after = tf.ragged.range(begin, tf.minimum(begin + sentences.NUM_AFTER, tf.gather(splits, row + 1)))
+        before, after = (
+            tf.strings.unicode_encode(places.with_flat_values(tf.gather(codes, places.flat_values)), "UTF-8")
+            for places in (before, after)
+        )
+        *abbreviated, begins_anew = (
+            tf.strings.regex_full_match(before, pair[0]) & tf.strings.regex_full_match(after, pair[1])
+            for pair in (*sentences.ABBREVIATED, sentences.BEGINS_ANEW)
+        )
+        return functools.reduce(tf.logical_or, abbreviated) & ~begins_anew
+
+    def _tokens(self, codes, run, sentence_of):
+        """Split sentences into tokens.
+
+        Args:
+            codes: int32 `(characters,)`.
+            run: int32 `(characters,)`, of each its run in `Characters`.
+            sentence_of: int32 `(characters,)`, of each the number of its sentence.
+
+        Returns:
+            Code points of the tokens' normal form; of each token the index of its first one, its sentence, and whether
+            it is a mark that may close a sentence.
+        """
+        table = self._characters
+        form = tf.concat([(codes + tf.gather(table.first, run))[:, None], tf.gather(table.others, run)], axis=1)
+        syllable = codes - _HANGUL
+        final = tf.where(syllable % 28 > 0, 0x11A7 + syllable % 28, -1)
+        hangul = [0x1100 + syllable // 588, 0x1161 + syllable // 28 % 21, final, tf.fill(tf.shape(codes), -1)]
+        form = tf.where(((syllable >= 0) & (syllable < 11172))[:, None], tf.stack(hangul, axis=1), form)
+        at = tf.where(form >= 0)
+        codes, sentence = tf.gather_nd(form, at), tf.gather(sentence_of, at[:, 0])
+        run = self._run(codes)
+
+        visible = _where(tf.gather(table.kinds, run) != _SPACE)
+        codes, sentence, run = tf.gather(codes, visible), tf.gather(sentence, visible), tf.gather(run, visible)
+        apart = _differs(sentence) | _differs(visible - tf.range(tf.size(visible)))
+        classes = tf.cast(tf.gather(table.classes, run), tf.int32)
+        codes, run = tf.cond(
+            tf.reduce_any(classes > 0), lambda: _in_order(codes, run, classes, apart), lambda: (codes, run)
+        )
+
+        kind = tf.gather(table.kinds, run)
+        bears = (kind != _COMBINING) | apart  # a mark at the beginning stands for the letter that it lacks
+        letter = tf.gather((kind == _WORD) | (kind == _COMBINING), _last(bears))
+        together = ~apart[1:]
+        joined = _is_one_of(codes, _JOINERS) & _previous(letter, together) & _next(kind == _WORD, together)
+        in_word = letter | joined
+        starts = bears & ~(in_word & _previous(in_word, together))
+        token_at = _where(starts)
+        alone = tf.concat([starts[1:], tf.ones_like(starts[:1])], axis=0)
+        mark = (tf.cast(tf.gather(table.flags, run), tf.int32) & (_SPACED | _UNSPACED)) > 0
+        return codes, token_at, tf.gather(sentence, token_at), tf.gather(mark & alone, token_at)
+
+
+class _Visible(typing.NamedTuple):
+    """The visible characters of texts: code points, flags, places among all characters, and rows."""
+
+    codes: tf.Tensor
+    flags: tf.Tensor
+    place: tf.Tensor
+    row: tf.Tensor
+
+
+def _table(content, dtype, default):
+    keys, values = tf.constant(list(content), tf.string), tf.constant(list(content.values()), dtype)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default)
+
+
+def _in_order(codes, run, classes, apart):
+    """Return code points, and their runs, in the canonical order of combining marks."""
+    of_base = tf.cumsum(tf.cast((classes == 0) | apart, tf.int64))
+    order = tf.argsort(256 * of_base + tf.cast(classes, tf.int64), stable=True)
+    return tf.gather(codes, order), tf.gather(run, order)
+
+
+def _any(condition, row_splits):
+    """Tell of each row whether a condition holds somewhere in it."""
+    count = tf.concat([[0], tf.cumsum(tf.cast(condition, tf.int32))], axis=0)
+    count = tf.gather(count, row_splits)
+    return count[1:] > count[:-1]
+
+
+def _flat(values):
+    return tf.reshape(values, [-1, tf.shape(values)[-1]])
+
+
+def _last(condition):
+    """Return of each place the last one up to it at which a condition holds, which it does at the first place."""
+    return tf.gather(_where(condition), _numbers(condition))
 
 
 def _placed(ids, places, end_places, shape):

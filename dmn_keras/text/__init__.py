@@ -1,8 +1,9 @@
 """Raw text -> token ids."""
 
-from dmn_keras.text.encoding import MAX_WORDS, EncodedExample, Encoder, pad_ids, pad_sentences
+from dmn_keras.text.encoding import MAX_WORDS, EncodedExample, Encoder, pad_ids, pad_sentences, sentence_ids
 from dmn_keras.text.reading import Sentence, read_sentences
-from dmn_keras.text.tokenizer import lower, split_sentences, tokenize
+from dmn_keras.text.sentences import join_sentences, split_sentences
+from dmn_keras.text.tokenizer import lower, tokenize
 from dmn_keras.text.vocabulary import END_ID, PAD_ID, SPECIAL_WORDS, UNKNOWN_ID, UNSAID_IDS, Vocabulary
 
 __all__ = [
@@ -16,10 +17,12 @@ __all__ = [
     "Encoder",
     "Sentence",
     "Vocabulary",
+    "join_sentences",
     "lower",
     "pad_ids",
     "pad_sentences",
     "read_sentences",
+    "sentence_ids",
     "split_sentences",
     "tokenize",
 ]

@@ -1,12 +1,15 @@
 """Examples -> arrays of token ids."""
 
 import dataclasses
+import functools
 import itertools
+import logging
 
 import numpy as np
 
-from dmn_keras.text.tokenizer import tokenize
 from dmn_keras.text.vocabulary import END_ID
+
+_log = logging.getLogger(__name__)
 
 MAX_WORDS = 256
 """Words of a sentence, or question, that are read; the rest is left out.
@@ -62,16 +65,38 @@ class Encoder:
         own = None if example.own_facts is None else tuple(fact - cut for fact in example.own_facts if fact >= cut)
         if self.fact_level == "word":
             story, facts, own = (tuple(index for sentence in story for index in sentence),), (), None
-        answer = tuple(index for part in example.answer for index in self.vocabulary.ids(tokenize(part)))
+        answer = tuple(self.vocabulary.encode(example.answer_text))
         return EncodedExample(story, self.sentence(example.question), answer, facts, own)
 
     def sentence(self, text):
         """Return the ids of one sentence, ending with the end word."""
         # bAbI says the same few thousand sentences a million times.
         if text not in self._sentences:
-            ids = self.vocabulary.ids(tokenize(text))
-            self._sentences[text] = (*ids[: None if self.fact_level == "word" else MAX_WORDS], END_ID)
+            max_words = None if self.fact_level == "word" else MAX_WORDS
+            self._sentences[text] = sentence_ids(self.vocabulary, text, max_words)
         return self._sentences[text]
+
+
+def sentence_ids(vocabulary, text, max_words=MAX_WORDS):
+    """Encode one sentence; a longer one than `max_words` is cut, with a warning in the log.
+
+    Args:
+        vocabulary: The `Vocabulary`.
+        text: The sentence.
+        max_words: Most words that are read, `None` for all. Defaults to `MAX_WORDS`.
+
+    Returns:
+        Tuple of ids, ending with the end word.
+    """
+    ids = vocabulary.encode(text)
+    if max_words is not None and len(ids) > max_words:
+        _warn_of_cut(text, len(ids), max_words)
+    return (*ids[:max_words], END_ID)
+
+
+@functools.lru_cache(maxsize=1 << 10)  # a sentence is named once
+def _warn_of_cut(text, num_words, max_words):
+    _log.warning("The first %d of the %d words are read of a sentence: %.60s...", max_words, num_words, text)
 
 
 def pad_sentences(stories, num_facts, num_words):

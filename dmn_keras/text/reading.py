@@ -2,16 +2,15 @@
 
 import codecs
 import os
-import re
 from typing import NamedTuple
 
-from dmn_keras.text.tokenizer import SENTENCE_END, tokenize
+from dmn_keras.text.sentences import sentence_ends
+from dmn_keras.text.tokenizer import tokenize
 
 LONGEST_SENTENCE = 1 << 20
 """Characters after which a sentence that has not ended is refused."""
 
 _BLOCK = 1 << 20  # bytes read at a time
-_WRAPPED_END = re.compile(r"(?<=[.?!])\s+|\n\s*\n\s*")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -26,9 +25,8 @@ class Sentence(NamedTuple):
 def read_sentences(source, *, wrapped=False, start=0):
     r"""Read the sentences of a text file, one after the other.
 
-    They are those that `split_sentences` finds in the whole text: they end at `.`, `?` or `!` before white space and
-    at line ends. No more than a block of the file and a sentence are in memory at a time. A byte order mark at the
-    beginning is dropped.
+    They are those that `split_sentences` finds in the whole text. No more than a block of the file and a sentence are
+    in memory at a time. A byte order mark at the beginning is dropped.
 
     Args:
         source: Path of a text file in UTF-8, or a file opened in binary mode, which need not be able to seek.
@@ -63,7 +61,6 @@ def read_sentences(source, *, wrapped=False, start=0):
 def _read(file, name, wrapped, start):
     if start or file.seekable():
         file.seek(start)
-    ends = _WRAPPED_END if wrapped else SENTENCE_END
     decode = codecs.getincrementaldecoder("utf-8")().decode
     rest, begin, lines = "", start, 0  # what has not ended yet, the byte it begins at, the line ends before it
     has_word, more = start > 0, True
@@ -88,10 +85,10 @@ def _read(file, name, wrapped, start):
         if not more:
             text += "\n\n"  # ends the last sentence, whether wrapped or not
         position = 0
-        for end in ends.finditer(text):
-            sentence = text[position : end.start()].lstrip()
+        for end, after in sentence_ends(text, wrapped=wrapped, more=more):
+            sentence = text[position:end].lstrip()
             if sentence:
-                first = end.start() - len(sentence)
+                first = end - len(sentence)
                 _check_length(sentence, place, text, first)
                 sentence = sentence.rstrip()
                 first = begin + _size(text[position:first])
@@ -100,8 +97,8 @@ def _read(file, name, wrapped, start):
                     sentence = " ".join(sentence.split())
                 has_word = has_word or bool(tokenize(sentence))
                 yield Sentence(sentence, first, last)
-            begin += _size(text[position : end.end()])
-            position = end.end()
+            begin += _size(text[position:after])
+            position = after
         rest = text[position:].lstrip()
         first = len(text) - len(rest)
         _check_length(rest, place, text, first)

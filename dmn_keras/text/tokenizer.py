@@ -1,55 +1,78 @@
-"""Raw text -> words and sentences."""
+"""Raw text -> words, in one normal form."""
 
+import functools
+import itertools
 import re
+import unicodedata
 
-# A word is a run of letters, digits and marks of any script, with inner apostrophes and hyphens; any other visible
-# character stands alone.
-_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
-SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n+")
-_CLOSING = (".", "?", "!")
-_ONE_FOR_ONE = {ord("\u0130"): "i", ord("\u03a3"): "\u03c3"}
+SPACED_MARKS = ".?!\u2026"
+"""Marks that end a sentence where white space follows."""
+UNSPACED_MARKS = (
+    "\u3002\uff61\uff0e\uff01\uff1f\u0964\u0965\u061f\u06d4\u0589\u1362\u1367\u104b\u17d4\u17d5\u1803\u1809"
+)
+"""Marks of other scripts, and full-width ones, that end a sentence whatever follows."""
+
+_SENTENCE_MARKS = frozenset(SPACED_MARKS + UNSPACED_MARKS)
+_IGNORED = (0xAD, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF)
+_NORMAL = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\uff07"), "'"),
+    **dict.fromkeys(map(ord, "\u2010\u2011"), "-"),
+    0x200B: " ",  # marks the end of a word in scripts without blanks
+    **dict.fromkeys(_IGNORED),  # soft hyphens, directions of writing, byte order marks
+}
+_ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*|[^\w\s]")
 
 
-def lower(text):
-    """Return the text in lower case, each character for itself.
+def is_combining(character: str) -> bool:
+    """Return whether a character belongs to the one before it: a combining mark, or a (non-)joiner within a word."""
+    return unicodedata.category(character)[0] == "M" or character in "\u200c\u200d"
 
-    Python's own lower case looks at the neighbours of a Greek sigma, and makes two characters of a dotted capital I.
+
+def normalize(text: str) -> str:
+    """Return the normal form of a text.
+
+    It is NFC, with straight apostrophes and plain hyphens, without soft hyphens and other invisible characters. A
+    zero-width space is a blank.
     """
-    return text.translate(_ONE_FOR_ONE).lower()
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_NORMAL))
 
 
-def tokenize(text):
-    """Split a sentence into lower-case words, without the mark that closes it.
+def lower(text: str) -> str:
+    """Return the normal form of a text in lower case; a Greek sigma is the same letter at the end of a word."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", normalize(text).replace("\u03a3", "\u03c3").lower())
+
+
+def tokenize(text: str, *, lowercase: bool = False) -> list[str]:
+    """Split a sentence into words, without the mark that closes it.
+
+    A word is a run of letters and digits of any script with the marks that they bear, and with inner apostrophes and
+    hyphens. Any other visible character is a word of its own.
 
     Args:
-        text: One sentence.
+        text: One sentence, in any form of Unicode.
+        lowercase: Whether the words are given in lower case. Defaults to `False`.
 
     Returns:
-        List of words; punctuation marks within the sentence are words of their own. Empty for blank text.
+        List of words, in their normal form (`normalize`). Empty for blank text.
 
     Example:
 
     >>> tokenize("Mary went to the kitchen.")
-    ['mary', 'went', 'to', 'the', 'kitchen']
+    ['Mary', 'went', 'to', 'the', 'kitchen']
     """
-    words = _WORD.findall(lower(text))
-    while words and words[-1] in _CLOSING:
+    text = lower(text) if lowercase else normalize(text)
+    words = (_ASCII_WORD if text.isascii() else _any_word()).findall(text)
+    while words and words[-1] in _SENTENCE_MARKS:
         words.pop()
     return words
 
 
-def split_sentences(text):
-    r"""Split a text into its sentences, at `.`, `?` or `!` before white space and at line ends.
-
-    Args:
-        text: Any number of sentences.
-
-    Returns:
-        List of sentences without surrounding white space; blank ones are left out.
-
-    Example:
-
-    >>> split_sentences("Mary went home. John stayed.\nWhy?")
-    ['Mary went home.', 'John stayed.', 'Why?']
-    """
-    return [part.strip() for part in SENTENCE_END.split(text) if part.strip()]
+@functools.cache
+def _any_word():
+    """Return the pattern of a word of any script; the standard library's has no class of combining marks."""
+    codes = (code for code in range(0x300, 0xE01F0) if is_combining(chr(code)))
+    runs = (tuple(run) for _, run in itertools.groupby(enumerate(codes), lambda pair: pair[1] - pair[0]))
+    marks = "".join(f"{chr(run[0][1])}-{chr(run[-1][1])}" for run in runs)
+    return re.compile(rf"[\w{marks}]+(?:['-]\w[\w{marks}]*)*|[^\w\s{marks}][{marks}]*")

@@ -1,8 +1,10 @@
 """Words <-> token ids."""
 
 import collections
+import itertools
 
-from dmn_keras.text.tokenizer import tokenize
+from dmn_keras.text.answers import WrittenAnswers
+from dmn_keras.text.tokenizer import lower, tokenize
 
 PAD, UNKNOWN, END = "<pad>", "<unknown>", "<end>"
 PAD_ID, UNKNOWN_ID, END_ID = 0, 1, 2
@@ -18,18 +20,28 @@ class Vocabulary:
     collide with these names, because the tokenizer splits at `<` and `>`.
 
     Args:
-        words: The words in the order of their ids, without the three special ones.
+        words: The words in the order of their ids, without the three special ones; lower case.
+        answers: Answers as the training data writes them, the commonest first: how `answer_text` writes an answer.
+            Defaults to none, which leaves answers as lower-case words.
+
+    Attributes:
+        words: Tuple of all words by id, the special ones included.
+        answers: Tuple of the answers.
 
     Raises:
         ValueError: If a word occurs twice or is a special one.
     """
 
-    def __init__(self, words):
+    def __init__(self, words, answers=()):
         self.words = (*SPECIAL_WORDS, *words)
-        self._ids = {word: index for index, word in enumerate(self.words)}
-        if len(self._ids) != len(self.words):
+        self.answers = tuple(answers)
+        if len(set(self.words)) != len(self.words):
             twice = sorted(word for word, n in collections.Counter(self.words).items() if n > 1)
             raise ValueError(f"words must be distinct and none of {SPECIAL_WORDS}. Received twice: {twice}")
+        self._ids = {}
+        for index, word in enumerate(self.words):
+            self._ids.setdefault(lower(word), index)
+        self.written = WrittenAnswers(self.words, ((self.encode(answer), answer) for answer in self.answers))
 
     @classmethod
     def from_examples(cls, examples):
@@ -43,12 +55,15 @@ class Vocabulary:
         Returns:
             The vocabulary.
         """
-        texts = set()
+        texts, answers = set(), collections.Counter()
         for example in examples:
             texts.update(example.own_sentences)
             texts.add(example.question)
-            texts.update(example.answer)
-        return cls(sorted({word for text in texts for word in tokenize(text)}))
+            if example.answer:
+                answers[example.answer_text] += 1
+        by_count = sorted(answers, key=lambda answer: (-answers[answer], answer))
+        texts.update(answers)
+        return cls(sorted({word for text in texts for word in tokenize(text, lowercase=True)}), by_count)
 
     def __len__(self):
         return len(self.words)
@@ -57,20 +72,27 @@ class Vocabulary:
         return word in self._ids
 
     def ids(self, words):
-        """Return the ids of `words`, that of the unknown word where one is not known."""
-        return [self._ids.get(word, UNKNOWN_ID) for word in words]
+        """Return the ids of `words`, in whatever case, that of the unknown word where one is not known."""
+        return [self._ids.get(lower(word), UNKNOWN_ID) for word in words]
+
+    def encode(self, text):
+        """Return the ids of the words of a sentence, a list."""
+        get = self._ids.get
+        return [get(word, UNKNOWN_ID) for word in tokenize(text, lowercase=True)]
+
+    def answer_ids(self, ids):
+        """Return an answer's `ids` up to the end word, padding left out, a list."""
+        return [index for index in itertools.takewhile(lambda index: index != END_ID, ids) if index != PAD_ID]
 
     def answer(self, ids):
-        """Return the words of an answer's `ids`, up to the end word, padding left out."""
-        words = []
-        for index in ids:
-            if index == END_ID:
-                break
-            if index != PAD_ID:
-                words.append(self.words[index])
-        return words
+        """Return the words of an answer's `ids`, a list."""
+        return [self.words[index] for index in self.answer_ids(ids)]
+
+    def answer_text(self, ids):
+        """Return an answer of these `ids` as the training data writes it, a string."""
+        return self.written(self.answer_ids(ids))
 
     def unknown_words(self, texts):
         """Return the words of `texts` that have no id, in the order of their first occurrence."""
-        seen = dict.fromkeys(word for text in texts for word in tokenize(text))
+        seen = dict.fromkeys(word for text in texts for word in tokenize(text, lowercase=True))
         return [word for word in seen if word not in self]

@@ -1,42 +1,92 @@
 """Pretrained word vectors -> the semantic memory's first values."""
 
+import gzip
+import itertools
+import lzma
 import pathlib
+import re
+import zlib
 
 import numpy as np
 
+from dmn_keras.datasets.lines import numbered_lines, shorten
+from dmn_keras.text.tokenizer import normalize
+
+_OPEN = {".gz": gzip.open, ".xz": lzma.open}
+_LONGEST_LINE = 1 << 20  # bytes
+_are_plain = re.compile(r"[-+.0-9eE \t]*").fullmatch  # neither NaN nor infinity, nor anything else
+
 
 def read_word_vectors(path, words=None):
-    """Read word vectors in GloVe's text format: a word and its numbers a line, separated by single spaces.
+    """Read word vectors in the text formats of GloVe, word2vec and fastText: a word and its numbers a line.
+
+    The numbers are the last fields of a line, so that a word may hold blanks. A first line of two whole numbers is a
+    header, the number of words and of dimensions. Blanks at the end of a line and blank lines do not matter.
 
     Args:
-        path: The file, UTF-8.
+        path: The file, UTF-8, which may be compressed (`.gz`, `.xz`); it is read line by line.
         words: Only these words are kept; `None` keeps all.
 
     Returns:
-        Dict of word to float32 array `(dim,)`, and `dim`.
+        Dict of word, in its normal form, to float32 array `(dim,)`, and `dim`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is malformed, not UTF-8 or of another length than the first (file and line are named),
-            or the file is empty.
+        ValueError: If a line is malformed, not UTF-8, of another length than the first or holds a number that is not
+            finite (file and line are named), or the file is empty or cannot be decompressed.
     """
-    if not pathlib.Path(path).is_file():
-        raise FileNotFoundError(f"word_vectors must name a file in GloVe's text format. Received: {path}")
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"word_vectors must name a file in the text format of GloVe, word2vec or fastText. Received: {path}"
+        )
     vectors, dim = {}, None
-    with pathlib.Path(path).open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                word, *numbers = line.decode("utf-8").rstrip("\r\n").split(" ")
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path}:{number}: not UTF-8 text: {error}.") from error
-            dim = len(numbers) if dim is None else dim
-            if not numbers or len(numbers) != dim:
-                raise ValueError(f"{path}:{number}: expected a word and {dim or 'some'} numbers, got {len(numbers)}.")
-            if words is None or word in words:
-                vectors[word] = _vector(numbers, f"{path}:{number}")
+    try:
+        with _OPEN.get(path.suffix, open)(path, "rb") as file:
+            lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+            for place, text in numbered_lines(lines, source=str(path)):
+                fields = [field for field in text.replace("\t", " ").split(" ") if field]
+                if text[0] in " \t":
+                    fields.insert(0, "")  # the word is a blank
+                if dim is None and len(fields) == 2 and all(field.isdecimal() for field in fields):
+                    dim = int(fields[1])  # a header
+                    continue
+                dim = _num_numbers(fields) if dim is None else dim
+                _check(fields, dim, place, text)
+                word = normalize(" ".join(fields[:-dim]))
+                if words is None or word in words:
+                    vectors.setdefault(word, _vector(fields[-dim:], place))
+                elif not _are_plain(text, text.find(" ")):
+                    _vector(fields[-dim:], place)
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}. Get it again, or unpack it.") from error
     if dim is None:
         raise ValueError(f"{path} is empty: expected a word and its numbers on each line.")
     return vectors, dim
+
+
+def _num_numbers(fields):
+    """Return how many numbers a line ends with; its first field is none."""
+    return sum(1 for _ in itertools.takewhile(_is_number, reversed(fields[1:])))
+
+
+def _is_number(field):
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _check(fields, dim, place, text):
+    """Raise unless a line has a word and `dim` numbers."""
+    if len(text) >= _LONGEST_LINE - 1:
+        raise ValueError(f"{place}: expected a word and its numbers, got a line of over {_LONGEST_LINE:,} bytes.")
+    if dim == 0 or len(fields) <= dim or (len(fields) > dim + 1 and _num_numbers(fields) > dim):
+        expected = f"{dim} numbers" if dim else "its numbers"
+        raise ValueError(
+            f"{place}: expected a word and {expected}, got {_num_numbers(fields)} numbers. Received: {shorten(text)}."
+        )
 
 
 def _vector(numbers, place):

@@ -293,6 +293,7 @@ def make_recipe(source, config, examples):
         vocabulary=vocabulary.words[3:],
         answer_words=None if answer_words == 1 else answer_words,
         data_dir=None if source.data_dir is None else os.path.abspath(source.data_dir),
+        answers=vocabulary.answers,
     )
 
 

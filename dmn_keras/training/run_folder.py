@@ -25,6 +25,7 @@ class Recipe:
         vocabulary: Words in the order of their ids, without the special ones.
         answer_words: Longest answer in words, `None` for classification.
         data_dir: Absolute path of the data, `None` where it has none.
+        answers: Answers of the training data as it writes them, as in `Vocabulary`; none of older runs.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Recipe:
     vocabulary: tuple[str, ...]
     answer_words: int | None
     data_dir: str | None = None
+    answers: tuple[str, ...] = ()
 
 
 class RunFolder(Folder):
@@ -130,7 +132,7 @@ class RunFolder(Folder):
         if runs[0] is not self:
             names = ", ".join(run.path.name for run in runs)
             raise ValueError(f"{self.path} holds a run for each task: expected the folder of one of them ({names}).")
-        content = {"data_dir": None, **self.read_record(*(_FIELDS.keys() - {"data_dir"}))}
+        content = {**_OPTIONAL, **self.read_record(*(_FIELDS.keys() - _OPTIONAL.keys()))}
         for name, (fits, expected) in _FIELDS.items():
             if not fits(content[name]):
                 raise self.damaged(f"{name} must be {expected}")
@@ -139,7 +141,7 @@ class RunFolder(Folder):
             config = Config.from_dict(content["config"])
         except ValueError as error:
             raise self.damaged(str(error).removesuffix(".")) from error
-        texts = {name: tuple(content[name]) for name in ("tasks", "vocabulary")}
+        texts = {name: tuple(content[name]) for name in ("tasks", "vocabulary", "answers")}
         return Recipe(**{name: content[name] for name in _FIELDS} | texts | {"config": config})
 
     def load(self):
@@ -173,7 +175,7 @@ class RunFolder(Folder):
         for weight in model.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
                 raise self.damaged(f"the weight {weight.path} holds numbers that are NaN or infinite", self.model)
-        return model, Vocabulary(recipe.vocabulary), recipe
+        return model, Vocabulary(recipe.vocabulary, recipe.answers), recipe
 
     def save_model(self, model):
         """Write `model.keras`, atomically."""
@@ -250,8 +252,12 @@ _FIELDS = {
     "config": (lambda value: isinstance(value, dict), "an object"),
     "vocabulary": (_is_list_of_texts, "a list of strings"),
     "answer_words": (lambda value: value is None or (type(value) is int and value > 0), "a positive integer or null"),
+    "answers": (_is_list_of_texts, "a list of strings"),
 }
 """Of each field of `config.json` what its value must be."""
+
+_OPTIONAL = {"data_dir": None, "answers": []}
+"""Fields that earlier versions of the same format did not write."""
 
 
 def _difference(model, recipe):

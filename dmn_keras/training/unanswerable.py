@@ -12,7 +12,7 @@ _COMMON = 0.4  # words in this share of a task's sentences carry its grammar: "t
 def common_words(examples):
     """Return the words that stand in a large share of the own sentences of these questions' stories, a set."""
     sentences = [sentence for example in examples for sentence in example.own_sentences]
-    counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence)))
+    counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence, lowercase=True)))
     return {word for word, count in counts.items() if count >= _COMMON * len(sentences)}
 
 
@@ -30,11 +30,11 @@ def without_answer(example, common):
     Returns:
         The `Example` with the other sentences and without supporting facts, or `None` if none or all are left.
     """
-    asked = set(tokenize(example.question)) - common
+    asked = set(tokenize(example.question, lowercase=True)) - common
     kept = {
         i: sentence
         for i, sentence in enumerate(example.story)
-        if i not in example.supporting_facts and not asked.intersection(tokenize(sentence))
+        if i not in example.supporting_facts and not asked.intersection(tokenize(sentence, lowercase=True))
     }
     if len(kept) in (0, len(example.story)):
         return None

@@ -50,6 +50,21 @@ def test_answers_of_several_parts_and_of_several_words(load):
     assert [example.answer for example in examples] == [("rope", "lamp"), ("the pier, the mill",)]
 
 
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("3", ("3",)),
+        ("-2", ("-2",)),
+        ("2.50", ("2.50",)),
+        ("true", ("true",)),
+        ('["a", 1, false]', ("a", "1", "false")),
+    ],
+)
+def test_numbers_and_truth_values_are_answers(load, value, parts):
+    [example] = load(f'{{"story": ["A."], "question": "How many?", "answer": {value}, "weight": 1.5}}')
+    assert example.answer == parts
+
+
 def test_order_of_supporting_facts_is_kept(load):
     assert load({**RECORD, "supporting_facts": [1, 0]})[0].supporting_facts == (1, 0)
 
@@ -129,23 +144,27 @@ def test_given_story_ids_are_kept(load):
         ('["A."]', "expected one JSON object. Received: "),
         ({"question": "Who?"}, "the key 'story' is missing. Received the keys: question"),
         ({"story": ["A."]}, "the key 'question' is missing. Received the keys: story"),
-        ({**RECORD, "story": "Greta ran."}, "story must be a list of at least one string. Received: 'Greta ran.'"),
-        ({**RECORD, "story": []}, r"story must be a list of at least one string. Received: '\[\]'"),
-        ({**RECORD, "story": ["A.", 3]}, r"story\[1\] must be a string that is not empty. Received: '3'"),
-        ({**RECORD, "story": ["A.", " "]}, r"story\[1\] must be a string that is not empty. Received: ' '"),
+        ({**RECORD, "story": "Greta ran."}, 'story must be a list of at least one string. Received: "Greta ran."'),
+        ({**RECORD, "story": []}, r"story must be a list of at least one string. Received: \[\]"),
+        ({**RECORD, "story": ["A.", 3]}, r"story\[1\] must be a string that is not empty. Received: 3"),
+        ({**RECORD, "story": ["A.", " "]}, r'story\[1\] must be a string that is not empty. Received: " "'),
         ({**RECORD, "question": ""}, "question must be a string that is not empty"),
         ({**RECORD, "question": ["Who?"]}, "question must be a string that is not empty"),
         ({**RECORD, "answer": ""}, "answer must be a string that is not empty"),
-        ({**RECORD, "answer": 4}, "answer must be a string that is not empty. Received: '4'"),
+        ({**RECORD, "answer": {"a": 4.5}}, 'answer must be a string that is not empty. Received: {"a": "4.5"}'),
+        ('{"story": ["A."], "question": "Who?", "answer": "A", "answer": "B"}', "the key 'answer' comes twice"),
+        ('{"story": ["A."], "question": "Who?", "source": {"a": 1, "a": 1}}', "the key 'a' comes twice"),
+        ('{"story": ["A."], "question": "Who?", "answer": NaN}', "NaN is no JSON"),
+        ('{"story": ["A."], "question": "Who?", "answer": 1' + 5000 * "0" + "}", "expected one JSON object"),
         ({**RECORD, "answer": []}, "answer must be a list of at least one string"),
-        ({**RECORD, "answer": ["a", None]}, r"answer\[1\] must be a string that is not empty. Received: 'None'"),
-        ({**RECORD, "story": ["...", "?"]}, "story must hold at least one word. Received: '... .'"),
-        ({**RECORD, "question": " ?! "}, "question must hold at least one word. Received: '.!'"),
-        ({**RECORD, "answer": "."}, "each part of answer must hold at least one word. Received: '.'"),
-        ({**RECORD, "answer": ["rope", "..."]}, "each part of answer must hold at least one word. Received: '...'"),
+        ({**RECORD, "answer": ["a", None]}, r"answer\[1\] must be a string that is not empty. Received: null"),
+        ({**RECORD, "story": ["...", "?"]}, 'story must hold at least one word. Received: "... ."'),
+        ({**RECORD, "question": " ?! "}, 'question must hold at least one word. Received: ".!"'),
+        ({**RECORD, "answer": "."}, 'each part of answer must hold at least one word. Received: "."'),
+        ({**RECORD, "answer": ["rope", "..."]}, 'each part of answer must hold at least one word. Received: "..."'),
         ({**RECORD, "story": ["A.", "\ud800"]}, r"story\[1\] must not hold half a surrogate pair"),
         ({**RECORD, "question": "Who\udfff?"}, r"question must not hold half a surrogate pair"),
-        ({**RECORD, "answer": "\ud800"}, r"answer must not hold half a surrogate pair. Received: '.ud800'"),
+        ({**RECORD, "answer": "\ud800"}, r'answer must not hold half a surrogate pair. Received: ".ud800"'),
         ({**RECORD, "task": "a\ud800"}, r"task must not hold half a surrogate pair"),
         *(
             ({**RECORD, "task": task}, "task must be able to name a folder: without / and .*Received: ")
@@ -153,11 +172,11 @@ def test_given_story_ids_are_kept(load):
         ),
         ({**RECORD, "task": " "}, "task must be a string that is not empty"),
         ({**RECORD, "supporting_facts": 0}, "supporting_facts must be a list of indexes into story"),
-        ({**RECORD, "supporting_facts": [2]}, "whole numbers from 0 to 1. Received: '.2.'"),
+        ({**RECORD, "supporting_facts": [2]}, r"whole numbers from 0 to 1. Received: \[2\]"),
         ({**RECORD, "supporting_facts": [-1]}, "whole numbers from 0 to 1"),
         ({**RECORD, "supporting_facts": [True]}, "whole numbers from 0 to 1"),
         ({**RECORD, "task": ["who"]}, "task must be a string that is not empty"),
-        ({**RECORD, "story_id": "a"}, "story_id must be a whole number from 0. Received: 'a'"),
+        ({**RECORD, "story_id": "a"}, 'story_id must be a whole number from 0. Received: "a"'),
         ({"story": ["A."], "question": "Who?", "anser": "A"}, "unknown key 'anser'. Did you mean 'answer'"),
         (b'{"story": ["caf\xe9"]}', "expected text in UTF-8. Received the byte 0xe9 at position 16"),
     ],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
-from dmn_keras.text import END_ID, UNKNOWN_ID, Encoder, Vocabulary, pad_ids, pad_sentences
+from dmn_keras.text import END_ID, MAX_WORDS, UNKNOWN_ID, Encoder, Vocabulary, pad_ids, pad_sentences
 
 VOCABULARY = Vocabulary(["a", "b", "c", "d", "e"])
 A, B, C, D, E = range(3, 8)
@@ -38,6 +38,15 @@ def test_facts_of_words_are_one_sentence():
     encoded = Encoder(VOCABULARY, fact_level="word", max_facts=2)(EXAMPLE)
     assert encoded.story == ((D, E, UNKNOWN_ID, END_ID, A, END_ID),)
     assert encoded.supporting_facts == ()
+
+
+def test_a_long_sentence_is_cut_and_named_once(caplog):
+    text = "a b " * 200
+    encoder = Encoder(VOCABULARY)
+    assert encoder.sentence(text) == (*[A, B] * (MAX_WORDS // 2), END_ID)
+    Encoder(VOCABULARY).sentence(text)
+    assert caplog.messages == [f"The first 256 of the 400 words are read of a sentence: {text[:60]}..."]
+    assert len(Encoder(VOCABULARY, fact_level="word").sentence(text)) == 401
 
 
 def test_an_empty_story_is_encoded():

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 import pytest
 
 from dmn_keras.datasets import Example
@@ -39,6 +40,51 @@ def test_answers_end_at_the_end_word_and_skip_padding():
     assert vocabulary.answer([4, PAD_ID, 3, END_ID, 4]) == ["apple", "milk"]
     assert vocabulary.answer([3, 4]) == ["milk", "apple"]
     assert vocabulary.answer([END_ID, 3]) == []
+
+
+def test_words_are_found_in_every_case_and_form():
+    vocabulary = Vocabulary(["café", "don\u2019t", "σ"])
+    assert vocabulary.encode("Cafe\u0301 DON'T don’t Σ?") == [3, 4, 4, 5]
+    assert vocabulary.ids(["CAFÉ", "Don't"]) == [3, 4]
+    assert vocabulary.unknown_words(["CAFE\u0301 Zoe\u0308 ZOË"]) == ["zoë"]
+
+
+ANSWERS = ["Rome", "$5.00", "3:45 pm", "1,200 km", "C++", "U.S.", "New York, U.S.", "New York", "rome"]
+
+
+def written(*answers):
+    examples = [Example(story=("new york",), question="where", answer=(answer,)) for answer in answers]
+    return Vocabulary.from_examples(examples)
+
+
+@pytest.mark.parametrize("answer", ANSWERS[:-1])
+def test_answers_come_back_as_the_data_writes_them(answer):
+    vocabulary = written(*ANSWERS, "Rome")
+    assert vocabulary.answer_text([*vocabulary.encode(answer), END_ID, PAD_ID, 5]) == answer
+
+
+@pytest.mark.parametrize(
+    "answer", ["$1,200", "$3.45", "5:00 pm", "200 km", "New York, Rome", "Rome, U.S", "C+", "where"]
+)
+def test_other_answers_are_put_together_in_the_same_way(answer):
+    vocabulary = written(*ANSWERS, "Rome")
+    assert vocabulary.answer_text(vocabulary.encode(answer.lower())) == answer
+
+
+def test_the_commonest_way_of_writing_wins():
+    assert written("US", "us", "us").answers == ("us", "US")
+    assert written("US", "us", "us").answer_text([4]) == "us"
+    assert written("US", "us", "US").answer_text([4]) == "US"
+
+
+def test_parts_of_an_answer_are_written_with_a_blank_between_them():
+    vocabulary = Vocabulary.from_examples([Example(("a",), "b", ("U.S.", "Rome"))])
+    assert vocabulary.answers == ("U.S. Rome",)
+    assert vocabulary.answer_text(vocabulary.encode("u.s. rome")) == "U.S. Rome"
+
+
+def test_without_answers_of_the_data_words_are_joined_by_blanks():
+    assert Vocabulary(["3", ":", "rome"]).answer_text([3, 4, 5, END_ID]) == "3 : rome"
 
 
 @pytest.mark.parametrize(("words", "twice"), [(["a", "b", "a"], "'a'"), (["a", "<end>"], "'<end>'")])

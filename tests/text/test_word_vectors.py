@@ -1,3 +1,5 @@
+import gzip
+import lzma
 import pathlib
 
 import numpy as np
@@ -36,25 +38,65 @@ def test_keeps_the_words_asked_for(write):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "milk 1 2\n. . . -3 4\nat me@example.org 0 0\nöl 5 6\n",
+        ". . . 3 4\nmilk 1 2\nöl 5 6",
+        "3 2\nmilk 1 2 \nöl 5 6 \n\n \n",
+        "milk\t1\t2\r\n  7 8\r\nöl  5  6\r\n",
+        "nan 3 4\nmilk 1 2\no\u0308l 5 6\nmilk 8 9\n",
+    ],
+    ids=["words with blanks", "the first one", "header and blanks", "tabs and a blank", "decomposed and twice"],
+)
+@pytest.mark.parametrize("suffix", [".txt", ".gz", ".xz"])
+def test_reads_the_files_that_are_found(text, suffix, tmp_path):
+    path = tmp_path / f"vectors{suffix}"
+    compress = {".txt": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[suffix]
+    path.write_bytes(compress(text.encode()))
+    vectors, dim = read_word_vectors(path, {"milk", "öl"})
+    assert dim == 2
+    assert {word: vector.tolist() for word, vector in vectors.items()} == {"milk": [1, 2], "öl": [5, 6]}
+
+
+@pytest.mark.parametrize("words", [None, {"a"}])
+def test_a_number_that_is_not_finite_is_found_whatever_is_looked_for(write, words):
+    with pytest.raises(ValueError, match="line 2: expected finite numbers"):
+        read_word_vectors(write("a 1 2\nb 3 inf\n"), words)
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+@pytest.mark.parametrize("damage", [lambda data: data[:-12], lambda data: b"a 1 2"], ids=["cut", "not compressed"])
+def test_a_damaged_archive_is_named(suffix, compress, damage, tmp_path):
+    path = tmp_path / f"vectors{suffix}"
+    path.write_bytes(damage(compress(b"a 1 2\n" * 1000)))
+    with pytest.raises(ValueError, match=rf"vectors\{suffix} cannot be decompressed"):
+        read_word_vectors(path)
+
+
+@pytest.mark.parametrize(
     ("text", "line", "said"),
     [
         ("a 1 2\nb 3\n", 2, "expected a word and 2 numbers, got 1"),
-        ("a 1 2\n\nb 3 4\n", 2, "expected a word and 2 numbers, got 0"),
-        ("a\n", 1, "expected a word and some numbers, got 0"),
+        ("a 1 2\nb 3 4 5\n", 2, "expected a word and 2 numbers, got 3 numbers. Received: 'b 3 4 5'"),
+        ("2 3\na 1 2 3\nb 3 4\n", 3, "expected a word and 3 numbers, got 2"),
+        ("a\n", 1, "expected a word and its numbers, got 0"),
         ("a 1 2\nb 3 4\nc 5 x\n", 3, "could not convert string to float: 'x'"),
         ("a 1 2\nb 3 nan\n", 2, "expected finite numbers"),
+        ("a 1 2\nb -inf 4\n", 2, "expected finite numbers"),
+        ("a 1 2\nb 1e999 4\n", 2, "expected finite numbers"),
+        (f"a {'1' * (1 << 20)}\n", 1, "got a line of over 1,048,576 bytes"),
     ],
 )
 def test_errors_name_file_and_line(write, text, line, said):
     path = write(text)
     with pytest.raises(ValueError, match=said) as error:
         read_word_vectors(path)
-    assert str(error.value).startswith(f"{path}:{line}: ")
+    assert str(error.value).startswith(f"{path}, line {line}: ")
 
 
 def test_a_file_in_another_encoding_is_named(write):
     path = write("a 1 2\nöl 3 4\n", encoding="latin-1")
-    with pytest.raises(ValueError, match="not UTF-8") as error:
+    with pytest.raises(ValueError, match="line 2: expected text in UTF-8") as error:
         read_word_vectors(path)
     assert str(path) in str(error.value)
 
@@ -66,7 +108,8 @@ def test_an_empty_file_is_refused(write):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"word_vectors must name a file in GloVe's text format. Received: .*nowhere\.txt"
+        FileNotFoundError,
+        match=r"word_vectors must name a file in the text format of GloVe, .* Received: .*nowhere\.txt",
     ):
         read_word_vectors(tmp_path / "nowhere.txt")
 

@@ -6,7 +6,7 @@ from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.lines import numbered_lines, shorten
 
 _LINE = re.compile(r"([0-9]{1,9})(?: +(.*))?", re.DOTALL)
-_QUESTION_FORM = "'ID question<TAB>answer<TAB>supporting fact ids'"
+_QUESTION_FORM = "'ID question<TAB>answer', and '<TAB>supporting fact ids' where they are known"
 
 
 def parse(lines, *, source, task):
@@ -14,7 +14,8 @@ def parse(lines, *, source, task):
 
     A line is `ID sentence` (a fact) or `ID question<TAB>answer<TAB>ids of the supporting facts`. Ids count
     the lines of a story, questions included, and restart at 1 with the next story. A question is asked about
-    all the facts of its story so far. Blank lines are skipped.
+    all the facts of its story so far. Ids of supporting facts may be left out, with or without their tab. Blank lines
+    are skipped.
 
     An answer is split at its commas: in the released files only tasks 8 and 19 have answers of several parts,
     and no single part has a comma. The case of an answer is kept; space around sentences, questions and
@@ -83,12 +84,12 @@ def _check_sequence(story, line_id, place):
 
 
 def _example(story, fields, *, task, place):
-    if len(fields) != 3:
+    if len(fields) > 3:
         raise ValueError(
-            f"{place}: a question needs 3 fields separated by tabs, {_QUESTION_FORM}. "
+            f"{place}: a question needs 2 or 3 fields separated by tabs, {_QUESTION_FORM}. "
             f"Received {len(fields)}: {', '.join(shorten(field) for field in fields)}."
         )
-    question, answer, fact_ids = fields
+    question, answer, fact_ids = [*fields, ""][:3]
     parts = tuple(part.strip() for part in answer.split(","))
     for name, value in (("question", question), *(("answer", part) for part in parts)):
         if not value:
@@ -104,8 +105,6 @@ def _example(story, fields, *, task, place):
 
 
 def _supporting_facts(story, fact_ids, place):
-    if not fact_ids:
-        raise ValueError(f"{place}: the supporting fact ids are empty. Expected {_QUESTION_FORM}.")
     indexes = []
     for fact_id in fact_ids.split():
         index = story.fact_index.get(int(fact_id)) if re.fullmatch("[0-9]{1,9}", fact_id) else None
