@@ -43,6 +43,9 @@ def ship(run, folder):
         if not (run / name).exists():
             raise FileNotFoundError(f"{run / name} is missing: finish the run (train --resume) and calibrate it.")
     contents = {name: (run / name).read_text(encoding="utf-8") for name in FILES}
+    # Where the data lay on this machine is of no use on another.
+    config = {**json.loads(contents["config.json"]), "data_dir": None}
+    contents["config.json"] = json.dumps(config, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
