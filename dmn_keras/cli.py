@@ -103,7 +103,6 @@ def _messages(file):
     """Context: prints to `file` what the library logs, and its warnings, a line each, to the standard error."""
     logger, handler = logging.getLogger("dmn_keras"), logging.StreamHandler(file)
     handler.format = lambda record: printable(record.getMessage())
-    level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
@@ -112,7 +111,6 @@ def _messages(file):
             yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 def _import_keras():
@@ -343,7 +341,9 @@ def _train(options):
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
     output = pathlib.Path(options.output or _new_folder(options.dataset))
-    parts = _parts(source, output, options.one_by_one)
+    parts = [(source, output)]
+    if options.one_by_one:
+        parts = [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
     for _, folder in parts:
         _refuse_file(folder)
     if not (options.resume or options.overwrite):
@@ -352,20 +352,11 @@ def _train(options):
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
     get_distribution(options.strategy, options.devices)  # raises for devices that are not there
+    named = _given(options, "resume", "overwrite", "strategy", "devices", "verbose")
     status, trained = 0, {}
     for part, folder in parts:
         try:
-            metrics = train(
-                part,
-                config,
-                folder,
-                resume=options.resume,
-                overwrite=options.overwrite,
-                strategy=options.strategy,
-                devices=options.devices,
-                verbose=options.verbose,
-                say=_print,
-            )
+            metrics = train(part, config, folder, **named, say=_print)
         except TrainingDivergedError as error:
             _print_error(options, error)
             status = 1
@@ -426,13 +417,6 @@ def _new_folder(dataset):
     """Return the first of `runs/DATASET-1`, `runs/DATASET-2`, ... that is not there yet."""
     folders = (pathlib.Path("runs", f"{dataset}-{number}") for number in itertools.count(1))
     return next(folder for folder in folders if not folder.exists())
-
-
-def _parts(source, output, one_by_one):
-    """Return the pairs of `Source` and folder to train: one, or one a task."""
-    if not one_by_one:
-        return [(source, output)]
-    return [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
 
 
 def _refuse_file(folder):
@@ -546,16 +530,8 @@ def _narrow(options):
     run, output = RunFolder(run_folder(options.folder)), pathlib.Path(options.output)
     _refuse_file(output)
     refuse_run(RunFolder(output))
-    metrics = narrow(
-        run,
-        _source(options, run.recipe()),
-        Books(options.books),
-        RunFolder(output),
-        narrow_to=options.narrow_to,
-        epochs=options.epochs,
-        seed=options.seed or 0,
-        verbose=options.verbose,
-    )
+    named = _given(options, "narrow_to", "epochs", "seed", "verbose")
+    metrics = narrow(run, _source(options, run.recipe()), Books(options.books), RunFolder(output), **named)
     found = metrics["narrowing"]
     _print(
         f"\nOf sentences held out, the first pass keeps {found['facts_kept']} % of the facts and "
@@ -576,17 +552,8 @@ def _reproduce(options):
     keep_freed_memory()
     output = pathlib.Path(options.output or pathlib.Path("runs", options.table))
     _refuse_file(output)
-    content = reproduce(
-        options.table,
-        output,
-        data_dir=options.data_dir,
-        tasks=options.tasks,
-        word_vectors=options.word_vectors,
-        strategy=options.strategy,
-        devices=options.devices,
-        verbose=options.verbose,
-        say=_print,
-    )
+    named = _given(options, "data_dir", "tasks", "word_vectors", "strategy", "devices", "verbose")
+    content = reproduce(options.table, output, **named, say=_print)
     _print(f"\n{content['about']}:")
     _print(table(content))
     _print(f"The table is in {output / 'results.json'}.")
@@ -605,7 +572,7 @@ def _ask(options):
         answer = _ask_server(options)
     else:
         _refuse(options, _OF_SERVER, "they are for --server")
-        named = {"beam_width": options.beam_width, "min_confidence": options.min_confidence}
+        named = _given(options, "beam_width", "min_confidence")
         if options.index is not None:
             answer = _ask_index(options, named)
         else:
@@ -666,13 +633,13 @@ def _client(options):
         raise ValueError(f"--server and a run exclude each other. Received the run {options.folder}.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
-    return Client(options.server, **_given(options, ("model", "label", "timeout")), tls=tls)
+    return Client(options.server, **_given(options, "model", "label", "timeout"), tls=tls)
 
 
 _OF_SERVER = ("model", "label", "timeout", "authority", "certificate", "key")
 
 
-def _given(options, names):
+def _given(options, *names):
     """Return the arguments of these names that were given, by name."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
@@ -695,16 +662,8 @@ def _index(options):
             f"{run} reads every story whole: an index needs a run with a first pass (narrow_to), which "
             f"`{COMMAND} narrow {run} --books FOLDER --output DIR` makes of it."
         )
-    contents = write_index(
-        narrowing,
-        options.story,
-        options.output,
-        run=run,
-        wrapped=options.wrapped,
-        dtype=options.dtype,
-        overwrite=options.overwrite,
-        say=_print,
-    )
+    named = _given(options, "wrapped", "dtype", "overwrite")
+    contents = write_index(narrowing, options.story, options.output, run=run, **named, say=_print)
     _print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0
 
@@ -735,7 +694,7 @@ def _export(options):
     named = {
         "version": options.version,
         "questions": _test_questions(answerer.recipe, options.data_dir),
-        **_given(options, ("top", "dtype", "num_facts", "num_words")),
+        **_given(options, "top", "dtype", "num_facts", "num_words"),
     }
     if options.litert:
         path, same = export_litert(answerer, options.output, quantize=not options.no_quantize, **named)

@@ -132,7 +132,7 @@ def test_folder_without_babi(tmp_path):
 
 
 def test_config_that_is_not_there(archive):
-    expected = "config must be one of en, en-valid. Received: 'en-10k'. Did you mean"
+    expected = "config must be one of en, en-valid. Received: 'en-10k'."
     for data_dir in (archive, archive.parent, UNPACKED, DUMMY):
         with pytest.raises(FileNotFoundError, match=expected):
             questions(data_dir, config="en-10k")
