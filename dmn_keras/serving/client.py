@@ -10,6 +10,7 @@ import random
 import re
 import ssl
 import time
+import unicodedata
 import urllib.parse
 
 import numpy as np
@@ -46,8 +47,9 @@ _OPTIONAL = {
     "positions": (int, 2),
     "num_facts": (int, 1),
     "num_open": (int, 1),
+    "unknown_words": (str, 2),
 }
-"""Those of calibrated models and of models with a first pass; integers are -1 or more."""
+"""Those of calibrated models, of models with a first pass and of newer exports; integers are -1 or more."""
 
 
 class ServerError(RuntimeError):
@@ -149,7 +151,7 @@ class Client:
             question: Text.
 
         Returns:
-            The `Answer`. What words the model does not know, a server does not say: `unknown_words` is empty.
+            The `Answer`.
 
         Raises:
             ServerError: If the server refuses, does not answer in time, or not as a model of dmn_keras does.
@@ -327,7 +329,7 @@ def _answer(row):
         row["probability"],
         facts=tuple(row["facts"][i] for i in real),
         gates=tuple(tuple(gates[i] for i in real) for gates in row["gates"]),
-        unknown_words=(),
+        unknown_words=tuple(unicodedata.normalize("NFC", word) for word in row.get("unknown_words", ()) if word),
         others=tuple(zip(row["top_answers"], row["top_probabilities"], strict=True))[1:],
         **more,
     )

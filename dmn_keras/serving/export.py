@@ -30,7 +30,8 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     Its signatures:
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
-      `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`; of a
+      `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
+      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones; of a
       calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same. Of
       a model with a first pass (`narrow_to`), `facts` and `gates` are those it kept, `positions` `(batch, facts)` their
       numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
@@ -309,7 +310,7 @@ def _record(**features):
 
 def _difference(answer, expected):
     """Return the name of the first part of an answer that differs from the expected one, `None` where none does."""
-    for name in ("answer", "facts", "known", "positions", "num_facts", "num_open"):
+    for name in ("answer", "facts", "known", "unknown_words", "positions", "num_facts", "num_open"):
         if getattr(answer, name) != getattr(expected, name):
             return name
     # The passes after a learned stop have gates of 0 in a SavedModel, and are left out of an `Answer`.

@@ -79,7 +79,7 @@ def test_the_likeliest_answers_come_first(both):
     assert (np.diff(outputs["top_probabilities"]) <= 0).all()
     np.testing.assert_array_equal(outputs["top_answers"][:, 0], outputs["answer"])
     np.testing.assert_array_equal(outputs["top_probabilities"][:, 0], outputs["probability"])
-    names = {"answer", "probability", "top_answers", "top_probabilities", "facts", "gates"}
+    names = {"answer", "probability", "top_answers", "top_probabilities", "facts", "gates", "unknown_words"}
     assert set(outputs) == names | ({"positions", "num_facts", "num_open"} if can_narrow(both[0].model) else set())
 
 
@@ -94,7 +94,7 @@ def test_a_client_learns_what_a_first_pass_kept(bias, calibration, tmp_path):
     outputs = serve(tf.saved_model.load(str(path)).signatures, [LONG])
     [given] = answers_from_outputs(outputs, 1)
     expected = made.ask(*LONG, beam_width=3)
-    for name in ("answer", "known", "facts", "positions", "num_facts", "num_open"):
+    for name in ("answer", "known", "facts", "unknown_words", "positions", "num_facts", "num_open"):
         assert getattr(given, name) == getattr(expected, name), name
     del outputs["num_open"]  # as of a model that was exported before there was one
     [older] = answers_from_outputs(outputs, 1)

@@ -1,5 +1,7 @@
 """An exported graph reads facts, writes answers and weighs unknown words as `Answerer.ask` does."""
 
+import unicodedata
+
 import keras
 import numpy as np
 import pytest
@@ -37,5 +39,9 @@ def test_an_exported_graph_agrees_with_asking(kind, tmp_path):
     assert [answer.decode() for answer in outputs["answer"].numpy()] == [answer.answer for answer in expected]
     assert all(answer.answer == answer.answer.title() for answer in expected)
     np.testing.assert_allclose(outputs["confidence"], [answer.confidence for answer in expected], rtol=1e-3)
+    unknown = [
+        [unicodedata.normalize("NFC", word.decode()) for word in row] for row in outputs["unknown_words"].numpy()
+    ]
+    assert [tuple(filter(None, row)) for row in unknown] == [answer.unknown_words for answer in expected]
     assert outputs["known"].numpy().tolist() == [answer.known for answer in expected]
     assert len({round(answer.confidence, 2) for answer in expected}) > 1
