@@ -703,7 +703,7 @@ def _index(options):
         wrapped=options.wrapped,
         dtype=options.dtype,
         overwrite=options.overwrite,
-        say=_print,
+        report=_print,
     )
     _print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0
