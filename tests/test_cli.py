@@ -453,6 +453,7 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--set", "unit=3"], "--set must be one of units, "),
         (["--set", "unit=3"], "Did you mean 'units'?"),
         (["--preset", "link"], "preset must be one of dmn_2015, "),
+        (["--preset", "DMN+"], "Did you mean 'dmn_plus'?"),
         (["--preset", "link"], "Did you mean 'linked'?"),
         (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
         (["--set", "units=many"], "units must be of type int. Received: units='many'"),

@@ -53,7 +53,7 @@ def texts(html):
 def test_an_answer_is_shown_with_its_attention_pass_by_pass():
     html = shown()
     assert texts(html) == [
-        *("Where is Mary?", "the park (probability 0.750)", "Probability 0.750", "Next likeliest: home 0.200"),
+        *("Where is Mary?", "the park (probability 0.750)", "Next likeliest, by probability: home 0.200"),
         *("Attention: the gate of each fact in each pass, from 0 to 1", "fact", "pass 1", "pass 2"),
         *("Mary park.", "0.90", "0.25", "John home.", "0.10", "0.75"),
         *("pass 1 read", "Mary park.", "pass 2 read", "John home."),
@@ -67,9 +67,12 @@ def test_an_answer_is_shown_with_its_attention_pass_by_pass():
 
 
 def test_a_calibrated_answer_may_be_unknown():
-    assert "the park (confidence 0.900)" in texts(shown(dataclasses.replace(ANSWER, confidence=0.9)))
-    unsure = dataclasses.replace(ANSWER, confidence=0.2, known=False)
-    assert "I do not know (best guess: the park, confidence 0.200)" in texts(shown(unsure))
+    sure = texts(shown(dataclasses.replace(ANSWER, confidence=0.9)))
+    assert "the park (confidence 0.900)" in sure
+    assert "pass 1 read" in sure
+    unsure = texts(shown(dataclasses.replace(ANSWER, confidence=0.2, known=False)))
+    assert "I do not know (best guess: the park, confidence 0.200)" in unsure
+    assert "pass 1 read" not in unsure, "what was attended to is no evidence"
 
 
 def test_what_was_not_read_as_it_stands_is_said():
@@ -481,7 +484,7 @@ def test_a_story_is_typed_and_asked_about(driver):
             "Where is the milk?",
         )
         assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
-        assert "Next likeliest: " in find(driver, "#answer").text
+        assert "Next likeliest, by probability: " in find(driver, "#answer").text
         rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
         assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
         cells = driver.find_elements("css selector", "#answer td")

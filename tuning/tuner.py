@@ -9,7 +9,7 @@ import time
 import keras
 import keras_tuner
 
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import printable, unknown_name
 from dmn_keras.utils.files import read_json, write_json
 from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import OBJECTIVE, DMNHyperModel, training_result
@@ -182,7 +182,8 @@ class SearchTuner(keras_tuner.Tuner):
             cpu = sum(result["cpu_seconds"] for result in results)
             print(f"Trial {trial.trial_id}: validation error {errors} %, CPU {cpu:.0f} s", flush=True)
         else:
-            print(f"Trial {trial.trial_id}: failed. {trial.message.strip().splitlines()[-1]}", flush=True)
+            reason = printable(trial.message.strip().splitlines()[-1])
+            print(f"Trial {trial.trial_id}: failed. {reason}", flush=True)
         self._errors = self._errors + 1 if status == "INVALID" else 0
         if self._errors == MAX_CONSECUTIVE_ERRORS:
             raise RuntimeError(

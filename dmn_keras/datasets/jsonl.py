@@ -1,6 +1,5 @@
 """Own data: questions about stories as JSON lines."""
 
-import decimal
 import difflib
 import itertools
 import json
@@ -63,9 +62,7 @@ def load(path):
 def _record(text, place, sentences):
     """Return the checked fields of a line, and its story_id (None where it has none)."""
     try:
-        record = json.loads(
-            text, object_pairs_hook=_object, parse_float=decimal.Decimal, parse_constant=_refuse_constant
-        )
+        record = json.loads(text, object_pairs_hook=_object, parse_float=_Float, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
     if not isinstance(record, dict):
@@ -85,6 +82,18 @@ def _record(text, place, sentences):
     return fields, _story_id(record.get("story_id"), place)
 
 
+class _Float(float):
+    """A number of the file, with the text that it has there."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self):
+        return self.text
+
+
 def _object(pairs):
     content = dict(pairs)
     if len(content) < len(pairs):
@@ -99,7 +108,7 @@ def _refuse_constant(name):
 
 def _as_json(value):
     """Return a value as it stands in the file, shortened for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False, default=str), quote=False)
+    return shorten(json.dumps(value, ensure_ascii=False), quote=False)
 
 
 def _check_keys(record, place):
@@ -148,7 +157,7 @@ def _scalar_text(value):
     """Return the text of a number or a truth value, and any other value as it is."""
     if isinstance(value, bool):
         return json.dumps(value)
-    return str(value) if isinstance(value, int | decimal.Decimal) else value
+    return str(value) if isinstance(value, int | _Float) else value
 
 
 def _is_index(value):

@@ -48,20 +48,20 @@ def test_keeps_the_words_asked_for(write):
     ],
     ids=["words with blanks", "the first one", "header and blanks", "tabs and a blank", "decomposed and twice"],
 )
-@pytest.mark.parametrize("suffix", [".txt", ".gz", ".xz"])
+@pytest.mark.parametrize("suffix", [".txt", ".gz", ".xz", ".GZ"])
 def test_reads_the_files_that_are_found(text, suffix, tmp_path):
     path = tmp_path / f"vectors{suffix}"
-    compress = {".txt": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[suffix]
+    compress = {".txt": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[suffix.lower()]
     path.write_bytes(compress(text.encode()))
     vectors, dim = read_word_vectors(path, {"milk", "öl"})
     assert dim == 2
     assert {word: vector.tolist() for word, vector in vectors.items()} == {"milk": [1, 2], "öl": [5, 6]}
 
 
-@pytest.mark.parametrize("words", [None, {"a"}])
-def test_a_number_that_is_not_finite_is_found_whatever_is_looked_for(write, words):
+@pytest.mark.parametrize(("number", "words"), [("inf", None), ("inf", {"a"}), ("1e39", None)])
+def test_a_number_that_is_not_finite_is_found_whatever_is_looked_for(write, number, words):
     with pytest.raises(ValueError, match="line 2: expected finite numbers"):
-        read_word_vectors(write("a 1 2\nb 3 inf\n"), words)
+        read_word_vectors(write(f"a 1 2\nb 3 {number}\n"), words)
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])

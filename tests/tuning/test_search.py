@@ -18,8 +18,17 @@ from dmn_keras.training.fit import train
 from tests.training.runs import eagerly, snapshot, tensorflow_only, without_tracing
 from tests.tuning.searches import ROOT, arguments, history, pretended_training, quiet, trials, write_data
 from tuning import search
+from tuning.command import run_command
 
 pytestmark = [tensorflow_only, without_tracing, *quiet]
+
+
+def test_an_error_does_not_control_the_terminal(capsys):
+    def mistake():
+        raise ValueError("no task \x1b[2Jnamed\nso")
+
+    assert run_command("search", mistake) == 2
+    assert capsys.readouterr().err == "search: error: no task  [2Jnamed so\n"
 
 
 @pytest.fixture(scope="module")
