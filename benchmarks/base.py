@@ -128,9 +128,9 @@ def in_process(script, *arguments, **environment):
     return json.loads(printed.splitlines()[-1])
 
 
-def memory_mib(name, pid="self"):
-    """Return the memory of a process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+def memory_mib(name):
+    """Return the memory of this process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(rf"^{name}:\s+(\d+) kB", status, flags=re.MULTILINE)[1]) / 1024
 
 

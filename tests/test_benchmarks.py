@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import base, floor, invariance, mixed_precision, precision, serving, serving_load, ship
+from benchmarks import base, floor, invariance, mixed_precision, precision, serving, ship
 from benchmarks import training_step as training_step_script
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import registry
@@ -245,24 +245,6 @@ def test_speed_of_an_exported_model(exported, monkeypatch):
     assert story["facts"] == 20
     assert story["ms"] > 0
     assert "| 20 |" in serving.table({"speed": {"without": speed, "with": speed}, "stories": [story]})
-
-
-@tensorflow_alone
-def test_answers_of_a_server_under_load_are_counted(exported):
-    pytest.importorskip("tensorflow_serving.apis")
-    from tests.serving.server import serving as standing_in
-
-    asked = [("Mary went to the kitchen.", "Where is Mary?"), ("John went to the garden.", "Where is John?")]
-    with standing_in(exported.parents[1]) as (models, addresses):
-        for address in addresses:
-            row = serving_load.ask(address, "babi-joint", 12, asked, ["kitchen", "garden"])
-            assert (row["requests"], row["lost"], row["wrong"]) == (12, 0, 0)
-        mixed_up = serving_load.ask(addresses[1], "babi-joint", 12, asked, ["garden", "garden"])
-        assert mixed_up["wrong"] == 6
-        models.loaded.clear()
-        gone = serving_load.ask(addresses[1], "babi-joint", 12, asked, ["kitchen", "garden"])
-        assert (gone["lost"], gone["wrong"]) == (12, 0)
-    assert "| gRPC | 12 | 0 | 6 |" in serving_load.table({"rows": [mixed_up]})
 
 
 @tensorflow_alone
