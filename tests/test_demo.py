@@ -19,12 +19,12 @@ import urllib.parse
 import keras
 import pytest
 
-from benchmarks import screenshot
-from benchmarks.screenshot import field, find, type_in, wait_for
 from dmn_keras import cli, demo
 from dmn_keras.asking import Answer, Answerer
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError
+from tests import screenshot
+from tests.screenshot import field, find, type_in, wait_for
 
 ROOT = pathlib.Path(__file__).parents[1]
 ANSWER = Answer(

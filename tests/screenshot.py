@@ -1,12 +1,9 @@
-"""Take the README's picture of the web page, with Chromium: an example of the page, answered by the shipped model.
+"""The web page in Chromium. As a command, take the README's picture of it: python -m tests.screenshot [FILE]."""
 
-python -m benchmarks.screenshot [FILE]
-"""
-
-import argparse
 import contextlib
 import functools
 import shutil
+import sys
 import tempfile
 
 FLAGS = (
@@ -24,12 +21,8 @@ PROGRAMS = ("chromium", "chromedriver")
 EXAMPLE, QUESTION = "15. Basic deduction", "What is Winona afraid of?"
 
 
-def main(arguments=None):
-    """Take the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", default="benchmarks/figures/demo.png", help="PNG to write")
-    options = parser.parse_args(arguments)
-
+def main(file="benchmarks/figures/demo.png"):
+    """Take a picture of an example of the page, answered by the model that comes with the package."""
     from dmn_keras.asking import Answerer
     from dmn_keras.demo import NUM_ANSWERS, serving
 
@@ -42,7 +35,7 @@ def main(arguments=None):
         find(driver, "#ask").click()
         find(driver, "#answer table")
         driver.execute_script("scrollTo(0, 0)")
-        driver.save_screenshot(options.file)
+        driver.save_screenshot(file)
 
 
 @contextlib.contextmanager
@@ -102,4 +95,4 @@ def type_in(driver, name, text):
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
