@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from tuning.command import markdown  # noqa: F401 - used as base.markdown
+
 FOLDER = pathlib.Path(__file__).parent
 
 
@@ -83,12 +85,6 @@ def results(pattern):
     if not files:
         raise FileNotFoundError(f"There is no file {FOLDER / pattern}.json.")
     return [json.loads(file.read_text(encoding="utf-8")) for file in files]
-
-
-def markdown(header, rows):
-    """Return a table in Markdown, its first column aligned left, the others right."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def decimals(values, digits=1):

@@ -186,19 +186,11 @@ def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
     assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
-# Tables and records
-
-
 @pytest.mark.parametrize("readme", ["README.md", "benchmarks/README.md"])
 def test_tables_are_those_of_the_measured_files(readme):
     cogapp = pytest.importorskip("cogapp")
     command = "python -m cogapp -r README.md benchmarks/README.md"
     assert cogapp.Cog().main(["cog", "--check", str(ROOT / readme)]) == 0, f"run {command}"
-
-
-def test_a_table_needs_its_file():
-    with pytest.raises(FileNotFoundError, match="no-such-measurement"):
-        base.results("results/no-such-measurement")
 
 
 def test_numbers_are_rounded_as_on_paper():
