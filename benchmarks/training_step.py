@@ -20,7 +20,6 @@ def main(arguments=None):
     parser = base.parser("training_step", __doc__, backend=True)
     parser.add_argument("--form", default="dmn_plus", choices=FORMS, help="which model (default: dmn_plus)")
     parser.add_argument("--peer", action="store_true", help="let DMN+ in PyTorch take turns (see peer.py)")
-    parser.add_argument("--return-memory", action="store_true", help="leave freed memory to glibc (see memory.py)")
     parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
     parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
     parser.add_argument("--repeats", type=int, default=20, help="steps that count")
@@ -30,10 +29,9 @@ def main(arguments=None):
     parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
     options = parser.parse_args(arguments)
     use_one_thread(options.backend)
-    if not options.return_memory:
-        from dmn_keras.training.memory import keep_freed_memory
+    from dmn_keras.training.memory import keep_freed_memory
 
-        keep_freed_memory()
+    keep_freed_memory()
     settings = {
         "form": options.form,
         "batch": options.batch_size,

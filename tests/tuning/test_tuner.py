@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import time
 
 import keras
@@ -125,40 +124,11 @@ def test_killed_at_any_writing_the_same_trials_end_once_each(tuner, tmp_path, mo
         assert sorted(made.end_order) == sorted(whole.end_order)
 
 
-@pytest.mark.parametrize("tuner", TUNERS)
-def test_a_limit_of_trials(tuner, tmp_path):
-    run(reloaded(tuner, tmp_path, limit=5), 99)
-    made = reloaded(tuner, tmp_path, limit=7)
-    assert len(made.end_order) == 5
-    run(made, 99)
-    assert len(made.end_order) == len(made.trials) == 7
-
-
 def test_bayesian_search_goes_beyond_its_first_points(tmp_path):
     made = reloaded("bayesian", tmp_path)
     with pytest.warns(Warning, match="length_scale|lbfgs"):
         run(made, made.num_initial_points + 2)
     assert len({str(values) for _, _, values in outcome(made).values()}) > made.num_initial_points
-
-
-def test_hyperband_continues_the_best(tmp_path):
-    made = reloaded("hyperband", tmp_path)
-    run(made, 20)
-    later = [values for _, _, values in outcome(made).values() if values.get("tuner/trial_id")]
-    assert later
-    for values in later:
-        before = made.trials[values["tuner/trial_id"]].hyperparameters.values
-        assert values["tuner/initial_epoch"] == before["tuner/epochs"] < values["tuner/epochs"]
-        assert {n: v for n, v in values.items() if "/" not in n} == {n: v for n, v in before.items() if "/" not in n}
-
-
-def test_a_removed_trial_counts_as_failed_and_its_id_is_not_used_again(tmp_path):
-    run(reloaded("random", tmp_path), 4)
-    shutil.rmtree(tmp_path / "tuner/trial_0001")
-    made = reloaded("random", tmp_path)
-    assert made.trials["0001"].status == "FAILED"
-    run(made, 5)
-    assert sorted(made.trials) == ["0000", "0001", "0002", "0003", "0004"]
 
 
 @pytest.mark.parametrize("tuner", TUNERS)

@@ -1,9 +1,7 @@
-"""The web page in Chromium. As a command, take the README's picture of it: python -m tests.screenshot [FILE]."""
+"""Chromium without a window, and what the tests of the web page find and type there."""
 
 import contextlib
-import functools
 import shutil
-import sys
 import tempfile
 
 FLAGS = (
@@ -18,24 +16,6 @@ FLAGS = (
     "--hide-scrollbars",
 )
 PROGRAMS = ("chromium", "chromedriver")
-EXAMPLE, QUESTION = "15. Basic deduction", "What is Winona afraid of?"
-
-
-def main(file="benchmarks/figures/demo.png"):
-    """Take a picture of an example of the page, answered by the model that comes with the package."""
-    from dmn_keras.asking import Answerer
-    from dmn_keras.demo import NUM_ANSWERS, serving
-
-    ask = functools.partial(Answerer().ask, beam_width=NUM_ANSWERS)
-    with serving(ask, port=0) as (_, url), browser(1200, 860) as driver:
-        driver.get(url)
-        field(driver, "example").click()
-        find(driver, "[role=option]", EXAMPLE).click()
-        wait_for(driver, "question", QUESTION)
-        find(driver, "#ask").click()
-        find(driver, "#answer table")
-        driver.execute_script("scrollTo(0, 0)")
-        driver.save_screenshot(file)
 
 
 @contextlib.contextmanager
@@ -92,7 +72,3 @@ def type_in(driver, name, text):
 
     field(driver, name).send_keys(Keys.CONTROL, "a")
     field(driver, name).send_keys(Keys.DELETE, text)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
