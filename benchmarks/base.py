@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+from tuning.command import markdown  # noqa: F401 - used as base.markdown
+
 FOLDER = pathlib.Path(__file__).parent
 
 
@@ -85,12 +87,6 @@ def results(pattern):
     return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
-def markdown(header, rows):
-    """Return a table in Markdown, its first column aligned left, the others right."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
 def decimals(values, digits=1):
     """Return numbers as texts, halves rounded up (0.045 is 0.05, though no binary number is) and `None` as a dash."""
     return ["-" if value is None else f"{value + 1e-9:,.{digits}f}" for value in values]
@@ -128,9 +124,9 @@ def in_process(script, *arguments, **environment):
     return json.loads(printed.splitlines()[-1])
 
 
-def memory_mib(name, pid="self"):
-    """Return the memory of a process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+def memory_mib(name):
+    """Return the memory of this process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(rf"^{name}:\s+(\d+) kB", status, flags=re.MULTILINE)[1]) / 1024
 
 

@@ -19,12 +19,11 @@ import urllib.parse
 import keras
 import pytest
 
-from benchmarks import screenshot
-from benchmarks.screenshot import field, find, type_in, wait_for
 from dmn_keras import cli, demo
 from dmn_keras.asking import Answer, Answerer
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError
+from tests.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
 ROOT = pathlib.Path(__file__).parents[1]
 ANSWER = Answer(
@@ -33,7 +32,7 @@ ANSWER = Answer(
 STORY = "Mary park. John home."
 
 needs_browser = pytest.mark.skipif(
-    not all(map(shutil.which, screenshot.PROGRAMS)), reason="needs the programs chromium and chromedriver"
+    not all(map(shutil.which, PROGRAMS)), reason="needs the programs chromium and chromedriver"
 )
 needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra demo")
 
@@ -451,7 +450,7 @@ def test_a_server_answers_its_page_alone(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def driver():
     pytest.importorskip("selenium")
-    with screenshot.browser() as made:
+    with browser() as made:
         yield made
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 def run_command(name: str, run: Callable[[], int]) -> int:
@@ -49,7 +49,7 @@ def _without_logs() -> Iterator[None]:
         os.close(stderr)
 
 
-def markdown(header: Sequence, rows: Sequence[Sequence]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+def markdown(header: Sequence, rows: Iterable[Sequence]) -> str:
+    """Return a Markdown table, its first column aligned left, the others right."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
