@@ -43,12 +43,6 @@ class Table:
     runs: tuple[Runs, ...]
 
 
-def markdown(header, rows) -> str:
-    """Return rows of cells as a Markdown table, the first column left, the others right."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
-
-
 _SUPERVISED = {"supervise_gates": True}
 _LARGE = {"num_buckets": 3, "patience": 12, "solved_epochs": 2, "epochs": 60}
 _LARGE_NORMED = {**PRESETS["normed"], **_LARGE, "learning_rate": 1e-3, "dropout": 0.0, "batch_size": 32}
