@@ -36,12 +36,9 @@ class DistributionContext:
         if self.num_workers > 1:
             workers.barrier()
 
-    def run_consistently(self, names, function):
-        """Return the second part of what `function()` returns, if it succeeds in all workers with the same first part.
-
-        See `dmn_keras.training.workers.run_consistently`.
-        """
-        return workers.run_consistently(names, function) if self.num_workers > 1 else function()[1]
+    def run_consistently(self, function):
+        """Do what `dmn_keras.training.workers.run_consistently` does, also for a process that trains by itself."""
+        return workers.run_consistently(function) if self.num_workers > 1 else function()[1]
 
 
 def get_distribution(strategy="auto", devices=None):
