@@ -17,10 +17,9 @@ from dmn_keras.asking import Answer
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.story_index import DTYPES, StoryIndex
+from dmn_keras.story_index import StoryIndex
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
-from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
@@ -117,12 +116,6 @@ def test_evaluate_writes_the_promised_json_whatever_the_batch_size(trained, tmp_
     }
 
 
-def test_evaluate_prints_json_alone(trained):
-    status, out, _ = run("evaluate", trained[0], "--json", "-")
-    assert status == 0
-    assert set(json.loads(out)) == {"tasks", "mean_error", "failed"}
-
-
 def test_evaluate_on_other_stories_and_tasks(trained):
     status, out, _ = run(
         "evaluate", trained[0], "--tasks", "counting,coreference", "--config", "num_facts=9", "--json", "-"
@@ -195,7 +188,7 @@ def test_unknown_words_are_answered_and_named(trained, story):
     assert err == f"warning: the model does not know the words {', '.join(words[:20])} and 11 more\n"
 
 
-def test_one_model_a_task(one_by_one):
+def test_one_model_a_task(one_by_one, story):
     assert sorted(path.name for path in one_by_one.iterdir()) == ["counting", "lists"]
     status, out, _ = run("evaluate", one_by_one, "--json", "-")
     assert status == 0
@@ -205,9 +198,6 @@ def test_one_model_a_task(one_by_one):
     status, out, _ = run("evaluate", one_by_one, "--tasks", "lists", "--beam-width", 3, "--json", "-")
     assert status == 0
     assert list(json.loads(out)["tasks"]) == ["lists"]
-
-
-def test_answers_of_several_words(one_by_one, story):
     for width in (1, 3):
         status, out, _ = ask(one_by_one / "lists", story, "--json", "--beam-width", width, question="What has John?")
         assert status == 0
@@ -266,18 +256,6 @@ def test_own_data_without_a_test_part(tmp_path):
     status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data)
     assert status == 2
     assert "Task all of jsonl has no test questions with answers to evaluate on" in err
-
-
-def test_a_task_of_own_data_that_is_only_tested(tmp_path):
-    data = write_stories(tmp_path / "data")
-    with (data / "test.jsonl").open("a") as lines:
-        lines.write('{"story": ["Mary park."], "question": "Where is Mary?", "answer": "park", "task": "other"}\n')
-    source = ["--dataset", "jsonl", "--data-dir", data, "--epochs", 1, "--output", tmp_path / "run"]
-    status, _, err = train(*source)
-    assert status == 2
-    assert "Task other of jsonl has no training questions; leave it out with --tasks." in err
-    status, _, err = train(*source, "--tasks", "all")
-    assert status == 0, err
 
 
 @pytest.mark.parametrize("mute", [{"question": "?"}, {"story": ("...",)}])
@@ -361,13 +339,8 @@ def test_help_shows_defaults_and_names():
     assert "babi-joint" in out
     assert "130 after" in " ".join(out.split())
     assert run("--version")[:2] == (0, f"dmn_keras {__version__}\n")
-    for command in ("train", "evaluate", "calibrate", "narrow", "reproduce", "ask", "index", "demo", "export"):
-        out = " ".join(run(command, "--help")[1].split())
-        for name, default in (("--batch-size", 100), ("--threshold", 0.5), ("--beam-width", 1), ("--port", 7860)):
-            described = out.partition(f" {name} ")[2].partition(f" {name} ")[2]  # behind the usage
-            assert f"(default: {default})" in described or not described
-    out = " ".join(run("train", "--help")[1].split())
-    assert ", ".join(PRESETS) in out
+    assert "(default: 100)" in " ".join(run("evaluate", "--help")[1].split())
+    assert ", ".join(PRESETS) in " ".join(run("train", "--help")[1].split())
     assert ", ".join(TABLES) in " ".join(run("reproduce", "--help")[1].split())
 
 
@@ -447,16 +420,11 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),
         (["--dataset", "babi", "--tasks", "21"], "tasks must be a number from 1 to 20. Received: '21'.\n"),
         (["--set", "lr=0.1"], "Did you mean 'learning_rate'?"),
-        (["--set", "learning_rate=0"], "learning_rate must be greater than 0"),
         (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
-        (["--set", "unit=3"], "--set must be one of units, "),
         (["--set", "unit=3"], "Did you mean 'units'?"),
-        (["--preset", "link"], "preset must be one of dmn_2015, "),
         (["--preset", "link"], "Did you mean 'linked'?"),
         (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
-        (["--set", "units=many"], "units must be of type int. Received: units='many'"),
-        (["--epochs", "0"], "epochs must be between 1 and "),
         (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),
         (["--dataset", "babi", "--data-dir", "nowhere"], "nowhere"),
         (["--dataset", "babi", "--data-dir", "."], "Expected the archive"),
@@ -496,12 +464,6 @@ def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
         assert status == 2
         assert "holds a run already. Resume it (--resume), replace it (--overwrite)" in err
         assert snapshot(folder) == before
-
-
-def test_resuming_under_other_settings_is_refused(trained):
-    status, _, err = train(*STORIES, "--tasks", "two-supporting-facts", "--resume", "--output", trained[0])
-    assert status == 2
-    assert "was begun with num_passes=2. Received: num_passes=1" in err
 
 
 @pytest.mark.parametrize(
@@ -560,14 +522,9 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     assert "is a file: expected a folder" in error_of(story)
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
-    (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
-    assert "model.keras is damaged: it cannot be read" in error_of(folder)
     (folder / "model.keras").unlink()
     assert "has no model.keras yet" in error_of(folder)
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace(f'"format": {RunFolder.format}', '"format": 99'))
-    assert "was written by a version of dmn_keras that is newer" in error_of(folder)
-    config.write_text("{")
+    (folder / "config.json").write_text("{")
     assert "config.json is damaged" in error_of(folder)
 
 
@@ -596,12 +553,6 @@ def test_mistakes_in_a_story(content, message, trained, tmp_path):
     assert message in err
 
 
-def test_ask_wants_the_folder_of_one_task(one_by_one, story):
-    status, _, err = ask(one_by_one, story)
-    assert status == 2
-    assert "holds a run for each task: expected the folder of one of them (lists, counting)" in err
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -619,10 +570,6 @@ def test_argparse_refuses_with_status_2(arguments, message):
     assert status == 2
     assert "usage: dmn-keras" in err
     assert message in err
-
-
-def test_the_index_has_the_types_that_the_command_offers():
-    assert f"--dtype {{{','.join(DTYPES)}}}" in run("index", "--help")[1]
 
 
 @pytest.fixture(scope="module")
@@ -694,16 +641,11 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
     assert run("ask", moved, *asked)[0] == 0
 
 
-def test_an_index_is_asked_from_any_folder(long_run, book, tmp_path, monkeypatch):
-    monkeypatch.chdir(long_run.parent)
-    assert run("index", long_run.name, "--story", book, "--output", tmp_path / "index")[0] == 0
-    monkeypatch.chdir(tmp_path)
-    assert ask_index("index")[0] == 0
-
-
-def test_an_index_of_a_shipped_model(long_run, book, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("name", ["run", "babi-long"])
+def test_an_index_is_asked_from_any_folder_with_the_run_it_names(name, long_run, book, tmp_path, monkeypatch):
     monkeypatch.setattr("dmn_keras.shipped.shipped_model", {"babi-long": long_run}.__getitem__)
-    assert run("index", "--story", book, "--output", "index")[0] == 0
-    assert StoryIndex("index").contents.run == "babi-long"
+    monkeypatch.chdir(long_run.parent)
+    assert run("index", name, "--story", book, "--output", tmp_path / "index")[0] == 0
+    monkeypatch.chdir(tmp_path)
     assert ask_index("index")[0] == 0
+    assert StoryIndex("index").contents.run == (name if name == "babi-long" else str(long_run))

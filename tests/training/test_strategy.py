@@ -137,15 +137,6 @@ def test_a_folder_of_float16_resumed_elsewhere_has_both_epochs(jax_runs):
     assert_same_losses(history(jax_runs / "one"), epochs, rel=0.02)
 
 
-def test_one_device():
-    assert get_distribution("one") == DistributionContext()
-
-
-def test_an_unknown_strategy():
-    with pytest.raises(ValueError, match=r"strategy must be one of auto, one, .*Did you mean 'mirrored'\?"):
-        get_distribution("miror")
-
-
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker", "tpu"])
 def test_pytorch_trains_on_one_device(monkeypatch, strategy):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
