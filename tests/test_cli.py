@@ -432,29 +432,19 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--dataset", "jsonl", "--data-dir", "."], "it holds: nothing"),
         (["--dataset", "jsonl"], "data_dir (--data-dir) is required for dataset 'jsonl'"),
         (["--set", "word_vectors=nowhere.txt"], "nowhere.txt"),
+        (["--strategy", "tpu"], "strategy 'tpu' does not run on the tensorflow backend"),
+        (["--strategy", "one", "--devices", "cpu:7"], "devices: there is no device 'cpu:7'"),
+        (["--resume", "--output", ""], "--resume and --overwrite need --output, the run folder they are about."),
+        (["--overwrite", "--output", ""], "--resume and --overwrite need --output"),
     ],
 )
 def test_mistakes_in_train_are_named_and_leave_nothing(arguments, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("train", *arguments, "--output", tmp_path / "run")
+    status, out, err = run("train", "--output", tmp_path / "run", *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("dmn-keras train: error: ")
     assert message in err
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("arguments", [["--strategy", "tpu"], ["--strategy", "one", "--devices", "cpu:7"]])
-def test_devices_that_are_not_there_are_named_before_anything_is_said(arguments, tmp_path):
-    status, out, err = run("train", *STORIES, *arguments, "--output", tmp_path / "run")
-    assert (status, out) == (2, "")
-    assert err.startswith(("dmn-keras train: error: strategy ", "dmn-keras train: error: devices: "))
-
-
-def test_resume_and_overwrite_need_a_folder():
-    for flag in ("--resume", "--overwrite"):
-        status, _, err = run("train", flag)
-        assert status == 2
-        assert "--resume and --overwrite need --output, the run folder they are about." in err
 
 
 def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
@@ -490,18 +480,10 @@ def test_mistakes_in_commands_that_take_a_run(command, arguments, message, train
     assert message in err
 
 
-@pytest.mark.parametrize(
-    ("tasks", "unknown"),
-    [
-        ("coreference", "coreference"),
-        ("counting,coreference", "coreference"),
-        ("coreference,lists,time", "coreference,time"),
-    ],
-)
-def test_tasks_that_no_run_has(tasks, unknown, one_by_one):
-    status, out, err = run("evaluate", one_by_one, "--tasks", tasks)
+def test_tasks_that_no_run_has(one_by_one):
+    status, out, err = run("evaluate", one_by_one, "--tasks", "coreference,lists,time")
     assert (status, out) == (2, "")
-    assert f"--tasks must be one of lists, counting. Received: '{unknown}'." in err
+    assert "--tasks must be one of lists, counting. Received: 'coreference,time'." in err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "ask"])
@@ -532,11 +514,9 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     ("content", "message"),
     [
         (b"", "story.txt, line 1: expected a text with at least one word"),
-        (b" .\n\n", "expected a text with at least one word"),
         ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
         (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
         (None, "story.txt does not exist: expected a file. Did you mean 'story2.txt'?"),
-        (os.mkdir, "story.txt is a folder: expected a file."),
         (os.mkfifo, "story.txt is a pipe or a device: expected a file."),
     ],
 )
@@ -558,7 +538,6 @@ def test_mistakes_in_a_story(content, message, trained, tmp_path):
     [
         ([], "required: COMMAND"),
         (["trian"], "invalid choice: 'trian'"),
-        (["train", "--verbose", "7"], "argument --verbose: invalid choice"),
         (["ask"], "required: --question"),
         (["ask", "--question", QUESTION], "--story --index is required"),
         (["ask", "--question", QUESTION, "--story", "x", "--index", "y"], "--index: not allowed with argument --story"),
