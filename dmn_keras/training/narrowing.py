@@ -96,11 +96,7 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
 
 
 def refuse_run(output):
-    """Raise if there is a run where one is to be written.
-
-    Raises:
-        FileExistsError: If there is.
-    """
+    """Raise `FileExistsError` if there is a run where one is to be written."""
     if output.found():
         raise FileExistsError(f"{output.path} holds a run already: choose another --output.")
 
