@@ -175,6 +175,10 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 _RUN = f"folder that train wrote, or a model that comes with the package: {', '.join(SHIPPED)}"
 _UNKNOWN = 'confidence below which the answer is "I do not know"'
+_ASK = (
+    " The confidence beside the answer is how often such answers were right when the run was calibrated; without a "
+    "calibration it is the model's own probability."
+)
 _SHARED = {
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
     "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},
@@ -234,13 +238,7 @@ def _parser():
     option("--epochs", type=int, help="most epochs (default: that of the other settings)")
     option("--seed", type=int, help="seed of weights, order, dropout and validation cut (default: 0)")
     option("--preset", metavar="NAME", help=f"settings to start from: {', '.join(PRESETS)}")
-    option(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting; `--set help` lists all",
-    )
+    option("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; `--set help` lists all")
     option("--output", metavar="DIR", help="run folder (default: a new one, runs/DATASET-N)")
     option("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
     existing = train.add_mutually_exclusive_group()
@@ -319,12 +317,6 @@ def _parser():
     return parser
 
 
-_ASK = (
-    " The confidence beside the answer is how often such answers were right when the run was calibrated; without a "
-    "calibration it is the model's own probability."
-)
-
-
 def _train(options):
     from dmn_keras.training.evaluation import summary, table
     from dmn_keras.training.fit import TrainingDivergedError, train
@@ -342,12 +334,14 @@ def _train(options):
     cluster = cluster_of(options.strategy)
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
-    output = pathlib.Path(options.output or _new_folder(options.dataset))
-    parts = _parts(source, output, options.one_by_one)
+    new_folders = (pathlib.Path("runs", f"{options.dataset}-{number}") for number in itertools.count(1))
+    output = pathlib.Path(options.output or next(folder for folder in new_folders if not folder.exists()))
+    parts = [(source, output)]
+    if options.one_by_one:
+        parts = [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
     for _, folder in parts:
         _refuse_file(folder)
-    if not (options.resume or options.overwrite):
-        for _, folder in parts:
+        if not (options.resume or options.overwrite):
             RunFolder(folder).refuse_existing()
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
@@ -355,17 +349,8 @@ def _train(options):
     status, trained = 0, {}
     for part, folder in parts:
         try:
-            metrics = train(
-                part,
-                config,
-                folder,
-                resume=options.resume,
-                overwrite=options.overwrite,
-                strategy=options.strategy,
-                devices=options.devices,
-                verbose=options.verbose,
-                say=_print,
-            )
+            named = _given(options, ("resume", "overwrite", "strategy", "devices", "verbose"))
+            metrics = train(part, config, folder, **named, say=_print)
         except TrainingDivergedError as error:
             _print_error(options, error)
             status = 1
@@ -422,19 +407,6 @@ def _source(options, recipe=None):
     return Source(dataset, tasks, data_dir, config)
 
 
-def _new_folder(dataset):
-    """Return the first of `runs/DATASET-1`, `runs/DATASET-2`, ... that is not there yet."""
-    folders = (pathlib.Path("runs", f"{dataset}-{number}") for number in itertools.count(1))
-    return next(folder for folder in folders if not folder.exists())
-
-
-def _parts(source, output, one_by_one):
-    """Return the pairs of `Source` and folder to train: one, or one a task."""
-    if not one_by_one:
-        return [(source, output)]
-    return [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
-
-
 def _refuse_file(folder):
     """Raise if a folder, or one that it is to lie in, is a file."""
     for path in (folder, *folder.parents):
@@ -459,10 +431,9 @@ def _show_example(source, folder, seed):
     from dmn_keras import datasets
     from dmn_keras.asking import Answerer, answer_text, attention_table
 
-    read = functools.partial(
-        datasets.load, source.dataset, task=source.tasks[0], data_dir=source.data_dir, config=source.config, seed=seed
-    )
-    asked = _asked(read(split="test", num_examples=20) or read(split="train", num_examples=20))
+    where = {"data_dir": source.data_dir, "config": source.config, "seed": seed, "num_examples": 20}
+    parts = (datasets.load(source.dataset, task=source.tasks[0], split=part, **where) for part in ("test", "train"))
+    asked = _asked(next(filter(None, parts), []))
     if not asked:
         return
     example = min(asked, key=lambda e: abs(len(e.story) - 6))
@@ -519,22 +490,18 @@ def _calibrate(options):
             run = RunFolder(shutil.copytree(run.path, pathlib.Path(copies, "run")))
         content = calibrate(run, source, threshold=options.threshold)
     _print(f"{'questions of the test part':28}    count  right %  answered %  right of these %  calibration error")
+    columns = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
     for kind, row in content["test"].items():
-        cells = [f"{'-' if row[n] is None else format(row[n], '.2f'):>{w}}" for n, w in _CALIBRATION_COLUMNS]
+        cells = [f"{'-' if row[n] is None else format(row[n], '.2f'):>{w}}" for n, w in columns]
         _print(f"{kind:28}  {row['questions']:>7}{''.join(cells)}")
     if shipped:
-        _print(
-            f"{options.folder} keeps the calibration that it came with; calibrate a copy of its folder to change it."
-        )
+        _print(f"{options.folder} keeps the calibration that it came with; calibrate a copy to change it.")
     else:
         _print(f"The calibration is in {run.calibration}; {_UNKNOWN}: {options.threshold}")
     if options.plot:
         plot_reliability(content, options.plot)
         _print(f"The picture is in {options.plot}.")
     return 0
-
-
-_CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
 
 
 def _narrow(options):
@@ -546,16 +513,8 @@ def _narrow(options):
     run, output = RunFolder(run_folder(options.folder)), pathlib.Path(options.output)
     _refuse_file(output)
     refuse_run(RunFolder(output))
-    metrics = narrow(
-        run,
-        _source(options, run.recipe()),
-        Books(options.books),
-        RunFolder(output),
-        narrow_to=options.narrow_to,
-        epochs=options.epochs,
-        seed=options.seed or 0,
-        verbose=options.verbose,
-    )
+    source, named = _source(options, run.recipe()), _given(options, ("narrow_to", "epochs", "seed", "verbose"))
+    metrics = narrow(run, source, Books(options.books), RunFolder(output), **named)
     found = metrics["narrowing"]
     _print(
         f"\nOf sentences held out, the first pass keeps {found['facts_kept']} % of the facts and "
@@ -576,26 +535,13 @@ def _reproduce(options):
     keep_freed_memory()
     output = pathlib.Path(options.output or pathlib.Path("runs", options.table))
     _refuse_file(output)
-    content = reproduce(
-        options.table,
-        output,
-        data_dir=options.data_dir,
-        tasks=options.tasks,
-        word_vectors=options.word_vectors,
-        strategy=options.strategy,
-        devices=options.devices,
-        verbose=options.verbose,
-        say=_print,
-    )
+    named = _given(options, ("data_dir", "tasks", "word_vectors", "strategy", "devices", "verbose"))
+    content = reproduce(options.table, output, **named, say=_print)
     _print(f"\n{content['about']}:")
     _print(table(content))
     _print(f"The table is in {output / 'results.json'}.")
     statuses = [run["status"] for row in content["tasks"].values() for run in row["runs"]]
     return int("diverged" in statuses)
-
-
-_MOST_SHOWN = 20
-"""So many unknown words are named."""
 
 
 def _ask(options):
@@ -611,8 +557,7 @@ def _ask(options):
         else:
             answer = Answerer(options.folder).ask(_sentences(options), options.question, **named)
     if answer.unknown_words:
-        shown = ", ".join(answer.unknown_words[:_MOST_SHOWN])
-        more = len(answer.unknown_words) - _MOST_SHOWN
+        shown, more = ", ".join(answer.unknown_words[:20]), len(answer.unknown_words) - 20
         and_more = f" and {more:,} more" if more > 0 else ""
         _print(f"warning: the model does not know the words {shown}{and_more}", sys.stderr)
     if options.json:
@@ -695,16 +640,8 @@ def _index(options):
             f"{run} reads every story whole: an index needs a run with a first pass (narrow_to), which "
             f"`{COMMAND} narrow {run} --books FOLDER --output DIR` makes of it."
         )
-    contents = write_index(
-        narrowing,
-        options.story,
-        options.output,
-        run=run,
-        wrapped=options.wrapped,
-        dtype=options.dtype,
-        overwrite=options.overwrite,
-        say=_print,
-    )
+    named = _given(options, ("wrapped", "dtype", "overwrite"))
+    contents = write_index(narrowing, options.story, options.output, run=run, say=_print, **named)
     _print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0
 
