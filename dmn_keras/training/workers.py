@@ -116,6 +116,8 @@ def run_consistently(function):
         succeeded = multihost_utils.process_allgather(np.array(values is not None))
     if failed := [str(index) for index, value in enumerate(succeeded) if not value]:
         raise ValueError(f"multi_worker: worker {', '.join(failed)} could not start; its own output says why.")
+    if not values:
+        return result
     hashes = np.array([np.frombuffer(_sha256(value), "uint32") for value in values.values()])
     everyone = np.asarray(multihost_utils.process_allgather(hashes))  # (workers, values, 8)
     if differing := [name for i, name in enumerate(values) if (everyone[:, i] != everyone[0, i]).any()]:
