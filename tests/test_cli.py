@@ -224,16 +224,11 @@ def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [
-        ["learned_stop=true", "supervise_gates=true", "num_passes=2"],
-        ["fact_level=word", "fact_encoder=sentence"],
-    ],
-    ids=["learned stop", "facts of words"],
+    "settings", ["learned_stop=true supervise_gates=true num_passes=2", "fact_level=word fact_encoder=sentence"]
 )
 def test_own_data_and_other_models(settings, story, tmp_path):
     data = write_stories(tmp_path / "data")
-    chosen = [part for setting in settings for part in ("--set", setting)]
+    chosen = [part for setting in settings.split() for part in ("--set", setting)]
     source = ["--dataset", "jsonl", "--data-dir", data]
     status, out, err = train(*source, *chosen, "--output", tmp_path / "run")
     assert status == 0, err

@@ -46,7 +46,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py")
 
 
 def imported(node):
-    """The modules an import statement names, as dotted paths."""
+    """Return the modules an import statement names, as dotted paths."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):

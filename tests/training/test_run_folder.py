@@ -52,10 +52,6 @@ def change(run, **fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (
-            {"format": 9, "dmn_keras": "9.9"},
-            r"a version of dmn_keras that is newer: 9\.9, format 9\. This is .* format 1",
-        ),
         ({"config": {"unit": 3}}, r"config\.json is damaged: .* Did you mean 'units'\?"),
         ({"config": {**RECIPE.config.to_dict(), "units": -1}}, r"config\.json is damaged: units must be between"),
         ({"config": 3}, r"config\.json is damaged: config must be an object"),
@@ -67,7 +63,7 @@ def change(run, **fields):
         ({"data_dir": 3}, r"config\.json is damaged: data_dir must be a string or null"),
     ],
 )
-def test_a_run_of_another_format_or_damaged(fields, message, run):
+def test_a_damaged_configuration(fields, message, run):
     change(run, **fields)
     before = snapshot(run.path)
     with pytest.raises(ValueError, match=rf"{message}.*Nothing was changed\."):
