@@ -103,7 +103,6 @@ def _messages(file):
     """Context: prints to `file` what the library logs, and its warnings, a line each, to the standard error."""
     logger, handler = logging.getLogger("dmn_keras"), logging.StreamHandler(file)
     handler.format = lambda record: printable(record.getMessage())
-    level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
@@ -112,7 +111,6 @@ def _messages(file):
             yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 def _import_keras():
@@ -334,22 +332,22 @@ def _train(options):
     cluster = cluster_of(options.strategy)
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
-    new_folders = (pathlib.Path("runs", f"{options.dataset}-{number}") for number in itertools.count(1))
-    output = pathlib.Path(options.output or next(folder for folder in new_folders if not folder.exists()))
+    output = pathlib.Path(options.output or _new_folder(options.dataset))
     parts = [(source, output)]
     if options.one_by_one:
         parts = [(dataclasses.replace(source, tasks=(task,)), output / task) for task in source.tasks]
     for _, folder in parts:
         _refuse_file(folder)
-        if not (options.resume or options.overwrite):
+    if not (options.resume or options.overwrite):
+        for _, folder in parts:
             RunFolder(folder).refuse_existing()
     if options.one_by_one and RunFolder(output).exists():
         raise FileExistsError(f"{output} holds one run for all its tasks: choose another --output for --one-by-one.")
     get_distribution(options.strategy, options.devices)  # raises for devices that are not there
+    named = _given(options, "resume", "overwrite", "strategy", "devices", "verbose")
     status, trained = 0, {}
     for part, folder in parts:
         try:
-            named = _given(options, ("resume", "overwrite", "strategy", "devices", "verbose"))
             metrics = train(part, config, folder, **named, say=_print)
         except TrainingDivergedError as error:
             _print_error(options, error)
@@ -405,6 +403,12 @@ def _source(options, recipe=None):
     else:
         tasks = names if recipe is None else recipe.tasks
     return Source(dataset, tasks, data_dir, config)
+
+
+def _new_folder(dataset):
+    """Return the first of `runs/DATASET-1`, `runs/DATASET-2`, ... that is not there yet."""
+    folders = (pathlib.Path("runs", f"{dataset}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
 
 
 def _refuse_file(folder):
@@ -513,8 +517,8 @@ def _narrow(options):
     run, output = RunFolder(run_folder(options.folder)), pathlib.Path(options.output)
     _refuse_file(output)
     refuse_run(RunFolder(output))
-    source, named = _source(options, run.recipe()), _given(options, ("narrow_to", "epochs", "seed", "verbose"))
-    metrics = narrow(run, source, Books(options.books), RunFolder(output), **named)
+    named = _given(options, "narrow_to", "epochs", "seed", "verbose")
+    metrics = narrow(run, _source(options, run.recipe()), Books(options.books), RunFolder(output), **named)
     found = metrics["narrowing"]
     _print(
         f"\nOf sentences held out, the first pass keeps {found['facts_kept']} % of the facts and "
@@ -535,7 +539,7 @@ def _reproduce(options):
     keep_freed_memory()
     output = pathlib.Path(options.output or pathlib.Path("runs", options.table))
     _refuse_file(output)
-    named = _given(options, ("data_dir", "tasks", "word_vectors", "strategy", "devices", "verbose"))
+    named = _given(options, "data_dir", "tasks", "word_vectors", "strategy", "devices", "verbose")
     content = reproduce(options.table, output, **named, say=_print)
     _print(f"\n{content['about']}:")
     _print(table(content))
@@ -551,7 +555,7 @@ def _ask(options):
         answer = _ask_server(options)
     else:
         _refuse(options, _OF_SERVER, "they are for --server")
-        named = {"beam_width": options.beam_width, "min_confidence": options.min_confidence}
+        named = _given(options, "beam_width", "min_confidence")
         if options.index is not None:
             answer = _ask_index(options, named)
         else:
@@ -611,13 +615,13 @@ def _client(options):
         raise ValueError(f"--server and a run exclude each other. Received the run {options.folder}.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
-    return Client(options.server, **_given(options, ("model", "label", "timeout")), tls=tls)
+    return Client(options.server, **_given(options, "model", "label", "timeout"), tls=tls)
 
 
 _OF_SERVER = ("model", "label", "timeout", "authority", "certificate", "key")
 
 
-def _given(options, names):
+def _given(options, *names):
     """Return the arguments of these names that were given, by name."""
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
@@ -640,8 +644,8 @@ def _index(options):
             f"{run} reads every story whole: an index needs a run with a first pass (narrow_to), which "
             f"`{COMMAND} narrow {run} --books FOLDER --output DIR` makes of it."
         )
-    named = _given(options, ("wrapped", "dtype", "overwrite"))
-    contents = write_index(narrowing, options.story, options.output, run=run, say=_print, **named)
+    named = _given(options, "wrapped", "dtype", "overwrite")
+    contents = write_index(narrowing, options.story, options.output, run=run, **named, say=_print)
     _print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0
 
@@ -672,7 +676,7 @@ def _export(options):
     named = {
         "version": options.version,
         "questions": _test_questions(answerer.recipe, options.data_dir),
-        **_given(options, ("top", "dtype", "num_facts", "num_words")),
+        **_given(options, "top", "dtype", "num_facts", "num_words"),
     }
     if options.litert:
         path, same = export_litert(answerer, options.output, quantize=not options.no_quantize, **named)
