@@ -6,5 +6,9 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["dmn_keras*"]), "dmn_keras.saved_models"],
     package_dir={"dmn_keras.saved_models": "saved_models"},
-    package_data={"dmn_keras.saved_models": ["babi-*/*"], "dmn_keras.serving": ["samples.jsonl"]},
+    package_data={
+        "dmn_keras.saved_models": ["babi-*/*"],
+        "dmn_keras.serving": ["samples.jsonl"],
+        "dmn_keras.training": ["*.json"],
+    },
 )

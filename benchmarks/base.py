@@ -11,8 +11,6 @@ import subprocess
 import sys
 import time
 
-from tuning.command import markdown  # noqa: F401 - used as base.markdown
-
 FOLDER = pathlib.Path(__file__).parent
 
 
@@ -85,6 +83,12 @@ def results(pattern):
     if not files:
         raise FileNotFoundError(f"There is no file {FOLDER / pattern}.json.")
     return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def markdown(header, rows):
+    """Return a Markdown table, its first column aligned left, the others right."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def decimals(values, digits=1):

@@ -172,6 +172,10 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 _RUN = f"folder that train wrote, or a model that comes with the package: {', '.join(SHIPPED)}"
 _UNKNOWN = 'confidence below which the answer is "I do not know"'
+_ASK = (
+    " The confidence beside the answer is how often such answers were right when the run was calibrated; without a "
+    "calibration it is the model's own probability."
+)
 _SHARED = {
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
     "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},
@@ -231,13 +235,7 @@ def _parser():
     option("--epochs", type=int, help="most epochs (default: that of the other settings)")
     option("--seed", type=int, help="seed of weights, order, dropout and validation cut (default: 0)")
     option("--preset", metavar="NAME", help=f"settings to start from: {', '.join(PRESETS)}")
-    option(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting; `--set help` lists all",
-    )
+    option("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; `--set help` lists all")
     option("--output", metavar="DIR", help="run folder (default: a new one, runs/DATASET-N)")
     option("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
     existing = train.add_mutually_exclusive_group()
@@ -314,12 +312,6 @@ def _parser():
     option("--num-words", type=int, metavar="N", help="with --litert: words a sentence is padded to (default: 16)")
     option("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
     return parser
-
-
-_ASK = (
-    " The confidence beside the answer is how often such answers were right when the run was calibrated; without a "
-    "calibration it is the model's own probability."
-)
 
 
 def _train(options):
@@ -442,10 +434,9 @@ def _show_example(source, folder, seed):
     from dmn_keras import datasets
     from dmn_keras.asking import Answerer, answer_text, attention_table
 
-    read = functools.partial(
-        datasets.load, source.dataset, task=source.tasks[0], data_dir=source.data_dir, config=source.config, seed=seed
-    )
-    asked = _asked(read(split="test", num_examples=20) or read(split="train", num_examples=20))
+    where = {"data_dir": source.data_dir, "config": source.config, "seed": seed, "num_examples": 20}
+    parts = (datasets.load(source.dataset, task=source.tasks[0], split=part, **where) for part in ("test", "train"))
+    asked = _asked(next(filter(None, parts), []))
     if not asked:
         return
     example = min(asked, key=lambda e: abs(len(e.story) - 6))
@@ -502,22 +493,18 @@ def _calibrate(options):
             run = RunFolder(shutil.copytree(run.path, pathlib.Path(copies, "run")))
         content = calibrate(run, source, threshold=options.threshold)
     _print(f"{'questions of the test part':28}    count  right %  answered %  right of these %  calibration error")
+    columns = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
     for kind, row in content["test"].items():
-        cells = [f"{'-' if row[n] is None else format(row[n], '.2f'):>{w}}" for n, w in _CALIBRATION_COLUMNS]
+        cells = [f"{'-' if row[n] is None else format(row[n], '.2f'):>{w}}" for n, w in columns]
         _print(f"{kind:28}  {row['questions']:>7}{''.join(cells)}")
     if shipped:
-        _print(
-            f"{options.folder} keeps the calibration that it came with; calibrate a copy of its folder to change it."
-        )
+        _print(f"{options.folder} keeps the calibration that it came with; calibrate a copy to change it.")
     else:
         _print(f"The calibration is in {run.calibration}; {_UNKNOWN}: {options.threshold}")
     if options.plot:
         plot_reliability(content, options.plot)
         _print(f"The picture is in {options.plot}.")
     return 0
-
-
-_CALIBRATION_COLUMNS = (("right", 9), ("answered", 12), ("right_of_answered", 18), ("calibration_error", 19))
 
 
 def _narrow(options):
@@ -560,10 +547,6 @@ def _reproduce(options):
     return int("diverged" in statuses)
 
 
-_MOST_SHOWN = 20
-"""So many unknown words are named."""
-
-
 def _ask(options):
     from dmn_keras.asking import Answerer, answer_text, attention_table, evidence_text, plot_attention
 
@@ -577,8 +560,7 @@ def _ask(options):
         else:
             answer = Answerer(options.folder).ask(_sentences(options), options.question, **named)
     if answer.unknown_words:
-        shown = ", ".join(answer.unknown_words[:_MOST_SHOWN])
-        more = len(answer.unknown_words) - _MOST_SHOWN
+        shown, more = ", ".join(answer.unknown_words[:20]), len(answer.unknown_words) - 20
         and_more = f" and {more:,} more" if more > 0 else ""
         _print(f"warning: the model does not know the words {shown}{and_more}", sys.stderr)
     if options.json:

@@ -10,7 +10,6 @@ BABI_JOINT = "babi-joint"
 BABI_LONG = "babi-long"
 """The same with a first pass that finds its facts in long texts; `saved_models/babi-long/README.md` is its card."""
 
-
 SHIPPED = (BABI_JOINT, BABI_LONG)
 
 

@@ -17,10 +17,9 @@ from dmn_keras.asking import Answer
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.story_index import DTYPES, StoryIndex
+from dmn_keras.story_index import StoryIndex
 from dmn_keras.training.config import Config
 from dmn_keras.training.presets import PRESETS
-from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
@@ -117,12 +116,6 @@ def test_evaluate_writes_the_promised_json_whatever_the_batch_size(trained, tmp_
     }
 
 
-def test_evaluate_prints_json_alone(trained):
-    status, out, _ = run("evaluate", trained[0], "--json", "-")
-    assert status == 0
-    assert set(json.loads(out)) == {"tasks", "mean_error", "failed"}
-
-
 def test_evaluate_on_other_stories_and_tasks(trained):
     status, out, _ = run(
         "evaluate", trained[0], "--tasks", "counting,coreference", "--config", "num_facts=9", "--json", "-"
@@ -195,7 +188,7 @@ def test_unknown_words_are_answered_and_named(trained, story):
     assert err == f"warning: the model does not know the words {', '.join(words[:20])} and 11 more\n"
 
 
-def test_one_model_a_task(one_by_one):
+def test_one_model_a_task(one_by_one, story):
     assert sorted(path.name for path in one_by_one.iterdir()) == ["counting", "lists"]
     status, out, _ = run("evaluate", one_by_one, "--json", "-")
     assert status == 0
@@ -205,9 +198,6 @@ def test_one_model_a_task(one_by_one):
     status, out, _ = run("evaluate", one_by_one, "--tasks", "lists", "--beam-width", 3, "--json", "-")
     assert status == 0
     assert list(json.loads(out)["tasks"]) == ["lists"]
-
-
-def test_answers_of_several_words(one_by_one, story):
     for width in (1, 3):
         status, out, _ = ask(one_by_one / "lists", story, "--json", "--beam-width", width, question="What has John?")
         assert status == 0
@@ -234,16 +224,11 @@ def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [
-        ["learned_stop=true", "supervise_gates=true", "num_passes=2"],
-        ["fact_level=word", "fact_encoder=sentence"],
-    ],
-    ids=["learned stop", "facts of words"],
+    "settings", ["learned_stop=true supervise_gates=true num_passes=2", "fact_level=word fact_encoder=sentence"]
 )
 def test_own_data_and_other_models(settings, story, tmp_path):
     data = write_stories(tmp_path / "data")
-    chosen = [part for setting in settings for part in ("--set", setting)]
+    chosen = [part for setting in settings.split() for part in ("--set", setting)]
     source = ["--dataset", "jsonl", "--data-dir", data]
     status, out, err = train(*source, *chosen, "--output", tmp_path / "run")
     assert status == 0, err
@@ -266,18 +251,6 @@ def test_own_data_without_a_test_part(tmp_path):
     status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data)
     assert status == 2
     assert "Task all of jsonl has no test questions with answers to evaluate on" in err
-
-
-def test_a_task_of_own_data_that_is_only_tested(tmp_path):
-    data = write_stories(tmp_path / "data")
-    with (data / "test.jsonl").open("a") as lines:
-        lines.write('{"story": ["Mary park."], "question": "Where is Mary?", "answer": "park", "task": "other"}\n')
-    source = ["--dataset", "jsonl", "--data-dir", data, "--epochs", 1, "--output", tmp_path / "run"]
-    status, _, err = train(*source)
-    assert status == 2
-    assert "Task other of jsonl has no training questions; leave it out with --tasks." in err
-    status, _, err = train(*source, "--tasks", "all")
-    assert status == 0, err
 
 
 @pytest.mark.parametrize("mute", [{"question": "?"}, {"story": ("...",)}])
@@ -361,13 +334,8 @@ def test_help_shows_defaults_and_names():
     assert "babi-joint" in out
     assert "130 after" in " ".join(out.split())
     assert run("--version")[:2] == (0, f"dmn_keras {__version__}\n")
-    for command in ("train", "evaluate", "calibrate", "narrow", "reproduce", "ask", "index", "demo", "export"):
-        out = " ".join(run(command, "--help")[1].split())
-        for name, default in (("--batch-size", 100), ("--threshold", 0.5), ("--beam-width", 1), ("--port", 7860)):
-            described = out.partition(f" {name} ")[2].partition(f" {name} ")[2]  # behind the usage
-            assert f"(default: {default})" in described or not described
-    out = " ".join(run("train", "--help")[1].split())
-    assert ", ".join(PRESETS) in out
+    assert "(default: 100)" in " ".join(run("evaluate", "--help")[1].split())
+    assert ", ".join(PRESETS) in " ".join(run("train", "--help")[1].split())
     assert ", ".join(TABLES) in " ".join(run("reproduce", "--help")[1].split())
 
 
@@ -447,17 +415,12 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),
         (["--dataset", "babi", "--tasks", "21"], "tasks must be a number from 1 to 20. Received: '21'.\n"),
         (["--set", "lr=0.1"], "Did you mean 'learning_rate'?"),
-        (["--set", "learning_rate=0"], "learning_rate must be greater than 0"),
         (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
-        (["--set", "unit=3"], "--set must be one of units, "),
         (["--set", "unit=3"], "Did you mean 'units'?"),
-        (["--preset", "link"], "preset must be one of dmn_2015, "),
         (["--preset", "DMN+"], "Did you mean 'dmn_plus'?"),
         (["--preset", "link"], "Did you mean 'linked'?"),
         (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
-        (["--set", "units=many"], "units must be of type int. Received: units='many'"),
-        (["--epochs", "0"], "epochs must be between 1 and "),
         (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),
         (["--dataset", "babi", "--data-dir", "nowhere"], "nowhere"),
         (["--dataset", "babi", "--data-dir", "."], "Expected the archive"),
@@ -465,29 +428,19 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--dataset", "jsonl", "--data-dir", "."], "it holds: nothing"),
         (["--dataset", "jsonl"], "data_dir (--data-dir) is required for dataset 'jsonl'"),
         (["--set", "word_vectors=nowhere.txt"], "nowhere.txt"),
+        (["--strategy", "tpu"], "strategy 'tpu' does not run on the tensorflow backend"),
+        (["--strategy", "one", "--devices", "cpu:7"], "devices: there is no device 'cpu:7'"),
+        (["--resume", "--output", ""], "--resume and --overwrite need --output, the run folder they are about."),
+        (["--overwrite", "--output", ""], "--resume and --overwrite need --output"),
     ],
 )
 def test_mistakes_in_train_are_named_and_leave_nothing(arguments, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("train", *arguments, "--output", tmp_path / "run")
+    status, out, err = run("train", "--output", tmp_path / "run", *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("dmn-keras train: error: ")
     assert message in err
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("arguments", [["--strategy", "tpu"], ["--strategy", "one", "--devices", "cpu:7"]])
-def test_devices_that_are_not_there_are_named_before_anything_is_said(arguments, tmp_path):
-    status, out, err = run("train", *STORIES, *arguments, "--output", tmp_path / "run")
-    assert (status, out) == (2, "")
-    assert err.startswith(("dmn-keras train: error: strategy ", "dmn-keras train: error: devices: "))
-
-
-def test_resume_and_overwrite_need_a_folder():
-    for flag in ("--resume", "--overwrite"):
-        status, _, err = run("train", flag)
-        assert status == 2
-        assert "--resume and --overwrite need --output, the run folder they are about." in err
 
 
 def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
@@ -497,12 +450,6 @@ def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
         assert status == 2
         assert "holds a run already. Resume it (--resume), replace it (--overwrite)" in err
         assert snapshot(folder) == before
-
-
-def test_resuming_under_other_settings_is_refused(trained):
-    status, _, err = train(*STORIES, "--tasks", "two-supporting-facts", "--resume", "--output", trained[0])
-    assert status == 2
-    assert "was begun with num_passes=2. Received: num_passes=1" in err
 
 
 @pytest.mark.parametrize(
@@ -529,18 +476,10 @@ def test_mistakes_in_commands_that_take_a_run(command, arguments, message, train
     assert message in err
 
 
-@pytest.mark.parametrize(
-    ("tasks", "unknown"),
-    [
-        ("coreference", "coreference"),
-        ("counting,coreference", "coreference"),
-        ("coreference,lists,time", "coreference,time"),
-    ],
-)
-def test_tasks_that_no_run_has(tasks, unknown, one_by_one):
-    status, out, err = run("evaluate", one_by_one, "--tasks", tasks)
+def test_tasks_that_no_run_has(one_by_one):
+    status, out, err = run("evaluate", one_by_one, "--tasks", "coreference,lists,time")
     assert (status, out) == (2, "")
-    assert f"--tasks must be one of lists, counting. Received: '{unknown}'." in err
+    assert "--tasks must be one of lists, counting. Received: 'coreference,time'." in err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "ask"])
@@ -561,14 +500,9 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     assert "is a file: expected a folder" in error_of(story)
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
-    (folder / "model.keras").write_bytes((folder / "model.keras").read_bytes()[:1000])
-    assert "model.keras is damaged: it cannot be read" in error_of(folder)
     (folder / "model.keras").unlink()
     assert "has no model.keras yet" in error_of(folder)
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace(f'"format": {RunFolder.format}', '"format": 99'))
-    assert "was written by a version of dmn_keras that is newer" in error_of(folder)
-    config.write_text("{")
+    (folder / "config.json").write_text("{")
     assert "config.json is damaged" in error_of(folder)
 
 
@@ -576,11 +510,9 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     ("content", "message"),
     [
         (b"", "story.txt, line 1: expected a text with at least one word"),
-        (b" .\n\n", "expected a text with at least one word"),
         ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
         (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
         (None, "story.txt does not exist: expected a file. Did you mean 'story2.txt'?"),
-        (os.mkdir, "story.txt is a folder: expected a file."),
         (os.mkfifo, "story.txt is a pipe or a device: expected a file."),
     ],
 )
@@ -597,18 +529,11 @@ def test_mistakes_in_a_story(content, message, trained, tmp_path):
     assert message in err
 
 
-def test_ask_wants_the_folder_of_one_task(one_by_one, story):
-    status, _, err = ask(one_by_one, story)
-    assert status == 2
-    assert "holds a run for each task: expected the folder of one of them (lists, counting)" in err
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "required: COMMAND"),
         (["trian"], "invalid choice: 'trian'"),
-        (["train", "--verbose", "7"], "argument --verbose: invalid choice"),
         (["ask"], "required: --question"),
         (["ask", "--question", QUESTION], "--story --index is required"),
         (["ask", "--question", QUESTION, "--story", "x", "--index", "y"], "--index: not allowed with argument --story"),
@@ -620,10 +545,6 @@ def test_argparse_refuses_with_status_2(arguments, message):
     assert status == 2
     assert "usage: dmn-keras" in err
     assert message in err
-
-
-def test_the_index_has_the_types_that_the_command_offers():
-    assert f"--dtype {{{','.join(DTYPES)}}}" in run("index", "--help")[1]
 
 
 @pytest.fixture(scope="module")
@@ -695,16 +616,11 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
     assert run("ask", moved, *asked)[0] == 0
 
 
-def test_an_index_is_asked_from_any_folder(long_run, book, tmp_path, monkeypatch):
-    monkeypatch.chdir(long_run.parent)
-    assert run("index", long_run.name, "--story", book, "--output", tmp_path / "index")[0] == 0
-    monkeypatch.chdir(tmp_path)
-    assert ask_index("index")[0] == 0
-
-
-def test_an_index_of_a_shipped_model(long_run, book, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("name", ["run", "babi-long"])
+def test_an_index_is_asked_from_any_folder_with_the_run_it_names(name, long_run, book, tmp_path, monkeypatch):
     monkeypatch.setattr("dmn_keras.shipped.shipped_model", {"babi-long": long_run}.__getitem__)
-    assert run("index", "--story", book, "--output", "index")[0] == 0
-    assert StoryIndex("index").contents.run == "babi-long"
+    monkeypatch.chdir(long_run.parent)
+    assert run("index", name, "--story", book, "--output", tmp_path / "index")[0] == 0
+    monkeypatch.chdir(tmp_path)
     assert ask_index("index")[0] == 0
+    assert StoryIndex("index").contents.run == (name if name == "babi-long" else str(long_run))

@@ -1,8 +1,6 @@
 """The package's metadata, and what importing it needs."""
 
-import ast
 import importlib
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -12,7 +10,6 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
-import dmn_keras
 from tests.training.runs import own_data
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -20,25 +17,6 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DEPENDENCIES = [*PROJECT["dependencies"], *(line for lines in EXTRAS.values() for line in lines)]
-
-
-def test_version_has_one_source():
-    assert "version" not in PROJECT
-    assert PROJECT["dynamic"] == ["version"]
-    module, _, name = PYPROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"].rpartition(".")
-    assert getattr(importlib.import_module(module), name) == dmn_keras.__version__
-    for file in ("pyproject.toml", "setup.py", "dmn_keras/__init__.py"):
-        assert f'"{dmn_keras.__version__}"' not in (ROOT / file).read_text(encoding="utf-8")
-
-
-def test_setup_py_names_packages_alone():
-    call = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body[-1].value
-    assert ast.unparse(call.func) == "setup"
-    assert [keyword.arg for keyword in call.keywords] == ["packages", "package_dir", "package_data"]
-
-
-def test_extras():
-    assert {"gpu", "tuning", "jax", "torch", "test", "dev"} <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("line", DEPENDENCIES)
@@ -50,12 +28,6 @@ def test_dependency_has_a_lower_and_an_upper_bound(line):
         assert {specifier.operator for specifier in requirement.specifier} == {">=", "<"}
 
 
-def test_pythons_are_named_alike():
-    named = {line.rpartition(" ")[2] for line in PROJECT["classifiers"] if "Python :: 3." in line}
-    assert named == {"3.11", "3.12", "3.13"}
-    assert PROJECT["requires-python"] == ">=3.11,<3.14"
-
-
 def test_command_is_a_function_of_the_package():
     module, _, function = PROJECT["scripts"]["dmn-keras"].partition(":")
     assert callable(getattr(importlib.import_module(module), function))
@@ -64,32 +36,6 @@ def test_command_is_a_function_of_the_package():
 def test_every_folder_with_code_is_a_package_of_the_wheel():
     folders = {path.parent for path in (ROOT / "dmn_keras").rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
-
-
-WITHOUT_TENSORFLOW = """
-import sys
-
-for name in ("tensorflow", "tensorflow_datasets"):
-    sys.modules[name] = None  # an import of it raises ImportError
-
-import numpy as np
-import dmn_keras
-from dmn_keras.training import fit, evaluation
-
-model = dmn_keras.models.dmn(vocabulary_size=9, units=4)
-story, question = np.ones((2, 3, 4), "int32"), np.ones((2, 3), "int32")
-print(model.predict({"story": story, "question": question}, verbose=0)["answer"].shape)
-"""
-
-
-def test_jax_needs_no_tensorflow():
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("the jax backend is not installed")
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert result.stdout.strip().endswith("(2, 9)")
 
 
 def run_module(*arguments, cwd=None):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 
 def run_command(name: str, run: Callable[[], int]) -> int:
@@ -47,9 +47,3 @@ def _without_logs() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-
-
-def markdown(header: Sequence, rows: Iterable[Sequence]) -> str:
-    """Return a Markdown table, its first column aligned left, the others right."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -11,7 +11,8 @@ import sys
 if __package__ in (None, ""):  # python tuning/compare.py
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from tuning.command import markdown, run_command
+from benchmarks.base import markdown
+from tuning.command import run_command
 
 COMMAND = "tuning/compare.py"
 SIDES = ("default", "found")

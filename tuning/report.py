@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.base import markdown
 from dmn_keras.training import fit
 from dmn_keras.training.data import Source, train_and_validation
 from dmn_keras.utils.files import read_json, write_json
-from tuning.command import markdown
 from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import training_result
 from tuning.space import Space, to_label

@@ -61,7 +61,9 @@ def answer_questions(model, recipe, encoded, *, batch_size=100, beam_width=1):
         inputs, _, _ = batches.batch(*batch)
         outputs = answerer({name: inputs[name] for name in ("story", "question")})
         for row, member in enumerate(batch.members):
-            answers[member] = _raw_answer(outputs, row, _num_facts(encoded[member], recipe), recipe.config.gate)
+            story = encoded[member].story
+            num_facts = len(story[0]) if recipe.config.fact_level == "word" else len(story)
+            answers[member] = _raw_answer(outputs, row, num_facts, recipe.config.gate)
     return answers
 
 
@@ -108,10 +110,6 @@ def _answerer(model, beam_width):
         if beam_width not in answerers:
             answerers[beam_width] = _Answerer(answering_model(model, beam_width=beam_width, unsaid=UNSAID_IDS))
         return answerers[beam_width]
-
-
-def _num_facts(example, recipe):
-    return len(example.story[0]) if recipe.config.fact_level == "word" else len(example.story)
 
 
 def _raw_answer(outputs, row, num_facts, gate):

@@ -78,36 +78,26 @@ class StoryBatches:
     ):
         if not encoded:
             raise ValueError("encoded must hold at least one example. Received none.")
-        self.encoded = encoded
-        self.num_passes = num_passes
-        self.answer_words = answer_words
-        self.fact_level = fact_level
-        self.gate_targets = gate_targets
-        self.gate = gate
-        self.learned_stop = learned_stop
-        self.narrowing = narrowing
+        self.encoded, self.num_passes, self.answer_words = encoded, num_passes, answer_words
+        self.fact_level, self.gate_targets, self.gate = fact_level, gate_targets, gate
+        self.learned_stop, self.narrowing = learned_stop, narrowing
         self.question_words = max(len(e.question) for e in encoded)
         self.story_words = np.array([sum(map(len, e.story)) for e in encoded])
-        self.buckets, self._sizes = [], []
-        for sides, members in _groups(encoded, num_buckets):
-            size = min(batch_size, len(members))
-            rows = -(-size // multiple_of) * multiple_of
-            self.buckets.append(Bucket(*sides, rows, members, weight=rows / size))
-            self._sizes.append(size)
-        self._weigh(same_steps)
-
-    def _weigh(self, same_steps):
-        counts = [-(-len(bucket.members) // size) for bucket, size in zip(self.buckets, self._sizes, strict=True)]
-        if same_steps:
-            mean = np.dot(counts, self._sizes) / len(self.encoded)
-            self.buckets = [bucket._replace(weight=mean * bucket.weight) for bucket in self.buckets]
-        else:
-            mean = np.dot(counts, [bucket.rows for bucket in self.buckets]) / len(self.encoded)
-            self.buckets = [bucket._replace(weight=mean) for bucket in self.buckets]
+        groups = _groups(encoded, num_buckets)
+        self._sizes = [min(batch_size, len(members)) for _, members in groups]
+        rows = [-(-size // multiple_of) * multiple_of for size in self._sizes]
+        counts = [-(-len(members) // size) for (_, members), size in zip(groups, self._sizes, strict=True)]
+        weights = np.divide(rows, self._sizes) if same_steps else np.ones(len(rows))
+        weights = weights * np.dot(counts, self._sizes if same_steps else rows) / len(encoded)
+        self.buckets = [
+            Bucket(*sides, of_batch, members, float(weight))
+            for (sides, members), of_batch, weight in zip(groups, rows, weights, strict=True)
+        ]
+        self._num_batches = sum(counts)
 
     def __len__(self):
         """Return the number of batches of an epoch."""
-        return sum(-(-len(bucket.members) // size) for bucket, size in zip(self.buckets, self._sizes, strict=True))
+        return self._num_batches
 
     def plan(self, rng=None, *, share=1.0):
         """Choose the batches of one epoch.
@@ -138,8 +128,7 @@ class StoryBatches:
         plan = []
         for bucket, size in buckets:
             members = bucket.members if rng is None else rng.permutation(bucket.members)
-            starts = range(0, len(members), size)
-            plan += [bucket._replace(members=members[i : i + size]) for i in starts]
+            plan += [bucket._replace(members=members[i : i + size]) for i in range(0, len(members), size)]
         if rng is not None:
             rng.shuffle(plan)
         return plan
@@ -311,13 +300,9 @@ class EpochSequence(keras.utils.PyDataset):
 
     def __init__(self, batches, *, seed=None, epoch=None, curriculum=0, part=0, parts=1, plan=None):
         super().__init__(workers=1)
-        self.batches = batches
-        self.seed = seed
-        self.epoch = epoch
-        self.curriculum = curriculum
-        self.part = part
-        self.parts = parts
-        self.plan = plan
+        self.batches, self.plan = batches, plan
+        self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
+        self.part, self.parts = part, parts
         self._plan = self._draw()
 
     def _draw(self):

@@ -8,8 +8,9 @@ from dmn_keras.layers.checks import probability
 from dmn_keras.text import Encoder
 from dmn_keras.training.answers import answer_questions, is_right
 from dmn_keras.training.data import train_and_validation
+from dmn_keras.training.evaluation import with_answers
 from dmn_keras.training.unanswerable import common_words, without_answer
-from dmn_keras.utils.files import read_json, write_json
+from dmn_keras.utils.files import atomic, read_json, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,14 +122,14 @@ def calibrate(run, source, *, threshold=0.5, batch_size=100):
         source, validation_fraction=recipe.config.validation_fraction, seed=recipe.config.seed
     )
     common = {task: common_words(examples) for task, examples in train.items()}
-    test = source.load("test", seed=recipe.config.seed)
-    asked = {
-        part: {
-            kind: _answers(model, vocabulary, recipe, _of_kind(kind, examples, common), batch_size) for kind in KINDS
-        }
-        for part, examples in (("validation", valid), ("test", test))
-    }
-    probabilities, right = _joined(asked["validation"].values())
+    parts = {"validation": valid, "test": with_answers(source.load("test", seed=recipe.config.seed))}
+    asked = {}  # part -> kind -> probabilities, right
+    for part, tasks in parts.items():
+        whole = [example for examples in tasks.values() for example in examples]
+        cut = [without_answer(example, common[task]) for task, examples in tasks.items() for example in examples]
+        kinds = zip(KINDS, (whole, [example for example in cut if example is not None]), strict=True)
+        asked[part] = {kind: _answers(model, vocabulary, recipe, examples, batch_size) for kind, examples in kinds}
+    probabilities, right = map(np.concatenate, zip(*asked["validation"].values(), strict=True))
     if not len(right):
         raise ValueError(f"{run.path} cannot be calibrated: there are no validation questions with answers.")
     if len(np.unique(right)) < 2:
@@ -137,28 +138,15 @@ def calibrate(run, source, *, threshold=0.5, batch_size=100):
             f"facts they need, are all {'right' if right.any() else 'wrong'}."
         )
     fitted = Calibration.fit(probabilities, right, threshold=threshold)
-    content = {
-        **dataclasses.asdict(fitted),
-        **{
-            part: {kind: measure(fitted, *_joined([answers])) for kind, answers in kinds.items()}
-            for part, kinds in asked.items()
-        },
-    }
+    content = dataclasses.asdict(fitted)
+    for part, kinds in asked.items():
+        content[part] = {kind: measure(fitted, *answers) for kind, answers in kinds.items()}
     write_json(run.calibration, content)
     return content
 
 
 KINDS = ("whole", "needed facts removed")
 """How stories are asked about: as they are, and without what their question needs."""
-
-
-def _of_kind(kind, tasks, common):
-    """Return the questions with answers of all tasks, asked as `kind` says."""
-    examples = [(task, example) for task, examples in tasks.items() for example in examples if example.answer]
-    if kind == KINDS[0]:
-        return [example for _, example in examples]
-    cut = [without_answer(example, common[task]) for task, example in examples]
-    return [example for example in cut if example is not None]
 
 
 def _answers(model, vocabulary, recipe, examples, batch_size):
@@ -169,10 +157,6 @@ def _answers(model, vocabulary, recipe, examples, batch_size):
     answers = answer_questions(model, recipe, [encoder(e) for e in examples], batch_size=batch_size)
     right = [is_right(answer, example, vocabulary) for answer, example in zip(answers, examples, strict=True)]
     return np.array([answer.probability for answer in answers]), np.array(right)
-
-
-def _joined(answers):
-    return tuple(np.concatenate(parts) for parts in zip(*answers, strict=True))
 
 
 def measure(calibration, probabilities, right, *, num_bins=10):
@@ -229,8 +213,6 @@ def plot_reliability(content, path):
         ValueError: If matplotlib does not know the suffix.
     """
     from matplotlib.figure import Figure
-
-    from dmn_keras.utils.files import atomic
 
     figure = Figure(figsize=(6.4, 6.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

@@ -86,10 +86,7 @@ class BestWeights(keras.callbacks.Callback):
 
     def __init__(self, run, config, history, *, writes=True):
         super().__init__()
-        self.run = run
-        self.config = config
-        self.history = history
-        self.writes = writes
+        self.run, self.config, self.history, self.writes = run, config, history, writes
 
     def on_train_begin(self, logs=None):
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
@@ -98,12 +95,9 @@ class BestWeights(keras.callbacks.Callback):
         self._start = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(self, batch, logs=None):
-        steps = self.config.steps_per_execution
-        self._check_finite("loss", logs["loss"], f"batch {batch + 1}" if steps == 1 else self._batches(batch, steps))
-
-    def _batches(self, last, steps):
-        first, count = last - steps + 2, (self.params or {}).get("steps")
-        return f"batches {first} to {min(last + 1, count or last + 1)}"
+        steps, last = self.config.steps_per_execution, (self.params or {}).get("steps") or batch + 1
+        batches = f"batch {batch + 1}" if steps == 1 else f"batches {batch - steps + 2} to {min(batch + 1, last)}"
+        self._check_finite("loss", logs["loss"], batches)
 
     def on_epoch_end(self, epoch, logs=None):
         # The last batch of an epoch may spoil the weights without any training loss that shows it.
@@ -114,10 +108,10 @@ class BestWeights(keras.callbacks.Callback):
         cpu_seconds = round(time.process_time() - self._start[1], 3)
         self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds, "cpu_seconds": cpu_seconds})
         state = _progress(self.config, self.history)
-        if state.best_epoch == epoch and self.writes:
-            with _by_itself():
-                self.run.save_weights(self.model, self.run.best_weights)
         if self.writes:
+            if state.best_epoch == epoch:
+                with _by_itself():
+                    self.run.save_weights(self.model, self.run.best_weights)
             write_json(self.run.history, self.history)
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
         self.model.stop_training = state.finished is not None
@@ -202,9 +196,8 @@ def reference_metrics(model, inputs, targets, weights):
     variables = [*model.trainable_variables, *model.non_trainable_variables, *model.metrics_variables]
     with _by_itself():
         values = [ops.convert_to_tensor(ops.convert_to_numpy(variable)) for variable in variables]
-        batch = keras.tree.map_structure(ops.convert_to_tensor, (inputs, targets, weights))
+        inputs, targets, weights = keras.tree.map_structure(ops.convert_to_tensor, (inputs, targets, weights))
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            inputs, targets, weights = batch
             model.reset_metrics()
             if keras.backend.backend() == "jax":
                 outputs = _compiled_by_jax(model)(values, inputs)
@@ -250,21 +243,12 @@ class ResumableBackup(keras.callbacks.Callback):
 
     def __init__(self, run, steps_per_epoch, *, writes=True):
         super().__init__()
-        self.run = run
+        self.run, self.steps_per_epoch, self.writes = run, steps_per_epoch, writes
         self.weights = run.backup / "latest.weights.h5"
         self.metadata = run.backup / "training_metadata.json"
-        self.steps_per_epoch = steps_per_epoch
-        self.writes = writes
 
     def restore(self, model):
-        """Load the last backup into the compiled model, if there is one; writes nothing.
-
-        Args:
-            model: The model, built and compiled.
-
-        Returns:
-            The number of the epoch to resume at, from 0; 0 without a backup.
-        """
+        """Load the last backup, if there is one, into the compiled model, and return the epoch to resume at, from 0."""
         self.set_model(model)
         if not self.weights.exists():
             return 0

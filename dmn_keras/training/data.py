@@ -86,7 +86,12 @@ def train_and_validation(source, *, validation_fraction, seed, say=lambda line: 
             f"Task {', '.join(missing)} of {source.dataset} has no training questions; leave it out with --tasks."
         )
     for task in source.tasks:
-        _check_answers(train[task], task)
+        for number, example in enumerate(train[task], start=1):
+            if not example.answer:
+                raise ValueError(
+                    f"Task {task}: question {number} of the training part has no answer: {example.question!r}. "
+                    "Training needs one for every question."
+                )
         valid[task] = [example for example in valid[task] if example.answer]
         if not valid[task]:
             train[task], valid[task] = cut_by_story(train[task], validation_fraction, seed)
@@ -117,12 +122,3 @@ def cut_by_story(examples, fraction, seed):
     held_out = set(random.Random(seed).sample(stories, count))
     first: list[Example] = [e for e in examples if e.story_id not in held_out]
     return first, [e for e in examples if e.story_id in held_out]
-
-
-def _check_answers(examples, task):
-    for number, example in enumerate(examples, start=1):
-        if not example.answer:
-            raise ValueError(
-                f"Task {task}: question {number} of the training part has no answer: {example.question!r}. "
-                "Training needs one for every question."
-            )

@@ -4,11 +4,13 @@ import contextlib
 import dataclasses
 import errno
 import importlib.util
+import inspect
 import os
 import shutil
 import signal
 import sys
 import threading
+import typing
 
 import keras
 
@@ -20,7 +22,6 @@ from dmn_keras.text import UNKNOWN_ID, Encoder, Vocabulary
 from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.callbacks import BestWeights, EvaluationCheck, ResumableBackup, TrainingDivergedError, progress
-from dmn_keras.training.config import Config
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.pipeline import evaluation_data, training_data
@@ -28,6 +29,9 @@ from dmn_keras.training.run_folder import Recipe, RunFolder
 from dmn_keras.training.strategy import DistributionContext, get_distribution
 from dmn_keras.training.unanswerable import unanswerable
 from dmn_keras.utils.files import write_json
+
+_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+"""Whether TensorFlow is installed, which writes TensorBoard's files."""
 
 
 def train(
@@ -76,7 +80,7 @@ def train(
             prepared = _prepare(source, config, run, resume, overwrite, context, say)
             return _consistent_values(prepared, context) if context.num_workers > 1 else {}, prepared
 
-        prepared = context.run_consistently(_CONSISTENT, prepare)
+        prepared = context.run_consistently(prepare)
         if prepared.finished:
             say(f"{output} holds a finished run: there is nothing to resume.")
             return run.read_metrics()
@@ -85,10 +89,10 @@ def train(
             if chief:
                 stack.enter_context(run.lock())
                 _begin(run, prepared, overwrite)
-            return {"start": True}, None
+            return {}, None
 
         stack.enter_context(_explain_errors(run, context))
-        context.run_consistently(("start",), begin)
+        context.run_consistently(begin)
         say(f"Training on {source.dataset}, task {', '.join(source.tasks)}, into {output}")
         with context.scope():
             model = prepared.model if context.num_workers == 1 else build(prepared.recipe, say=_ignore)
@@ -173,25 +177,15 @@ def _full_disk(error, path):
     return os.strerror(errno.ENOSPC) if shutil.disk_usage(path).free < 2**14 else None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Prepared:
-    """What was settled before anything is written.
-
-    Attributes:
-        recipe: The `Recipe`.
-        train: Dict of task name to training questions.
-        valid: Dict of task name to validation questions.
-        resume: Whether there is a run to resume.
-        finished: Whether that run has nothing left to do.
-        model: The model, which several workers build once more, together; `None` if there is nothing to train.
-    """
+class _Prepared(typing.NamedTuple):
+    """What was settled before anything is written."""
 
     recipe: Recipe
-    train: dict
+    train: dict  # of task name to questions
     valid: dict
-    resume: bool
-    finished: bool
-    model: keras.Model | None
+    resume: bool  # whether there is a run to resume
+    finished: bool  # whether that run has nothing left to do
+    model: keras.Model | None  # which several workers build once more, together; `None` if there is nothing to train
 
 
 def _prepare(source, config, run, resume, overwrite, context, say):
@@ -218,16 +212,9 @@ def _prepare(source, config, run, resume, overwrite, context, say):
     return _Prepared(recipe, train, valid, resume, finished, model)
 
 
-_CONSISTENT = (
-    *(field.name for field in dataclasses.fields(Config)),
-    *(field.name for field in dataclasses.fields(Recipe) if field.name not in ("config", "data_dir")),
-    *("training questions", "validation questions", "resume", "finished", "devices"),
-)
-"""What has to be the same for all workers."""
-
-
 def _consistent_values(prepared, context):
-    recipe = dataclasses.asdict(prepared.recipe)
+    """Return what has to be the same for all workers."""
+    recipe = {**dataclasses.asdict(prepared.recipe), "data_dir": None}
     return {
         **recipe.pop("config"),
         **recipe,
@@ -324,7 +311,7 @@ def build(recipe, *, say=print):
             embedding_dim=config.embedding_dim if vectors is None else vectors.shape[1],
             gate_features=DMN_FEATURES if config.gate_features == "dmn" else DMN_PLUS_FEATURES,
             word_vectors=vectors,
-            **{name: getattr(config, name) for name in _MODEL_SETTINGS},
+            **{name: value for name, value in config.to_dict().items() if name in _MODEL_SETTINGS},
         )
     finally:
         keras.config.set_dtype_policy(policy)
@@ -365,28 +352,10 @@ def in_float32(model, recipe):
     return again
 
 
-_MODEL_SETTINGS = (
-    "embedding_scale",
-    "fact_level",
-    "fact_encoder",
-    "question_match",
-    "fact_links",
-    "link_chains",
-    "input_fusion",
-    "gate",
-    "episode",
-    "memory_update",
-    "tie_weights",
-    "learned_stop",
-    "num_heads",
-    "layer_norm",
-    "top_facts",
-    "dropout",
-    "l2",
-    "train_word_vectors",
-    "recompute",
-    "narrow_to",
-)
+_MODEL_SETTINGS = inspect.signature(dmn).parameters.keys() - {
+    *("units", "num_passes", "embedding_dim", "gate_features", "word_vectors")
+}
+"""Arguments of `dmn` that are settings of `Config` as they are."""
 
 
 def encode(recipe, examples, *, num_devices=1, unanswerable_share=0.0, same_steps=False):
@@ -461,11 +430,11 @@ def fit_run(
     config, writes = recipe.config, context.worker == 0
     own = {"part": context.worker, "parts": context.num_workers}
     epochs = config.epochs if last_epoch is None else min(last_epoch, config.epochs)
-    on_devices = {"num_devices": context.num_devices}
-    batches = encode(recipe, train_examples, unanswerable_share=config.unanswerable, same_steps=True, **on_devices)
-    valid_batches = encode(recipe, valid_examples, **on_devices)
+    num_devices, share = context.num_devices, config.unanswerable
+    batches = encode(recipe, train_examples, num_devices=num_devices, unanswerable_share=share, same_steps=True)
+    valid_batches = encode(recipe, valid_examples, num_devices=num_devices)
     backup = ResumableBackup(run, len(batches), writes=writes)
-    epoch, history = context.run_consistently(_RESTORED, lambda: _restored(run, backup, model, context))
+    epoch, history = context.run_consistently(lambda: _restored(run, backup, model, context))
     finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
     if finished or epoch >= epochs:
         return None, history
@@ -480,7 +449,7 @@ def fit_run(
             callbacks=[
                 EvaluationCheck(valid_batches, **own),
                 BestWeights(run, config, history, writes=writes),
-                *(tensorboard(run.logs) if writes else ()),
+                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORFLOW else ()),
                 backup,
                 *callbacks,
             ],
@@ -499,9 +468,6 @@ def fit_run(
     return None, history
 
 
-_RESTORED = tuple(f"the {what} that output holds" for what in ("epoch", "weights", "history"))
-
-
 def _restored(run, backup, model, context):
     """Return what workers compare, and the epoch to resume at and the history before it."""
     epoch = backup.restore(model)
@@ -509,7 +475,8 @@ def _restored(run, backup, model, context):
     if context.num_workers == 1:
         return {}, (epoch, history)
     weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in model.weights]
-    return dict(zip(_RESTORED, (epoch, weights, history), strict=True)), (epoch, history)
+    restored = {"epoch": epoch, "weights": weights, "history": history}
+    return {f"the {what} that output holds": value for what, value in restored.items()}, (epoch, history)
 
 
 def _make_variables(model, batches):
@@ -531,13 +498,6 @@ def _make_variables(model, batches):
     with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in model.variables]):
         model.compute_loss(None, targets, outputs, weights)
         model.compute_metrics(None, targets, outputs, weights)
-
-
-def tensorboard(folder):
-    """Return a list of the TensorBoard callback where TensorFlow, which writes its files, is installed."""
-    if importlib.util.find_spec("tensorflow") is None:
-        return []
-    return [keras.callbacks.TensorBoard(str(folder), write_graph=False)]
 
 
 def measure_run(model, recipe, run, source, valid_examples, error=None, *, writes=True):

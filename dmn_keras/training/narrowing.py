@@ -11,15 +11,16 @@ from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.fact_narrowing import OPEN
 from dmn_keras.losses import GateCrossentropy
 from dmn_keras.models.dmn import NARROWING
-from dmn_keras.text import Encoder, pad_ids, pad_sentences
+from dmn_keras.text import Encoder
+from dmn_keras.training.batches import StoryBatches
 from dmn_keras.training.data import train_and_validation
 from dmn_keras.training.evaluation import evaluate_tasks, summary, versions, with_answers
 from dmn_keras.training.fit import build
-from dmn_keras.training.pipeline import of_any_shape
+from dmn_keras.training.pipeline import evaluation_data, training_data
 from dmn_keras.utils.files import write_json
 
 DEFAULT_TOP_FACTS = 130
-_WIDTHS = (8, 16, 32, 64, 128, 256)
+_MOST_SHAPES = 6
 _HELD_OUT = 0.1
 
 
@@ -63,18 +64,18 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
     rng = np.random.default_rng([seed, 0])
     cut = len(background) - max(round(_HELD_OUT * len(background)), 1)
     parts = {
-        "train": _Sentences(encoder, train, itertools.islice(background, cut), rng),
-        "valid": _Sentences(encoder, valid, itertools.islice(background, cut, None), rng),
+        "train": _sentences(encoder, train, itertools.islice(background, cut), rng, batch_size),
+        "valid": _sentences(encoder, valid, itertools.islice(background, cut, None), rng, batch_size),
     }
     with output.lock():
         refuse_run(output)
-        history = _fit(narrowed.get_layer(NARROWING), parts, epochs, batch_size, seed, verbose)
+        history = _fit(narrowed.get_layer(NARROWING), parts, epochs, seed, verbose)
         test = with_answers(source.load("test", seed=config.seed))
         tasks = evaluate_tasks(
             narrowed, vocabulary, recipe, {task: questions for task, questions in test.items() if questions}
         )
         first_pass = {
-            **parts["valid"].kept(narrowed.get_layer(NARROWING), batch_size),
+            **_kept(narrowed.get_layer(NARROWING), parts["valid"]),
             "narrow_to": recipe.config.narrow_to,
             "best_epoch": 1 + int(np.argmin(history)),
             "epochs": epochs,
@@ -98,11 +99,7 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
 
 
 def refuse_run(output):
-    """Raise if there is a run where one is to be written.
-
-    Raises:
-        FileExistsError: If there is.
-    """
+    """Raise `FileExistsError` if there is a run where one is to be written."""
     if output.found():
         raise FileExistsError(f"{output.path} holds a run already: choose another --output.")
 
@@ -134,95 +131,51 @@ def _with_first_pass(run, narrow_to, seed):
     return narrowed, vocabulary, recipe
 
 
-class _Sentences:
-    """Sentences, each with a question to read it with, and whether it is a fact.
+class _SentenceBatches(StoryBatches):
+    """Batches of stories of a single sentence, whose only target is whether it is a fact."""
+
+    def batch(self, *entry):
+        inputs, targets, weights = super().batch(*entry)
+        return inputs, targets["narrowing"], weights["narrowing"]
+
+
+def _sentences(encoder, examples, background, rng, batch_size):
+    """Return the batches of the sentences of `background` and of as many facts, each with a question to read it with.
 
     Args:
         encoder: The `Encoder`.
-        examples: Dict of task name to list of `Example`.
-        background: Iterable of sentences that are no facts.
-        rng: `np.random.Generator` that draws as many facts as there are other sentences, each with its own question,
-            and a question for each of the others.
+        examples: Dict of task name to list of `Example`, whose facts are drawn with their own questions.
+        background: Iterable of sentences that are no facts; a question is drawn for each.
+        rng: `np.random.Generator`.
+        batch_size: Sentences of a batch.
     """
-
-    def __init__(self, encoder, examples, background, rng):
-        asked = [encoder(example) for task in examples.values() for example in task]
-        asked = [example for example in asked if example.story]
-        others = [encoder.sentence(text) for text in background]
-        facts = [asked[i] for i in rng.integers(len(asked), size=len(others))]
-        self.sentences = [e.story[rng.integers(len(e.story))] for e in facts] + others
-        drawn = [asked[i].question for i in rng.integers(len(asked), size=len(others))]
-        self.questions = pad_ids([e.question for e in facts] + drawn, max(len(e.question) for e in asked))
-        self.is_fact = np.arange(len(self.sentences)) < len(facts)
-        self._widths = np.array([next(w for w in (*_WIDTHS, len(s)) if w >= len(s)) for s in self.sentences])
-
-    def batches(self, batch_size, rng=None):
-        """Return the indexes of each batch: sentences of like length, shuffled by `rng`."""
-        batches = []
-        for width in np.unique(self._widths):
-            members = np.flatnonzero(self._widths == width)
-            members = members if rng is None else rng.permutation(members)
-            batches += [members[i : i + batch_size] for i in range(0, len(members), batch_size)]
-        if rng is not None:
-            rng.shuffle(batches)
-        return batches
-
-    def arrays(self, members, rows):
-        """Return inputs, targets and weights of a batch, stories of a single sentence, filled up to `rows`."""
-        real = np.arange(rows) < len(members)
-        members = np.resize(members, rows)
-        story = pad_sentences([[self.sentences[i]] for i in members], 1, int(self._widths[members].max()))
-        inputs = {"story": story, "question": self.questions[members]}
-        return inputs, self.is_fact[members][:, None].astype("float32"), real.astype("float32")
-
-    def kept(self, layer, batch_size):
-        """Return how many of the facts and of the other sentences a narrowing keeps."""
-        kept = np.zeros(len(self.sentences), dtype=bool)
-        for members in self.batches(batch_size):
-            inputs, _, _ = self.arrays(members, batch_size)
-            gates = keras.ops.convert_to_numpy(layer(**inputs)["gates"])
-            kept[members] = gates[: len(members), 0] > OPEN
-        facts, others = kept[self.is_fact], kept[~self.is_fact]
-        return {
-            "facts": len(facts),
-            "facts_kept": round(100 * float(facts.mean()), 3),
-            "background": len(others),
-            "background_kept": round(100 * float(others.mean()), 3),
-        }
+    asked = [encoder(example) for task in examples.values() for example in task]
+    asked = [example for example in asked if example.story]
+    others = [encoder.sentence(text) for text in background]
+    facts = [asked[i] for i in rng.integers(len(asked), size=len(others))]
+    facts = [dataclasses.replace(e, story=(e.story[rng.integers(len(e.story))],), own_facts=(0,)) for e in facts]
+    drawn = zip(rng.integers(len(asked), size=len(others)), others, strict=True)
+    facts += [dataclasses.replace(asked[i], story=(sentence,), own_facts=()) for i, sentence in drawn]
+    return _SentenceBatches(facts, batch_size=batch_size, num_passes=1, narrowing=True, num_buckets=_MOST_SHAPES)
 
 
-class _Epochs(keras.utils.PyDataset):
-    """`_Sentences` for `model.fit`, shuffled anew each epoch if there is a seed."""
-
-    def __init__(self, sentences, batch_size, seed=None):
-        super().__init__(workers=1)
-        self.sentences, self.batch_size = sentences, batch_size
-        self._rng = None if seed is None else np.random.default_rng([seed, 1])
-        self.on_epoch_end()
-
-    def __len__(self):
-        """Return the number of batches of an epoch."""
-        return len(self._batches)
-
-    def __getitem__(self, index):
-        """Return a batch of the current epoch."""
-        return self.sentences.arrays(self._batches[index], self.batch_size)
-
-    def on_epoch_end(self):
-        """Draw the order of the next epoch."""
-        self._batches = self.sentences.batches(self.batch_size, self._rng)
-
-    def data(self):
-        """Return what `model.fit` takes: on TensorFlow a dataset of batches of any shape, elsewhere this."""
-        return of_any_shape(self._epoch, self[0], len(self)) if keras.backend.backend() == "tensorflow" else self
-
-    def _epoch(self):
-        for index in range(len(self)):
-            yield self[index]
-        self.on_epoch_end()
+def _kept(layer, batches):
+    """Return how many of the facts and of the other sentences a narrowing keeps."""
+    kept = np.zeros(len(batches.encoded), dtype=bool)
+    for entry in batches.plan():
+        gates = keras.ops.convert_to_numpy(layer(**batches.batch(*entry)[0])["gates"])
+        kept[entry.members] = gates[: len(entry.members), 0] > OPEN
+    is_fact = np.array([bool(example.own_facts) for example in batches.encoded])
+    facts, others = kept[is_fact], kept[~is_fact]
+    return {
+        "facts": len(facts),
+        "facts_kept": round(100 * float(facts.mean()), 3),
+        "background": len(others),
+        "background_kept": round(100 * float(others.mean()), 3),
+    }
 
 
-def _fit(layer, parts, epochs, batch_size, seed, verbose):
+def _fit(layer, parts, epochs, seed, verbose):
     """Train the gates, leave the best weights in the layer, and return the validation losses."""
     inputs = {
         "story": keras.Input((1, None), dtype="int32", name="story"),
@@ -231,9 +184,8 @@ def _fit(layer, parts, epochs, batch_size, seed, verbose):
     model = keras.Model(inputs, layer(inputs["story"], inputs["question"])["gates"])
     model.compile(keras.optimizers.Adam(2e-3), GateCrossentropy("sigmoid"))
     history = model.fit(
-        _Epochs(parts["train"], batch_size, seed).data(),
-        shuffle=False,
-        validation_data=_Epochs(parts["valid"], batch_size).data(),
+        **training_data(parts["train"], seed=seed, epoch=itertools.count().__next__),
+        validation_data=evaluation_data(parts["valid"]),
         epochs=epochs,
         callbacks=[keras.callbacks.EarlyStopping(patience=epochs, restore_best_weights=True)],
         verbose=verbose,

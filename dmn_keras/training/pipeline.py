@@ -52,32 +52,17 @@ def evaluation_data(batches, *, part=0, parts=1, plan=None):
 
 
 def _as_dataset(batches, plan):
-    """Make a `tf.data.Dataset` of the batches that `plan()` lists at its beginning."""
+    """Make a `tf.data.Dataset` of the batches that `plan()` lists at its beginning.
+
+    All dimensions are unknown, so that the training step is traced once, whatever the shapes.
+    """
+    import tensorflow as tf
 
     def generate():
         for entry in plan():
             yield batches.batch(*entry)
 
-    return of_any_shape(generate, batches.batch(*batches.plan()[0]), len(plan()))
-
-
-def of_any_shape(generate, example, length):
-    """Make a `tf.data.Dataset` of batches of any shape: all dimensions are `None`.
-
-    With unknown dimensions the training step is traced once, whatever the shapes.
-
-    Args:
-        generate: Function that returns a generator of the batches of an epoch.
-        example: One of them, arrays in dicts and tuples.
-        length: Number of batches of an epoch.
-    """
-    tf = _tensorflow()
+    example = batches.batch(*batches.plan()[0])
     signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), example)
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)
-    return dataset.apply(tf.data.experimental.assert_cardinality(length))
-
-
-def _tensorflow():
-    import tensorflow
-
-    return tensorflow
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(plan())))

@@ -1,90 +1,35 @@
 """Named sets of settings: the models of the papers, the steps between them, and ours."""
 
+import pathlib
+
 from dmn_keras.errors import unknown_name
+from dmn_keras.utils.files import read_json
 
-_PAPER_2016 = {
-    "fact_encoder": "position",
-    "input_fusion": True,
-    "gate": "softmax",
-    "embedding_scale": 3**0.5,
-    "num_passes": 3,
-    "dropout": 0.1,
-    "learning_rate": 1e-3,
-    "batch_size": 100,
-    "epochs": 256,
-    "max_facts": 70,
-}
-_READS_QUESTION = {
-    "question_match": 32,
-    "memory_update": "relu",
-    "embedding_scale": 0.3,
-    "batch_size": 64,
-}
-_FUSED = {**_READS_QUESTION, "fact_encoder": "position", "input_fusion": True}
-_MATCHED = {**_READS_QUESTION, "fact_encoder": "sentence"}
-_LINKED = {
-    **_MATCHED,
-    "fact_links": 2,
-    "episode": "soft",
-    "units": 64,
-    "embedding_dim": 32,
-}
-_SEARCHED = {"num_passes": 2, "schedule": "cosine", "patience": 8, "solved_epochs": 2}
 
-PRESETS = {
-    "dmn_2015": {
-        "fact_encoder": "story",
-        "gate": "sigmoid",
-        "gate_features": "dmn",
-        "episode": "mix",
-        "memory_update": "gru",
-        "tie_weights": True,
-    },
-    "dmn_2": {**_PAPER_2016, "gate_features": "dmn", "episode": "soft", "memory_update": "gru", "tie_weights": True},
-    "dmn_3": {
-        **_PAPER_2016,
-        "gate_features": "dmn_plus",
-        "episode": "update",
-        "memory_update": "gru",
-        "tie_weights": True,
-    },
-    "dmn_plus": {
-        **_PAPER_2016,
-        "gate_features": "dmn_plus",
-        "episode": "update",
-        "memory_update": "relu",
-        "tie_weights": False,
-    },
-    "fused": _FUSED,
-    "matched": _MATCHED,
-    "linked": _LINKED,
-    "chained": {**_LINKED, "link_chains": True},
-    "normed": {**_LINKED, "layer_norm": True},
-    "tuned_fused": {
-        **_FUSED,
-        **_SEARCHED,
-        "episode": "soft",
-        "max_facts": 130,
-        "dropout": 0.0,
-        "learning_rate": 2e-3,
-        "batch_size": 32,
-        "num_buckets": 3,
-        "epochs": 30,
-    },
-    "tuned_matched": {
-        **_MATCHED,
-        **_SEARCHED,
-        "units": 64,
-        "episode": "update",
-        "dropout": 0.0,
-        "learning_rate": 1e-3,
-        "batch_size": 32,
-        "num_buckets": 1,
-        "epochs": 20,
-    },
-    "tuned_linked": {**_LINKED, **_SEARCHED, "learning_rate": 1e-3, "num_buckets": 1, "epochs": 20},
-}
-"""Settings of `Config` by preset.
+def merge(parts, named):
+    """Merge settings: those of a later part replace those of the ones before it.
+
+    Args:
+        parts: Dicts of settings, and names of such dicts.
+        named: Dict of the names to settings.
+    """
+    settings = {}
+    for part in parts:
+        settings |= named[part] if isinstance(part, str) else part
+    return settings
+
+
+def read_settings(content, named):
+    """Return `named` settings and those that `content` makes of them, a dict of names to `parts` of `merge`."""
+    named = dict(named)
+    for name, parts in content.items():
+        named[name] = merge(parts, named)
+    return named
+
+
+_READ = read_settings(read_json(pathlib.Path(__file__).with_name("presets.json")), {})
+PRESETS = {name: settings for name, settings in _READ.items() if not name.startswith("_")}
+"""Settings of `Config` by preset; `presets.json` holds them.
 
 - `dmn_2015` (Kumar et al. 2015; "ODMN" in Xiong et al. 2016): one word GRU over the story, sigmoid gates, GRU update.
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;

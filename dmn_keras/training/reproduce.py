@@ -16,24 +16,12 @@ from dmn_keras.training.tables import TABLES
 from dmn_keras.utils.files import read_json, write_json
 
 
-def reproduce(
-    name,
-    output,
-    *,
-    data_dir=None,
-    tasks=None,
-    word_vectors=None,
-    strategy="auto",
-    devices=None,
-    verbose=1,
-    say=print,
-):
+def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, say=print, **options):
     """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
 
     Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder; that of one model for several tasks in
-    `OUTPUT/SETTINGS/seedN`. A run that has finished is not trained again and
-    one that was interrupted goes on, so that the same command resumes a table. Several processes may work on
-    different tasks of one table.
+    `OUTPUT/SETTINGS/seedN`. A run that has finished is not trained again and one that was interrupted resumes, so that
+    the same command resumes a table. Several processes may work on different tasks of one table.
 
     Args:
         name: A key of `dmn_keras.training.tables.TABLES`.
@@ -42,10 +30,8 @@ def reproduce(
         tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default. A
             model for several tasks is trained on all of its own if one of them is named.
         word_vectors: File of pretrained word vectors, for the runs that start from them.
-        strategy: As for `train`.
-        devices: As for `train`.
-        verbose: As for `train`.
-        say: As for `train`.
+        say: Function that takes a line to tell the user.
+        **options: Further arguments of `train`: `strategy`, `devices`, `verbose`.
 
     Returns:
         The content of `results.json`: that of `collect`, over all the runs that lie in `output`.
@@ -60,8 +46,7 @@ def reproduce(
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
     _check_word_vectors(table, planned, word_vectors)
-    on = {"strategy": strategy, "devices": devices}
-    train_planned(table, planned, output, data_dir=data_dir, **on, verbose=verbose, say=say)
+    train_planned(table, planned, output, data_dir=data_dir, say=say, **options)
     every = [folder for folder, _, _ in plan(table, data_dir)]
     folders = [folder for folder in every if _status(output / folder) not in (None, "interrupted")]
     if not folders:
@@ -77,18 +62,16 @@ def reproduce(
     return content
 
 
-def train_planned(table, planned, output, *, data_dir=None, strategy="auto", devices=None, verbose=1, say=print):
-    """Train the runs of a table that have not finished; each goes on where it was interrupted.
+def train_planned(table, planned, output, *, data_dir=None, say=print, **options):
+    """Train the runs of a table that have not finished; each resumes where it was interrupted.
 
     Args:
         table: The `Table`.
         planned: What `plan` returned.
         output: The table's folder.
         data_dir: As for `reproduce`.
-        strategy: As for `train`.
-        devices: As for `train`.
-        verbose: As for `train`.
-        say: As for `train`.
+        say: As for `reproduce`.
+        **options: As for `reproduce`.
 
     Raises:
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
@@ -100,8 +83,7 @@ def train_planned(table, planned, output, *, data_dir=None, strategy="auto", dev
             continue
         source = Source(table.dataset, of_run, data_dir, table.config)
         try:
-            on = {"strategy": strategy, "devices": devices}
-            metrics = train(source, config, output / folder, resume=True, **on, verbose=verbose, say=say)
+            metrics = train(source, config, output / folder, resume=True, say=say, **options)
         except TrainingDivergedError as error:
             say(f"{folder}: {error}")
             continue
@@ -144,7 +126,9 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
     wanted = names if tasks is None else parse_tasks(tasks, names)
     planned = {}
     for runs in table.runs:
-        for seed, (part, of_run) in itertools.product(runs.seeds, _parts(runs, parse_tasks(runs.tasks, names))):
+        tasks_of_runs = parse_tasks(runs.tasks, names)
+        parts = [("", tasks_of_runs)] if runs.joint else [(task, (task,)) for task in tasks_of_runs]
+        for seed, (part, of_run) in itertools.product(runs.seeds, parts):
             folder = pathlib.Path(runs.name, f"seed{seed}", part)
             if folder in planned:
                 raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
@@ -154,11 +138,6 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
     if not chosen:
         raise ValueError(f"tasks must name at least one task of the table. Received: {tasks!r}")
     return chosen
-
-
-def _parts(runs, tasks):
-    """Return the pairs of subfolder and tasks of one seed: one for all tasks, or one a task."""
-    return [("", tasks)] if runs.joint else [(task, (task,)) for task in tasks]
 
 
 def collect(folders, names=None):
@@ -184,7 +163,7 @@ def collect(folders, names=None):
                 candidates.setdefault(tuple(candidate["tasks"]), []).append(candidate)
     rows = {}
     for tasks, runs in candidates.items():
-        best = min(runs, key=lambda run: (_mean_validation_error(run), run["of_run"]["validation_loss"]))
+        best = min(runs, key=_validation_result)
         for task in tasks:
             if task in rows:
                 raise ValueError(
@@ -197,32 +176,30 @@ def collect(folders, names=None):
 
 def _candidate(run, name):
     """Return what `collect` needs of a run: the results of its tasks, and what they share."""
-    metrics, recipe = read_json(run.metrics), run.recipe()
+    metrics, recipe = run.read_metrics(), run.recipe()
+    best_epoch = read_json(run.history)[metrics["best_epoch"] - 1]
     keys = ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
     of_run = {
         **{key: metrics[key] for key in keys},
-        "validation_loss": _best_validation_loss(run, metrics["best_epoch"]),
+        "validation_loss": best_epoch.get("val_answer_loss", best_epoch["val_loss"]),  # without gates and penalty
         "run": name,
         "command": command_of(recipe),
     }
     return {"tasks": metrics["tasks"], "of_run": of_run}
 
 
-def _mean_validation_error(run):
-    return statistics.fmean(row["validation_error"] for row in run["tasks"].values())
+def _validation_result(run):
+    error = statistics.fmean(row["validation_error"] for row in run["tasks"].values())
+    return error, run["of_run"]["validation_loss"]
 
 
 def _errors(runs, task):
     """Return the errors of all runs of a task, and where there are several, their median, best and worst."""
     rows = [{**run["of_run"], **run["tasks"][task]} for run in runs]
     each = [{key: row[key] for key in ("run", "seed", "status", "validation_error", "error")} for row in rows]
-    return {"runs": each, **_spread([row["error"] for row in rows])}
-
-
-def _spread(errors):
-    if len(errors) == 1:
-        return {}
-    return {"median": statistics.median(errors), "best": min(errors), "worst": max(errors)}
+    errors = [row["error"] for row in rows]
+    spread = {"median": statistics.median(errors), "best": min(errors), "worst": max(errors)} if len(errors) > 1 else {}
+    return {"runs": each, **spread}
 
 
 def command_of(recipe):
@@ -230,21 +207,12 @@ def command_of(recipe):
 
     Of a file of word vectors only its name is shown.
     """
-    defaults = Config().to_dict()
-    changed = {
-        name: value for name, value in recipe.config.to_dict().items() if value != defaults[name] and name != "seed"
-    }
+    defaults = Config(seed=recipe.config.seed).to_dict()
     words = ["dmn-keras", "train", "--dataset", recipe.dataset, "--data-dir", "DIR", "--tasks", ",".join(recipe.tasks)]
     if recipe.dataset_config:
         words += ["--config", recipe.dataset_config]
     words += ["--seed", str(recipe.config.seed)]
-    for name, value in changed.items():
-        value = pathlib.Path(value).name if name == "word_vectors" else value
-        words += ["--set", f"{name}={value}"]
+    for name, value in recipe.config.to_dict().items():
+        if value != defaults[name]:
+            words += ["--set", f"{name}={pathlib.Path(value).name if name == 'word_vectors' else value}"]
     return shlex.join(words)
-
-
-def _best_validation_loss(run, best_epoch):
-    """Return the validation loss of the answers in the epoch whose weights were kept, without gates and penalty."""
-    epoch = read_json(run.history)[best_epoch - 1]
-    return epoch.get("val_answer_loss", epoch["val_loss"])

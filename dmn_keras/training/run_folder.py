@@ -58,26 +58,17 @@ class RunFolder(Folder):
     writer = "dmn-keras train"
     record_name = "config.json"
     entries = (
-        "config.json",
-        "model.keras",
-        "metrics.json",
-        "history.json",
-        "calibration.json",
-        "best.weights.h5",
-        "backup",
-        "logs",
+        *("config.json", "model.keras", "metrics.json", "history.json", "calibration.json", "best.weights.h5"),
+        *("backup", "logs"),
     )
 
     def __init__(self, path):
         super().__init__(path)
         self.config = self.record
-        self.model = self.path / "model.keras"
-        self.metrics = self.path / "metrics.json"
-        self.history = self.path / "history.json"
+        self.model, self.best_weights = self.path / "model.keras", self.path / "best.weights.h5"
+        self.metrics, self.history = self.path / "metrics.json", self.path / "history.json"
         self.calibration = self.path / "calibration.json"
-        self.best_weights = self.path / "best.weights.h5"
-        self.backup = self.path / "backup"
-        self.logs = self.path / "logs"
+        self.backup, self.logs = self.path / "backup", self.path / "logs"
 
     def found(self):
         """Return the runs in this folder: itself, or those in its subfolders, in the order of their tasks."""
@@ -87,11 +78,7 @@ class RunFolder(Folder):
         return sorted(runs, key=lambda run: (len(run.path.name), run.path.name))
 
     def refuse_existing(self):
-        """Raise if there is a run in this folder or its subfolders.
-
-        Raises:
-            FileExistsError: If there is.
-        """
+        """Raise `FileExistsError` if there is a run in this folder or its subfolders."""
         if self.found():
             raise FileExistsError(
                 f"{self.found()[0].path} holds a run already. "
@@ -99,15 +86,10 @@ class RunFolder(Folder):
             )
 
     def runs(self):
-        """Return the runs in this folder, as `found` does.
-
-        Raises:
-            FileNotFoundError: If there is none.
-        """
-        runs = self.found()
-        if not runs:
-            raise self.missing()
-        return runs
+        """Return the runs in this folder, as `found` does; raise `FileNotFoundError` if there is none."""
+        if runs := self.found():
+            return runs
+        raise self.missing()
 
     def create(self, recipe):
         """Create the folder and write its `config.json`."""
@@ -161,10 +143,7 @@ class RunFolder(Folder):
                 f"{self.path} has no model.keras yet: the run is not finished (see train --resume)."
             )
         check_regular_file(self.model)
-        # Registers what a saved model is made of.
-        import dmn_keras.losses
-        import dmn_keras.metrics
-        import dmn_keras.models  # noqa: F401
+        from dmn_keras import losses, metrics, models  # noqa: F401, registers what a saved model is made of
 
         try:
             model = keras.models.load_model(self.model)

@@ -36,12 +36,9 @@ class DistributionContext:
         if self.num_workers > 1:
             workers.barrier()
 
-    def run_consistently(self, names, function):
-        """Return the second part of what `function()` returns, if it succeeds in all workers with the same first part.
-
-        See `dmn_keras.training.workers.run_consistently`.
-        """
-        return workers.run_consistently(names, function) if self.num_workers > 1 else function()[1]
+    def run_consistently(self, function):
+        """Do what `dmn_keras.training.workers.run_consistently` does, also for a process that trains by itself."""
+        return workers.run_consistently(function) if self.num_workers > 1 else function()[1]
 
 
 def get_distribution(strategy="auto", devices=None):
@@ -81,20 +78,16 @@ def get_distribution(strategy="auto", devices=None):
         )
     if strategy == "multi_worker":
         return _multi_worker(cluster, devices)
-    if backend not in _LOCAL_DEVICES:
-        if devices is not None:
-            raise ValueError(f"devices needs the TensorFlow or JAX backend. Received: KERAS_BACKEND={backend}")
+    if backend not in _LOCAL_DEVICES and devices is not None:
+        raise ValueError(f"devices needs the TensorFlow or JAX backend. Received: KERAS_BACKEND={backend}")
+    if backend not in _LOCAL_DEVICES or (strategy == "one" and devices is None):
         return DistributionContext()
     local = _LOCAL_DEVICES[backend]("tpu" if strategy == "tpu" else None)
     chosen = local if devices is None else _named(devices, local)
-    if strategy == "auto":
-        accelerated = len(local) > 1 and not local[0].startswith("cpu")
-        strategy = "mirrored" if devices is not None or accelerated else "one"
-    if strategy == "one":
-        if devices is None:
-            return DistributionContext()
-        if len(chosen) > 1:
-            raise ValueError(f"strategy 'one' takes one device. Received: devices={', '.join(chosen)}")
+    if strategy == "auto" and devices is None and (len(local) == 1 or local[0].startswith("cpu")):
+        return DistributionContext()
+    if strategy == "one" and len(chosen) > 1:
+        raise ValueError(f"strategy 'one' takes one device. Received: devices={', '.join(chosen)}")
     if backend == "tensorflow":
         mirrored = _mirrored_strategy(tuple(f"/device:{name.upper()}" for name in chosen))
         return DistributionContext(mirrored.scope, mirrored.num_replicas_in_sync)

@@ -6,6 +6,8 @@ import json
 import os
 import typing
 
+import numpy as np
+
 EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
@@ -17,13 +19,10 @@ class Cluster(typing.NamedTuple):
 
 
 def read_cluster(text=None):
-    """Read the environment variable `TF_CONFIG`, in TensorFlow's format; a chief, if there is one, is the first worker.
-
-    Args:
-        text: Its value. Defaults to that of the environment.
+    """Read `text`, by default the environment variable `TF_CONFIG`, in TensorFlow's format.
 
     Returns:
-        The `Cluster`; `None` if the variable is not set or empty.
+        The `Cluster`, whose first worker is the chief, if there is one; `None` if the variable is not set or empty.
 
     Raises:
         ValueError: If it is no such JSON, names no worker, or a task that is none of them.
@@ -85,7 +84,7 @@ def join(cluster):
             f"multi_worker: worker {cluster.index} cannot join the others at {cluster.addresses[0]}: {error} (A "
             "process joins once, before it computes anything with JAX.)"
         ) from error
-    run_consistently(("versions",), lambda: ({"versions": versions()}, None))
+    run_consistently(lambda: ({"versions": versions()}, None))
 
 
 def barrier():
@@ -95,13 +94,12 @@ def barrier():
     multihost_utils.sync_global_devices("dmn_keras")
 
 
-def run_consistently(names, function):
+def run_consistently(function):
     """Call a function, and continue only if it succeeded in all workers with the same values.
 
     Args:
-        names: Names of the values; the same in every worker.
-        function: Function that returns a dict of these names to values that `repr` tells apart, and what to return. It
-            may raise.
+        function: Function that returns a dict of values that `repr` tells apart, with the same names in every worker,
+            and what to return. It may raise.
 
     Returns:
         The second part of what `function` returned.
@@ -109,18 +107,20 @@ def run_consistently(names, function):
     Raises:
         ValueError: If values differ, or the function raised in another worker.
     """
-    import numpy as np
     from jax.experimental import multihost_utils
 
-    hashes = np.zeros((len(names), 8), "uint32")  # zeros where the function failed
+    values = None
     try:
         values, result = function()
-        hashes[:] = [np.frombuffer(_sha256(values[name]), "uint32") for name in names]
     finally:
-        everyone = np.asarray(multihost_utils.process_allgather(hashes))  # (workers, names, 8)
-    if failed := [str(index) for index, row in enumerate(everyone) if not row.any()]:
+        succeeded = multihost_utils.process_allgather(np.array(values is not None))
+    if failed := [str(index) for index, value in enumerate(succeeded) if not value]:
         raise ValueError(f"multi_worker: worker {', '.join(failed)} could not start; its own output says why.")
-    if differing := [name for i, name in enumerate(names) if (everyone[:, i] != everyone[0, i]).any()]:
+    if not values:
+        return result
+    hashes = np.array([np.frombuffer(_sha256(value), "uint32") for value in values.values()])
+    everyone = np.asarray(multihost_utils.process_allgather(hashes))  # (workers, values, 8)
+    if differing := [name for i, name in enumerate(values) if (everyone[:, i] != everyone[0, i]).any()]:
         raise ValueError(
             f"multi_worker: the workers differ in {', '.join(differing)}, and nothing was changed. Start all of them "
             "with the same command, data and versions."

@@ -61,34 +61,32 @@ def test_the_last_batch_is_filled_up_with_rows_of_weight_zero():
         np.testing.assert_allclose(weights[name], [1.6] * 2 + [0.0] * 6)
 
 
+VALUES = np.random.default_rng(1).normal(size=57)
+
+
+def weighted(made, batch):
+    """The values of a batch's examples, with their weights; 0 in rows without an example."""
+    _, _, weights = made.batch(*batch)
+    values = np.zeros(batch.rows)
+    values[: len(batch.members)] = VALUES[batch.members]
+    return weights["answer"] * values
+
+
 def test_a_mean_over_the_rows_is_a_mean_over_the_examples():
     made = batches(many(), multiple_of=3)
-    value = np.random.default_rng(1).normal(size=57)
-    total = 0.0
     plan = made.plan(np.random.default_rng(0))
-    for batch in plan:
-        _, _, weights = made.batch(*batch)
-        row_values = np.zeros(batch.rows)
-        row_values[: len(batch.members)] = value[batch.members]
-        total += (weights["answer"] * row_values).mean() * batch.rows
-    assert total / sum(batch.rows for batch in plan) == pytest.approx(value.mean(), rel=1e-5)
+    assert np.concatenate([weighted(made, batch) for batch in plan]).mean() == pytest.approx(VALUES.mean(), rel=1e-5)
     # All real rows have the same weight.
     assert all(batch.weight == pytest.approx(sum(batch.rows for batch in plan) / 57) for batch in plan)
 
 
 def test_steps_are_those_of_one_device():
-    value = np.random.default_rng(1).normal(size=57)
     steps = []
     for devices in (1, 3, 8):
         made = batches(many(), multiple_of=devices, same_steps=True)
         plan = made.plan(np.random.default_rng(0))
         assert all(batch.rows % devices == 0 for batch in plan)
-        steps.append([])
-        for batch in plan:
-            _, _, weights = made.batch(*batch)
-            row_values = np.zeros(batch.rows)
-            row_values[: len(batch.members)] = value[batch.members]
-            steps[-1].append((weights["answer"] * row_values).mean())
+        steps.append([weighted(made, batch).mean() for batch in plan])
     assert any(len(batch.members) < batch.rows for batch in plan)
     for other in steps[1:]:
         np.testing.assert_allclose(other, steps[0], rtol=1e-6)
@@ -248,10 +246,6 @@ def test_one_cut_in_two_is_the_best_of_all(side):
     lengths = sizes[:, side]
     best = min(padded(sizes, [np.flatnonzero(lengths <= n), np.flatnonzero(lengths > n)]) for n in set(lengths) - {30})
     assert padded(sizes, split_by_size(sizes, 2)) == best
-
-
-def test_equal_rectangles_are_one_group():
-    assert [group.tolist() for group in split_by_size(np.full((3, 2), 7), 4)] == [[0, 1, 2]]
 
 
 def test_no_more_buckets_than_are_worth_their_shape():

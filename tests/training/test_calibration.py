@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.asking import Answerer
-from dmn_keras.training.calibration import (
-    KINDS,
-    Calibration,
-    calibrate,
-    measure,
-    plot_reliability,
-)
+from dmn_keras.training.calibration import Calibration, calibrate, measure, plot_reliability
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
@@ -114,20 +108,19 @@ def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
         answerer.ask("Mary park.", "Where is Mary?", min_confidence=2)
 
 
-def test_a_threshold_out_of_range_writes_nothing(run):
-    folder, source = run
-    before = snapshot(folder.path)
-    with pytest.raises(ValueError, match=r"threshold must be a number between 0 and 1\. Received: threshold=-1"):
-        calibrate(folder, source, threshold=-1)
-    assert snapshot(folder.path) == before
-
-
-def test_a_run_that_is_never_right_cannot_be_calibrated(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        (-1, r"threshold must be a number between 0 and 1\. Received: threshold=-1"),
+        (0.5, r"run cannot be calibrated: its \d+ answers .* are all wrong"),
+    ],
+)
+def test_a_run_that_cannot_be_calibrated_stays_as_it_is(threshold, message, run, monkeypatch):
     folder, source = run
     before = snapshot(folder.path)
     monkeypatch.setattr("dmn_keras.training.calibration.is_right", lambda *_: False)
-    with pytest.raises(ValueError, match=r"run cannot be calibrated: its \d+ answers .* are all wrong"):
-        calibrate(folder, source)
+    with pytest.raises(ValueError, match=message):
+        calibrate(folder, source, threshold=threshold)
     assert snapshot(folder.path) == before
 
 
@@ -137,7 +130,3 @@ def test_a_damaged_calibration_is_named(content, run):
     folder.calibration.write_text(content)
     with pytest.raises(ValueError, match=r"calibration\.json is damaged"):
         Answerer(folder.path)
-
-
-def test_both_kinds_of_stories_are_named():
-    assert KINDS == ("whole", "needed facts removed")

@@ -27,36 +27,34 @@ def judge(results, patience=4, solved_epochs=9):
     return progress(history, patience=patience, solved_epochs=solved_epochs)
 
 
-def test_before_the_first_epoch():
-    assert judge([]) == Progress(best_epoch=-1, waited=0, halvings=0, finished=None)
+BETTER, WORSE = (0.4, 1.0), (0.6, 1.0)
 
 
-def test_the_error_decides_and_the_loss_where_errors_are_equal():
-    assert judge([(0.5, 1.0), (0.4, 2.0)]).best_epoch == 1
-    assert judge([(0.5, 1.0), (0.6, 0.1)]).best_epoch == 0
-    assert judge([(0.5, 1.0), (0.5, 0.9)]).best_epoch == 1
-    assert judge([(0.5, 1.0), (0.5, 1.0)]).best_epoch == 0, "the first of equals"
+@pytest.mark.parametrize(
+    ("errors", "finished"), [([1, 0, 0], "solved"), ([0, 1, 0], None), ([0], None), ([0, 0], "solved")]
+)
+def test_solved_once_enough_epochs_in_a_row_have_no_error(errors, finished):
+    assert judge([(error, 0.1) for error in errors], solved_epochs=2).finished == finished
 
 
-def test_patience_and_halvings():
-    results = [(0.5, 1.0)]
-    seen = []
-    for _ in range(4):
-        results.append((0.6, 1.0))
-        seen.append(judge(results))
-    assert [state.waited for state in seen] == [1, 2, 3, 4]
-    assert [state.halvings for state in seen] == [0, 1, 1, 2]
-    assert [state.finished for state in seen] == [None, None, None, "patience"]
-
-
-def test_a_better_epoch_starts_the_patience_anew_and_keeps_the_halvings():
-    worse, better = (0.6, 1.0), (0.4, 1.0)
-    state = judge([(0.5, 1.0), worse, worse, worse, better, worse])
-    assert state == Progress(best_epoch=4, waited=1, halvings=1, finished=None)
-
-
-def test_the_shortest_patience():
-    assert judge([(0.5, 1.0), (0.6, 1.0)], patience=1) == Progress(0, 1, 1, "patience")
+@pytest.mark.parametrize(
+    ("results", "patience", "expected"),
+    [
+        ([], 4, Progress(best_epoch=-1, waited=0, halvings=0, finished=None)),
+        # The error decides, and the loss where errors are equal; the first of equals is the best.
+        ([(0.5, 1.0), (0.4, 2.0)], 4, Progress(1, 0, 0)),
+        ([(0.5, 1.0), (0.6, 0.1)], 4, Progress(0, 1, 0)),
+        ([(0.5, 1.0), (0.5, 0.9)], 4, Progress(1, 0, 0)),
+        ([(0.5, 1.0), (0.5, 1.0)], 4, Progress(0, 1, 0)),
+        ([(0.5, 1.0), *[WORSE] * 2], 4, Progress(0, 2, 1)),
+        ([(0.5, 1.0), *[WORSE] * 3], 4, Progress(0, 3, 1)),
+        ([(0.5, 1.0), *[WORSE] * 4], 4, Progress(0, 4, 2, "patience")),
+        ([(0.5, 1.0), *[WORSE] * 3, BETTER, WORSE], 4, Progress(4, 1, 1)),
+        ([(0.5, 1.0), WORSE], 1, Progress(0, 1, 1, "patience")),
+    ],
+)
+def test_progress_is_a_function_of_the_results(results, patience, expected):
+    assert judge(results, patience) == expected
 
 
 def test_the_learning_rate_is_halved_where_training_stalls():
@@ -75,14 +73,6 @@ def test_the_learning_rate_follows_a_cosine_to_the_last_epoch():
     assert rates == pytest.approx(expected)
     assert rates[0] == 0.08
     assert rates[4] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_solved_once_enough_epochs_in_a_row_have_no_error():
-    right, wrong = (0.0, 0.1), (0.01, 0.1)
-    assert judge([wrong, right, right], solved_epochs=2).finished == "solved"
-    assert judge([right, wrong, right], solved_epochs=2).finished is None
-    assert judge([right], solved_epochs=2).finished is None
-    assert judge([right], solved_epochs=1).finished == "solved"
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])

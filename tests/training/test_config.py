@@ -8,28 +8,18 @@ from dmn_keras.training.config import Config, parse_settings
 from dmn_keras.training.presets import PRESETS
 
 
-def test_every_setting_is_documented():
-    for field in dataclasses.fields(Config):
-        assert f"        {field.name}: " in Config.__doc__
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"units": 8.0}, "units must be of type int. Received: units=8.0"),
-        ({"units": "8"}, "units must be of type int. Received: units='8'"),
         ({"units": True}, "units must be of type int. Received: units=True"),
-        ({"units": None}, "units must be of type int. Received: units=None"),
         ({"max_facts": 2.5}, "max_facts must be of type int or None. Received: max_facts=2.5"),
         ({"dropout": True}, "dropout must be of type float. Received: dropout=True"),
         ({"dropout": float("nan")}, "dropout must be of type float. Received: dropout=nan"),
         ({"tie_weights": 1}, "tie_weights must be of type bool. Received: tie_weights=1"),
-        ({"word_vectors": 3}, "word_vectors must be of type str or None. Received: word_vectors=3"),
         ({"units": 0}, "units must be between 1 and 1000000000. Received: units=0"),
         ({"dropout": 1.0}, "dropout must be between 0.0 and 0.99. Received: dropout=1.0"),
         ({"seed": -1}, "seed must be between 0 and 4294967295. Received: seed=-1"),
-        ({"epochs": 0}, "epochs must be between 1 and"),
-        ({"curriculum": -1}, "curriculum must be between 0 and"),
         ({"learning_rate": 0}, "learning_rate must be greater than 0. Received: learning_rate=0.0"),
         ({"clip_norm": 0.0}, "clip_norm must be greater than 0. Received: clip_norm=0.0"),
         ({"gate": "sofmax"}, "gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'?"),
@@ -43,18 +33,10 @@ def test_a_wrong_value_is_refused(settings, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [
-        ("learning_rat", "learning_rate"),
-        ("lr", "learning_rate"),
-        ("rate", "learning_rate"),
-        ("unit", "units"),
-        ("passes", "num_passes"),
-        ("embed", "embedding_dim"),
-        ("Batch-Size", "batch_size"),
-    ],
-)
+NEAR = {"learning_rat": "learning_rate", "lr": "learning_rate", "passes": "num_passes", "embed": "embedding_dim"}
+
+
+@pytest.mark.parametrize(("name", "near"), [*NEAR.items(), ("Batch-Size", "batch_size")])
 def test_an_unknown_name_is_refused_with_the_nearest(name, near):
     with pytest.raises(ValueError, match=f"--set must be one of units, .*Received: '{name}'. Did you mean '{near}'?"):
         Config.from_dict({name: 1})
@@ -80,33 +62,11 @@ def test_is_frozen_and_goes_through_a_dict():
 
 
 def test_parse_settings():
-    settings = parse_settings(
-        [
-            "units=40",
-            "dropout=0.2",
-            "l2=1e-4",
-            "tie-weights=False",
-            "clip_norm=none",
-            "gate=softmax",
-            " jit_compile=true",
-        ]
-    )
-    assert settings == {
-        "units": 40,
-        "dropout": 0.2,
-        "l2": 1e-4,
-        "tie_weights": False,
-        "clip_norm": None,
-        "gate": "softmax",
-        "jit_compile": True,
-    }
+    words = ["units=40", "l2=1e-4", "tie-weights=False", "clip_norm=none", "gate=softmax", " seed=1"]
+    expected = {"units": 40, "l2": 1e-4, "tie_weights": False, "clip_norm": None, "gate": "softmax", "seed": 1}
+    assert parse_settings(words) == expected
     assert parse_settings(["word_vectors=a=b.txt"]) == {"word_vectors": "a=b.txt"}
     assert parse_settings(["units=1", "units=2"]) == {"units": 2}
-
-
-def test_parse_settings_without_equals():
-    with pytest.raises(ValueError, match=r"--set must be given as name=value\. Received: 'units'"):
-        parse_settings(["units"])
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -122,13 +82,6 @@ def test_presets_of_the_ablation_differ_by_one_step_each():
     second, third, last = (PRESETS[name] for name in ("dmn_2", "dmn_3", "dmn_plus"))
     assert {name for name in second if second[name] != third[name]} == {"episode", "gate_features"}
     assert {name for name in third if third[name] != last[name]} == {"memory_update", "tie_weights"}
-
-
-def test_an_unknown_preset_is_refused_with_the_nearest():
-    with pytest.raises(
-        ValueError, match=r"preset must be one of dmn_2015, .* Received: 'dmn_plu'. Did you mean 'dmn_plus'"
-    ):
-        Config.preset("dmn_plu")
 
 
 def test_numpy_scalars_are_numbers():

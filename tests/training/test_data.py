@@ -44,23 +44,19 @@ def load(folder, **options):
     )
 
 
-def test_validation_is_cut_from_training_where_there_is_none(tmp_path):
+@pytest.mark.parametrize(
+    ("valid", "counts"),
+    [
+        ([], (18, 6)),  # cut from the training part
+        (questions(2, per_story=1), (24, 2)),
+        ([*questions(2), Example(("fact",), "why", task="1", story_id=9)], (24, 6)),  # "why" has no answer
+    ],
+)
+def test_the_validation_part(valid, counts, tmp_path):
     write(tmp_path / "train.jsonl", questions(8))
-    train, valid = load(tmp_path)
-    assert (len(train["1"]), len(valid["1"])) == (18, 6)
-
-
-def test_a_validation_part_of_its_own_is_used(tmp_path):
-    write(tmp_path / "train.jsonl", questions(8))
-    write(tmp_path / "valid.jsonl", questions(2, per_story=1))
-    train, valid = load(tmp_path)
-    assert (len(train["1"]), len(valid["1"])) == (24, 2)
-
-
-def test_validation_questions_without_an_answer_do_not_count(tmp_path):
-    write(tmp_path / "train.jsonl", questions(8))
-    write(tmp_path / "valid.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
-    assert len(load(tmp_path)[1]["1"]) == 6
+    if valid:
+        write(tmp_path / "valid.jsonl", valid)
+    assert tuple(len(part["1"]) for part in load(tmp_path)) == counts
 
 
 def test_a_task_without_training_questions_can_be_left_out(tmp_path):

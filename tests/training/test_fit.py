@@ -114,12 +114,7 @@ STOPS = {
 
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS.keys())
 def test_a_killed_run_resumes_to_the_same_result(stop, whole, source, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        stop(patch)
-        with pytest.raises(Killed):
-            train(source, tiny(), tmp_path / "run", verbose=0)
-    assert not (tmp_path / "run/metrics.json").exists()
-    train(source, tiny(), tmp_path / "run", resume=True, verbose=0)
+    assert_resumes(stop, source, tiny(), tmp_path / "run")
     assert_same_run(tmp_path / "run", whole)
 
 
@@ -127,12 +122,17 @@ def test_a_killed_curriculum_resumes_to_the_same_result(source, whole, tmp_path)
     config = tiny(curriculum=2)
     train(source, config, tmp_path / "whole", verbose=0)
     assert history(tmp_path / "whole") != history(whole)
-    with pytest.MonkeyPatch.context() as patch:
-        stop_in_batch(patch, Killed, 1, 1)
-        with pytest.raises(Killed):
-            train(source, config, tmp_path / "run", verbose=0)
-    train(source, config, tmp_path / "run", resume=True, verbose=0)
+    assert_resumes(STOPS["in the second epoch"], source, config, tmp_path / "run")
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def assert_resumes(stop, source, config, folder):
+    with pytest.MonkeyPatch.context() as patch:
+        stop(patch)
+        with pytest.raises(Killed):
+            train(source, config, folder, verbose=0)
+    assert not (folder / "metrics.json").exists()
+    train(source, config, folder, resume=True, verbose=0)
 
 
 def test_training_in_parts_is_training_at_once(whole, source, tmp_path):
@@ -179,20 +179,6 @@ def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, who
     assert_same_run(run, whole)
 
 
-@pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (sigterm, SystemExit)])
-def test_an_interruption_in_the_first_epoch_has_nothing_to_keep_and_says_so(
-    stop, raised, monkeypatch, source, tmp_path
-):
-    lines = []
-    stop_in_batch(monkeypatch, stop, 0, 0)
-    with pytest.raises(raised):
-        train(source, tiny(), tmp_path / "run", verbose=0, say=lines.append)
-    assert "no model was trained yet, and none is kept" in lines[-1]
-    assert not (tmp_path / "run/model.keras").exists()
-    with pytest.raises(FileNotFoundError, match=r"has no model\.keras yet: the run is not finished"):
-        RunFolder(tmp_path / "run").load()
-
-
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_full_disk_loses_nothing(epoch, whole, source, tmp_path):
     limit, run = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "run"
@@ -230,28 +216,6 @@ def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run):
     with pytest.raises(FileExistsError, match="new holds a run already"):
         train(source, tiny(seed=1), folder, verbose=0, say=other_process)
     assert_same_run(folder, run)
-
-
-def test_files_of_something_else_are_not_overwritten(source, tmp_path):
-    (tmp_path / "metrics.json").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"metrics\.json exists and does not belong to a run"):
-        train(source, tiny(), tmp_path, verbose=0)
-    assert (tmp_path / "metrics.json").read_text() == "mine"
-
-
-def test_progress_is_told(source, tmp_path, monkeypatch):
-    monkeypatch.setattr("dmn_keras.training.data._SECONDS_BETWEEN_LINES", -1)
-    lines, handler = [], signal.getsignal(signal.SIGTERM)
-    train(source, tiny(epochs=1), tmp_path / "run", verbose=0, say=lines.append)
-    assert signal.getsignal(signal.SIGTERM) is handler
-    assert lines == [
-        "Reading the questions of jsonl",
-        "Read 1 of 1 tasks",
-        "15 questions to train on, 6 for validation",
-        f"Training on jsonl, task all, into {tmp_path / 'run'}",
-        "Compiling the training step, which the first batch waits for",
-        "Evaluating the best epoch on the validation and test questions",
-    ]
 
 
 def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path):
@@ -295,14 +259,6 @@ def test_a_loss_that_is_nan_from_the_start_leaves_no_model(monkeypatch, steps, c
     assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock", "logs"} == {"config.json"}
 
 
-@pytest.mark.parametrize("where", [".", ".."], ids=["the folder itself", "a folder of runs"])
-def test_a_folder_that_holds_a_run_is_refused(where, source, run):
-    before = snapshot(run)
-    with pytest.raises(FileExistsError, match=r"run holds a run already\. Resume it \(--resume\), replace it"):
-        train(source, tiny(), run / where, verbose=0)
-    assert snapshot(run) == before
-
-
 def test_overwrite_removes_the_files_of_a_run_alone(source, run):
     (run / "notes.txt").write_text("mine")
     (run / "logs/old").mkdir(parents=True)
@@ -330,13 +286,6 @@ def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, 
         train(source, tiny(**mistake), run, overwrite=True, verbose=0)
     with pytest.raises(ValueError, match="strategy must be one of auto, one, mirrored"):
         train(source, tiny(), run, overwrite=True, strategy="mirorred", verbose=0)
-    assert snapshot(run) == before
-
-
-def test_a_finished_run_is_left_alone_when_resumed(source, run):
-    before, lines = snapshot(run), []
-    assert train(source, tiny(), run, resume=True, verbose=0, say=lines.append) == metrics(run)
-    assert lines[-1] == f"{run} holds a finished run: there is nothing to resume."
     assert snapshot(run) == before
 
 

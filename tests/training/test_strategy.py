@@ -1,6 +1,7 @@
 """Which devices train; that several of them give the losses of one; and what they save."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import subprocess
@@ -14,8 +15,9 @@ from dmn_keras.asking import Answerer
 from dmn_keras.training import strategy as strategies
 from dmn_keras.training.fit import train
 from dmn_keras.training.strategy import DistributionContext, get_distribution
-from tests.training.runs import history, own_data, tensorflow_only, tiny
+from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, without_tracing
 
+pytestmark = without_tracing
 ROOT = pathlib.Path(__file__).parents[2]
 STORY, QUESTION = "Mary park. John home. Bill office.", "Where is John?"
 
@@ -44,7 +46,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import DistributionContext, get_distribution
+from dmn_keras.training.strategy import get_distribution
 from tests.training.runs import eagerly, own_data, tiny
 
 folder = pathlib.Path(sys.argv[1])
@@ -71,12 +73,13 @@ def test_two_devices_give_the_losses_of_one_under_tensorflow(tmp_path):
 
 
 JAX = """
-import os, pathlib, sys
+import contextlib, os, pathlib, sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # as where they are not installed
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
-from dmn_keras.training.batches import EpochSequence
+import keras
+from dmn_keras import cli
 from dmn_keras.training.fit import train
-from dmn_keras.training.strategy import DistributionContext, get_distribution
+from dmn_keras.training.strategy import get_distribution
 from tests.training.runs import own_data, tiny
 
 folder = pathlib.Path(sys.argv[1])
@@ -94,15 +97,42 @@ for mistake in ({"devices": "7"}, {"strategy": "tpu"}):
         train(source, tiny(**settings), folder / "no", **mistake)
     except ValueError as error:
         print(error)
+
+of_tensorflow = str(folder / "tensorflow")
+assert cli.main(["evaluate", of_tensorflow, "--json", str(folder / "evaluated.json")]) == 0
+with open(folder / "answer.json", "w") as file, contextlib.redirect_stdout(file):
+    story = str(folder / "story.txt")
+    assert cli.main(["ask", of_tensorflow, "--story", story, "--question", "Where is John?", "--json"]) == 0
+
+steps, make_train_function = [], keras.Model.make_train_function
+
+def make_and_interrupt(model, force=False):
+    make_train_function(model, force)
+    step = model.train_function
+
+    def interrupted(*arguments):
+        steps.append(step(*arguments))  # from here on the weights that the model knows of are gone
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return steps[-1]
+
+    model.train_function = interrupted
+
+keras.Model.make_train_function = make_and_interrupt
+metrics = train(source, tiny(epochs=9), folder / "interrupted", strategy="one", verbose=0)
+assert (metrics["status"], metrics["epochs"]) == ("interrupted", 1), metrics
 """
 
 
 @pytest.fixture(scope="module")
 def jax_runs(tmp_path_factory):
-    """Folder of runs trained with JAX on one, two and four devices, where TensorFlow is not installed."""
+    """Folder of a run of this backend, and runs trained with JAX on one, two and four devices without TensorFlow."""
     if importlib.util.find_spec("jax") is None:
         pytest.skip("the jax backend is not installed")
     folder = tmp_path_factory.mktemp("jax")
+    (folder / "story.txt").write_text(STORY)
+    with eagerly():
+        train(own_data(folder / "data", train=13), tiny(), folder / "tensorflow", verbose=0)
     run(JAX, folder, KERAS_BACKEND="jax")
     return folder
 
@@ -111,6 +141,19 @@ def jax_runs(tmp_path_factory):
 def test_devices_give_the_losses_of_one_under_jax(jax_runs, name):
     # With dropout: what JAX draws does not depend on where.
     assert_same_losses(history(jax_runs / "one"), history(jax_runs / name), rel=1e-5)
+
+
+@tensorflow_only
+def test_a_run_of_tensorflow_is_evaluated_and_asked_under_jax(jax_runs):
+    answer = json.loads((jax_runs / "answer.json").read_text())
+    own = Answerer(jax_runs / "tensorflow").ask(STORY, QUESTION)
+    assert answer["answer"] == own.answer
+    assert answer["probability"] == pytest.approx(own.probability, rel=1e-4)
+    np.testing.assert_allclose(answer["gates"], own.gates, atol=1e-5)
+    files = (jax_runs / "evaluated.json", jax_runs / "tensorflow/metrics.json")
+    measured, tested = (json.loads(file.read_text())["tasks"]["all"] for file in files)
+    assert measured == {"error": tested["error"], "questions": tested["questions"]}
+    assert json.loads((jax_runs / "one/metrics.json").read_text())["versions"]["backend"].startswith("jax ")
 
 
 @tensorflow_only
@@ -135,15 +178,6 @@ def test_a_folder_of_float16_resumed_elsewhere_has_both_epochs(jax_runs):
     epochs = history(jax_runs / "float16")
     assert len(epochs) == 2
     assert_same_losses(history(jax_runs / "one"), epochs, rel=0.02)
-
-
-def test_one_device():
-    assert get_distribution("one") == DistributionContext()
-
-
-def test_an_unknown_strategy():
-    with pytest.raises(ValueError, match=r"strategy must be one of auto, one, .*Did you mean 'mirrored'\?"):
-        get_distribution("miror")
 
 
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker", "tpu"])
