@@ -75,7 +75,7 @@ def test_books_are_the_sentences_of_their_files(folder, books):
 
 
 def test_sentences_without_a_word_are_left_out(tmp_path):
-    (tmp_path / "a.txt").write_text("One. ...\n\n? ! Two\n\n")
+    (tmp_path / "a.txt").write_text("One. ?!\n\n? ! Two\n\n")
     assert list(Books(tmp_path)) == ["One.", "Two"]
 
 
@@ -111,7 +111,7 @@ def test_folders_without_books(tmp_path):
 
 def test_neighbours_are_never_those_of_babi():
     facts = [Neighbours(0).at(i) for i in range(2000)]
-    words = {word for fact in facts for word in tokenize(fact)}
+    words = {word for fact in facts for word in tokenize(fact, lowercase=True)}
     assert not words & {name.lower() for name in BABI_NAMES}
     assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
 
