@@ -57,6 +57,11 @@ def did_you_mean(received: object, names) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def listing(folder: pathlib.Path) -> str:
+    """Return the names in a folder, the first 20 of many, `"nothing"` if it is empty."""
+    return ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
+
+
 def check_file(argument: str, path) -> None:
     """Check that a file that is to be read is one.
 

@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import json
+import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
@@ -55,7 +56,15 @@ def load(path):
         records = [_record(text, place, sentences) for place, text in numbered_lines(lines, source=str(path))]
     if not records:
         raise ValueError(f"{path}: expected at least one JSON line, found none.")
-    story_ids = _story_ids(records, path)
+    story_ids = [story_id for _, story_id in records]
+    missing = story_ids.count(None)
+    if missing == len(story_ids):
+        story_ids = _shared_stories([fields["story"] for fields, _ in records])
+    elif missing:
+        raise ValueError(
+            f"{path}: story_id must be on every line or on none. "
+            f"Received: {missing} of {len(records)} lines without it."
+        )
     return [Example(**fields, story_id=story_id) for (fields, _), story_id in zip(records, story_ids, strict=True)]
 
 
@@ -193,18 +202,6 @@ def _story_id(value, place):
     return value
 
 
-def _story_ids(records, path):
-    given = [story_id for _, story_id in records]
-    missing = given.count(None)
-    if missing == 0:
-        return given
-    if missing < len(given):
-        raise ValueError(
-            f"{path}: story_id must be on every line or on none. Received: {missing} of {len(given)} lines without it."
-        )
-    return _shared_stories([fields["story"] for fields, _ in records])
-
-
 def _shared_stories(stories):
     """Number the stories from 0 by first appearance; see `load` for which lines share one."""
     numbers = {}
@@ -212,15 +209,11 @@ def _shared_stories(stories):
     group_of = list(range(len(numbers)))  # index of a story -> an earlier index of its group, or itself
     lines = zip(stories, indexes, strict=True)
     for (previous, previous_index), (story, index) in itertools.pairwise(lines):
-        if _begins_with(story, previous) or _begins_with(previous, story):
+        if all(map(operator.eq, story, previous)):  # the shorter one begins the longer
             first, second = sorted((_first(group_of, previous_index), _first(group_of, index)))
             group_of[second] = first
     groups = {}
     return [groups.setdefault(_first(group_of, index), len(groups)) for index in indexes]
-
-
-def _begins_with(story, beginning):
-    return story[: len(beginning)] == beginning
 
 
 def _first(group_of, index):
