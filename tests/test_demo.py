@@ -532,6 +532,6 @@ def test_a_server_is_asked_and_may_be_down(driver, tmp_path):
         assert "not today" in find(driver, "#answer [role=alert]").text
         ask(driver)
         expected = made.ask(story, question)
-        assert find(driver, "#answer .answer").text.startswith(f"{expected.answer} (probability 0.")
+        assert find(driver, "#answer .answer").text.startswith(f"{expected.answer} (confidence 0.")
         cells = [float(cell.text) for cell in driver.find_elements("css selector", "#answer td")]
         assert cells == pytest.approx([gate for row in zip(*expected.gates, strict=True) for gate in row], abs=0.006)

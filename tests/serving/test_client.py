@@ -32,21 +32,23 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from dmn_keras import cli
 from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
 from dmn_keras.serving.client import MAX_RESPONSE_BYTES
-from tests.serving.exported import exported
 from tests.serving.server import Predictions, ProblemError, serving
 from tests.training.runs import eagerly
 
+pytestmark = pytest.mark.xdist_group("export")
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(exports, tmp_path_factory):
     """The `Answerer` of a model, the server's `Models`, and its addresses for REST and gRPC."""
     folder = tmp_path_factory.mktemp("served")
-    made, path = exported(folder, "one-word")
-    (path.parent / "2").symlink_to(path, target_is_directory=True)
-    with serving(folder / "models") as (models, addresses):
+    made, path = exports("one-word")
+    (folder / "one-word").mkdir()
+    for version in ("1", "2"):
+        (folder / "one-word" / version).symlink_to(path, target_is_directory=True)
+    with serving(folder) as (models, addresses):
         yield made, models, addresses
 
 
