@@ -18,6 +18,8 @@ from dmn_keras.models import answering_model
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, join_sentences, pad_ids, pad_sentences, tokenize
+from dmn_keras.utils.files import TEMPORARY_PREFIX
+from dmn_keras.utils.folder import LOCK
 
 WARMUP = "tf_serving_warmup_requests"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -144,13 +146,11 @@ def _new_version(folder, version, prefix=""):
     try:
         target = folder / f"{prefix}{_version(folder, version, prefix)}"
         folder.mkdir(parents=True, exist_ok=True)
-        # A server takes numbers for versions: this folder is none.
-        with _lock(folder), tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder) as temporary:
-            written = pathlib.Path(temporary, "model")
-            yield target, written
+        with _temporary_folder(folder) as temporary:
+            yield target, temporary / "model"
             if target.exists():
                 raise FileExistsError(_exists(target))
-            os.rename(written, target)
+            os.rename(temporary / "model", target)
     except (OSError, tf.errors.OpError) as error:
         if isinstance(error, OSError) and error.errno is None:  # not of the system
             raise
@@ -161,29 +161,23 @@ def _new_version(folder, version, prefix=""):
         ) from error
 
 
-_WRITING = ".writing-"
-"""What the name of a folder begins with that a version is written in; a process that was killed leaves one."""
-
-
 @contextlib.contextmanager
-def _lock(folder):
-    """Share a folder with other exports; what killed ones left in it is removed if no other is writing there."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # another export has the lock, or the file system none
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in folder.glob(f"{_WRITING}*"):
+def _temporary_folder(folder):
+    """Yield a folder to write a version in, whose name a server does not take for one.
+
+    Those that killed exports left are removed: nobody holds their locks.
+    """
+    import filelock
+
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*/"):
+        if not path.is_symlink():
+            with contextlib.suppress(OSError), filelock.FileLock(path / LOCK, timeout=0):
                 shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)  # released by the system, also after a kill
-        yield
-    finally:
-        os.close(descriptor)
+    with (
+        tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary,
+        filelock.FileLock(pathlib.Path(temporary, LOCK)),
+    ):
+        yield pathlib.Path(temporary)
 
 
 def _questions(questions):
@@ -269,10 +263,7 @@ def _verify(answerer, top, path, questions):
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
-    stories, asked = (
-        [join_sentences(example.story) for example in questions],
-        [example.question for example in questions],
-    )
+    stories, asked = [join_sentences(example.story) for example in questions], [e.question for e in questions]
     ids = _ids(answerer, questions)
     records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
     outputs = {
