@@ -7,7 +7,7 @@ import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.datasets.lines import numbered_lines, shorten
+from dmn_keras.text.lines import numbered_lines, shorten
 from dmn_keras.text.tokenizer import tokenize
 
 DEFAULT_TASK = "all"

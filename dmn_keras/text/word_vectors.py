@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from dmn_keras.datasets.lines import numbered_lines, shorten
+from dmn_keras.text.lines import numbered_lines, shorten
 from dmn_keras.text.tokenizer import normalize
 
 _OPEN = {".gz": gzip.open, ".xz": lzma.open}

@@ -6,9 +6,9 @@ import functools
 import itertools
 from collections.abc import Sequence
 
-from dmn_keras.datasets.lines import shorten
 from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.text import split_sentences, tokenize
+from dmn_keras.text.lines import shorten
 from dmn_keras.utils.files import atomic
 
 
