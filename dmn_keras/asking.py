@@ -228,14 +228,7 @@ def _text(sentence):
 
 
 def answer_text(answer):
-    """Say an answer in a line: its words, or that it is not known.
-
-    Args:
-        answer: The `Answer`.
-
-    Returns:
-        Text, with the probability and, where it was measured, the confidence.
-    """
+    """Format an `Answer` in a line: its words, or that it is not known, and its confidence or else its probability."""
     if answer.confidence is None:
         sure = f"probability {answer.probability:.3f}"
     else:
@@ -244,14 +237,7 @@ def answer_text(answer):
 
 
 def evidence_text(answer):
-    """Name the facts that decided, a line a pass.
-
-    Args:
-        answer: The `Answer`.
-
-    Returns:
-        Text.
-    """
+    """Format the facts that decided an `Answer`, a line a pass."""
     named_facts = _named_facts(answer)
     lines = []
     for i, facts in enumerate(answer.evidence):
@@ -261,14 +247,9 @@ def evidence_text(answer):
 
 
 def attention_table(answer):
-    """Lay an answer's attention out for the terminal: a line a fact, a column a pass.
+    """Format the attention of an `Answer` for the terminal: a line a fact, a column a pass.
 
-    Args:
-        answer: The `Answer`.
-
-    Returns:
-        Text; each gate as a number of two digits, and the highest of each pass marked with `<`. No line where a first
-        pass kept no fact.
+    The highest gate of each pass is marked with `<`. There is no line of a fact where a first pass kept none.
     """
     passes = range(len(answer.gates))
     named_facts = _named_facts(answer, _LONGEST_NAME)
@@ -308,12 +289,10 @@ def plot_attention(answer, question, path):
     axes.set_xticks(range(num_passes), [f"pass {i + 1}" for i in range(num_passes)])
     axes.set_yticks(range(num_facts), named_facts, parse_math=False)
     axes.set_title(f"{question}  {answer_text(answer)}", loc="right", fontsize=11, parse_math=False)
-    for column, gates in enumerate(answer.gates):
+    for column, gates in enumerate(answer.gates if num_facts <= 40 else ()):
         for row, gate in enumerate(gates):
-            if num_facts <= 40:
-                axes.text(
-                    column, row, f"{gate:.2f}", ha="center", va="center", color="white" if gate > 0.5 else "black"
-                )
+            color = "white" if gate > 0.5 else "black"
+            axes.text(column, row, f"{gate:.2f}", ha="center", va="center", color=color)
     figure.colorbar(image, label="gate")
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -114,14 +114,7 @@ class Narrowing:
         return [of_question.narrowed() for of_question in best]
 
     def read(self, texts):
-        """Read sentences, each on its own.
-
-        Args:
-            texts: List of texts; the memory that it takes grows with it.
-
-        Returns:
-            The `Vectors`.
-        """
+        """Return the `Vectors` of a list of sentences, each read on its own."""
         ids = [self._remembered(text) if len(text) <= _SHORT else self._ids(text) for text in texts]
         facts = [i for i, row in enumerate(ids) if len(row) > 1]
         rows = [ids[i] for i in facts]
@@ -132,15 +125,7 @@ class Narrowing:
         return self.layer.vectors(np.array([[self._ids(text)]], "int32"))[0, 0]
 
     def gates(self, vectors, question):
-        """Return the gates of facts.
-
-        Args:
-            vectors: Array `(facts, units)`, of `Vectors` or rounded from them.
-            question: The question's vector.
-
-        Returns:
-            float32 array `(facts,)`, between 0 and 1.
-        """
+        """Return the gates of vectors `(facts, units)` for a question's vector: float32 `(facts,)`, between 0 and 1."""
         vectors = ops.convert_to_tensor(np.asarray(vectors, "float32"))
         return ops.convert_to_numpy(self.layer.gates(vectors[None], question[None]))[0]
 
@@ -163,12 +148,7 @@ class Narrowing:
 
 
 class BestFacts:
-    """The facts that are kept for one question, of as much of the story as was read.
-
-    Args:
-        narrowing: The `Narrowing`.
-        question: Text.
-    """
+    """The facts that are kept for one question, a text, of as much of the story as was read."""
 
     def __init__(self, narrowing, question):
         self._narrowing = narrowing
@@ -176,7 +156,7 @@ class BestFacts:
         self._kept, self._nearest, self._num_facts, self._num_open = [], None, 0, 0
 
     def add(self, vectors, text):
-        """Go on with the next facts of the story.
+        """Add the next facts of the story.
 
         Args:
             vectors: Their vectors, array `(facts, units)`.
@@ -200,11 +180,7 @@ class BestFacts:
         self._num_open += int((gates > OPEN).sum())
 
     def narrowed(self):
-        """Return the `Narrowed`.
-
-        Raises:
-            ValueError: If there was no fact.
-        """
+        """Return the `Narrowed`; raises `ValueError` if there was no fact."""
         if self._nearest is None:
             raise ValueError("story must hold at least one word. Received an empty story.")
         return Narrowed(tuple(self._kept), self._nearest, self._num_facts, self._num_open)
@@ -213,12 +189,7 @@ class BestFacts:
 def kept_facts(gates, most):
     """Choose as `FactNarrowing` does: the open gates, of more than `most` the highest, of equal ones the later.
 
-    Args:
-        gates: float32 array `(facts,)`.
-        most: Positive integer.
-
-    Returns:
-        Indexes of the facts that are kept, ascending.
+    Takes float32 gates `(facts,)`; returns the indexes of the facts that are kept, ascending.
     """
     opened = np.flatnonzero(gates > OPEN)
     levels = np.round(gates[opened] * np.float32(LEVELS))

@@ -85,12 +85,7 @@ class StoryIndex(Folder):
 
     @functools.cached_property
     def contents(self) -> Contents:
-        """The `Contents`, complete.
-
-        Raises:
-            FileNotFoundError: If the folder holds no index.
-            ValueError: If it is damaged, of another format, or its story was not read to the end.
-        """
+        """The `Contents`; raises an error unless they are whole and the story was read to its end."""
         self.read_record()
         with self._connected() as database:
             contents = self._read_contents(database)
@@ -103,35 +98,21 @@ class StoryIndex(Folder):
     def narrow(self, narrowing: Narrowing, questions: Sequence[str]) -> list[Narrowed]:
         """Choose the facts that are kept for each question, as `Narrowing.narrow` does, without reading them again.
 
-        Args:
-            narrowing: The `Narrowing` of the model that the index was made with.
-            questions: Sequence of texts.
-
-        Returns:
-            List of `Narrowed`, one a question.
-
         Raises:
-            FileNotFoundError: As `contents`.
-            ValueError: As `contents`, or if the index was made with another model or vocabulary.
+            FileNotFoundError: If the folder holds no index.
+            ValueError: If it is damaged, of another format, not complete, or made with another model or vocabulary.
         """
         contents = self.contents
         self._check_model(contents, narrowing)
         best = [BestFacts(narrowing, question) for question in questions]
         vectors = np.memmap(self.vectors, contents.dtype, "r", shape=(contents.facts, contents.units))
         with self._connected() as database:
-
-            def text(position):
-                [text] = database.execute("SELECT text FROM facts WHERE position = ?", (position,)).fetchone() or [None]
-                if not isinstance(text, str):
-                    raise self.damaged(f"it lacks fact {position:,}", self.database)
-                return text
-
             for start in range(0, contents.facts, _AT_A_TIME):
                 part = vectors[start : start + _AT_A_TIME]
                 if not np.isfinite(part).all():
                     raise self.damaged("it holds numbers that are not finite", self.vectors)
                 for of_question in best:
-                    of_question.add(part, lambda i, start=start: text(start + int(i)))
+                    of_question.add(part, lambda i, start=start: self._text(database, start + int(i)))
         return [of_question.narrowed() for of_question in best]
 
     def refuse_foreign(self) -> None:
@@ -155,6 +136,13 @@ class StoryIndex(Folder):
             if getattr(error, "sqlite_errorname", "").startswith(_DISK_ERRORS):
                 raise OSError(f"{self.database}: {error}") from error
             raise self.damaged(error, self.database) from error
+
+    def _text(self, database, position):
+        """Return the text of a fact."""
+        [text] = database.execute("SELECT text FROM facts WHERE position = ?", (position,)).fetchone() or [None]
+        if not isinstance(text, str):
+            raise self.damaged(f"it lacks fact {position:,}", self.database)
+        return text
 
     def _read_contents(self, database):
         """Return the `Contents`, `None` before there are any; raises unless all that they count is there."""
@@ -238,12 +226,9 @@ def write_index(
         raise ValueError("--story -: an index needs a text file on a disk.")
     check_regular_file(source)
     next(iter(read_sentences(source, wrapped=wrapped)))  # a file that is no text leaves no folder
-    weights, vocabulary = _fingerprints(narrowing)
-    contents = Contents(
-        _absolute_run(run), weights, vocabulary, narrowing.layer.units, dtype, wrapped, os.path.abspath(source)
-    )
-    checksum = _Checksum(source)
-    with index.lock():
+    settings = (narrowing.layer.units, dtype, wrapped, os.path.abspath(source))
+    contents = Contents(_absolute_run(run), *_fingerprints(narrowing), *settings)
+    with index.lock(), open(source, "rb") as story:
         try:
             if overwrite:
                 index.remove()
@@ -252,6 +237,7 @@ def write_index(
             else:
                 index.write_record()
             with index._connected() as database:
+                checksum = _Checksum(story)
                 if (before := index._read_contents(database)) is not None:
                     contents = _resumed(index, before, contents, narrowing, checksum)
                     report(f"Resuming after the first {contents.facts:,} facts, which were read before.")
@@ -283,12 +269,16 @@ def _resumed(index, before, wanted, narrowing, checksum):
 def _write(index, database, contents, narrowing, checksum):
     """Read the story from `contents.resume_byte` to its end; returns the `Contents` then."""
 
-    def count(contents):
-        database.execute("INSERT OR REPLACE INTO contents VALUES (0, ?)", (json.dumps(dataclasses.asdict(contents)),))
+    def commit(rows=(), **changes):
+        nonlocal contents
+        contents = dataclasses.replace(contents, **changes)
+        with database:
+            database.executemany("INSERT INTO facts VALUES (?, ?)", rows)
+            content = json.dumps(dataclasses.asdict(contents))
+            database.execute("INSERT OR REPLACE INTO contents VALUES (0, ?)", (content,))
 
-    with database:  # what is written again is not counted meanwhile
-        database.execute("DELETE FROM facts WHERE position >= ?", (contents.facts,))
-        count(contents)
+    database.execute("DELETE FROM facts WHERE position >= ?", (contents.facts,))
+    commit()  # what is written again is not counted meanwhile
     sentences = read_sentences(contents.source, wrapped=contents.wrapped, start=contents.resume_byte)
     for part in parts(sentences, narrowing.chunk):
         read = narrowing.read([sentence.text for sentence in part])
@@ -298,21 +288,9 @@ def _write(index, database, contents, narrowing, checksum):
         rows = [(contents.facts + i, part[fact].text) for i, fact in enumerate(read.facts)]
         facts, words = contents.facts + len(rows), contents.words + sum(read.num_words)
         byte = part[read.facts[-1]].begin
-        contents = dataclasses.replace(
-            contents,
-            facts=facts,
-            words=words,
-            resume_facts=facts - 1,
-            resume_words=words - read.num_words[-1],
-            resume_byte=byte,
-            checksum=checksum.up_to(byte),
-        )
-        with database:
-            database.executemany("INSERT INTO facts VALUES (?, ?)", rows)
-            count(contents)
-    contents = dataclasses.replace(contents, complete=True)
-    with database:
-        count(contents)
+        before_last = {"resume_facts": facts - 1, "resume_words": words - read.num_words[-1], "resume_byte": byte}
+        commit(rows, facts=facts, words=words, **before_last, checksum=checksum.up_to(byte))
+    commit(complete=True)
     return contents
 
 
@@ -330,18 +308,13 @@ def _write_vectors(path, count, vectors):
 class _Checksum:
     """SHA-256 of the beginning of a file, which grows."""
 
-    def __init__(self, path):
-        self._path = path
-        self._hash = hashlib.sha256()
-        self._read = 0
+    def __init__(self, file):
+        self._file, self._hash = file, hashlib.sha256()
 
     def up_to(self, byte):
         """Return the checksum of the first `byte` bytes, no fewer than before."""
-        with open(self._path, "rb") as file:
-            file.seek(self._read)
-            while self._read < byte and (block := file.read(min(_BLOCK, byte - self._read))):
-                self._hash.update(block)
-                self._read += len(block)
+        while block := self._file.read(min(_BLOCK, byte - self._file.tell())):
+            self._hash.update(block)
         return self._hash.hexdigest()
 
 

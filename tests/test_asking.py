@@ -65,10 +65,6 @@ def test_a_wider_search_gives_the_next_likeliest_answers(asked):
     assert answer.probability >= probabilities[0] >= probabilities[1] > 0
 
 
-def test_blank_sentences_are_no_facts(asked):
-    assert asked.ask(["", "Mary park.", " . "], "Where is Mary?").facts == ("Mary park.",)
-
-
 def test_unknown_words_are_named_and_read_as_one(asked):
     answer = asked.ask("Zoe park. Mary kitchen.", "Where is Zoe or Mary?")
     assert answer.unknown_words == ("zoe", "kitchen", "or")
@@ -77,7 +73,29 @@ def test_unknown_words_are_named_and_read_as_one(asked):
     assert asked.ask("John park. Mary kitchen.", "Where is John or Mary?").gates != answer.gates
 
 
+@pytest.mark.parametrize(
+    ("story", "question", "options", "message"),
+    [
+        *((story, "Who?", {}, r"story must .* an empty story") for story in ("", " \n ", "...", [], ["", "?"])),
+        *(("Mary park.", question, {}, "question must hold at least one word. Received: ") for question in ("", " ?")),
+        *(("Mary park.", "Who?", {"beam_width": k}, f"beam_width must be .* beam_width={k}") for k in (0, -1, 1.5)),
+        ("Mary park.", "Who?", {"min_confidence": 0.5}, "min_confidence needs a calibrated run"),
+    ],
+)
+def test_mistakes_are_named(story, question, options, message, asked):
+    with pytest.raises(ValueError, match=message):
+        asked.ask(story, question, **options)
+
+
+def test_mistakes_in_asking_an_index(asked, narrowed, tmp_path):
+    with pytest.raises(ValueError, match=r"An index is for a model with a first pass \(narrow_to\)"):
+        asked.ask_index(tmp_path, QUESTION)
+    with pytest.raises(FileNotFoundError, match="does not hold an index"):
+        narrowed.ask_index(tmp_path, QUESTION)
+
+
 def test_a_fact_of_a_list_stays_one(asked):
+    assert asked.ask(["", "Mary park.", " . "], "Where is Mary?").facts == ("Mary park.",)
     assert asked.ask(["Mary park. John home.", "Mr. Bill"], "Where?").facts == ("Mary park. John home.", "Mr. Bill")
     assert asked.ask("Mr. Mary park. Dr. John home.", "Where?").facts == ("Mr. Mary park.", "Dr. John home.")
 
@@ -87,14 +105,6 @@ def test_a_sentence_that_is_cut_is_counted(asked):
     assert asked.ask([long, "John home."], "Where is Mary?").num_cut == 1
     assert asked.ask([long, long + "."], long).to_dict()["num_cut"] == 3
     assert asked.ask("Mary park.", "Where is Mary?").num_cut == 0
-
-
-def test_answers_are_written_as_in_the_data(tmp_path):
-    made = answerer(tmp_path)
-    made.vocabulary = Vocabulary(made.vocabulary.words[3:], [word.upper() for word in made.vocabulary.words[3:]])
-    answer = made.ask("Mary park.", "Where is Mary?", beam_width=2)
-    assert answer.answer.isupper()
-    assert answer.others[0][0].isupper()
 
 
 @pytest.fixture(scope="module")
@@ -124,28 +134,14 @@ def test_unknown_words_that_cannot_be_told_apart_share_the_confidence(story, que
     assert answer.known == (len(words) < 2)
 
 
-@pytest.mark.parametrize("story", ["", " \n ", "...", [], ["", "?"]])
-def test_an_empty_story_is_refused(story, asked):
-    with pytest.raises(ValueError, match=r"story must hold at least one word\. Received an empty story"):
-        asked.ask(story, "Where is Mary?")
-
-
-@pytest.mark.parametrize("question", ["", " ?"])
-def test_an_empty_question_is_refused(question, asked):
-    with pytest.raises(ValueError, match=r"question must hold at least one word\. Received: "):
-        asked.ask("Mary park.", question)
-
-
-@pytest.mark.parametrize("beam_width", [0, -1, 1.5])
-def test_beam_width_is_checked(beam_width, asked):
-    with pytest.raises(ValueError, match=f"beam_width must be a positive integer. Received: beam_width={beam_width}"):
-        asked.ask("Mary park.", "Where is Mary?", beam_width=beam_width)
-
-
-def test_only_the_facts_that_were_read_are_shown(tmp_path):
-    answer = answerer(tmp_path, max_facts=2).ask("Mary park. John home. Bill office.", "Where is John?")
+def test_only_the_facts_that_were_read_are_shown_and_answers_are_written_as_in_the_data(tmp_path):
+    made = answerer(tmp_path, max_facts=2)
+    words = made.vocabulary.words[3:]
+    made.vocabulary = Vocabulary(words, [word.upper() for word in words])
+    answer = made.ask("Mary park. John home. Bill office.", "Where is John?", beam_width=2)
     assert answer.facts == ("John home.", "Bill office.")
     assert [len(gates) for gates in answer.gates] == [2]
+    assert (answer.answer + answer.others[0][0]).isupper()
 
 
 def test_facts_of_words_are_shown_as_words(tmp_path):
@@ -158,8 +154,6 @@ def test_facts_of_words_are_shown_as_words(tmp_path):
 def test_without_calibration_every_answer_is_known(asked):
     answer = asked.ask("Mary park.", "Where is Mary?")
     assert (answer.confidence, answer.known) == (None, True)
-    with pytest.raises(ValueError, match="min_confidence needs a calibrated run"):
-        asked.ask("Mary park.", "Where is Mary?", min_confidence=0.5)
 
 
 @pytest.mark.parametrize(
@@ -175,23 +169,14 @@ def test_evidence_is_what_a_pass_attends_to_most(gates, evidence):
     assert answer.evidence == answer.to_dict()["evidence"] == evidence
 
 
-def test_evidence_is_named():
+def test_answer_evidence_and_attention_as_text():
     assert evidence_text(ANSWER) == "pass 1: Mary park.\npass 2: John home."
-    assert evidence_text(dataclasses.replace(ANSWER, gates=((0.0, 0.0), (0.5, 0.4)))).splitlines() == [
-        "pass 1: nothing",
-        "pass 2: Mary park. | John home.",
-    ]
-
-
-def test_an_answer_is_said_by_its_confidence():
+    spread = dataclasses.replace(ANSWER, gates=((0.0, 0.0), (0.5, 0.4)))
+    assert evidence_text(spread) == "pass 1: nothing\npass 2: Mary park. | John home."
     assert answer_text(ANSWER) == "the park (probability 0.750)"
-    sure = dataclasses.replace(ANSWER, confidence=0.9)
-    assert answer_text(sure) == "the park (confidence 0.900)"
+    assert answer_text(dataclasses.replace(ANSWER, confidence=0.9)) == "the park (confidence 0.900)"
     unsure = dataclasses.replace(ANSWER, confidence=0.2, known=False)
     assert answer_text(unsure) == "I do not know (best guess: the park, confidence 0.200)"
-
-
-def test_table():
     assert attention_table(ANSWER).splitlines() == [
         "            pass 1  pass 2",
         "Mary park.   0.90<   0.25",
@@ -200,7 +185,9 @@ def test_table():
 
 
 @pytest.mark.parametrize("answer", [ANSWER, Answer("", 0.5, tuple("abcde" * 10), ((0.02,) * 50,), ())])
-def test_plot_writes_a_picture(answer, tmp_path):
+def test_plot_writes_a_picture_or_nothing(answer, tmp_path):
+    with pytest.raises(ValueError, match="Format 'xyz' is not supported"):
+        plot_attention(answer, "Where?", tmp_path / "gates.xyz")
     plot_attention(answer, "Where is $Mary?", tmp_path / "gates.png")
     assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
     assert len(list(tmp_path.iterdir())) == 1
@@ -212,12 +199,6 @@ def test_dollar_signs_are_drawn_as_they_are(tmp_path, monkeypatch):
     answer = dataclasses.replace(ANSWER, answer="$5", facts=("From $5 {sale to $4.", "$10, #3 $9_"))
     plot_attention(answer, "Is it $5 or $7?", tmp_path / "gates.png")
     assert not drawn
-
-
-def test_plot_of_an_unknown_kind_writes_nothing(tmp_path):
-    with pytest.raises(ValueError, match="Format 'xyz' is not supported"):
-        plot_attention(ANSWER, "Where?", tmp_path / "gates.xyz")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -291,15 +272,6 @@ def test_only_the_unknown_words_of_what_is_kept_are_named(narrowed):
     words = {word for fact in answer.facts for word in ("whale", "ship", "zanzibar") if word in fact.lower()}
     assert set(answer.unknown_words) == words | {"the", "ship"}
     assert "zanzibar" not in words
-
-
-def test_mistakes_in_asking_an_index(asked, narrowed, tmp_path):
-    with pytest.raises(ValueError, match=r"An index is for a model with a first pass \(narrow_to\)"):
-        asked.ask_index(tmp_path, QUESTION)
-    with pytest.raises(FileNotFoundError, match="does not hold an index"):
-        narrowed.ask_index(tmp_path, QUESTION)
-    with pytest.raises(ValueError, match="question must hold at least one word"):
-        narrowed.ask_index(tmp_path, " ? ")
 
 
 def test_facts_of_a_long_story_are_shown_with_their_numbers(tmp_path):

@@ -67,13 +67,6 @@ def test_of_equal_facts_the_later_are_kept(tmp_path):
     assert [fact.position for fact in narrowed.facts] == [7, 8, 9]
 
 
-def test_a_story_without_anything_open_has_a_nearest_fact(tmp_path):
-    made = narrowing_answerer(tmp_path, gate_bias=-100.0)
-    [narrowed] = made.narrowing.narrow(long_story(), [QUESTION])
-    assert narrowed.facts == ()
-    assert narrowed.nearest.text in long_story()
-
-
 def test_sentences_without_a_word_are_not_counted(made):
     [narrowed] = made.narrowing.narrow(["", "Mary park.", "...", "John home."] * 9, [QUESTION])
     [without] = made.narrowing.narrow(["Mary park.", "John home."] * 9, [QUESTION])
@@ -92,20 +85,14 @@ def test_sentences_are_read_as_the_encoder_reads_them(made):
         np.testing.assert_allclose(vector, alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("story", [[], ["", "..."]])
-def test_an_empty_story_is_refused(story, made):
-    with pytest.raises(ValueError, match=r"story must hold at least one word\. Received an empty story"):
-        made.narrowing.narrow(story, [QUESTION])
-
-
-def test_a_model_without_a_first_pass_is_refused(tmp_path):
-    made = narrowing_answerer(tmp_path, narrow_to=None)
-    assert made.narrowing is None
+def test_mistakes_are_named(made, tmp_path):
+    for story in ([], ["", "..."]):
+        with pytest.raises(ValueError, match=r"story must hold at least one word\. Received an empty story"):
+            made.narrowing.narrow(story, [QUESTION])
+    whole = narrowing_answerer(tmp_path, narrow_to=None)
+    assert whole.narrowing is None
     with pytest.raises(ValueError, match=r"model must have a first pass \(narrow_to\)"):
-        Narrowing(made.model, made.vocabulary)
-
-
-def test_a_chunk_of_nothing_is_refused(made):
+        Narrowing(whole.model, whole.vocabulary)
     with pytest.raises(ValueError, match=r"chunk must be a positive integer\. Received: chunk=0"):
         Narrowing(made.model, made.vocabulary, chunk=0)
 

@@ -206,7 +206,10 @@ def test_one_process_writes_at_a_time(narrowing, book, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [lambda text: text[:-1000], lambda text: "X" + text[1:], lambda text: "Mary park."])
-def test_another_story(change, narrowing, book, folder):
+def test_another_story_or_other_settings(change, narrowing, book, folder):
+    for name, value in (("dtype", "float16"), ("wrapped", True)):
+        with pytest.raises(ValueError, match=rf"was begun with {name}=.*\. Received: {name}=.*Start over"):
+            write(narrowing, book, folder, **{name: value})
     before = snapshot(folder)
     book.write_text(change(book.read_text()))
     with pytest.raises(ValueError, match=r"first [\d,]+ bytes of .*book.txt are not those that .* Start over with --o"):
@@ -214,12 +217,6 @@ def test_another_story(change, narrowing, book, folder):
     assert snapshot(folder) == before
     write(narrowing, book, folder, overwrite=True)
     assert equal_to_a_new_one(narrowing, book, folder)
-
-
-@pytest.mark.parametrize(("options", "name"), [({"dtype": "float16"}, "dtype"), ({"wrapped": True}, "wrapped")])
-def test_other_settings(options, name, narrowing, book, folder):
-    with pytest.raises(ValueError, match=rf"was begun with {name}=.*\. Received: {name}=.*Start over"):
-        write(narrowing, book, folder, **options)
 
 
 def test_another_model_or_vocabulary(narrowing, book, tmp_path):
@@ -303,8 +300,6 @@ def test_a_damaged_file(name, change, message, narrowing, book, folder):
     ("statement", "message"),
     [
         ("DELETE FROM facts WHERE position = 149", "it counts 150 facts, and the last one is 148"),
-        ("DELETE FROM facts", "it counts 150 facts, and the last one is None"),
-        ("DROP TABLE contents", "holds a part of its story"),
         ("UPDATE contents SET json = '[]'", r".* must be a mapping"),
         ("UPDATE contents SET json = json_set(json, '$.more', 1)", "unexpected keyword argument 'more'"),
         ("UPDATE contents SET json = json_set(json, '$.facts', '150')", 'facts is "150"'),
@@ -316,29 +311,20 @@ def test_a_damaged_file(name, change, message, narrowing, book, folder):
 )
 def test_a_database_of_something_else(statement, message, narrowing, book, folder):
     execute(folder, statement)
-    if "DROP" not in statement:
-        assert_damaged(narrowing, book, folder, message)
-        return
-    with pytest.raises(ValueError, match=message):
-        StoryIndex(folder).narrow(narrowing, [QUESTION])
-    write(narrowing, book, folder)
-    assert equal_to_a_new_one(narrowing, book, folder)
+    assert_damaged(narrowing, book, folder, message)
 
 
-@pytest.mark.parametrize("text", [None, b"\xff", "CAST(x'ff' AS TEXT)"])
-def test_texts_that_are_none(text, narrowing, folder):
-    value = text if isinstance(text, str) else "?"
-    execute(folder, f"UPDATE facts SET text = {value}", *([] if isinstance(text, str) else [text]))
-    with pytest.raises(ValueError, match=r"story\.sqlite is damaged: .* Make it again"):
-        StoryIndex(folder).narrow(narrowing, [QUESTION])
-
-
-def test_one_vector_that_is_not_finite(narrowing, folder, monkeypatch):
-    monkeypatch.setattr(story_index, "_AT_A_TIME", 64)
-    vectors = np.fromfile(folder / "vectors.bin", "<f4")
-    vectors[-1] = np.inf
-    vectors.tofile(folder / "vectors.bin")
+def test_one_vector_that_is_not_finite(narrowing, folder):
+    with (folder / "vectors.bin").open("r+b") as file:
+        file.write(np.float32(np.inf).tobytes())
     with pytest.raises(ValueError, match=r"vectors\.bin is damaged: it holds numbers that are not finite\. Make it"):
+        StoryIndex(folder).narrow(narrowing, [QUESTION])
+
+
+@pytest.mark.parametrize("value", ["NULL", "x'ff'", "CAST(x'ff' AS TEXT)"])
+def test_texts_that_are_none(value, narrowing, folder):
+    execute(folder, f"UPDATE facts SET text = {value}")
+    with pytest.raises(ValueError, match=r"story\.sqlite is damaged: .* Make it again"):
         StoryIndex(folder).narrow(narrowing, [QUESTION])
 
 
@@ -383,10 +369,3 @@ def test_folders_that_hold_no_index(overwrite, narrowing, book, tmp_path):
     with pytest.raises(FileExistsError, match=r"vectors\.bin exists and does not belong to an index"):
         write(narrowing, book, tmp_path, overwrite=overwrite)
     assert snapshot(tmp_path) == before
-
-
-def test_other_files_beside_an_index_stay(narrowing, book, folder):
-    (folder / "notes.txt").write_text("Mine.")
-    write(narrowing, book, folder, overwrite=True)
-    assert (folder / "notes.txt").read_text() == "Mine."
-    assert equal_to_a_new_one(narrowing, book, folder)

@@ -25,14 +25,6 @@ def test_several_words_are_those_of_the_greedy_model():
     assert set(answers) == {"words", "log_probability", "top_words", "top_log_probabilities", "gates"}
 
 
-def test_wider_search_is_no_worse_here_and_the_decoder_s_own():
-    setting = {"answer_words": 2}
-    model = make(**setting)
-    narrow, wide = (numpy(call(answering_model(model, beam_width=k), asked(setting))) for k in (1, 5))
-    assert np.all(wide["log_probability"] >= narrow["log_probability"] - 1e-6)
-    assert np.any(wide["log_probability"] > narrow["log_probability"] + 1e-6)
-
-
 def test_one_word_is_the_likeliest():
     setting = {"learned_stop": True}
     model = make(**setting)
