@@ -9,9 +9,9 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
-from dmn_keras.datasets.lines import shorten
 from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.text import split_sentences, tokenize
+from dmn_keras.utils.lines import shorten
 
 _BYTE_ORDER_MARK = "\ufeff"
 
