@@ -86,9 +86,9 @@ def results(pattern):
 
 
 def markdown(header, rows):
-    """Return a table in Markdown, its first column aligned left, the others right."""
+    """Return a Markdown table, its first column aligned left, the others right."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def decimals(values, digits=1):
@@ -128,9 +128,9 @@ def in_process(script, *arguments, **environment):
     return json.loads(printed.splitlines()[-1])
 
 
-def memory_mib(name, pid="self"):
-    """Return the memory of a process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+def memory_mib(name):
+    """Return the memory of this process in MiB: `"VmRSS"` is resident now, `"VmHWM"` its peak. Linux only."""
+    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(rf"^{name}:\s+(\d+) kB", status, flags=re.MULTILINE)[1]) / 1024
 
 

@@ -38,14 +38,8 @@ def measure(trainings):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for split, count in (("train", 40), ("valid", 10)):
-            records = [
-                {
-                    "story": ["Mary went home.", f"John took {i % 3} keys."],
-                    "question": "Where is Mary?",
-                    "answer": "home",
-                }
-                for i in range(count)
-            ]
+            about = {"question": "Where is Mary?", "answer": "home"}
+            records = [{"story": ["Mary went home.", f"John took {i % 3} keys."], **about} for i in range(count)]
             (folder / f"{split}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
         source = Source("jsonl", tasks=["all"], data_dir=str(folder))
         for i in range(trainings):

@@ -70,7 +70,7 @@ def training_step(settings, facts):
     """Return a function that makes one training step of the peer on random stories, with Adam, on one thread.
 
     Args:
-        settings: Dict of the arguments of `benchmarks.floor.products` but `facts`.
+        settings: Dict of `"batch"`, `"words"`, `"question_words"`, `"units"`, `"passes"` and `"vocabulary"`.
         facts: Facts a story.
     """
     torch.set_num_threads(1)

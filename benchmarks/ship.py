@@ -40,6 +40,9 @@ def ship(run, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).write_bytes((run / name).read_bytes())
+    # Where the data lay on this machine is of no use on another.
+    config = {**json.loads((run / "config.json").read_text(encoding="utf-8")), "data_dir": None}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     model.save(folder / "model.keras")
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 

@@ -1,8 +1,7 @@
-"""CPU time of a training step of `dmn`, beside the floor of its own matrix products in the same run.
+"""CPU time of a training step of `dmn`, beside that of DMN+ in PyTorch in the same run.
 
-One thread. Steps of `model.fit` and computations of the floor take turns, so that a change in the machine's speed meets
-both; the medians of both are reported, and their ratio. The floor is computed by NumPy's BLAS and by the backend, and
-the quicker of the two counts.
+One thread. Steps of `model.fit` and steps of the peer take turns, so that a change in the machine's speed meets both;
+the medians of both are reported, and their ratio.
 """
 
 import os
@@ -21,7 +20,6 @@ def main(arguments=None):
     parser = base.parser("training_step", __doc__, backend=True)
     parser.add_argument("--form", default="dmn_plus", choices=FORMS, help="which model (default: dmn_plus)")
     parser.add_argument("--peer", action="store_true", help="let DMN+ in PyTorch take turns (see peer.py)")
-    parser.add_argument("--return-memory", action="store_true", help="leave freed memory to glibc (see memory.py)")
     parser.add_argument("--jit", action="store_true", help="let XLA compile the step (JAX always does)")
     parser.add_argument("--facts", type=int, nargs="+", default=[10, 40, 70, 130], help="facts a story")
     parser.add_argument("--repeats", type=int, default=20, help="steps that count")
@@ -31,10 +29,9 @@ def main(arguments=None):
     parser.add_argument("--passes", type=int, default=3, help="passes over the facts")
     options = parser.parse_args(arguments)
     use_one_thread(options.backend)
-    if not options.return_memory:
-        from dmn_keras.training.memory import keep_freed_memory
+    from dmn_keras.training.memory import keep_freed_memory
 
-        keep_freed_memory()
+    keep_freed_memory()
     settings = {
         "form": options.form,
         "batch": options.batch_size,
@@ -45,9 +42,8 @@ def main(arguments=None):
         "vocabulary": 40,
     }
     rows = [measure(facts, options.repeats, options.jit, settings, options.peer) for facts in options.facts]
-    result = base.record("training_step", arguments)
-    result["versions"]["blas"] = _blas()
-    result |= {"xla": options.jit or options.backend == "jax", "settings": settings, "rows": rows}
+    about = {"xla": options.jit or options.backend == "jax", "settings": settings, "rows": rows}
+    result = {**base.record("training_step", arguments), **about}
     print(table(result))
     base.write(options.json, result)
 
@@ -64,28 +60,25 @@ def use_one_thread(backend):
 
 
 def measure(facts, repeats, jit, settings, peer=False):
-    """Time steps and floor for one length of story.
+    """Time steps for one length of story.
 
     Args:
         facts: Facts a story.
         repeats: Steps that count.
         jit: Whether XLA compiles the step on TensorFlow.
-        settings: Dict of the other arguments of `benchmarks.floor.products`.
-        peer: Whether `benchmarks.peer` takes turns too.
+        settings: Dict of sizes and `"form"`.
+        peer: Whether a step of `benchmarks.peer` follows each step.
 
     Returns:
-        Dict of `"facts"`; `"gflop"` of the products; `"step"` and `"floor"`, each with median milliseconds of CPU and
-        wall time; `"ratio"` of the CPU medians; `"floors"` by each library; with `peer`, `"peer"` and `"of_peer"`, the
-        CPU median of the step in parts of that of the peer.
+        Dict of `"facts"`; `"step"` with median milliseconds of CPU and wall time; with `peer`, `"peer"` likewise and
+        `"of_peer"`, the CPU median of the step in parts of that of the peer.
     """
     import keras
     import numpy as np
 
-    from benchmarks.floor import Floor, products
     from dmn_keras.losses import AnswerCrossentropy
 
-    shapes = products(facts=facts, **settings)
-    others = {library: Floor(shapes, library) for library in ("numpy", keras.backend.backend())}
+    others = {}
     if peer:
         from benchmarks.peer import training_step
 
@@ -103,17 +96,9 @@ def measure(facts, repeats, jit, settings, peer=False):
     turns = _take_turns(others)
     model.fit(inputs, {"answer": ids()}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
     medians = {name: _medians(times[WARM_UP:]) for name, times in turns.times.items()}
-    step, of_peer = medians.pop("step"), medians.pop("peer", None)
-    quicker = min(medians, key=lambda library: medians[library]["cpu_ms"])
-    return {
-        "facts": facts,
-        "gflop": round(sum(product.flops for product in shapes) / 1e9, 3),
-        "step": step,
-        "floor": {"by": quicker, **medians[quicker]},
-        "ratio": round(step["cpu_ms"] / medians[quicker]["cpu_ms"], 2),
-        "floors": medians,
-        **({"peer": of_peer, "of_peer": round(step["cpu_ms"] / of_peer["cpu_ms"], 2)} if peer else {}),
-    }
+    if peer:
+        medians["of_peer"] = round(medians["step"]["cpu_ms"] / medians["peer"]["cpu_ms"], 2)
+    return {"facts": facts, **medians}
 
 
 def build(settings, **others):
@@ -168,24 +153,16 @@ def _medians(times):
     return {"cpu_ms": round(statistics.median(cpu), 2), "wall_ms": round(statistics.median(wall), 2), "all_cpu_ms": cpu}
 
 
-def _blas():
-    import numpy as np
-
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{blas['name']} {blas['version']}"
-
-
 def table(*results):
     """Return the table of several measurements, with a row for each number of facts."""
-    header = ["model", "backend", "units", "facts", "step, CPU ms", "floor, CPU ms", "ratio", "of PyTorch's"]
+    header = ["model", "backend", "units", "facts", "step, CPU ms", "of PyTorch's"]
     rows = [
         [
             result["settings"]["form"],
             result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
             result["settings"]["units"],
             row["facts"],
-            *base.decimals((row["step"]["cpu_ms"], row["floor"]["cpu_ms"]), 0),
-            f"{row['ratio']:.1f}",
+            *base.decimals([row["step"]["cpu_ms"]], 0),
             f"{row['of_peer']:.2f}" if "of_peer" in row else "",
         ]
         for result in results

@@ -183,6 +183,7 @@ class Answerer:
     def _answer(self, facts, question, beam_width, min_confidence):
         """Return the `Answer` to a story of these facts, which is read whole."""
         config = self.recipe.config
+        facts = facts[-(self.max_facts or len(facts)) :]
         encoder = Encoder(self.vocabulary, max_facts=self.max_facts, fact_level=config.fact_level)
         encoded = encoder(Example(story=tuple(facts), question=question))
         [raw] = answer_questions(self.model, self.recipe, [encoded], batch_size=1, beam_width=beam_width)
@@ -198,8 +199,7 @@ class Answerer:
             unknown_words=tuple(self.vocabulary.unknown_words([*facts, question])),
             others=tuple((self.vocabulary.answer_text(ids), probability) for ids, probability in raw.others),
         )
-        read = [question, *facts[-(self.max_facts or len(facts)) :]]
-        decisive = read
+        decisive = read = [question, *facts]
         if config.fact_level == "sentence":
             num_cut = sum(len(tokenize(text)) > MAX_WORDS for text in read)
             decisive = [question, *(answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))]

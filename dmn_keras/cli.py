@@ -115,8 +115,7 @@ def _messages(file):
 
 def _import_keras():
     """Import Keras and its backend without the lines that TensorFlow logs before it looks at TF_CPP_MIN_LOG_LEVEL."""
-    hidden = "TF_CPP_MIN_LOG_LEVEL" not in os.environ and sys.stderr is not None
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    hidden = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3" and sys.stderr is not None
     try:
         with _no_standard_error() if hidden else contextlib.nullcontext():
             importlib.import_module("keras")
@@ -645,7 +644,7 @@ def _index(options):
             f"`{COMMAND} narrow {run} --books FOLDER --output DIR` makes of it."
         )
     named = _given(options, "wrapped", "dtype", "overwrite")
-    contents = write_index(narrowing, options.story, options.output, run=run, **named, say=_print)
+    contents = write_index(narrowing, options.story, options.output, run=run, **named, report=_print)
     _print(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0
 

@@ -74,7 +74,7 @@ def shown(ask, story, question):
         f'<p class="answer">{html.escape(answer_text(answer))}</p>',
         *(f"<p>{html.escape(line)}</p>" for line in _remarks(answer, story)),
         _attention(answer),
-        _evidence(answer),
+        _evidence(answer) if answer.known else "",
     ]
     return f'<div role="status">{"".join(parts)}</div>'
 
@@ -84,11 +84,10 @@ def _error(message):
 
 
 def _remarks(answer, story):
-    """Yield the lines below an answer: how likely it and the next ones are, and what was not read as it stands."""
-    yield f"Probability {answer.probability:.3f}"
+    """Yield the lines below an answer: how likely the next ones are, and what was not read as it stands."""
     others = [f"{text} {probability:.3f}" for text, probability in answer.others if text]
     if others:
-        yield f"Next likeliest: {', '.join(others)}"
+        yield f"Next likeliest, by probability: {', '.join(others)}"
     if answer.unknown_words:
         yield f"The model does not know: {', '.join(answer.unknown_words)}"
     if answer.positions is not None:

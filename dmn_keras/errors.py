@@ -43,7 +43,7 @@ def did_you_mean(received: object, names) -> str:
 
     Near are a name with these initials (`lr`: `learning_rate`), one with this word, and one that is spelt alike.
     """
-    names, word = [str(name) for name in names], str(received)
+    names, word = [str(name) for name in names], str(received).replace("+", "_plus")
     plain = word.lower().replace("-", "_")
     if not plain or plain.isdecimal():
         return ""
@@ -51,9 +51,15 @@ def did_you_mean(received: object, names) -> str:
     near = [name for name in names if len(parts[name]) > 1 and "".join(part[:1] for part in parts[name]) == plain]
     near += [name for name in names if plain in parts[name]]
     near += [name for name in names if len(plain) > 2 and name.startswith(plain)]
-    near += difflib.get_close_matches(word, names, n=1)
+    in_lower_case = {name.lower(): name for name in names}
+    near += [in_lower_case[name] for name in difflib.get_close_matches(word.lower(), in_lower_case, n=1)]
     near += [name for name in names if len(plain) > 2 and (plain in name or f"_{name}" in plain)]
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def listing(folder: pathlib.Path) -> str:
+    """Return the names in a folder, the first 20 of many, `"nothing"` if it is empty."""
+    return ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
 
 
 def check_file(argument: str, path) -> None:

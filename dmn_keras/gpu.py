@@ -4,7 +4,6 @@ import logging
 import os
 import pathlib
 import pkgutil
-import sys
 import warnings
 
 import keras
@@ -14,10 +13,10 @@ _FLAG = "--xla_gpu_enable_triton_gemm"
 
 
 def disable_triton_gemm():
-    """Set `XLA_FLAGS=--xla_gpu_enable_triton_gemm=false` where JAX will use a GPU, before JAX starts.
+    """Set `XLA_FLAGS=--xla_gpu_enable_triton_gemm=false` where JAX will use a GPU.
 
     Some matrix products that XLA compiles with Triton give wrong numbers (docs/gpu.md). Other flags stay, and so does
-    a setting of this flag by the user. If JAX has started already, which is when it reads the flags, a warning says so.
+    a setting of this flag by the user. JAX reads the flags when it computes for the first time.
 
     Returns:
         Whether the flag was set.
@@ -25,12 +24,10 @@ def disable_triton_gemm():
     flags = os.environ.get("XLA_FLAGS", "")
     if keras.backend.backend() != "jax" or _FLAG in flags or not _jax_uses_gpu():
         return False
-    in_file = flags.strip() and not flags.strip().startswith("-")
-    if in_file or _jax_has_started():
-        reason = f"XLA_FLAGS names a file ({flags})" if in_file else "JAX has started before dmn_keras was imported"
+    if flags.strip() and not flags.strip().startswith("-"):
         warnings.warn(
-            f"{reason}: compiled models may give wrong answers on this GPU. Set the environment variable "
-            f'XLA_FLAGS="{_FLAG}=false", or add that flag to the file; see docs/gpu.md.',
+            f"XLA_FLAGS names a file ({flags}): compiled models may give wrong answers on this GPU. Add the flag "
+            f"{_FLAG}=false to the file; see docs/gpu.md.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -40,17 +37,10 @@ def disable_triton_gemm():
     return True
 
 
-def _jax_has_started():
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    return bridge is not None and bridge.backends_are_initialized()
-
-
 def _jax_uses_gpu():
-    """Return whether JAX uses a GPU or, before it has started, will: asking JAX itself would start it."""
+    """Return whether JAX will use a GPU: to ask JAX itself would start it, and then the flag comes too late."""
     import jax
 
-    if _jax_has_started():
-        return jax.default_backend() == "gpu"
     platforms = jax.config.jax_platforms
     if platforms and not {"cuda", "gpu", "rocm"} & set(platforms.split(",")):
         return False

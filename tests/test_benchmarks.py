@@ -1,9 +1,8 @@
-"""The benchmarks: formulas against independent counts, scripts on tiny sizes, tables against the measured files."""
+"""The benchmarks: scripts on tiny sizes, tables against the measured files."""
 
 import importlib
 import importlib.util
 import json
-import math
 import os
 import pathlib
 import subprocess
@@ -13,8 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import base, floor, invariance, mixed_precision, precision, serving, serving_load, ship
-from benchmarks import training_step as training_step_script
+from benchmarks import base, invariance, mixed_precision, precision, serving, ship
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import registry
 from dmn_keras.training.answers import RawAnswer
@@ -38,77 +36,6 @@ def run(*arguments, **variables):
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
-
-
-# The floor
-
-
-def test_products_of_size_one_counted_by_hand():
-    ones = dict.fromkeys(TINY, 1)
-    word_gru = 3 * 2 + 3 * 2  # three gates, a story of one word and a question of one word: W x and U h
-    gate_once = 1 + 5  # c W; W1's blocks for c, q, c*q, |c-q| and c W q
-    gate_each_pass = 4 + 1  # W1's blocks for m, c*m, |c-m| and c W m; W2
-    attention_gru = 3 + 3
-    memory_update = 3 + 3
-    answer = 2  # [m; q]
-    forward = word_gru + gate_once + gate_each_pass + attention_gru + memory_update + answer
-    assert floor.Floor(floor.products(**ones)).flops == 3 * 2 * forward
-
-
-def test_products_are_those_that_jax_traces():
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("the jax backend is not installed")
-    printed = run(__file__, KERAS_BACKEND="jax")
-    forms = training_step_script.FORMS
-    expected = [sum(product.flops for product in floor.products(**TINY, form=form)) for form in forms]
-    assert [int(word) for word in printed.split()[-2:]] == expected
-
-
-def count_traced_products(form):
-    """Count the operations of all matrix products in the gradient of `dmn`, as JAX traces it."""
-    import jax
-
-    from dmn_keras.losses import AnswerCrossentropy
-
-    model = training_step_script.build({**TINY, "form": form})
-    story = np.ones((TINY["batch"], TINY["facts"], TINY["words"]), "int32")
-    question, answer = np.ones((TINY["batch"], TINY["question_words"]), "int32"), np.ones(TINY["batch"], "int32")
-    fixed = [variable.value for variable in model.non_trainable_variables]
-
-    def loss(trained):
-        outputs, _ = model.stateless_call(trained, fixed, {"story": story, "question": question}, training=True)
-        return AnswerCrossentropy()(answer, outputs["answer"])
-
-    return _flops(jax.make_jaxpr(jax.grad(loss))([variable.value for variable in model.trainable_variables]).jaxpr)
-
-
-def _flops(jaxpr):
-    total = 0
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
-            left = equation.invars[0].aval.shape
-            ((summed, _), _) = equation.params["dimension_numbers"]
-            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in summed)
-        inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
-        times = equation.params["length"] if equation.primitive.name == "scan" else 1
-        total += times * sum(_flops(part) for part in inner if hasattr(part, "eqns"))
-    return total
-
-
-@pytest.mark.parametrize("library", ["numpy", "tensorflow", "jax"])
-def test_floor_computes_each_product_and_its_gradients(library):
-    if importlib.util.find_spec(library) is None:
-        pytest.skip(f"{library} is not installed")
-    products = [floor.Product("one", rows=5, inner=3, columns=2, times=2), floor.Product("two", 4, 1, 3)]
-    timed = floor.Floor(products, library)
-    assert timed.flops == 2 * 3 * 2 * (5 * 3 * 2) + 3 * 2 * (4 * 1 * 3)
-    rng = np.random.default_rng(0)
-    for product, (y, dx, dk) in zip(products, timed(), strict=True):
-        rows, inner, columns = product.rows, product.inner, product.columns
-        x, k, dy = (rng.standard_normal(shape) for shape in ((rows, inner), (inner, columns), (rows, columns)))
-        np.testing.assert_allclose(y, np.einsum("ri,ic->rc", x, k), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(dx, np.einsum("rc,ic->ri", dy, k), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(dk, np.einsum("ri,rc->ic", x, dy), rtol=1e-4, atol=1e-5)
 
 
 # The scripts
@@ -143,8 +70,6 @@ def test_training_is_measured(script, tmp_path):
         assert [row["facts"] for row in result["rows"]] == [2, 3]
         for row in result["rows"]:
             assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
-            assert row["floor"]["cpu_ms"] == min(of["cpu_ms"] for of in row["floors"].values())
-            assert row["ratio"] > 1  # of sizes as small as these the products are the least part
             assert not peer or row["of_peer"] == round(row["step"]["cpu_ms"] / row["peer"]["cpu_ms"], 2)
     else:
         assert [(row["facts"], row["recompute"]) for row in result["rows"]] == [(3, False), (3, True)]
@@ -248,24 +173,6 @@ def test_speed_of_an_exported_model(exported, monkeypatch):
 
 
 @tensorflow_alone
-def test_answers_of_a_server_under_load_are_counted(exported):
-    pytest.importorskip("tensorflow_serving.apis")
-    from tests.serving.server import serving as standing_in
-
-    asked = [("Mary went to the kitchen.", "Where is Mary?"), ("John went to the garden.", "Where is John?")]
-    with standing_in(exported.parents[1]) as (models, addresses):
-        for address in addresses:
-            row = serving_load.ask(address, "babi-joint", 12, asked, ["kitchen", "garden"])
-            assert (row["requests"], row["lost"], row["wrong"]) == (12, 0, 0)
-        mixed_up = serving_load.ask(addresses[1], "babi-joint", 12, asked, ["garden", "garden"])
-        assert mixed_up["wrong"] == 6
-        models.loaded.clear()
-        gone = serving_load.ask(addresses[1], "babi-joint", 12, asked, ["kitchen", "garden"])
-        assert (gone["lost"], gone["wrong"]) == (12, 0)
-    assert "| gRPC | 12 | 0 | 6 |" in serving_load.table({"rows": [mixed_up]})
-
-
-@tensorflow_alone
 @pytest.mark.skipif(not BABI.exists(), reason="the data of the model that comes with the package is not here")
 def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
     names = ("SavedModel, float32", "LiteRT, 8-bit integers")
@@ -279,19 +186,11 @@ def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
     assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
-# Tables and records
-
-
 @pytest.mark.parametrize("readme", ["README.md", "benchmarks/README.md"])
 def test_tables_are_those_of_the_measured_files(readme):
     cogapp = pytest.importorskip("cogapp")
     command = "python -m cogapp -r README.md benchmarks/README.md"
     assert cogapp.Cog().main(["cog", "--check", str(ROOT / readme)]) == 0, f"run {command}"
-
-
-def test_a_table_needs_its_file():
-    with pytest.raises(FileNotFoundError, match="no-such-measurement"):
-        base.results("results/no-such-measurement")
 
 
 def test_numbers_are_rounded_as_on_paper():
@@ -300,9 +199,5 @@ def test_numbers_are_rounded_as_on_paper():
 
 
 def test_a_command_can_be_typed_and_names_no_folder_of_this_machine():
-    command = base.record("floor", ["--json", "a b.json", "--data-dir", "/here/data", "/there/run"])["command"]
-    assert command == "python -m benchmarks.floor --json 'a b.json' --data-dir DIR run"
-
-
-if __name__ == "__main__":
-    print(*(count_traced_products(form) for form in training_step_script.FORMS))
+    command = base.record("serving", ["--json", "a b.json", "--data-dir", "/here/data", "/there/run"])["command"]
+    assert command == "python -m benchmarks.serving --json 'a b.json' --data-dir DIR run"

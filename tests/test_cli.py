@@ -418,6 +418,7 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
         (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
         (["--set", "unit=3"], "Did you mean 'units'?"),
+        (["--preset", "DMN+"], "Did you mean 'dmn_plus'?"),
         (["--preset", "link"], "Did you mean 'linked'?"),
         (["--set", "units"], "--set must be given as name=value. Received: 'units'"),
         (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import importlib.util
 import json
 import os
@@ -16,15 +15,13 @@ import subprocess
 import sys
 import urllib.parse
 
-import keras
 import pytest
 
-from benchmarks import screenshot
-from benchmarks.screenshot import field, find, type_in, wait_for
 from dmn_keras import cli, demo
-from dmn_keras.asking import Answer, Answerer
+from dmn_keras.asking import Answer
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError
+from tests.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
 ROOT = pathlib.Path(__file__).parents[1]
 ANSWER = Answer(
@@ -33,7 +30,7 @@ ANSWER = Answer(
 STORY = "Mary park. John home."
 
 needs_browser = pytest.mark.skipif(
-    not all(map(shutil.which, screenshot.PROGRAMS)), reason="needs the programs chromium and chromedriver"
+    not all(map(shutil.which, PROGRAMS)), reason="needs the programs chromium and chromedriver"
 )
 needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra demo")
 
@@ -53,7 +50,7 @@ def texts(html):
 def test_an_answer_is_shown_with_its_attention_pass_by_pass():
     html = shown()
     assert texts(html) == [
-        *("Where is Mary?", "the park (probability 0.750)", "Probability 0.750", "Next likeliest: home 0.200"),
+        *("Where is Mary?", "the park (probability 0.750)", "Next likeliest, by probability: home 0.200"),
         *("Attention: the gate of each fact in each pass, from 0 to 1", "fact", "pass 1", "pass 2"),
         *("Mary park.", "0.90", "0.25", "John home.", "0.10", "0.75"),
         *("pass 1 read", "Mary park.", "pass 2 read", "John home."),
@@ -66,20 +63,27 @@ def test_an_answer_is_shown_with_its_attention_pass_by_pass():
     assert dark.split(";")[0] != light.split(";")[0]
 
 
-def test_a_calibrated_answer_may_be_unknown():
-    assert "the park (confidence 0.900)" in texts(shown(dataclasses.replace(ANSWER, confidence=0.9)))
-    unsure = dataclasses.replace(ANSWER, confidence=0.2, known=False)
-    assert "I do not know (best guess: the park, confidence 0.200)" in texts(shown(unsure))
-
-
-def test_what_was_not_read_as_it_stands_is_said():
-    html = shown(dataclasses.replace(ANSWER, unknown_words=("zoe", "home")), f"Zoe left. ! {STORY}")
-    assert "The model does not know: zoe, home" in texts(html)
-    assert "Only the last 2 of 3 sentences were read." in texts(html)
-
-
-def test_a_pass_that_read_nothing_says_so():
-    assert texts(shown(dataclasses.replace(ANSWER, gates=((0.0, 0.0),))))[-2:] == ["pass 1 read", "nothing"]
+@pytest.mark.parametrize(
+    ("changes", "story", "lines"),
+    [
+        ({"confidence": 0.9}, STORY, ["the park (confidence 0.900)"]),
+        (
+            {"confidence": 0.2, "known": False},
+            STORY,
+            ["I do not know (best guess: the park, confidence 0.200)"],
+        ),
+        (
+            {"unknown_words": ("zoe", "home")},
+            f"Zoe left. ! {STORY}",
+            ["The model does not know: zoe, home", "Only the last 2 of 3 sentences were read."],
+        ),
+        ({"gates": ((0.0, 0.0),)}, STORY, ["pass 1 read", "nothing"]),
+    ],
+)
+def test_what_is_special_of_an_answer_is_written(changes, story, lines):
+    found = texts(shown(dataclasses.replace(ANSWER, **changes), story))
+    assert [text for text in found if text in lines] == lines
+    assert ("pass 1 read" in found) == changes.get("known", True), "what was attended to is no evidence"
 
 
 def test_texts_are_quoted():
@@ -98,44 +102,26 @@ def raising(error):
 
 
 @pytest.mark.parametrize(
-    ("story", "question", "message"),
+    ("story", "question", "error", "message"),
     [
-        ("", "Who?", "The story is empty: type at least one word."),
-        (" .\n,;! ", "Who?", "The story is empty: type at least one word."),
-        (STORY, " ", "The question is empty: type at least one word."),
-        (STORY, "?!", "The question is empty: type at least one word."),
-        ("a" * 20_001, "Who?", "The story is too long: 20,001 characters. At most 20,000 are taken."),
-        (STORY, "a" * 20_001, "The question is too long: 20,001 characters. At most 20,000 are taken."),
+        ("", "Who?", None, "The story is empty: type at least one word."),
+        (" .\n,;! ", "Who?", None, "The story is empty: type at least one word."),
+        (STORY, "?!", None, "The question is empty: type at least one word."),
+        ("a" * 20_001, "Who?", None, "The story is too long: 20,001 characters. At most 20,000 are taken."),
+        (STORY, "a" * 20_001, None, "The question is too long: 20,001 characters. At most 20,000 are taken."),
+        (STORY, "Who?", ValueError("story must hold a word"), "No answer came. story must hold a word"),
+        (STORY, "Who?", ServerError("UNREACHABLE", "nobody there"), "No answer came. nobody there"),
+        (STORY, "Who?", MemoryError(), "No answer came. MemoryError"),
     ],
 )
-def test_what_cannot_be_asked_is_not(story, question, message):
-    html = demo.shown(raising(AssertionError("asked")), story, question)
+def test_what_cannot_be_answered_is_a_message(story, question, error, message):
+    html = demo.shown(raising(error or AssertionError("asked")), story, question)
     assert texts(html) == [message]
     assert 'role="alert"' in html
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (ValueError("story must hold a word"), "No answer came. story must hold a word"),
-        (ServerError("UNREACHABLE", "nobody there"), "No answer came. nobody there"),
-        (MemoryError(), "No answer came. MemoryError"),
-    ],
-)
-def test_a_failure_is_a_message(error, message):
-    assert texts(demo.shown(raising(error), STORY, "Who?")) == [message]
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same with each backend")
-def test_the_shipped_model_answers_an_example_of_each_task():
-    ask = functools.partial(Answerer().ask, beam_width=demo.NUM_ANSWERS)
+def test_there_is_an_example_of_each_task():
     assert [example.task for example in SAMPLES] == list(TASKS) == list(TITLES)
-    for example in SAMPLES[:3]:
-        answer = ask(" ".join(example.story), example.question)
-        assert len(answer.others) == demo.NUM_ANSWERS - 1
-        assert answer.probability >= answer.others[0][1] >= answer.others[1][1]
-        html = demo.shown(ask, "\n".join(example.story), example.question)
-        assert set(example.story) < set(texts(html))
 
 
 # The command
@@ -153,52 +139,38 @@ def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
     assert err == "dmn-keras demo: error: The web page needs Gradio: pip install 'dmn_keras[demo]'.\n"
 
 
+SERVER = ("--server", "http://localhost:1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` wrote"),
-        (["run", "--server", "http://localhost:1"], "--server and a run exclude each other"),
+        (["run", *SERVER], "--server and a run exclude each other"),
         (["--server", "localhost:1"], "url must start with http://"),
-        (["--server", "http://localhost:1", "--timeout", "0"], "timeout must be a positive number of seconds"),
+        ([*SERVER, "--timeout", "0"], "timeout must be a positive number of seconds"),
+        ([*SERVER, "--port", 65536], "--port must be between 0 and 65535. Received: 65536"),
+        ([*SERVER, "--port", -1], "--port must be between 0 and 65535. Received: -1"),
+        ([*SERVER, "--host", "nowhere.invalid"], "--host nowhere.invalid --port 7860 cannot be listened at: "),
+        ([*SERVER, "--port", "USED"], "in use"),
     ],
 )
-def test_mistakes_in_the_backend(arguments, message, capsys):
-    status, err = run(*arguments, capsys=capsys)
-    assert status == 2
-    assert message in err
-
-
-@pytest.fixture
-def gradio_is_there(monkeypatch):
-    """Make the command believe so: addresses are looked at before the page is built."""
-    monkeypatch.setattr(demo, "_gradio", lambda: None)
+def test_mistakes_in_the_arguments(arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "_gradio", lambda: None)  # addresses are looked at before the page is built
     pytest.importorskip("uvicorn")
-
-
-@pytest.mark.usefixtures("gradio_is_there")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--port", 65536], "--port must be between 0 and 65535. Received: 65536"),
-        (["--port", -1], "--port must be between 0 and 65535. Received: -1"),
-        (["--host", "nowhere.invalid"], "--host nowhere.invalid --port 7860 cannot be listened at: "),
-    ],
-)
-def test_mistakes_in_the_address(arguments, message, capsys):
-    status, err = run("--server", "http://localhost:1", *arguments, capsys=capsys)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        used = other.getsockname()[1]
+        status, err = run(*(used if argument == "USED" else argument for argument in arguments), capsys=capsys)
     assert status == 2
     assert message in err
 
 
-@pytest.mark.usefixtures("gradio_is_there")
-def test_a_port_in_use_is_named(capsys):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        status, err = run("--server", "http://localhost:1", "--port", port, capsys=capsys)
-    assert status == 2
-    assert f"--host 127.0.0.1 --port {port} cannot be listened at: " in err
-    assert "in use" in err
-    assert err.endswith("Choose others.\n")
+def test_the_page_of_a_server_that_is_down_names_it(monkeypatch):
+    pytest.importorskip("requests")
+    pages = []
+    monkeypatch.setattr(demo, "serve", lambda ask, host, port: pages.append(demo.shown(ask, STORY, "Who?")))
+    assert cli.main(["demo", *SERVER, "--timeout", "1"]) == 0
+    assert "No answer came. http://localhost:1/v1/models/babi-joint:predict cannot be reached" in pages[0]
 
 
 # What the server answers
@@ -269,15 +241,6 @@ def test_of_all_routes_only_those_of_the_page_answer():
     }
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/docs", "/redoc", "/assets/../x", "/assets/.env", "/assets/%2e%2e/x", "/static//etc/passwd", "/assets/a%00"],
-)
-def test_paths_that_are_none(path):
-    response, asked = request(path=path)
-    assert (response.status_code, asked) == (404, [])
-
-
 def test_websockets_are_refused():
     from starlette.websockets import WebSocketDisconnect
 
@@ -312,23 +275,6 @@ def test_hosts(listening, own, foreign):
         assert response.json() == {"detail": "This server has no such host name."}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "https://127.0.0.1:7860"},
-        {"Origin": "http://localhost:7860"},  # a page of another name, if of the same server
-        {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": "cross-site"},
-    ],
-)
-def test_other_sites_may_not_ask(headers):
-    response, asked = request("POST", JOIN, headers=headers, json=EVENT)
-    assert (response.status_code, asked) == (403, [])
-    assert not [name for name in response.headers if name.startswith("access-control-")]
-
-
 def test_the_page_itself_may_ask_and_a_link_may_lead_to_it():
     own = {"Origin": "http://127.0.0.1:7860", "Sec-Fetch-Site": "same-origin", "X-Forwarded-Host": "evil.example"}
     response, [(method, path, body, headers, _)] = request("POST", JOIN, headers=own, json={**EVENT, "event_data": {}})
@@ -342,30 +288,51 @@ def test_the_page_itself_may_ask_and_a_link_may_lead_to_it():
     assert (response.status_code, query) == (200, b"")
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        {**EVENT, "data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "Where?"]},
-        {**EVENT, "data": ["Mary.", ["x"]]},
-        {**EVENT, "data": ["Mary.", None]},
-        {**EVENT, "data": {"path": "x"}},
-        {**EVENT, "fn_index": "0"},
-        {**EVENT, "fn_index": True},
-        {**EVENT, "fn_index": 99},
-        {**EVENT, "data": ["Mary."]},
-        {**EVENT, "session_hash": {"path": "x"}},
-        {**EVENT, "session_hash": "../x"},
-        {**EVENT, "trigger_id": [1]},
-        {**EVENT, "data": ["\ud800", "?"]},
-        {"data": []},
-        None,
-        *(b"", b"{", b"\xff", b"[" * 100_000, b'{"data": [' + b"9" * 5000),
+EXPECTED = "Expected texts, in the JSON that the page sends."
+REFUSED = {
+    (404, "There is no such page."): [
+        ("GET", path, {})
+        for path in ("/docs", "/redoc", "/assets/../x", "/assets/.env", "/assets/%2e%2e/x", "/static//etc/passwd")
+    ]
+    + [("GET", "/assets/a%00", {})],
+    (403, "Only the page of this server may ask it."): [
+        ("POST", JOIN, {"headers": headers, "json": EVENT})
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "https://127.0.0.1:7860"},
+            {"Origin": "http://localhost:7860"},  # a page of another name, if of the same server
+            {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Site": "cross-site"},
+        )
     ],
-)
-def test_only_texts_pass(event):
-    response, asked = request("POST", JOIN, content=event if isinstance(event, bytes) else json.dumps(event))
-    assert (response.status_code, asked) == (400, [])
-    assert response.json() == {"detail": "Expected texts, in the JSON that the page sends."}
+    (400, EXPECTED): [
+        ("POST", JOIN, {"content": json.dumps({**EVENT, **changes})})
+        for changes in (
+            {"data": [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "Where?"]},
+            *(
+                {"data": data}
+                for data in (["Mary.", ["x"]], ["Mary.", None], {"path": "x"}, ["Mary."], ["\ud800", "?"])
+            ),
+            *({"fn_index": number} for number in ("0", True, 99)),
+            *({"session_hash": name} for name in ({"path": "x"}, "../x")),
+            {"trigger_id": [1]},
+        )
+    ]
+    + [
+        ("POST", JOIN, {"content": body})
+        for body in (b'{"data": []}', b"null", b"", b"{", b"\xff", b"[" * 100_000, b'{"data": [' + b"9" * 5000)
+    ],
+}
+"""Status and reason: requests by method, path and what else they hold."""
+
+
+@pytest.mark.parametrize(("refusal", "requests"), REFUSED.items(), ids=["paths", "other sites", "bodies"])
+def test_what_is_refused_does_not_pass(refusal, requests):
+    for method, path, options in requests:
+        response, asked = request(method, path, **options)
+        assert (response.status_code, response.json(), asked) == (refusal[0], {"detail": refusal[1]}, []), options
+        assert not [name for name in response.headers if name.startswith("access-control-")]
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -448,7 +415,7 @@ def test_a_server_answers_its_page_alone(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def driver():
     pytest.importorskip("selenium")
-    with screenshot.browser() as made:
+    with browser() as made:
         yield made
 
 
@@ -481,7 +448,7 @@ def test_a_story_is_typed_and_asked_about(driver):
             "Where is the milk?",
         )
         assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
-        assert "Next likeliest: " in find(driver, "#answer").text
+        assert "Next likeliest, by probability: " in find(driver, "#answer").text
         rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
         assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
         cells = driver.find_elements("css selector", "#answer td")
@@ -511,27 +478,3 @@ def test_a_story_is_typed_and_asked_about(driver):
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert driver.execute_script(wide) <= 0
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
-
-
-@needs_gradio
-@needs_browser
-def test_a_server_is_asked_and_may_be_down(driver, tmp_path):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("served by TensorFlow alone")
-    pytest.importorskip("tensorflow_serving.apis")
-    from tests.serving.exported import exported
-    from tests.serving.server import ProblemError, serving
-
-    made, _ = exported(tmp_path, "one-word")
-    story, question = " ".join(SAMPLES[0].story), SAMPLES[0].question
-    command = ("--model", "one-word", "--timeout", "60", "--server")
-    with serving(tmp_path / "models") as (models, (_, server)), page(*command, server) as url:
-        driver.get(url)
-        models.faults.append(ProblemError("INVALID_ARGUMENT", 400, "not today"))
-        ask(driver, story, question)
-        assert "not today" in find(driver, "#answer [role=alert]").text
-        ask(driver)
-        expected = made.ask(story, question)
-        assert find(driver, "#answer .answer").text.startswith(f"{expected.answer} (probability 0.")
-        cells = [float(cell.text) for cell in driver.find_elements("css selector", "#answer td")]
-        assert cells == pytest.approx([gate for row in zip(*expected.gates, strict=True) for gate in row], abs=0.006)

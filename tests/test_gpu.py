@@ -13,10 +13,9 @@ from dmn_keras import gpu
 FALSE = "--xla_gpu_enable_triton_gemm=false"
 
 
-def set_flag(monkeypatch, *, flags=None, backend="jax", has_gpu=True, started=False):
+def set_flag(monkeypatch, *, flags=None, backend="jax", has_gpu=True):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setattr(gpu, "_jax_uses_gpu", lambda: has_gpu)
-    monkeypatch.setattr(gpu, "_jax_has_started", lambda: started)
     monkeypatch.setenv("XLA_FLAGS", "")
     if flags is None:
         monkeypatch.delenv("XLA_FLAGS")
@@ -40,7 +39,6 @@ def test_the_flag_is_set_once_for_jax_on_a_gpu(flags, expected, monkeypatch, cap
         {"has_gpu": False},
         {"flags": FALSE},
         {"flags": "--xla_gpu_enable_triton_gemm=true --xla_dump_to=x"},
-        {"flags": "--xla_gpu_enable_triton_gemm", "started": True},
     ],
 )
 def test_nothing_is_changed_elsewhere_and_over_a_setting_of_the_user(case, monkeypatch, recwarn):
@@ -48,10 +46,9 @@ def test_nothing_is_changed_elsewhere_and_over_a_setting_of_the_user(case, monke
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("case", [{"started": True}, {"flags": "flags.txt"}])
-def test_where_it_cannot_be_set_a_warning_tells_the_way(case, monkeypatch):
+def test_flags_in_a_file_are_left_alone_with_a_warning(monkeypatch):
     with pytest.warns(RuntimeWarning, match=FALSE):
-        assert set_flag(monkeypatch, **case) == (False, case.get("flags"))
+        assert set_flag(monkeypatch, flags="flags.txt") == (False, "flags.txt")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +65,6 @@ def test_where_it_cannot_be_set_a_warning_tells_the_way(case, monkeypatch):
 )
 def test_what_counts_as_a_gpu_before_jax_starts(platforms, visible, plugin, device, expected, monkeypatch):
     jax = pytest.importorskip("jax")
-    monkeypatch.setattr(gpu, "_jax_has_started", lambda: False)
     monkeypatch.setattr(gpu, "_has_plugin", lambda: plugin)
     monkeypatch.setattr(gpu, "_has_device", lambda: device)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0" if visible is None else visible)

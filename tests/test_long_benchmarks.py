@@ -8,19 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import (
-    long_accuracy,
-    long_cost,
-    long_picture,
-    narrowing_loss,
-    same_kind,
-    word_gru,
-)
+from benchmarks import long_accuracy, long_cost, same_kind
 from dmn_keras import datasets
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
 from dmn_keras.datasets.babi_long import Books, hide
-from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -74,33 +66,19 @@ def write_books(folder):
 
 @pytest.fixture(scope="module", name="made")
 def everything(tmp_path_factory):
-    """Arguments of the scripts, and by the facts that they keep the `Answerer`s of models with random weights."""
+    """Folder of the data and books, arguments of the scripts, and the `Answerer` of a model with random weights."""
     folder = tmp_path_factory.mktemp("made")
     data, books = write_babi(folder / "babi"), write_books(folder / "books")
     source = Source("babi", ("1", "2"), str(data), "en-10k")
-    answerers = {
-        most: narrowing_answerer(
-            folder / str(most), source=source, narrow_to=most, seed=1, fact_encoder="position", num_passes=1
-        )
-        for most in (8, 3, None)
-    }
-    arguments = [str(folder / "8" / "run"), "--data-dir", str(data), "--books", str(books)]
-    return folder, arguments, answerers
-
-
-@pytest.fixture(scope="module", name="baseline")
-def trained_word_gru(made, tmp_path_factory):
-    output = tmp_path_factory.mktemp("gru")
-    options = ["--tasks", "1,2", "--tokens", "60", "--units", "4", "--epochs", "2", "--output", str(output)]
-    word_gru.main([*made[1][1:], *options])
-    return output
+    answerer = narrowing_answerer(folder, source=source, seed=1, fact_encoder="position", num_passes=1)
+    return folder, [str(folder / "run"), "--data-dir", str(data), "--books", str(books)], answerer
 
 
 def asked(made, length, task="2", count=4):
     """The questions that the scripts ask."""
-    folder, _, answerers = made
+    folder, _, answerer = made
     books = Books(folder / "books" / "test")
-    return long_accuracy.hidden(answerers[8].recipe, str(folder / "babi"), books, task, length, "test", count, 0)
+    return long_accuracy.hidden(answerer.recipe, str(folder / "babi"), books, task, length, "test", count, 0)
 
 
 def error(answerer, examples):
@@ -117,33 +95,20 @@ def test_questions_are_hidden_anew_each_and_the_same_at_every_length(made):
     assert all(130 < e.story.num_tokens <= 150 for e in long)
 
 
-def test_errors_of_each_task_and_length_are_written_down(made, baseline, tmp_path, capsys):
-    _, arguments, answerers = made
+def test_errors_of_each_task_and_length_are_written_down(made, tmp_path, capsys):
+    _, arguments, answerer = made
     file = tmp_path / "sub" / "long.json"
-    options = [
-        "--tasks",
-        "1-2",
-        "--lengths",
-        "0",
-        "150",
-        "--gru",
-        str(baseline),
-        "--gru-up-to",
-        "0",
-        "--json",
-        str(file),
-    ]
+    options = ["--tasks", "1-2", "--lengths", "0", "150", "--json", str(file)]
     long_accuracy.main([*arguments, *options])
     result = json.loads(file.read_text())
     assert [(cell["task"], cell["length"]) for cell in result["cells"]] == [("1", 0), ("2", 0), ("1", 150), ("2", 150)]
-    assert ["gru" in cell for cell in result["cells"]] == [True, True, False, False]
     assert (result["run"]["tasks"], result["run"]["narrow_to"]) == (["1", "2"], 8)
     for cell in result["cells"]:
         examples = asked(made, cell["length"], cell["task"], 1000)
-        answers = [answerers[8].ask(example.story, example.question) for example in examples]
+        answers = [answerer.ask(example.story, example.question) for example in examples]
         lost = [set(e.own_facts) - set(a.positions) for a, e in zip(answers, examples, strict=True)]
         assert cell["questions"] == len(examples) == 8
-        assert cell["error"] == pytest.approx(error(answerers[8], examples))
+        assert cell["error"] == pytest.approx(error(answerer, examples))
         assert cell["kept"] == pytest.approx(np.mean([len(a.positions) for a in answers]), abs=0.01)
         assert cell["lost"] == pytest.approx(np.mean([len(facts) for facts in lost]), abs=0.001)
     assert long_accuracy.table(result) in capsys.readouterr().out
@@ -174,41 +139,8 @@ def test_bm25_takes_the_place_of_the_first_pass(made, tmp_path):
     result = json.loads(file.read_text())
     cell, longer = result["cells"]
     found = [long_accuracy.retrieve(e, result["retrieved"]["2"]) for e in asked(made, 150, count=1000)]
-    assert cell["bm25"] == pytest.approx(error(made[2][8], found))
+    assert cell["bm25"] == pytest.approx(error(made[2], found))
     assert "bm25" not in longer
-
-
-def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkeypatch):
-    folder, arguments, answerers = made
-    file = tmp_path / "loss.json"
-    monkeypatch.setattr(narrowing_loss, "KEPT", (8, 3))
-    options = ["--before", str(folder / "None" / "run"), "--tasks", "2", "--lengths", "0", "100", "--all-up-to", "0"]
-    narrowing_loss.main([*arguments, *options, "--questions", "4", "--json", str(file)])
-    result = json.loads(file.read_text())
-    assert [list(row["errors"]) for row in result["rows"]] == [["all", "8", "3", "float16"], ["8", "3", "float16"]]
-    for row in result["rows"]:
-        examples = asked(made, row["length"])
-        ways = {"8": answerers[8], "3": answerers[3]} | ({"all": answerers[None]} if row["length"] == 0 else {})
-        for name, answerer in ways.items():
-            assert row["errors"][name] == error(answerer, examples), (row["length"], name)
-    printed = narrowing_loss.table(result)
-    assert printed in capsys.readouterr().out
-    assert printed.splitlines()[3].startswith("| 100 | - | ")
-
-
-@pytest.mark.parametrize("gate_bias", [None, -100.0])
-def test_facts_are_kept_as_by_an_answerer(gate_bias, made, tmp_path, monkeypatch):
-    folder, _, answerers = made
-    answerer = answerers[8]
-    if gate_bias is not None:
-        source = Source("babi", ("1", "2"), str(folder / "babi"), "en-10k")
-        answerer = narrowing_answerer(tmp_path, source=source, gate_bias=gate_bias, fact_encoder="position")
-    monkeypatch.setattr(narrowing_loss, "KEPT", (8,))
-    for example in asked(made, 1000):
-        assert example.story.repeats > 1
-        [read] = answerer.narrowing.narrow(example.story, [example.question])
-        kept = tuple(fact.text for fact in read.facts or (read.nearest,))
-        assert narrowing_loss.narrow(answerer, example)["8"].story == kept
 
 
 def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
@@ -236,14 +168,14 @@ def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
 
 
 def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monkeypatch):
-    folder, [run, *_], answerers = made
+    folder, [run, *_], answerer = made
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     # The answer of the file is what this model says, right or not.
     books = folder / "books"
     [example] = datasets.load("babi", task="2", split="test", data_dir=folder / "babi", config="en-10k", num_examples=1)
     story = hide(example, Books(books / "test"), 300, 0).story
-    data = write_babi(tmp_path / "babi", answer=answerers[8].ask(story, example.question).answer)
+    data = write_babi(tmp_path / "babi", answer=answerer.ask(story, example.question).answer)
     file = tmp_path / "cost.json"
     where = [run, "--data-dir", str(data), "--books", str(books), "--json", str(file)]
     assert long_cost.main([*where, "--lengths", "300"]) == 0
@@ -254,52 +186,3 @@ def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monke
     assert long_cost.table(result) in capsys.readouterr().out
     with pytest.raises(RuntimeError, match="no-such-command failed"):
         long_cost.timed(["no-such-command"])
-
-
-def test_the_picture_is_drawn_even_if_a_supporting_fact_was_dropped(made, tmp_path):
-    _, arguments, answerers = made
-    file = tmp_path / "gates.png"
-    long_picture.main([*arguments, "--task", "2", "--tokens", "200", "--output", str(file)])
-    assert file.stat().st_size > 10_000
-    answerer = answerers[8]
-    lost = [e for e in asked(made, 1000) if set(e.supporting_facts) - set(answerer.ask(e.story, e.question).positions)]
-    long_picture.draw(answerer, lost[0], tmp_path / "lost.png")
-    assert (tmp_path / "lost.png").stat().st_size > 10_000
-
-
-# The baseline
-
-
-class Constant:
-    """A model that gives one answer to every question, and remembers what it was given."""
-
-    def __init__(self, word_id, size):
-        self.logits, self.inputs = np.eye(size)[word_id], []
-
-    def predict_on_batch(self, inputs):
-        self.inputs.append(inputs)
-        return np.tile(self.logits, (len(inputs), 1))
-
-
-def test_wrong_answers_of_the_baseline_are_counted():
-    examples = [
-        Example(STORY[: 1 + i % 5], "Where is Mary?", (PLACES[i % 3],), (0,), task="1", story_id=i) for i in range(130)
-    ]
-    vocabulary = Vocabulary.from_examples(examples)
-    for place, right in zip(PLACES, (44, 43, 43), strict=True):
-        model = Constant(vocabulary.words.index(place), len(vocabulary))
-        assert word_gru.WordGRU(model, vocabulary).wrong(examples) == 130 - right
-    question = Encoder(vocabulary).sentence("Where is Mary?")
-    for inputs in model.inputs:
-        rows = inputs[inputs.any(axis=1)]
-        assert len(inputs) == 100
-        assert (rows[:, -len(question) :] == question).all(), "the question stands last"
-        assert all((np.diff((row > 0).astype(int)) >= 0).all() for row in rows), "padding stands in front alone"
-    assert sum(inputs.any(axis=1).sum() for inputs in model.inputs) == 130
-
-
-def test_the_trained_baseline_is_read_back(made, baseline):
-    assert len(json.loads((baseline / "gru.json").read_text())["valid_loss"]) == 2
-    gru = word_gru.WordGRU.load(baseline)
-    assert len(gru.vocabulary) == gru.model.output_shape[-1]
-    assert 0 <= gru.wrong(asked(made, 150)) <= 4

@@ -16,8 +16,14 @@ OWN = ("dmn_keras", "tuning")
 # Names that begin with an underscore and are public by the documentation of their package.
 PUBLIC = {"_asdict", "_replace", "_exit"}  # of collections.namedtuple and os
 
-# Private names of Keras that are used, each with its reason. Seen in Keras 3.15.1.
-KERAS = {}
+# Private modules and names that are used, each with its reason. Seen in Keras 3.15.1 and TensorFlow 2.21.0.
+MODULES = {
+    # `keras.saving` sets a flag there while it writes HDF5, from which this model could not be loaded.
+    "keras.src.backend.common.global_state",
+    # The gradients of `tf.custom_gradient` stay in its registry, and with them each trained model (tensorflow#97697).
+    "tensorflow.python.framework.ops",
+}
+ATTRIBUTES = {"_gradient_function"}  # where TensorFlow looks for a gradient before it looks into the registry
 
 
 def is_private(name):
@@ -31,8 +37,10 @@ def defined_names(tree):
             yield node.name
         elif isinstance(node, ast.ImportFrom):
             yield from (alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.attr if isinstance(node, ast.Attribute) else node.id
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            yield node.attr
 
 
 def imported_modules(tree):
@@ -48,14 +56,15 @@ def trees():
     return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 
 
-def test_no_private_module_or_name_of_another_package_is_imported(trees):
+def test_private_modules_and_names_of_other_packages_are_imported_for_a_reason(trees):
     found = {
-        f"{path}: {name}"
-        for path, tree in trees.items()
+        name
+        for tree in trees.values()
         for name in imported_modules(tree)
-        if name.partition(".")[0] not in OWN and any(map(is_private, name.split(".")))
+        if name.partition(".")[0] not in OWN
+        and (any(map(is_private, name.split("."))) or name.startswith(("keras.src.", "tensorflow.python.")))
     }
-    assert not found
+    assert found == MODULES
 
 
 def test_every_private_attribute_is_defined_here(trees):
@@ -66,7 +75,7 @@ def test_every_private_attribute_is_defined_here(trees):
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own | PUBLIC
     }
-    assert found.keys() == KERAS.keys(), found
+    assert found.keys() == ATTRIBUTES, found
 
 
 def test_no_class_overrides_a_private_name_of_another_package():

@@ -24,7 +24,8 @@ def run_command(name: str, run: Callable[[], int]) -> int:
                 import tensorflow  # noqa: F401 - keras-tuner and TensorBoard use it on every backend
         return run()
     except (ValueError, OSError, ImportError, RuntimeError) as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
+        message = "".join(character if character.isprintable() else " " for character in str(error))
+        print(f"{name}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{name}: interrupted; the same command resumes it", file=sys.stderr)

@@ -12,14 +12,7 @@ STATUS = {"COMPLETED": "done", "FAILED": "failed"}
 
 
 class SearchFolder(Folder):
-    """Paths of one search.
-
-    - `search.json`: what is searched: data, space, tuner, seeds; and the versions that began it;
-    - `time.json`: the used time;
-    - `tuner/`: keras-tuner's files;
-    - `runs/TRIAL/seedN/`: run folders;
-    - `workers/`: logs;
-    - `trials.md`, `trials.png`, `best.json`, `best/`: what the search found.
+    """Paths of one search; `tuning/README.md` says what they hold.
 
     Args:
         path: The folder; it need not exist.

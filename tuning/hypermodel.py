@@ -83,7 +83,6 @@ class DMNHyperModel(keras_tuner.HyperModel):
 
         Raises:
             keras_tuner.errors.FailedTrialError: If the loss becomes NaN or infinite.
-            KeyboardInterrupt: If training is interrupted.
         """
         config = self.config(hp, seed)
         recipe, (train, valid) = self.recipe(config), self._questions(config)
@@ -109,10 +108,6 @@ class DMNHyperModel(keras_tuner.HyperModel):
         """Return the objective: the validation error, and where errors are equal the validation loss.
 
         The loss adds less than any two means of errors over a trial's seeds can differ by.
-
-        Args:
-            result: What `training_result` returns.
-            config: The `Config`.
         """
         step = 1.0 / (sum(map(len, self._questions(config)[1].values())) * self.executions)
         return {OBJECTIVE: result["error"] + step * result["loss"] / (1.0 + result["loss"])}

@@ -21,15 +21,7 @@ COLUMNS = 5
 
 
 def report(folder: SearchFolder, source: Source, space: Space, seeds: Sequence[int], epochs: int, about: dict) -> int:
-    """Write `trials.md`, `trials.png`, `best.json` and `best/`, and print what they hold.
-
-    Args:
-        folder: The `SearchFolder`.
-        source: The `Source` of its questions.
-        space: The `Space`.
-        seeds: Seeds of a trial.
-        epochs: Most epochs of a trial.
-        about: Further content of `best.json`.
+    """Write `trials.md`, `trials.png`, `best.json` with `about` in it, and `best/`, and print what they hold.
 
     Returns:
         Exit status: 1 if no trial is done or more than half of those that ended failed, else 0.
@@ -64,12 +56,6 @@ def configurations(folder: SearchFolder, space: Space, seeds: Sequence[int], epo
     """Return the configurations that a search tried, the best first, those without a result last.
 
     Trials in which Hyperband continued a configuration are one row, that of the last one that is done.
-
-    Args:
-        folder: The `SearchFolder`.
-        space: The `Space`.
-        seeds: Seeds of a trial.
-        epochs: Most epochs of a trial.
 
     Returns:
         List of dicts: `"trial"` and `"first"`, ids of the last trial and of the one its training began with;
@@ -126,11 +112,6 @@ def trial_table(rows: Sequence[dict], names: Sequence[str]) -> str:
 def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
     """Draw the validation error over the values of each setting that varied, one panel a setting.
 
-    Args:
-        rows: What `configurations` returns.
-        space: The `Space`.
-        path: The picture's file.
-
     Returns:
         Whether there was something to draw: two results between which a setting differs.
     """
@@ -143,16 +124,12 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
             panels[name] = [label for label in dict.fromkeys(labels) if label in tried]
     if not panels:
         return False
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     columns = min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
-    figure, areas = pyplot.subplots(
-        lines, columns, figsize=(max(2 * columns, 4), 2 * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(max(2 * columns, 4), 2 * lines + 0.5), layout="constrained")
+    areas = figure.subplots(lines, columns, sharey=True, squeeze=False)
     errors = [100 * row["error"] for row in rows]
     for area, (name, labels) in zip(areas.flat, panels.items(), strict=False):
         # Trials of one value stand beside one another, so that none hides another.
@@ -162,14 +139,11 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
         area.set_xticks(range(len(labels)), labels, fontsize=8, rotation=30 if len("  ".join(labels)) > 25 else 0)
         area.set_xlim(-0.5, len(labels) - 0.5)
         area.set_title(name, fontsize=10)
-        area.set_axisbelow(True)
-        area.grid(axis="y", color="0.9")
     for area in areas.flat[len(panels) :]:
         area.set_visible(False)
     figure.supylabel("validation error, %", fontsize=10)
     figure.suptitle(f"{len(rows)} configurations; the star is the best one", fontsize=11)
     figure.savefig(path, dpi=100)
-    pyplot.close(figure)
     return True
 
 

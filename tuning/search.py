@@ -161,6 +161,7 @@ def _seeds(options):
 
 def _lead(options, arguments, started, role, folder, hypermodel, oracle):
     """Run trials until the end, alone or as the chief of workers, and report."""
+    from dmn_keras.errors import printable
     from dmn_keras.utils.files import read_json, write_json
     from tuning.report import report
     from tuning.tuner import BudgetUsedError, TimeBudget, restore_state
@@ -188,7 +189,7 @@ def _lead(options, arguments, started, role, folder, hypermodel, oracle):
         except BudgetUsedError as error:
             print(error)
         except RuntimeError as error:
-            print(f"{COMMAND}: error: {error}", file=sys.stderr)
+            print(f"{COMMAND}: error: {printable(error)}", file=sys.stderr)
             status = 1
         finally:
             budget.save()

@@ -131,11 +131,7 @@ class Space:
         return {name: values[key] for key, name in keys.items() if key in values}
 
     def config(self, values: Mapping[str, Any], *, seed: int = 0) -> Config:
-        """Return the `Config` of a choice.
-
-        Args:
-            values: Dict of setting to value, of the active choices.
-            seed: Its seed.
+        """Return the `Config` of the values of the active choices.
 
         Raises:
             ValueError: If a value is out of range.
@@ -272,13 +268,7 @@ def to_label(value: Any) -> str:
 
 
 def parse_choices(assignments: Sequence[str]) -> dict[str, list]:
-    """Read `--choices` arguments.
-
-    Args:
-        assignments: Texts `name=value,value`; each value is read as JSON, else as text.
-
-    Returns:
-        Dict of setting to list of values.
+    """Return settings and their values from texts `name=value,value`; each value is read as JSON, else as text.
 
     Raises:
         ValueError: If one has no `=` or no values.

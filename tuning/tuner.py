@@ -9,7 +9,7 @@ import time
 import keras
 import keras_tuner
 
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import printable, unknown_name
 from dmn_keras.utils.files import read_json, write_json
 from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import OBJECTIVE, DMNHyperModel, training_result
@@ -104,14 +104,6 @@ class SearchTuner(keras_tuner.Tuner):
 
     A trial that Hyperband continues is trained in the folder of its first trial: weights, optimizer and history are
     those of a training without a stop.
-
-    Args:
-        oracle: What `make_oracle` returns.
-        hypermodel: The `DMNHyperModel`.
-        folder: The `SearchFolder`.
-        seeds: Seeds of a trial.
-        epochs: Most epochs of a trial.
-        budget: The `TimeBudget`.
     """
 
     def __init__(
@@ -139,11 +131,7 @@ class SearchTuner(keras_tuner.Tuner):
         time.sleep(0.05)  # keras-tuner's workers ask without a pause while there is no trial for them
 
     def run_trial(self, trial, **_):
-        """Train a trial with each seed.
-
-        Returns:
-            List of one dict of the objective a seed.
-        """
+        """Train a trial with each seed; returns a dict of the objective for each."""
         labels = self.hypermodel.space.labels(trial.hyperparameters.values)
         print(f"Trial {trial.trial_id}: {', '.join(f'{name}={label}' for name, label in labels.items())}", flush=True)
         epochs, runs = self._runs(trial)
@@ -182,7 +170,8 @@ class SearchTuner(keras_tuner.Tuner):
             cpu = sum(result["cpu_seconds"] for result in results)
             print(f"Trial {trial.trial_id}: validation error {errors} %, CPU {cpu:.0f} s", flush=True)
         else:
-            print(f"Trial {trial.trial_id}: failed. {trial.message.strip().splitlines()[-1]}", flush=True)
+            reason = printable(trial.message.strip().splitlines()[-1])
+            print(f"Trial {trial.trial_id}: failed. {reason}", flush=True)
         self._errors = self._errors + 1 if status == "INVALID" else 0
         if self._errors == MAX_CONSECUTIVE_ERRORS:
             raise RuntimeError(
@@ -194,14 +183,7 @@ class SearchTuner(keras_tuner.Tuner):
 def make_oracle(
     tuner: str, space: Space, *, seed: int, epochs: int, max_trials: int | None = None
 ) -> keras_tuner.Oracle:
-    """Make keras-tuner's oracle.
-
-    Args:
-        tuner: One of `TUNERS`.
-        space: The `Space`.
-        seed: Its seed.
-        epochs: Most epochs of a trial, for Hyperband.
-        max_trials: Most trials; `None` for no limit.
+    """Make keras-tuner's oracle; `epochs` are the most of a trial, for Hyperband.
 
     Raises:
         ValueError: If there is no such tuner.

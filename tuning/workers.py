@@ -38,13 +38,7 @@ def become_chief() -> None:
 
 
 def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str, subprocess.Popen]:
-    """Start worker processes on this machine, which end with this process; return them by worker id.
-
-    Args:
-        count: How many.
-        arguments: Arguments of the search.
-        logs: Folder of their logs.
-    """
+    """Start worker processes on this machine, which end with this process; return them by worker id."""
     logs.mkdir(parents=True, exist_ok=True)
     path = [str(pathlib.Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     started = {}
@@ -62,11 +56,6 @@ def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str,
 
 def lead(tuner, budget, processes: dict[str, subprocess.Popen]) -> list[str]:
     """Serve trials until all workers of this machine have ended, or without any, as long as keras-tuner's chief does.
-
-    Args:
-        tuner: The `SearchTuner` of the chief.
-        budget: The `TimeBudget`.
-        processes: What `start` returned; empty where workers are started on other machines.
 
     Returns:
         Ids of the workers that ended with an error.

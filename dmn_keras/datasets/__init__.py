@@ -7,9 +7,7 @@ bAbI.
 from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.registry import (
     DATASETS,
-    DEFAULT_CONFIGS,
     SPLITS,
-    has_split,
     load,
     parse_tasks,
     task_names,
@@ -17,10 +15,8 @@ from dmn_keras.datasets.registry import (
 
 __all__ = [
     "DATASETS",
-    "DEFAULT_CONFIGS",
     "SPLITS",
     "Example",
-    "has_split",
     "load",
     "parse_tasks",
     "task_names",

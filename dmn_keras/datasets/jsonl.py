@@ -1,9 +1,9 @@
 """Own data: questions about stories as JSON lines."""
 
-import decimal
 import difflib
 import itertools
 import json
+import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
@@ -56,16 +56,22 @@ def load(path):
         records = [_record(text, place, sentences) for place, text in numbered_lines(lines, source=str(path))]
     if not records:
         raise ValueError(f"{path}: expected at least one JSON line, found none.")
-    story_ids = _story_ids(records, path)
+    story_ids = [story_id for _, story_id in records]
+    missing = story_ids.count(None)
+    if missing == len(story_ids):
+        story_ids = _shared_stories([fields["story"] for fields, _ in records])
+    elif missing:
+        raise ValueError(
+            f"{path}: story_id must be on every line or on none. "
+            f"Received: {missing} of {len(records)} lines without it."
+        )
     return [Example(**fields, story_id=story_id) for (fields, _), story_id in zip(records, story_ids, strict=True)]
 
 
 def _record(text, place, sentences):
     """Return the checked fields of a line, and its story_id (None where it has none)."""
     try:
-        record = json.loads(
-            text, object_pairs_hook=_object, parse_float=decimal.Decimal, parse_constant=_refuse_constant
-        )
+        record = json.loads(text, object_pairs_hook=_object, parse_float=_Float, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
     if not isinstance(record, dict):
@@ -85,6 +91,18 @@ def _record(text, place, sentences):
     return fields, _story_id(record.get("story_id"), place)
 
 
+class _Float(float):
+    """A number of the file, with the text that it has there."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self):
+        return self.text
+
+
 def _object(pairs):
     content = dict(pairs)
     if len(content) < len(pairs):
@@ -99,7 +117,7 @@ def _refuse_constant(name):
 
 def _as_json(value):
     """Return a value as it stands in the file, shortened for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False, default=str), quote=False)
+    return shorten(json.dumps(value, ensure_ascii=False), quote=False)
 
 
 def _check_keys(record, place):
@@ -148,7 +166,7 @@ def _scalar_text(value):
     """Return the text of a number or a truth value, and any other value as it is."""
     if isinstance(value, bool):
         return json.dumps(value)
-    return str(value) if isinstance(value, int | decimal.Decimal) else value
+    return str(value) if isinstance(value, int | _Float) else value
 
 
 def _is_index(value):
@@ -184,18 +202,6 @@ def _story_id(value, place):
     return value
 
 
-def _story_ids(records, path):
-    given = [story_id for _, story_id in records]
-    missing = given.count(None)
-    if missing == 0:
-        return given
-    if missing < len(given):
-        raise ValueError(
-            f"{path}: story_id must be on every line or on none. Received: {missing} of {len(given)} lines without it."
-        )
-    return _shared_stories([fields["story"] for fields, _ in records])
-
-
 def _shared_stories(stories):
     """Number the stories from 0 by first appearance; see `load` for which lines share one."""
     numbers = {}
@@ -203,15 +209,11 @@ def _shared_stories(stories):
     group_of = list(range(len(numbers)))  # index of a story -> an earlier index of its group, or itself
     lines = zip(stories, indexes, strict=True)
     for (previous, previous_index), (story, index) in itertools.pairwise(lines):
-        if _begins_with(story, previous) or _begins_with(previous, story):
+        if all(map(operator.eq, story, previous)):  # the shorter one begins the longer
             first, second = sorted((_first(group_of, previous_index), _first(group_of, index)))
             group_of[second] = first
     groups = {}
     return [groups.setdefault(_first(group_of, index), len(groups)) for index in indexes]
-
-
-def _begins_with(story, beginning):
-    return story[: len(beginning)] == beginning
 
 
 def _first(group_of, index):

@@ -6,11 +6,10 @@ import pathlib
 import re
 
 from dmn_keras.datasets import babi, jsonl
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import listing, unknown_name
 
 DATASETS = ("babi", "babi_long", "stories", "jsonl")
 SPLITS = ("train", "valid", "test")
-DEFAULT_CONFIGS = {"babi": babi.DEFAULT_CONFIG, "babi_long": None, "stories": None, "jsonl": None}
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
@@ -68,32 +67,6 @@ def parse_tasks(text, names):
     return tuple(dict.fromkeys(tasks))
 
 
-def has_split(dataset, *, split, data_dir=None, config=None):
-    """Return whether a dataset has a part of its own for `split`.
-
-    Args:
-        dataset: One of `DATASETS`.
-        split: One of `SPLITS`.
-        data_dir: As in `load`.
-        config: As in `load`.
-
-    Returns:
-        True if `load` returns examples for `split`; False if it returns an empty list.
-
-    Raises:
-        FileNotFoundError: If a `jsonl` file or folder is not there.
-        ValueError: If `dataset`, `split` or `config` is unknown, or `data_dir` is missing for `jsonl`.
-    """
-    _check("dataset", dataset, DATASETS)
-    _check("split", split, SPLITS)
-    config = _config(dataset, config)
-    if dataset == "babi":
-        return split in babi.splits(config)
-    if dataset == "babi_long":
-        return split in babi.splits(_babi_long().Config.parse(config).babi)
-    return dataset == "stories" or _jsonl_path(data_dir, split) is not None
-
-
 def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_examples=None):
     """Return the questions of one task and split of a dataset.
 
@@ -120,7 +93,7 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
             a file it is the first ones, at most.
 
     Returns:
-        A list of `Example`. Empty where the data has no such part (`has_split`): then a validation part is
+        A list of `Example`. Empty where the data has no such part: then a validation part is
         for the caller to cut from the training part, by `story_id`.
 
     Raises:
@@ -169,13 +142,12 @@ def _config(dataset, config):
     """Return the dataset's config after a check, its default for None."""
     if dataset == "babi_long":
         _babi_long().Config.parse(config)
-    elif config is None:
-        return DEFAULT_CONFIGS[dataset]
     elif dataset == "babi":
+        config = babi.DEFAULT_CONFIG if config is None else config
         _check("config", config, babi.CONFIGS)
     elif dataset == "stories":
         _story_sizes(config)
-    else:
+    elif config is not None:
         raise ValueError(f"config must be None for dataset {dataset!r}, which has none. Received: {config!r}.")
     return config
 
@@ -239,11 +211,7 @@ def _jsonl_path(data_dir, split):
         return path
     if split != "train" and data_dir.is_dir():
         return None
-    found = f"it holds: {_listing(data_dir)}" if data_dir.is_dir() else "it does not exist"
+    found = f"it holds: {listing(data_dir)}" if data_dir.is_dir() else "it does not exist"
     raise FileNotFoundError(
         f"data_dir {str(data_dir)!r}: expected a folder with train.jsonl, or one .jsonl file; {found}."
     )
-
-
-def _listing(folder):
-    return ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"

@@ -10,6 +10,7 @@ import random
 import re
 import ssl
 import time
+import unicodedata
 import urllib.parse
 
 import numpy as np
@@ -38,16 +39,16 @@ _OUTPUTS = {
     "top_probabilities": (float, 2),
     "facts": (str, 2),
     "gates": (float, 3),
-}
-"""Type and rank of the outputs of every model; floats are between 0 and 1."""
-_OPTIONAL = {
     "confidence": (float, 1),
     "known": (bool, 1),
     "positions": (int, 2),
     "num_facts": (int, 1),
     "num_open": (int, 1),
+    "unknown_words": (str, 2),
 }
-"""Those of calibrated models and of models with a first pass; integers are -1 or more."""
+"""Type and rank of a model's outputs; floats are between 0 and 1, integers -1 or more."""
+_OPTIONAL = ("confidence", "known", "positions", "num_facts", "num_open", "unknown_words")
+"""Those of calibrated models, of models with a first pass, and of newer exports."""
 
 
 class ServerError(RuntimeError):
@@ -149,7 +150,7 @@ class Client:
             question: Text.
 
         Returns:
-            The `Answer`. What words the model does not know, a server does not say: `unknown_words` is empty.
+            The `Answer`.
 
         Raises:
             ServerError: If the server refuses, does not answer in time, or not as a model of dmn_keras does.
@@ -280,10 +281,10 @@ def answers_from_outputs(outputs, count: int) -> list[Answer]:
         ServerError: If an output is missing, or of another type, shape or range than a model of dmn_keras gives.
     """
     try:
-        missing = _OUTPUTS.keys() - outputs.keys()
+        missing = _OUTPUTS.keys() - _OPTIONAL - outputs.keys()
         if missing:
             raise ValueError(f"no {', '.join(sorted(missing))}")
-        rows = {name: _rows(name, outputs[name], count) for name in _OUTPUTS | _OPTIONAL if name in outputs}
+        rows = {name: _rows(name, outputs[name], count) for name in _OUTPUTS if name in outputs}
         for names in (("top_answers", "top_probabilities"), ("facts", "positions")):
             shapes = {name: np.shape(outputs[name]) for name in names if name in outputs}
             if len(set(shapes.values())) > 1:
@@ -298,7 +299,7 @@ def answers_from_outputs(outputs, count: int) -> list[Answer]:
 
 def _rows(name, array, count):
     """Return the values of an output as nested lists, after checking them."""
-    kind, rank = (_OUTPUTS | _OPTIONAL)[name]
+    kind, rank = _OUTPUTS[name]
     if array.ndim != rank or len(array) != count:
         raise ValueError(f"{name} of shape {array.shape}")
     values = array.ravel().tolist()
@@ -327,7 +328,7 @@ def _answer(row):
         row["probability"],
         facts=tuple(row["facts"][i] for i in real),
         gates=tuple(tuple(gates[i] for i in real) for gates in row["gates"]),
-        unknown_words=(),
+        unknown_words=tuple(unicodedata.normalize("NFC", word) for word in row.get("unknown_words", ()) if word),
         others=tuple(zip(row["top_answers"], row["top_probabilities"], strict=True))[1:],
         **more,
     )
@@ -343,7 +344,7 @@ class _Rest:
             import requests
             import urllib3
         except ImportError as error:
-            raise ImportError(f"Asking a server over REST needs the library requests: {_EXTRA}.") from error
+            raise ImportError(f"Asking a server over REST needs requests: {_EXTRA}.") from error
         self.errors, self.read_errors = requests.exceptions, urllib3.exceptions
         self.session = requests.Session()
         # No redirect is one: a story goes to no other host.
@@ -360,8 +361,8 @@ class _Rest:
         # With each request, not on the session, where the environment's own choice would come first.
         self.trust = {}
         if tls is not None:
-            self.trust["verify"] = tls.authority or True
-            self.trust["cert"] = (tls.certificate, tls.key) if tls.certificate else None
+            certificate = (tls.certificate, tls.key) if tls.certificate else None
+            self.trust = {"verify": tls.authority or True, "cert": certificate}
         label = None if label is None else urllib.parse.quote(label, safe="")
         named = f"/versions/{version}" if version is not None else f"/labels/{label}" if label is not None else ""
         base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
@@ -373,7 +374,7 @@ class _Rest:
         outputs = self._send("POST", f"{self.named}:predict", "outputs", timeout, content)
         if not isinstance(outputs, dict):
             raise ServerError("CONTENT", f"{self.named} answered outputs without names.")
-        known = (_OUTPUTS | _OPTIONAL).keys() & outputs.keys()
+        known = _OUTPUTS.keys() & outputs.keys()
         return {name: np.array(outputs[name], dtype=object) for name in known}
 
     def status(self, timeout):
@@ -393,9 +394,7 @@ class _Rest:
                 body = self._read(response, deadline, late)
         except self.errors.SSLError as error:
             raise ServerError("TLS", f"{url} cannot be trusted: {error}") from error
-        except self.errors.ConnectTimeout as error:
-            raise _TryAgainError("TIMEOUT", f"{url} could not be reached in {timeout:.1f} s") from error
-        except (self.errors.Timeout, self.read_errors.TimeoutError) as error:
+        except (self.errors.ReadTimeout, self.read_errors.TimeoutError) as error:
             raise ServerError("TIMEOUT", late) from error
         except (self.errors.ConnectionError, self.read_errors.HTTPError) as error:
             raise _TryAgainError("UNREACHABLE", f"{url} cannot be reached: {error}") from error
@@ -463,7 +462,10 @@ class _Grpc:
         options += [(f"grpc.{name}_reconnect_backoff_ms", 100) for name in ("initial", "min")]
         target = f"dns:///{parts.netloc}"  # a host called `unix` is a host
         if parts.scheme == "grpcs":
-            self.channel = grpc.secure_channel(target, _credentials(grpc, tls or Tls()), options)
+            tls = tls or Tls()
+            paths = (tls.authority, tls.key or tls.certificate, tls.certificate)
+            pem = (pathlib.Path(path).read_bytes() if path else None for path in paths)
+            self.channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(*pem), options)
         else:
             self.channel = grpc.insecure_channel(target, options)
         self.predictions = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
@@ -484,7 +486,7 @@ class _Grpc:
         request.inputs["story"].CopyFrom(tf.make_tensor_proto(story, dtype=tf.string))
         request.inputs["question"].CopyFrom(tf.make_tensor_proto(question, dtype=tf.string))
         response = self._send(self.predictions.Predict, request, timeout)
-        known = (_OUTPUTS | _OPTIONAL).keys() & response.outputs.keys()
+        known = _OUTPUTS.keys() & response.outputs.keys()
         return {name: self._array(name, response.outputs[name], response.ByteSize()) for name in known}
 
     def _array(self, name, proto, num_bytes):
@@ -520,11 +522,6 @@ class _Grpc:
 
     def close(self):
         self.channel.close()
-
-
-def _credentials(grpc, tls):
-    paths = (tls.authority, tls.key or tls.certificate, tls.certificate)
-    return grpc.ssl_channel_credentials(*(pathlib.Path(path).read_bytes() if path else None for path in paths))
 
 
 def _short(text):

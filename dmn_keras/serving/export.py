@@ -18,6 +18,8 @@ from dmn_keras.models import answering_model
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, join_sentences, pad_ids, pad_sentences, tokenize
+from dmn_keras.utils.files import TEMPORARY_PREFIX
+from dmn_keras.utils.folder import LOCK
 
 WARMUP = "tf_serving_warmup_requests"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -30,7 +32,8 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     Its signatures:
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
-      `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`; of a
+      `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
+      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones; of a
       calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same. Of
       a model with a first pass (`narrow_to`), `facts` and `gates` are those it kept, `positions` `(batch, facts)` their
       numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
@@ -143,13 +146,11 @@ def _new_version(folder, version, prefix=""):
     try:
         target = folder / f"{prefix}{_version(folder, version, prefix)}"
         folder.mkdir(parents=True, exist_ok=True)
-        # A server takes numbers for versions: this folder is none.
-        with _lock(folder), tempfile.TemporaryDirectory(prefix=_WRITING, dir=folder) as temporary:
-            written = pathlib.Path(temporary, "model")
-            yield target, written
+        with _temporary_folder(folder) as temporary:
+            yield target, temporary / "model"
             if target.exists():
                 raise FileExistsError(_exists(target))
-            os.rename(written, target)
+            os.rename(temporary / "model", target)
     except (OSError, tf.errors.OpError) as error:
         if isinstance(error, OSError) and error.errno is None:  # not of the system
             raise
@@ -160,29 +161,23 @@ def _new_version(folder, version, prefix=""):
         ) from error
 
 
-_WRITING = ".writing-"
-"""What the name of a folder begins with that a version is written in; a process that was killed leaves one."""
-
-
 @contextlib.contextmanager
-def _lock(folder):
-    """Share a folder with other exports; what killed ones left in it is removed if no other is writing there."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # another export has the lock, or the file system none
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in folder.glob(f"{_WRITING}*"):
+def _temporary_folder(folder):
+    """Yield a folder to write a version in, whose name a server does not take for one.
+
+    Those that killed exports left are removed: nobody holds their locks.
+    """
+    import filelock
+
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*/"):
+        if not path.is_symlink():
+            with contextlib.suppress(OSError), filelock.FileLock(path / LOCK, timeout=0):
                 shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)  # released by the system, also after a kill
-        yield
-    finally:
-        os.close(descriptor)
+    with (
+        tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as temporary,
+        filelock.FileLock(pathlib.Path(temporary, LOCK)),
+    ):
+        yield pathlib.Path(temporary)
 
 
 def _questions(questions):
@@ -268,10 +263,7 @@ def _verify(answerer, top, path, questions):
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
-    stories, asked = (
-        [join_sentences(example.story) for example in questions],
-        [example.question for example in questions],
-    )
+    stories, asked = [join_sentences(example.story) for example in questions], [e.question for e in questions]
     ids = _ids(answerer, questions)
     records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
     outputs = {
@@ -309,7 +301,7 @@ def _record(**features):
 
 def _difference(answer, expected):
     """Return the name of the first part of an answer that differs from the expected one, `None` where none does."""
-    for name in ("answer", "facts", "known", "positions", "num_facts", "num_open"):
+    for name in ("answer", "facts", "known", "unknown_words", "positions", "num_facts", "num_open"):
         if getattr(answer, name) != getattr(expected, name):
             return name
     # The passes after a learned stop have gates of 0 in a SavedModel, and are left out of an `Answer`.

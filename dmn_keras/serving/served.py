@@ -98,9 +98,10 @@ class ServedModel(tf.Module):
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
-        num_unknown = self._num_unknown(read, gates)
-        of_narrowing = {}
+        num_unknown = tf.cast(self._unknown_words(read, self._is_evidence(gates)).row_lengths(), tf.float32)
+        shown, of_narrowing = None, {}
         if "kept" in outputs:
+            shown = outputs["kept"]
             facts, gates, of_narrowing = _kept_alone(outputs["kept"][:, : tf.shape(facts)[1]], facts, gates)
             of_narrowing["num_open"] = tf.reduce_sum(tf.cast(outputs["narrowing"] > OPEN, tf.int32), axis=1)
         answers = {
@@ -110,6 +111,7 @@ class ServedModel(tf.Module):
             "top_probabilities": probabilities,
             "facts": facts,
             "gates": gates,
+            "unknown_words": self._unknown_words(read, shown).to_tensor(""),
             **of_narrowing,
         }
         if self._calibration is not None:
@@ -135,19 +137,34 @@ class ServedModel(tf.Module):
         before = tf.cumsum(tf.cast(stopped, gates.dtype), axis=1, exclusive=True) == 0
         return tf.where(before[:, :, None], gates, 0.0)
 
-    def _num_unknown(self, read, gates):
-        """Return how many different words the model does not know in each question and its evidence, float32."""
-        row, fact = tf.unstack(read.unknown_at, axis=1)
-        words = tf.strings.join([tf.strings.as_string(row), read.unknown], " ")
-        if not self._word_facts:
-            highest = tf.reduce_max(gates, axis=2, keepdims=True)
-            is_evidence = tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
-            is_evidence = tf.pad(is_evidence, [[0, 0], [1, 0]], constant_values=True)  # and the question
-            decisive = tf.gather_nd(is_evidence, tf.stack([row, fact + 1], axis=1))
-            row, words = row[decisive], words[decisive]
-        _, numbers = tf.unique(words)
-        rows = tf.math.unsorted_segment_max(row, numbers, tf.reduce_max(tf.concat([numbers, [-1]], axis=0)) + 1)
-        return tf.math.unsorted_segment_sum(tf.ones_like(rows, tf.float32), rows, tf.shape(gates)[0])
+    def _is_evidence(self, gates):
+        """Return which facts decided an answer, boolean `(batch, facts)`; `None` for all, where they are words."""
+        if self._word_facts:
+            return None
+        highest = tf.reduce_max(gates, axis=2, keepdims=True)
+        return tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
+
+    def _unknown_words(self, read, chosen):
+        """Return the different words of some facts and the question that the model does not know.
+
+        Args:
+            read: The batch, as `TextOps.read` returns it.
+            chosen: boolean `(batch, facts)`, the facts; `None` for all.
+
+        Returns:
+            Ragged strings `(batch, words)`, in lower case, their characters decomposed.
+        """
+        batch, (row, fact) = tf.shape(read.story)[0], tf.unstack(read.unknown_at, axis=1)
+        words = read.unknown
+        if chosen is not None:
+            chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
+            is_chosen = tf.gather_nd(chosen, tf.stack([row, fact + 1], axis=1))
+            row, words = row[is_chosen], words[is_chosen]
+        _, number = tf.unique(tf.strings.join([tf.strings.as_string(row), words], " "))
+        count = tf.reduce_max(tf.concat([number, [-1]], axis=0)) + 1
+        first = tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, count)
+        first = tf.gather(first, tf.argsort(tf.gather(row, first), stable=True))
+        return tf.RaggedTensor.from_value_rowids(tf.gather(words, first), tf.gather(row, first), nrows=batch)
 
     def _confidence(self, probability):
         probability = tf.clip_by_value(tf.cast(probability, tf.float64), 1e-7, 1 - 1e-7)

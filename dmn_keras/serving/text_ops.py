@@ -18,7 +18,7 @@ from dmn_keras.text import END_ID, MAX_WORDS, PAD_ID, UNKNOWN_ID, Vocabulary, lo
 from dmn_keras.text.tokenizer import SPACED_MARKS, UNSPACED_MARKS, is_combining
 
 _OTHER, _WORD, _SPACE, _COMBINING = range(4)
-_UNSPACED, _SPACED, _CLOSER, _ELLIPSIS, _LOWER, _DECIMAL = (1 << bit for bit in range(6))
+_UNSPACED, _SPACED, _CLOSER, _SPACED_CLOSER, _ELLIPSIS, _LOWER, _DECIMAL = (1 << bit for bit in range(7))
 _NEWLINE, _SEPARATOR, _FULL_STOP, _DECIMAL_MARK = map(ord, ("\n", sentences.SEPARATOR, ".", sentences.DECIMAL_MARK))
 _JOINERS = [ord(c) for c in "'-"]
 _HANGUL = 0xAC00
@@ -74,6 +74,7 @@ def _flags(character):
         _UNSPACED * (character in UNSPACED_MARKS)
         | _SPACED * (character in SPACED_MARKS)
         | _CLOSER * (character in sentences.CLOSERS)
+        | _SPACED_CLOSER * (character in sentences.SPACED_CLOSERS)
         | _ELLIPSIS * (character in sentences.ELLIPSIS)
         | _LOWER * character.islower()
         | _DECIMAL * character.isdecimal()
@@ -261,9 +262,10 @@ class TextOps(tf.Module):
         """Tell of each visible character whether a sentence begins with it, as `sentence_ends` does."""
         new_row = _differs(visible.row)
         gap = new_row | _differs(visible.place - tf.range(tf.size(visible.place)))  # white space lies before it
-        is_spaced, is_unspaced, is_closer, in_ellipsis = (
-            (visible.flags & bit) > 0 for bit in (_SPACED, _UNSPACED, _CLOSER, _ELLIPSIS)
+        is_spaced, is_unspaced, is_closer, is_spaced_closer, in_ellipsis = (
+            (visible.flags & bit) > 0 for bit in (_SPACED, _UNSPACED, _CLOSER, _SPACED_CLOSER, _ELLIPSIS)
         )
+        is_closer |= is_spaced_closer & tf.concat([gap[1:], tf.ones_like(gap[:1])], axis=0)
         mark = is_spaced | is_unspaced
 
         # Before each character: the last one that is no closer, of the run of marks that it ends the first one.

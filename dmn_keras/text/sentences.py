@@ -7,8 +7,10 @@ from dmn_keras.text.tokenizer import SPACED_MARKS, UNSPACED_MARKS
 
 SEPARATOR = "\x1e"
 """Separates the sentences of a text in which it occurs, and nothing else does."""
-CLOSERS = "\"')]}\u00bb\u2019\u201d\u203a\u300d\u300f\uff02\uff07\uff09\uff3d"
+CLOSERS = "\"')]}\u00bb\u2019\u201d\u203a\u3009\u300b\u300d\u300f\u3011\u3015\uff02\uff07\uff09\uff3d\uff5d"
 """Quotation marks and brackets that may stand between the mark that ends a sentence and its end."""
+SPACED_CLOSERS = "\u00ab\u2018\u201c\u2039"
+"""Quotation marks that open in some languages and close in others: they close where white space follows."""
 ELLIPSIS = ".\u2026"
 """Marks of which several, or the second, end no sentence."""
 DECIMAL_MARK = "\uff0e"
@@ -17,6 +19,7 @@ NUM_BEFORE, NUM_AFTER = 16, 12
 """Characters before a full stop, and after the white space behind it, that tell whether it ends a sentence."""
 
 _SPACES = "\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_BLANKS = _SPACES.replace("\t-\r", "\t\v-\r")  # without the line end
 _OPENERS = r"\"'(\[{" + "\u00ab\u00bf\u00a1\u2018\u201c\u201e\u2039"
 _UPPER = "A-Z" + "".join(chr(code) for code in range(0x80, 0x530) if chr(code).isupper())
 _DASHES, _ACCENTS = "\u2013\u2014", "\u0300-\u036f"
@@ -49,6 +52,7 @@ ABBREVIATED = (
         rf"(?s:[{_OPENERS}]*[^{_UPPER}{_OPENERS}{_SPACES}].*)",
     ),
     (rf"(?s:{_BEGIN}{_INITIAL})", "(?s:.*)"),
+    (rf"(?s:.*\.[{_BLANKS}]+\.[{_BLANKS}]+)", "(?s:.*)"),  # . . .
 )
 """Pairs of patterns, in the syntax that `re` and RE2 share, of what surrounds a full stop that ends no sentence.
 
@@ -61,7 +65,8 @@ BEGINS_ANEW = (rf"(?s:{_BEGIN}(?:{_INITIAL}|St))", rf"(?s:[{_OPENERS}]*(?:{_word
 _PREFILTER = frozenset(f"{_NEVER} {_BEFORE_NUMBER} {_BEFORE_LOWER}".casefold().split())
 _ABBREVIATED = [(re.compile(before), re.compile(after)) for before, after in (*ABBREVIATED, BEGINS_ANEW)]
 _NO_BEGINNING = SPACED_MARKS + UNSPACED_MARKS + CLOSERS
-_END = rf"([{re.escape(SPACED_MARKS + UNSPACED_MARKS)}]+)([{re.escape(CLOSERS)}]*)(\s*)"
+_CLOSER = rf"[{re.escape(CLOSERS)}]|[{SPACED_CLOSERS}](?!\S)"
+_END = rf"([{re.escape(SPACED_MARKS + UNSPACED_MARKS)}]+)((?:{_CLOSER})*)(\s*)"
 _LINE, _PARAGRAPH = re.compile(rf"{_END}|\n\s*"), re.compile(rf"{_END}|\n\s*\n\s*")
 
 

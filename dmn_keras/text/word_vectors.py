@@ -42,7 +42,7 @@ def read_word_vectors(path, words=None):
         )
     vectors, dim = {}, None
     try:
-        with _OPEN.get(path.suffix, open)(path, "rb") as file:
+        with _OPEN.get(path.suffix.lower(), open)(path, "rb") as file:
             lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
             for place, text in numbered_lines(lines, source=str(path)):
                 fields = [field for field in text.replace("\t", " ").split(" ") if field]
@@ -91,7 +91,8 @@ def _check(fields, dim, place, text):
 
 def _vector(numbers, place):
     try:
-        vector = np.array(numbers, dtype="float32")
+        with np.errstate(over="ignore"):
+            vector = np.array(numbers, dtype="float32")
     except ValueError as error:
         raise ValueError(f"{place}: {error}.") from error
     if not np.isfinite(vector).all():

@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from dmn_keras.models import answering_model
-from dmn_keras.text import UNSAID_IDS
+from dmn_keras.text import UNKNOWN_ID, UNSAID_IDS
 from dmn_keras.training.batches import StoryBatches
 
 
@@ -72,7 +72,8 @@ def is_right(answer, example, vocabulary):
 
     An answer that holds a word outside the `Vocabulary` cannot be said.
     """
-    return vocabulary.answer_ids(answer.ids) == vocabulary.encode(example.answer_text)
+    expected = vocabulary.encode(example.answer_text)
+    return UNKNOWN_ID not in expected and vocabulary.answer_ids(answer.ids) == expected
 
 
 def _padded(size):

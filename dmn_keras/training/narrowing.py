@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 
 import keras
 import numpy as np
@@ -87,6 +88,8 @@ def narrow(run, source, background, output, *, narrow_to=None, epochs=10, seed=0
             "parameters": narrowed.count_params(),
             "versions": versions(),
         }
+        if source.dataset == recipe.dataset and source.data_dir is not None:
+            recipe = dataclasses.replace(recipe, data_dir=os.path.abspath(source.data_dir))
         # The record comes last: without it, what a killed process left counts for nothing, and is overwritten.
         narrowed.optimizer.build(narrowed.trainable_variables)  # a saved model is loaded with its optimizer
         output.save_model(narrowed)

@@ -66,7 +66,12 @@ class Folder:
         """
         if not self.exists():
             raise self.missing()
-        content = read_json(self.record)
+        try:
+            content = read_json(self.record)
+        except ValueError as error:
+            if error.__cause__ is None:  # no regular file
+                raise
+            raise self.damaged(error.__cause__) from error
         if not isinstance(content, dict):
             raise self.damaged("it holds no object")
         written, version = content.pop("format", None), content.pop("dmn_keras", None)

@@ -18,7 +18,6 @@ from dmn_keras.datasets import babi  # noqa: E402 -- after the check that Tensor
 from dmn_keras.datasets.babi import babi_qa  # noqa: E402
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
-DATA = pathlib.Path(__file__).parents[2] / "../shared/data/babi"
 
 
 class _DummyData(tfds.testing.DatasetBuilderTestCase):
@@ -94,25 +93,6 @@ def test_downloads_without_a_manual_folder(tmp_path, monkeypatch):
     assert builder.info.splits["train"].num_examples == 4
 
 
-def test_reads_the_default_manual_folder_if_the_data_is_in_it(tmp_path):
-    shutil.copytree(DUMMY, tmp_path / "tfds" / "downloads" / "manual")
-    builder = babi_qa.BabiQa(data_dir=tmp_path / "tfds", config="en")
-    builder.download_and_prepare()
-    assert builder.info.splits["train"].num_examples == 4
-
-
-def test_archive_has_its_checksum_registered():
-    info = babi_qa.BabiQa.url_infos[babi_qa.URL]
-    assert info.size == 15_719_851
-    assert info.checksum == "0364ebde659f14d11bc21744516c5ec49d3d06cb692733f66680771244998898"
-
-
-def test_keys_are_unique(tmp_path):
-    builder = babi_qa.BabiQa(data_dir=tmp_path, config="en")
-    keys = [key for key, _ in builder._generate_examples(DUMMY, "train")]
-    assert len(set(keys)) == len(keys) == 4
-
-
 def test_manual_folder_without_a_split(tmp_path):
     folder = tmp_path / "en"
     shutil.copytree(DUMMY / "tasks_1-20_v1-2" / "en", folder)
@@ -120,11 +100,6 @@ def test_manual_folder_without_a_split(tmp_path):
         path.unlink()
     with pytest.raises(FileNotFoundError, match=r"config 'en' has no file of split 'test'"):
         prepare(tmp_path, folder)
-
-
-def test_configs_are_those_of_the_archive():
-    assert tuple(babi_qa.BabiQa.builder_configs) == babi.CONFIGS
-    assert babi_qa.BabiQa.DEFAULT_BUILDER_CONFIG_NAME == "en-10k"
 
 
 def serve(monkeypatch, content, status_code=200):
@@ -173,17 +148,3 @@ def test_without_a_network_a_local_copy_is_asked_for_at_once(tmp_path, monkeypat
     for call in (babi_qa.download, lambda folder: tfds.load("babi_qa/en", data_dir=folder)):
         with pytest.raises(ConnectionError, match=message):
             call(tmp_path)
-
-
-@pytest.mark.skipif(not DATA.is_dir(), reason="the bAbI archive is not in ../shared/data/babi")
-def test_real_files_through_tfds_load(tmp_path):
-    datasets, info = tfds.load(
-        "babi_qa/en",
-        data_dir=tmp_path,
-        with_info=True,
-        download_and_prepare_kwargs={"download_config": tfds.download.DownloadConfig(manual_dir=DATA)},
-    )
-    assert {name: split.num_examples for name, split in info.splits.items()} == {"train": 20_000, "test": 20_000}
-    assert set(datasets) == {"train", "test"}
-    builder = babi_qa.BabiQa(data_dir=tmp_path, config="en")
-    assert as_examples(builder, "test", "3") == expected_examples(DATA, "test", "3")

@@ -45,21 +45,6 @@ def test_answers_of_several_parts_are_in_tasks_8_and_19_only():
     assert parts == {**{task: {1} for task in babi.TASKS}, "8": {1, 2, 3}, "19": {2}}
 
 
-def test_most_facts_of_a_question():
-    most = {task: max(len(example.story) for example in load(task, "test")) for task in ("1", "2", "3")}
-    assert most == {"1": 10, "2": 88, "3": 228}
-
-
-def test_stories_are_numbered():
-    examples = load("1", "train")
-    assert [example.story_id for example in examples] == [index // 5 for index in range(1000)]
-
-
-def test_unsorted_supporting_facts_keep_their_order():
-    facts = [example.supporting_facts for example in load("3", "train")]
-    assert sum(list(ids) != sorted(ids) for ids in facts) > 0
-
-
 def test_first_example_of_task_1():
     assert load("1", "train")[0] == Example(
         story=("Mary moved to the bathroom.", "John went to the hallway."),
@@ -69,19 +54,3 @@ def test_first_example_of_task_1():
         task="1",
         story_id=0,
     )
-
-
-def test_second_example_of_task_8():
-    example = load("8", "train")[1]
-    assert example.question == "What is Mary carrying?"
-    assert example.answer == ("nothing",)
-    assert example.story[-1] == "Mary dropped the football."
-    assert example.supporting_facts == (2, 5)  # line ids 3 and 7, and line 5 is a question
-
-
-def test_path_of_task_19():
-    example = load("19", "train")[0]
-    assert len(example.story) == 5
-    assert example.question.startswith("How do you go from the ")
-    assert len(example.answer) == 2
-    assert set(example.answer) <= {"n", "s", "e", "w"}

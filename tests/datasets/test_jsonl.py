@@ -21,21 +21,31 @@ def load_records(tmp_path):
     return load
 
 
-def story_ids(load, *stories):
-    return [example.story_id for example in load(*({"story": story, "question": "Who?"} for story in stories))]
-
-
-def test_reads_a_record(load):
-    assert load(RECORD) == [
-        Example(
-            story=("Greta ran.", "Olaf slept."),
-            question="Who ran?",
-            answer=("Greta",),
-            supporting_facts=(0,),
-            task="all",
-            story_id=0,
-        )
+def test_reads_records(load):
+    other = {**RECORD, "supporting_facts": [1, 0], "task": 2, "answer": ["rope", "lamp"]}
+    assert load(RECORD, other, {**RECORD, "task": "who", "answer": "the pier, the mill"}) == [
+        Example(("Greta ran.", "Olaf slept."), "Who ran?", ("Greta",), (0,), task="all"),
+        Example(("Greta ran.", "Olaf slept."), "Who ran?", ("rope", "lamp"), (1, 0), task="2"),
+        Example(("Greta ran.", "Olaf slept."), "Who ran?", ("the pier, the mill",), (0,), task="who"),
     ]
+    given = load({**RECORD, "story_id": 7}, {**RECORD, "story_id": 3})
+    assert [example.story_id for example in given] == [7, 3]
+
+
+@pytest.mark.parametrize(
+    ("stories", "ids"),
+    [
+        ("AB C AB", "010"),  # equal ones, anywhere
+        ("A AB ABC D DA", "00011"),  # that grow
+        ("ABC AB A", "000"),  # asked about from the end
+        ("AB C AD C A E", "012134"),  # that begin alike, far apart
+        ("A ABC D AB ABC", "00100"),  # groups that meet later
+        ("AB C A AB", "0100"),  # one that grows into an earlier one
+    ],
+)
+def test_stories_that_are_one_share_an_id(stories, ids, load):
+    examples = load(*({"story": [f"{letter}." for letter in story], "question": "Who?"} for story in stories.split()))
+    assert [example.story_id for example in examples] == list(map(int, ids))
 
 
 def test_answer_and_supporting_facts_may_be_absent_or_null(load):
@@ -45,17 +55,13 @@ def test_answer_and_supporting_facts_may_be_absent_or_null(load):
         assert example.task == "all"
 
 
-def test_answers_of_several_parts_and_of_several_words(load):
-    examples = load({**RECORD, "answer": ["rope", "lamp"]}, {**RECORD, "answer": "the pier, the mill"})
-    assert [example.answer for example in examples] == [("rope", "lamp"), ("the pier, the mill",)]
-
-
 @pytest.mark.parametrize(
     ("value", "parts"),
     [
         ("3", ("3",)),
         ("-2", ("-2",)),
         ("2.50", ("2.50",)),
+        ("1e5", ("1e5",)),
         ("true", ("true",)),
         ('["a", 1, false]', ("a", "1", "false")),
     ],
@@ -65,19 +71,10 @@ def test_numbers_and_truth_values_are_answers(load, value, parts):
     assert example.answer == parts
 
 
-def test_order_of_supporting_facts_is_kept(load):
-    assert load({**RECORD, "supporting_facts": [1, 0]})[0].supporting_facts == (1, 0)
-
-
 def test_blank_lines_other_alphabets_byte_order_mark_and_other_keys(load):
-    record = {**RECORD, "question": "Где Ольга?", "source": "chat", "id": 7}
+    record = {**RECORD, "question": "Wo\u2028ist Åse\x85?", "source": "chat", "id": 7}
     (example,) = load("\ufeff" + json.dumps(record, ensure_ascii=False), "", "  ")
-    assert example.question == "Где Ольга?"
-
-
-def test_line_separators_inside_a_sentence_do_not_split_a_line(load):
-    (example,) = load(json.dumps({**RECORD, "question": "Who\u2028ran\x85?"}, ensure_ascii=False))
-    assert example.question == "Who\u2028ran\x85?"
+    assert example.question == "Wo\u2028ist Åse\x85?", "line separators of Unicode do not split a line"
 
 
 def test_equal_sentences_are_one_object(load):
@@ -100,42 +97,6 @@ def test_a_word_is_what_the_tokenizer_finds(load, text):
             load(record)
 
 
-def test_tasks(load):
-    examples = load({**RECORD, "task": "who"}, {**RECORD, "task": 2}, RECORD)
-    assert [example.task for example in examples] == ["who", "2", "all"]
-
-
-def test_equal_stories_share_an_id_anywhere(load):
-    assert story_ids(load, ["A.", "B."], ["C."], ["A.", "B."]) == [0, 1, 0]
-
-
-def test_growing_story_shares_an_id(load):
-    assert story_ids(load, ["A."], ["A.", "B."], ["A.", "B.", "C."], ["D."], ["D.", "A."]) == [0, 0, 0, 1, 1]
-
-
-def test_story_asked_about_from_its_end_shares_an_id(load):
-    assert story_ids(load, ["A.", "B.", "C."], ["A.", "B."], ["A."]) == [0, 0, 0]
-
-
-def test_stories_that_begin_alike_far_apart_do_not_share_an_id(load):
-    assert story_ids(load, ["A.", "B."], ["C."], ["A.", "D."], ["C."], ["A."], ["E."]) == [0, 1, 2, 1, 2 + 1, 4]
-
-
-def test_groups_that_meet_later_are_joined(load):
-    # The third line repeats the first and the fourth continues it; the fifth repeats the second, which the
-    # fourth begins with: so all but the last are one.
-    assert story_ids(load, ["A."], ["A.", "B.", "C."], ["D."], ["A.", "B."], ["A.", "B.", "C."]) == [0, 0, 1, 0, 0]
-
-
-def test_growing_story_that_ends_like_an_earlier_one_joins_it(load):
-    assert story_ids(load, ["A.", "B."], ["C."], ["A."], ["A.", "B."]) == [0, 1, 0, 0]
-
-
-def test_given_story_ids_are_kept(load):
-    examples = load({**RECORD, "story_id": 7}, {**RECORD, "story_id": 3})
-    assert [example.story_id for example in examples] == [7, 3]
-
-
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -151,7 +112,7 @@ def test_given_story_ids_are_kept(load):
         ({**RECORD, "question": ""}, "question must be a string that is not empty"),
         ({**RECORD, "question": ["Who?"]}, "question must be a string that is not empty"),
         ({**RECORD, "answer": ""}, "answer must be a string that is not empty"),
-        ({**RECORD, "answer": {"a": 4.5}}, 'answer must be a string that is not empty. Received: {"a": "4.5"}'),
+        ({**RECORD, "answer": {"a": 4.5}}, 'answer must be a string that is not empty. Received: {"a": 4.5}'),
         ('{"story": ["A."], "question": "Who?", "answer": "A", "answer": "B"}', "the key 'answer' comes twice"),
         ('{"story": ["A."], "question": "Who?", "source": {"a": 1, "a": 1}}', "the key 'a' comes twice"),
         ('{"story": ["A."], "question": "Who?", "answer": NaN}', "NaN is no JSON"),
@@ -163,9 +124,7 @@ def test_given_story_ids_are_kept(load):
         ({**RECORD, "answer": "."}, 'each part of answer must hold at least one word. Received: "."'),
         ({**RECORD, "answer": ["rope", "..."]}, 'each part of answer must hold at least one word. Received: "..."'),
         ({**RECORD, "story": ["A.", "\ud800"]}, r"story\[1\] must not hold half a surrogate pair"),
-        ({**RECORD, "question": "Who\udfff?"}, r"question must not hold half a surrogate pair"),
         ({**RECORD, "answer": "\ud800"}, r'answer must not hold half a surrogate pair. Received: ".ud800"'),
-        ({**RECORD, "task": "a\ud800"}, r"task must not hold half a surrogate pair"),
         *(
             ({**RECORD, "task": task}, "task must be able to name a folder: without / and .*Received: ")
             for task in ("a/b", "a\\b", "a\0", ".", "..")
@@ -175,6 +134,7 @@ def test_given_story_ids_are_kept(load):
         ({**RECORD, "supporting_facts": [2]}, r"whole numbers from 0 to 1. Received: \[2\]"),
         ({**RECORD, "supporting_facts": [-1]}, "whole numbers from 0 to 1"),
         ({**RECORD, "supporting_facts": [True]}, "whole numbers from 0 to 1"),
+        ({**RECORD, "supporting_facts": [1.0]}, r"Received: \[1.0\]"),
         ({**RECORD, "task": ["who"]}, "task must be a string that is not empty"),
         ({**RECORD, "story_id": "a"}, 'story_id must be a whole number from 0. Received: "a"'),
         ({"story": ["A."], "question": "Who?", "anser": "A"}, "unknown key 'anser'. Did you mean 'answer'"),
@@ -191,11 +151,8 @@ def test_story_id_on_some_lines_only(load):
         load(RECORD, {**RECORD, "story_id": 0})
 
 
-def test_empty_file(load):
+def test_missing_and_empty_file(load, tmp_path):
     with pytest.raises(ValueError, match=r"train.jsonl: expected at least one JSON line, found none"):
         load("")
-
-
-def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing.jsonl' is not a file"):
         jsonl.load(tmp_path / "nothing.jsonl")

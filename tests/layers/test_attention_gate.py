@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.layers import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
-from tests.layers.helpers import compiled, gate_weights, gradients, numpy, randomize, weighted_sum
+from tests.layers.helpers import gate_weights, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import B, F, U, fact_mask, random
 from tests.reference import attention
 
@@ -38,49 +38,6 @@ def test_gates_are_those_of_the_equations(features, activation):
     assert np.all(masked[~fact_mask()] == 0)
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_compiled_gates_are_those_of_the_equations(activation):
-    gate = make(activation=activation)
-    outputs, _ = compiled(gate, INPUTS, {"facts_mask": fact_mask()})
-    np.testing.assert_allclose(outputs, reference(gate, fact_mask()), atol=1e-6)
-
-
-def test_the_hidden_layer_has_one_row_per_entry_of_z():
-    weights = gate_weights(make())
-    assert weights["W1"].shape == (7 * U + 2, 6)
-    assert weights["W"].shape == (U, U)
-    assert "W" not in gate_weights(make(DMN_PLUS_FEATURES))
-
-
-def test_softmax_gates_of_the_real_facts_sum_to_one():
-    gates = numpy(make(activation="softmax")(**TENSORS, facts_mask=MASK))
-    np.testing.assert_allclose(gates.sum(axis=1), 1, atol=1e-6)
-    assert gates[2, 0] == 1  # the only real fact of its story
-
-
-def test_one_fact_has_softmax_gate_one():
-    gate = make(activation="softmax")
-    inputs = {**TENSORS, "facts": TENSORS["facts"][:, :1]}
-    assert np.all(numpy(gate(**inputs)) == 1)
-    assert all(np.all(g == 0) for g in gradients(lambda: weighted_sum(gate(**inputs)), variables=gate.weights))
-
-
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_no_real_fact_gives_zeros(activation):
-    gates = make(activation=activation)(**TENSORS, facts_mask=ops.zeros_like(MASK))
-    assert np.all(numpy(gates) == 0)
-
-
-@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
-def test_more_padding_changes_nothing(activation):
-    gate = make(activation=activation)
-    longer = np.concatenate([INPUTS["facts"], 7 * random(B, 2, U)], axis=1)
-    mask = np.concatenate([fact_mask(), np.zeros((B, 2), bool)], axis=1)
-    padded = numpy(gate(**{**TENSORS, "facts": ops.convert_to_tensor(longer)}, facts_mask=ops.convert_to_tensor(mask)))
-    np.testing.assert_allclose(padded[:, :F], numpy(gate(**TENSORS, facts_mask=MASK)), atol=1e-6)
-    assert np.all(padded[:, F:] == 0)
-
-
 def test_softmax_gates_do_not_overflow():
     gate = make(activation="softmax")
     gate.output_kernel.assign(1e4 * np.ones(gate.output_kernel.shape))
@@ -101,12 +58,6 @@ def test_equal_fact_and_question_have_a_finite_gradient():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"units must be a positive integer. Received: units=-1"):
-        AttentionGate(-1)
-    with pytest.raises(ValueError, match=r"activation must be one of sigmoid, softmax. Received: 'tanh'"):
-        AttentionGate(3, activation="tanh")
-    with pytest.raises(ValueError, match=r"features must be one of fact, .* Received: 'facts'. Did you mean 'fact'\?"):
-        AttentionGate(3, features=["facts"])
     with pytest.raises(ValueError, match=r"features must name at least one term. Received: features=\(\)"):
         AttentionGate(3, features=[])
     message = (

@@ -12,7 +12,7 @@ from keras import ops
 
 from dmn_keras import layers
 from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
-from tests.layers.registry import CASES
+from tests.layers.registry import CASES, L2
 
 each_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 each_masked_layer = pytest.mark.parametrize(
@@ -27,6 +27,8 @@ each_argument = pytest.mark.parametrize(
 
 COSTS = ("recompute", "chunk")
 """Arguments that change what a layer costs and nothing else."""
+WRONG = {int: -1, str: "nonsense", tuple: "nonsense"}
+"""A value out of range for an argument of a type."""
 
 
 def built(case, seed=0, **changes):
@@ -99,6 +101,22 @@ def test_rebuilt_from_config_computes_the_same(case):
     case.call(again)
     again.set_weights(layer.get_weights())
     assert_same(numpy(case.call(layer)), numpy(case.call(again)))
+
+
+@pytest.mark.parametrize(
+    ("case", "argument"),
+    [
+        (case, name)
+        for case in CASES.values()
+        for name, value in case.others.items()
+        if type(value) in WRONG and value is not L2
+    ],
+    ids=lambda x: x if isinstance(x, str) else x.layer.__name__,
+)
+def test_a_value_out_of_range_is_refused_by_name(case, argument):
+    wrong = WRONG[type(case.others[argument])]
+    with pytest.raises(ValueError, match=rf"^{argument} must be .* Received: .*{wrong}"):
+        case.make(**{argument: [wrong] if isinstance(case.others[argument], tuple) else wrong})
 
 
 @each_layer

@@ -133,11 +133,6 @@ def test_padding_anywhere_changes_nothing(chains):
     assert not found[..., D:].any()
 
 
-def test_which_word_it_is_does_not_matter():
-    renamed = np.array([0, 7, 9, 8, 1, 2], "int32")[STORY]
-    np.testing.assert_allclose(link(story=renamed), link(), atol=1e-5)
-
-
 def test_hundreds_of_equal_words_stay_in_order():
     """The order of equal words rests on a sort that is stable."""
     facts = random(1, 900, U)

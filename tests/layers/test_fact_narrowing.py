@@ -115,9 +115,3 @@ def test_gates_return_to_where_the_kept_facts_stand():
         places = np.flatnonzero(kept[b])
         expected[b][:, places] = gates[b][:, : len(places)]
     np.testing.assert_array_equal(spread, expected)
-
-
-@pytest.mark.parametrize("arguments", [{"vocabulary_size": 0}, {"units": 0}, {"top_facts": 0}, {"chunk": 0}])
-def test_names_the_argument_that_is_out_of_range(arguments):
-    with pytest.raises(ValueError, match=next(iter(arguments))):
-        FactNarrowing(**{"vocabulary_size": 5, **arguments})

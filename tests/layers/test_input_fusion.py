@@ -44,8 +44,3 @@ def test_padding_anywhere_changes_nothing(fusion):
 def test_the_mask_is_passed_on(fusion):
     mask = ops.convert_to_tensor(fact_mask())
     assert fusion.compute_mask(ops.convert_to_tensor(FACTS), mask) is mask
-
-
-def test_errors():
-    with pytest.raises(ValueError, match=r"units must be a positive integer. Received: units=0"):
-        InputFusion(0)

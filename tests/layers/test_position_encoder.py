@@ -24,24 +24,6 @@ def test_facts_are_those_of_the_equation():
     np.testing.assert_allclose(encode(WORDS), expected, atol=1e-6)
 
 
-def test_a_sentence_is_read_by_its_own_length():
-    """Padding between and behind the words leaves each with its place and the sentence with its length."""
-    padded, places = 7 * random(B, F, W + 3, D), [0, 2, 3, 6]
-    padded[:, :, places] = WORDS
-    mask = np.zeros((B, F, W + 3), bool)
-    mask[:, :, places] = True
-    np.testing.assert_allclose(encode(padded, mask), encode(WORDS), atol=1e-6)
-
-
-def test_a_sentence_of_one_word():
-    weights = np.arange(1, D + 1) / D
-    np.testing.assert_allclose(encode(WORDS[:, :, :1]), weights * WORDS[:, :, 0], atol=1e-6)
-
-
-def test_word_order_matters():
-    assert np.abs(encode(WORDS) - encode(WORDS[:, :, ::-1])).max() > 0.1
-
-
 def test_mask_of_the_result():
     words = ops.convert_to_tensor(WORDS)
     mask = PositionEncoder().compute_mask(words, ops.convert_to_tensor(word_mask()))

@@ -2,7 +2,7 @@ import numpy as np
 from keras import ops
 
 from dmn_keras.layers import FactEncoder, QuestionEncoder
-from tests.layers.helpers import compiled, gru_weights, numpy, randomize
+from tests.layers.helpers import gru_weights, numpy, randomize
 from tests.layers.registry import D, U, random
 from tests.reference.gru import question_vector
 
@@ -19,17 +19,6 @@ def test_the_state_at_the_true_end_of_the_question():
     states = encoder(ops.convert_to_tensor(WORDS), ops.convert_to_tensor(MASK))
     q = QuestionEncoder()(states, ops.convert_to_tensor(MASK))
     np.testing.assert_allclose(numpy(q), expected, atol=1e-6)
-
-
-def test_compiled_takes_the_last_real_state():
-    states = random(4, 5, U)
-    expected = np.stack([states[0, 4], states[1, 1], states[2, 3], np.zeros(U)])
-    np.testing.assert_array_equal(compiled(QuestionEncoder(), {"states": states}, {"mask": MASK})[0], expected)
-
-
-def test_without_mask_the_last_state():
-    states = random(4, 5, U)
-    np.testing.assert_array_equal(numpy(QuestionEncoder()(ops.convert_to_tensor(states))), states[:, -1])
 
 
 def test_the_result_carries_no_mask():

@@ -10,7 +10,7 @@ from keras import ops
 
 from dmn_keras.layers import recurrence
 from dmn_keras.layers.gru import GRU
-from tests.layers.helpers import compiled, gradients, gru_weights, numpy, randomize, weighted_sum
+from tests.layers.helpers import gradients, gru_weights, numpy, randomize, weighted_sum
 from tests.reference import gru
 
 T, B, D, U = 7, 3, 5, 4
@@ -115,12 +115,6 @@ def test_states_are_those_of_the_equations(training):
     every_step = np.ones(T, bool)
     expected = np.stack([gru.facts_at_words(row, every_step, gru_weights(layer.cell)) for row in sequences])
     np.testing.assert_allclose(states, expected, atol=1e-6)
-
-
-def test_states_are_those_of_keras_also_compiled():
-    layer, sequences = make(), draw(B, T, D)
-    own = make(keras_own=True)
-    np.testing.assert_allclose(compiled(layer, {"sequences": sequences})[0], numpy(own(sequences)), atol=1e-6)
 
 
 def test_a_gradient_reaches_every_weight_as_in_keras():

@@ -395,8 +395,7 @@ def test_errors(arguments, message):
         dmn(**{"vocabulary_size": 9, **arguments})
 
 
-@pytest.mark.parametrize("name", ["2015", "fact-per-word", "answer-words"])
-@pytest.mark.parametrize("key", ["id", "answer", "task"])
+@pytest.mark.parametrize(("name", "key"), [("2015", "answer"), ("fact-per-word", "task"), ("answer-words", "id")])
 def test_inputs_are_taken_by_name(name, key):
     model = make(**SETTINGS[name])
     inputs, _ = inputs_and_targets(SETTINGS[name], with_answer=False)

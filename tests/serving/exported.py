@@ -1,8 +1,10 @@
 """Models with random weights, exported once for all tests of serving that ask for them."""
 
 from dmn_keras.asking import Answerer
+from dmn_keras.datasets import Example
 from dmn_keras.serving import SAMPLES, export
-from dmn_keras.text import Encoder, pad_ids, pad_sentences
+from dmn_keras.text import Encoder, Vocabulary, pad_ids, pad_sentences
+from dmn_keras.training.calibration import Calibration
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -18,6 +20,14 @@ SETTINGS = {
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 
+QUESTIONS = [
+    Example(("Mary went to the kitchen. John left.", "Mr. Smith moved\nto the U.S. He slept."), "Where is Mary?"),
+    Example(("Zoe went to the garden.", "Xander went to the office.", "Yuri slept."), "Where is Zoe?"),
+    Example(("Zoe\u0308 went to the kitchen.",), "Where is Zo\u00eb?"),
+    Example(("Mary went to the kitchen.", "Zoe and Quinn left."), "Where is Mary?"),
+]
+"""Facts of several sentences, unknown words, and characters in several forms."""
+
 
 def answerer(folder, name, seed=0, **settings):
     """Return the `Answerer` of a model with random weights that knows the words of `SAMPLES`."""
@@ -32,9 +42,15 @@ def answerer(folder, name, seed=0, **settings):
 
 
 def exported(folder, name):
-    """Export such a model without warm-up requests; returns the `Answerer` and the version's path."""
+    """Export such a model, calibrated, that writes words with capitals; returns the `Answerer` and the version's path.
+
+    It has no warm-up requests.
+    """
     made = answerer(folder / "run" / name, name)
-    return made, export(made, folder / "models" / name, questions=SAMPLES[:1], warmup=False)
+    words = made.vocabulary.words[3:]
+    made.vocabulary = Vocabulary(words, [word.title() for word in words])
+    made.calibration = Calibration(scale=0.1, shift=4.0)
+    return made, export(made, folder / "models" / name, questions=QUESTIONS, warmup=False)
 
 
 def record(**features):

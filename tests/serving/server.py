@@ -12,7 +12,6 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -61,23 +60,13 @@ class Models:
         number = version or LABELS.get(label, max)(numbers)
         if number not in numbers:
             raise ProblemError("NOT_FOUND", 404, f"Servable not found for request: Specific({model}, {number})")
-        signatures = self.loaded[model, number].signatures
-        if signature not in signatures:
-            raise ProblemError("INVALID_ARGUMENT", 400, f'Serving signature key "{signature}" not found.')
-        expected = signatures[signature].structured_input_signature[1]
-        if set(inputs) != set(expected):
-            raise ProblemError(
-                "INVALID_ARGUMENT", 400, f"inputs must be {sorted(expected)}, but the request has {sorted(inputs)}"
-            )
-        try:
-            tensors = {name: tf.constant(value, expected[name].dtype) for name, value in inputs.items()}
-            return {name: value.numpy() for name, value in signatures[signature](**tensors).items()}
-        except (tf.errors.InvalidArgumentError, TypeError, ValueError) as error:
-            raise ProblemError("INVALID_ARGUMENT", 400, str(error)) from error
+        function = self.loaded[model, number].signatures[signature]
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in function(**tensors).items()}
 
 
 class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """`Predict` and `GetModelMetadata`."""
+    """`Predict`."""
 
     def __init__(self, models):
         self.models = models
@@ -85,19 +74,15 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):  # noqa: N802 - the service's name
         spec = request.model_spec
         inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
-        signature = spec.signature_name or "serving_default"
         try:
-            outputs = self.models.predict(spec.name, spec.version.value, spec.version_label, signature, inputs)
+            outputs = self.models.predict(
+                spec.name, spec.version.value, spec.version_label, spec.signature_name, inputs
+            )
         except ProblemError as problem:
             context.abort(grpc.StatusCode[problem.code], str(problem))
         response = predict_pb2.PredictResponse()
         for name, value in outputs.items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return response
-
-    def GetModelMetadata(self, request, context):  # noqa: N802 - the service's name
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.model_spec.CopyFrom(request.model_spec)
         return response
 
 
@@ -138,12 +123,9 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         return [{"version": str(number), "state": "AVAILABLE"} for number in self.models.versions(model)]
 
     def _predict(self, named, body):
-        try:
-            content = json.loads(body)
-        except ValueError as error:
-            raise ProblemError("INVALID_ARGUMENT", 400, f"JSON Parse error: {error}") from error
-        version, signature = int(named["version"] or 0), content.get("signature_name", "serving_default")
+        content = json.loads(body)
         inputs = {name: np.array(value) for name, value in content["inputs"].items()}
+        version, signature = int(named["version"] or 0), content["signature_name"]
         outputs = self.models.predict(named["model"], version, named["label"], signature, inputs)
         return {name: _text(value.tolist()) for name, value in outputs.items()}
 

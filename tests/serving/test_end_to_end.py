@@ -20,6 +20,7 @@ from dmn_keras.asking import Answerer
 from dmn_keras.serving import SAMPLES, Client, export
 from tests.serving.server import serving
 
+pytestmark = pytest.mark.xdist_group("export")
 ADDRESSES = os.environ.get("DMN_KERAS_SERVER", "").split(",")
 MODEL = os.environ.get("DMN_KERAS_SERVER_MODEL", "babi-joint")
 ASKED = [("\n".join(example.story), example.question) for example in SAMPLES]

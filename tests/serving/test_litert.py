@@ -18,10 +18,7 @@ from dmn_keras.serving import SAMPLES, export_litert, versions
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
 from tests.serving.exported import SETTINGS, answerer
 
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    return answerer(tmp_path_factory.mktemp("plain"), "one-word")
+pytestmark = pytest.mark.xdist_group("export")
 
 
 def run(path, made, example, num_facts=32, num_words=16):
@@ -37,13 +34,15 @@ def run(path, made, example, num_facts=32, num_words=16):
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name != "word-facts"])
 def test_answers_and_gates_are_those_of_the_keras_model(name, tmp_path):
     made = answerer(tmp_path / "run", name)
-    path, same = export_litert(made, tmp_path / "model", quantize=False)
+    path, same = export_litert(made, tmp_path / "model", num_facts=20, num_words=12, quantize=False)
     assert path == tmp_path / "model/litert-1"
     assert versions(tmp_path / "model") == [], "a server would take it for a SavedModel"
     assert same == 1
+    num_facts = made.recipe.config.max_facts or 20  # no more than the model reads
     words = (path / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
     for example in SAMPLES[:5]:
-        outputs = run(path, made, example, made.recipe.config.max_facts or 32)
+        outputs = run(path, made, example, num_facts, 12)
+        assert outputs["gates"].shape == (1, made.recipe.config.num_passes, num_facts)
         expected = made.ask(example.story, example.question)
         said = [words[i] for i in outputs["words"][0] if i > 2]
         assert " ".join(said) == expected.answer
@@ -65,12 +64,6 @@ def test_quantised_weights_make_the_file_smaller(tmp_path):
         assert same == sum(right) / len(SAMPLES)
         sizes[quantize] = (path / "model.tflite").stat().st_size
     assert sizes[True] < 0.6 * sizes[False]
-
-
-def test_a_size_of_its_own(plain, tmp_path):
-    path, _ = export_litert(plain, tmp_path / "model", num_facts=20, num_words=12, quantize=False)
-    outputs = run(path, plain, SAMPLES[0], 20, 12)
-    assert outputs["gates"].shape == (1, 2, 20)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +96,9 @@ def test_a_file_that_answers_otherwise_is_not_kept(plain, tmp_path, monkeypatch)
     assert list((tmp_path / "model").iterdir()) == []
 
 
-def test_the_command_line(plain, tmp_path, capsys):
-    plain_run = tmp_path / "run"
-    answerer(plain_run, "one-word")
-    command = ["export", str(plain_run), "--output", str(tmp_path / "model"), "--litert"]
+def test_the_command_line(tmp_path, capsys):
+    answerer(tmp_path / "run", "one-word")
+    command = ["export", str(tmp_path / "run"), "--output", str(tmp_path / "model"), "--litert"]
     assert cli.main([*command, "--no-quantize", "--num-facts", "20"]) == 0
     assert "gave the model's answer to 100.0% of the questions" in capsys.readouterr().out
     assert cli.main([*command, "--num-words", "0"]) == 2
@@ -115,9 +107,3 @@ def test_the_command_line(plain, tmp_path, capsys):
     assert "Leave out --dtype, --no-warmup: they are for a SavedModel" in capsys.readouterr().err
     assert cli.main([*command[:-1], "--num-facts", "3"]) == 2
     assert "Leave out --num-facts: they are for --litert" in capsys.readouterr().err
-
-
-def test_no_more_facts_than_the_model_reads(tmp_path):
-    made = answerer(tmp_path / "run", "learned-stop")  # reads three
-    path, _ = export_litert(made, tmp_path / "model", num_facts=20, quantize=False)
-    assert run(path, made, SAMPLES[0], 3)["gates"].shape == (1, 3, 3)

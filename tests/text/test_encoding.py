@@ -29,11 +29,6 @@ def test_the_oldest_facts_are_cut_off(max_facts, left, facts):
     assert encoded.supporting_facts == facts
 
 
-def test_supporting_facts_name_the_same_sentences_after_the_cut():
-    whole, cut = Encoder(VOCABULARY)(EXAMPLE), Encoder(VOCABULARY, max_facts=3)(EXAMPLE)
-    assert [cut.story[i] for i in cut.supporting_facts] == [whole.story[i] for i in whole.supporting_facts if i > 0]
-
-
 def test_facts_of_words_are_one_sentence():
     encoded = Encoder(VOCABULARY, fact_level="word", max_facts=2)(EXAMPLE)
     assert encoded.story == ((D, E, UNKNOWN_ID, END_ID, A, END_ID),)
@@ -47,13 +42,6 @@ def test_a_long_sentence_is_cut_and_named_once(caplog):
     Encoder(VOCABULARY).sentence(text)
     assert caplog.messages == [f"The first 256 of the 400 words are read of a sentence: {text[:60]}..."]
     assert len(Encoder(VOCABULARY, fact_level="word").sentence(text)) == 401
-
-
-def test_an_empty_story_is_encoded():
-    encoded = Encoder(VOCABULARY)(Example(story=(), question=""))
-    assert encoded.story == ()
-    assert encoded.question == (END_ID,)
-    assert encoded.answer == ()
 
 
 def test_pad_sentences():

@@ -121,10 +121,6 @@ def test_lines_are_counted_from_the_beginning_wherever_reading_began(rest, messa
         list(read_sentences(io.BytesIO(b"Anna.\nBen.\n\n" + rest), start=6))
 
 
-def test_the_end_of_a_file_may_hold_no_word_if_reading_began_before_it():
-    assert texts(b"Anna ran.", start=9) == []
-
-
 def test_a_large_file_is_not_held_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_BLOCK", 1 << 14)
     path = tmp_path / "large.txt"

@@ -12,11 +12,6 @@ def test_collects_the_words_of_stories_questions_and_answers():
     assert len(vocabulary) == 10
 
 
-def test_the_order_of_the_examples_does_not_matter():
-    examples = [Example(story=(f"{a} {b}",), question="who") for a, b in ("xy", "ab", "xb", "qa")]
-    assert Vocabulary.from_examples(examples).words == Vocabulary.from_examples(examples[::-1]).words
-
-
 def test_ids_and_unknown_words():
     vocabulary = Vocabulary(["milk", "apple"])
     assert vocabulary.ids(["apple", "pear", "milk"]) == [4, UNKNOWN_ID, 3]
@@ -75,16 +70,6 @@ def test_the_commonest_way_of_writing_wins():
     assert written("US", "us", "us").answers == ("us", "US")
     assert written("US", "us", "us").answer_text([4]) == "us"
     assert written("US", "us", "US").answer_text([4]) == "US"
-
-
-def test_parts_of_an_answer_are_written_with_a_blank_between_them():
-    vocabulary = Vocabulary.from_examples([Example(("a",), "b", ("U.S.", "Rome"))])
-    assert vocabulary.answers == ("U.S. Rome",)
-    assert vocabulary.answer_text(vocabulary.encode("u.s. rome")) == "U.S. Rome"
-
-
-def test_without_answers_of_the_data_words_are_joined_by_blanks():
-    assert Vocabulary(["3", ":", "rome"]).answer_text([3, 4, 5, END_ID]) == "3 : rome"
 
 
 @pytest.mark.parametrize(("words", "twice"), [(["a", "b", "a"], "'a'"), (["a", "<end>"], "'<end>'")])

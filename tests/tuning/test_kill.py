@@ -86,6 +86,7 @@ def port():
         return free.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_chief_and_workers_share_a_search_and_a_killed_one_resumes(data, tmp_path, processes, port):
     output, options = tmp_path / "out", {"max_trials": 6, "epochs": 3}
     words = arguments(data, output, **options)
@@ -134,6 +135,7 @@ def alive(pid):
     return status.exists() and " Z " not in status.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc").exists(), reason="looks for processes there")
 def test_the_workers_of_a_machine_end_with_the_command_and_one_that_dies_loses_no_trial(data, tmp_path, processes):
     output = tmp_path / "out"
@@ -190,6 +192,7 @@ def test_a_port_that_is_taken(data, tmp_path, monkeypatch, capsys):
     assert f"The chief cannot serve at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_under_jax_as_a_script_without_log_lines(data, tmp_path):
     pytest.importorskip("jax")
     words = arguments(data, tmp_path / "out", max_trials=1, epochs=1)

@@ -17,6 +17,7 @@ class Shelf(Folder):
     record_name = "shelf.json"
     format = 3
     entries = ("shelf.json", "books", "*.txt")
+    remedy = "Build it anew."
 
 
 @pytest.fixture
@@ -45,10 +46,10 @@ def test_a_folder_without_a_record(name, what, tmp_path):
     [
         ('{"format": 4, "dmn_keras": "9.9"}', r"version of dmn_keras that is newer: 9\.9, format 4.*reads format 3"),
         ('{"format": 2, "dmn_keras": "0.1"}', r"version of dmn_keras that is older: 0\.1, format 2"),
-        ('{"width": 80}', r"shelf\.json is damaged: it lacks 'format'. Nothing was changed\."),
+        ('{"width": 80}', r"shelf\.json is damaged: it lacks 'format'. Build it anew\."),
         ('{"format": 3}', r"shelf\.json is damaged: it lacks 'width'"),
         ("[]", r"shelf\.json is damaged: it holds no object"),
-        ("{", r"shelf\.json is damaged: Expecting property name"),
+        ("{", r"shelf\.json is damaged: Expecting property name.*Build it anew\."),
     ],
 )
 def test_a_damaged_record(content, message, shelf):

@@ -27,17 +27,6 @@ _CITATION = """
 }
 """
 
-_CONFIG_DESCRIPTIONS = {
-    "en": "English, 1,000 training questions a task.",
-    "en-10k": "English, 10,000 training questions a task.",
-    "en-valid": "English, 1,000 training questions a task, about a tenth of them for validation.",
-    "en-valid-10k": "English, 10,000 training questions a task, about a tenth of them for validation.",
-    "hn": "Hindi, 1,000 training questions a task.",
-    "hn-10k": "Hindi, 10,000 training questions a task.",
-    "shuffled": "English with the letters permuted, 1,000 training questions a task.",
-    "shuffled-10k": "English with the letters permuted, 10,000 training questions a task.",
-}
-
 
 class BabiQa(tfds.core.GeneratorBasedBuilder):
     """TFDS builder of the bAbI tasks, one config for each folder of the archive, one split for each part.
@@ -62,7 +51,7 @@ class BabiQa(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "bAbI tasks 1-20, version 1.2."}  # noqa: RUF012 -- the form TFDS asks for
     BUILDER_CONFIGS = [  # noqa: RUF012
-        tfds.core.BuilderConfig(name=name, description=_CONFIG_DESCRIPTIONS[name]) for name in reader.CONFIGS
+        tfds.core.BuilderConfig(name=name, description=f"Folder {name} of the archive.") for name in reader.CONFIGS
     ]
     DEFAULT_BUILDER_CONFIG_NAME = reader.DEFAULT_CONFIG
     MANUAL_DOWNLOAD_INSTRUCTIONS = (

@@ -8,7 +8,7 @@ import tarfile
 import zlib
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import did_you_mean, listing, unknown_name
 from dmn_keras.utils.files import check_regular_file
 
 CONFIGS = ("en", "en-10k", "en-valid", "en-valid-10k", "hn", "hn-10k", "shuffled", "shuffled-10k")
@@ -40,17 +40,11 @@ TITLES = {
 TASKS = tuple(TITLES)
 FOLDER_NAME = "tasks_1-20_v1-2"
 ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
-MAX_MEMBERS = 10_000
-"""Entries of an archive that are looked at; bAbI has a few hundred."""
-
-MAX_MEMBER_BYTES = 1 << 26
-"""Bytes of one of its files."""
-
-MAX_BYTES = 1 << 30
-"""Bytes of the whole archive, expanded; at the same time no more than `MAX_RATIO` times its own."""
-
-MAX_RATIO = 100
-"""How far an archive may expand; bAbI expands to ten times its size. Up to 16 MiB any may."""
+MAX_MEMBERS = 10_000  # entries of an archive; bAbI has a few hundred
+MAX_MEMBER_BYTES = 1 << 26  # of one of its files
+MAX_BYTES = 1 << 30  # of the whole archive, expanded; at the same time no more than MAX_RATIO times its own
+MAX_RATIO = 100  # bAbI expands to ten times its size; up to 16 MiB any archive may
+_EXPECTED = f"Expected the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}."
 
 # "qa1_single-supporting-fact_train.txt", and "qa1_train.txt" in the configs with a validation part.
 _FILE_NAME = re.compile(r"qa([0-9]+)(?:_.+)?_(train|valid|test)\.txt")
@@ -96,18 +90,16 @@ def load(data_dir, *, config=DEFAULT_CONFIG, task, split):
     for argument, value, expected in (("split", split, splits(config)), ("task", str(task), TASKS)):
         if value not in expected:
             raise ValueError(f"{unknown_name(argument, value, expected)} (bAbI config {config!r})")
-    files = _find_files(data_dir, config)
-    key = (str(task), split)
-    if key not in files:
-        there = ", ".join(sorted({f"{name} ({part})" for name, part in files}, key=_by_number))
+    files, read = _find_files(data_dir, config)
+    if (str(task), split) not in files:
         raise FileNotFoundError(
             f"data_dir {str(data_dir)!r}, config {config!r} has no file of task {task}, split {split!r}, such "
-            f"as 'qa{task}_{split}.txt'. Tasks found: {there}."
+            f"as 'qa{task}_{split}.txt'. Files found: {', '.join(files.values())}."
         )
-    name, lines = files[key]()
-    examples = parse(lines, source=name, task=str(task))
+    path, content = read(files[str(task), split])
+    examples = parse(content.split(b"\n"), source=path, task=str(task))
     if not examples:
-        raise ValueError(f"{name}: expected at least one question, found none.")
+        raise ValueError(f"{path}: expected at least one question, found none.")
     return examples
 
 
@@ -128,87 +120,55 @@ def available_tasks(data_dir, *, config=DEFAULT_CONFIG, split):
     """
     if split not in splits(config):
         raise ValueError(unknown_name("split", split, splits(config)))
-    files = _find_files(data_dir, config)
+    files, _ = _find_files(data_dir, config)
     return tuple(task for task in TASKS if (task, split) in files)
 
 
-def _by_number(text):
-    return int(text.split()[0]), text
-
-
 def _find_files(data_dir, config):
-    """Return `{(task, split): function giving the file's name and its lines as bytes}`."""
+    """Return `{(task, split): file name}`, and a function of a file's name that returns its path and its bytes."""
     data_dir = pathlib.Path(data_dir).expanduser()
     if not data_dir.exists():
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_expected()}{_near(data_dir)}")
+        siblings = data_dir.parent.iterdir() if data_dir.parent.is_dir() else ()
+        hint = did_you_mean(data_dir.name, sorted(entry.name for entry in siblings))
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_EXPECTED}{hint}")
     if not data_dir.is_dir():
         check_regular_file(data_dir)
         return _archive_files(data_dir, config)
-    for folder in (data_dir / config, data_dir / FOLDER_NAME / config, data_dir):
+    roots = (data_dir, data_dir / FOLDER_NAME)
+    for folder in (*(root / config for root in roots), data_dir):
         files = _folder_files(folder)
+        name = folder.resolve().name
+        if files and folder == data_dir and name in CONFIGS and name != config:  # its numbers would bear the wrong name
+            raise FileNotFoundError(f"data_dir {str(folder)!r}: {unknown_name('config', config, [name])}")
         if files:
-            if folder == data_dir:
-                _check_folder_config(folder, config)
-            return files
+            return files, lambda name, folder=folder: (str(folder / name), (folder / name).read_bytes())
     archive = _archive_in(data_dir)
     if archive is not None:
         return _archive_files(archive, config)
-    raise FileNotFoundError(_nothing_found(data_dir, config))
-
-
-def _expected():
-    return f"Expected the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}."
-
-
-def _near(path):
-    """Return a hint at the entry beside `path` whose name is nearest to it."""
-    if not path.parent.is_dir():
-        return f" The folder {str(path.parent)!r} does not exist either."
-    siblings = sorted(entry.name for entry in path.parent.iterdir())
-    hint = unknown_name("name", path.name, siblings).partition("Did you mean")
-    return "".join((" ", *hint[1:])) if hint[1] else ""
-
-
-def _nothing_found(data_dir, config):
-    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in data_dir.iterdir())
-    roots = (data_dir, data_dir / FOLDER_NAME)
     configs = [name for name in CONFIGS for root in roots if _folder_files(root / name)]
     if configs:
-        return f"data_dir {str(data_dir)!r}: {unknown_name('config', config, configs)}"
-    listing = f"It holds: {', '.join(there[:20])}{', ...' if len(there) > 20 else ''}" if there else "It is empty"
-    return f"data_dir {str(data_dir)!r} holds no bAbI files. {_expected()} {listing}."
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: {unknown_name('config', config, configs)}")
+    raise FileNotFoundError(
+        f"data_dir {str(data_dir)!r} holds no bAbI files. {_EXPECTED} It holds: {listing(data_dir)}."
+    )
 
 
 def _folder_files(folder):
-    if not folder.is_dir():
-        return {}
-    paths = {path.name: path for path in folder.iterdir() if path.is_file()}
-    return _index({name: functools.partial(_read_path, path) for name, path in paths.items()}, folder)
+    return _index((path.name for path in folder.iterdir() if path.is_file()), folder) if folder.is_dir() else {}
 
 
-def _read_path(path):
-    return str(path), path.read_bytes().split(b"\n")
-
-
-def _index(readers, where):
-    """Return `{(task, split): reader}` of the bAbI files among `{file name: reader}`."""
-    files, names = {}, {}
-    for name in sorted(readers):
+def _index(names, where):
+    """Return `{(task, split): file name}` of the bAbI files among some names."""
+    files = {}
+    for name in sorted(names):
         match = _FILE_NAME.fullmatch(name)
         if match is None or match[1] not in TASKS:
             continue
-        key = (match[1], match[2])
-        if key in files:
-            raise ValueError(f"{where}: expected one file a task and split. Received: {names[key]}, {name}.")
-        files[key], names[key] = readers[name], name
+        if match.groups() in files:
+            other = files[match.groups()]
+            raise ValueError(f"{where}: expected one file a task and split. Received: {other}, {name}.")
+        files[match.groups()] = name
     return files
-
-
-def _check_folder_config(folder, config):
-    """Refuse a folder that is plainly another config's: its numbers would go under the wrong name."""
-    name = folder.resolve().name
-    if name in CONFIGS and name != config:
-        raise FileNotFoundError(f"data_dir {str(folder)!r}: {unknown_name('config', config, [name])}")
 
 
 def _archive_in(folder):
@@ -227,17 +187,12 @@ def _archive_in(folder):
 def _archive_files(path, config):
     status = path.stat()
     contents, configs = _read_archive(path, config, (status.st_mtime_ns, status.st_size))
+    if not configs:
+        raise FileNotFoundError(f"data_dir {str(path)!r} is an archive without bAbI files. {_EXPECTED}")
     if not contents:
-        if not configs:
-            raise FileNotFoundError(f"data_dir {str(path)!r} is an archive without bAbI files. {_expected()}")
         raise FileNotFoundError(f"data_dir {str(path)!r}: {unknown_name('config', config, configs)}")
-    label = f"{path}/{config}"
-    readers = {name: functools.partial(_read_member, f"{label}/{name}", text) for name, text in contents.items()}
-    return _index(readers, label)
-
-
-def _read_member(name, text):
-    return name, text.split(b"\n")
+    where = f"{path}/{config}"
+    return _index(contents, where), lambda name: (f"{where}/{name}", contents[name])
 
 
 @functools.lru_cache(maxsize=1)
@@ -267,7 +222,7 @@ def _read_archive(path, config, _version):
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise ValueError(
-            f"data_dir {str(path)!r} cannot be read as an archive: {cause}. It may be incomplete. {_expected()}"
+            f"data_dir {str(path)!r} cannot be read as an archive: {cause}. It may be incomplete. {_EXPECTED}"
         ) from error
     return contents, tuple(name for name in CONFIGS if name in configs)
 

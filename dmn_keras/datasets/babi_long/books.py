@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dmn_keras.errors import listing
 from dmn_keras.text import read_sentences, tokenize
 
 
@@ -14,7 +15,7 @@ class Books(Sequence):
     """The sentences of all books of a folder, one book after the other.
 
     The books are read once, to find where each sentence is and how many tokens it has; after that a sentence is read
-    from its file when it is asked for. 28 bytes a sentence are kept in memory. The files must stay as they are.
+    from its file when it is asked for. 32 bytes a sentence are kept in memory. The files must stay as they are.
 
     Args:
         folder: Folder of `.txt` files in UTF-8, whose lines may be broken anywhere and whose paragraphs are separated
@@ -23,6 +24,7 @@ class Books(Sequence):
     Attributes:
         paths: Tuple of the files.
         num_tokens: Tokens of all sentences.
+        num_starts: How many sentences a story in these books may begin with: all of them.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no `.txt` file in it.
@@ -32,7 +34,7 @@ class Books(Sequence):
 
     def __init__(self, folder):
         self.paths = _text_files(folder)
-        begins, ends, files, sums = array.array("q"), array.array("q"), array.array("i"), array.array("q", [0])
+        begins, ends, files, sums = (array.array("q", values) for values in ((), (), (), (0,)))
         for number, path in enumerate(self.paths):
             for text, begin, end in read_sentences(path, wrapped=True):
                 num_tokens = len(tokenize(text))
@@ -41,9 +43,9 @@ class Books(Sequence):
                     ends.append(end)
                     files.append(number)
                     sums.append(sums[-1] + num_tokens)
-        self._begins, self._ends, self._sums = (np.array(values, "int64") for values in (begins, ends, sums))
-        self._files = np.array(files, "int32")
+        self._begins, self._ends, self._files, self._sums = map(np.array, (begins, ends, files, sums))
         self.num_tokens = int(sums[-1])
+        self.num_starts = len(files)
         self._maps = {}
 
     def __repr__(self):
@@ -58,17 +60,6 @@ class Books(Sequence):
             return tuple(self[i] for i in range(*index.indices(len(self))))
         text = self._text(self._files[index])[self._begins[index] : self._ends[index]]
         return " ".join(text.decode("utf-8").split())
-
-    def start(self, draws):
-        """Draw the sentence that a story in these books begins with, all with equal chances.
-
-        Args:
-            draws: The `Draws` that make the choice.
-
-        Returns:
-            Its index.
-        """
-        return draws.below(len(self))
 
     def at(self, index):
         """Return a sentence; after the last one the books begin again."""
@@ -106,6 +97,5 @@ def _text_files(folder):
         raise FileNotFoundError(f"{str(folder)!r} is not a folder. Expected one with books as .txt files.")
     paths = tuple(sorted(path for path in folder.glob("*.txt") if path.is_file()))
     if not paths:
-        found = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
-        raise FileNotFoundError(f"{str(folder)!r}: expected books as .txt files. It holds: {found}.")
+        raise FileNotFoundError(f"{str(folder)!r}: expected books as .txt files. It holds: {listing(folder)}.")
     return paths

@@ -4,16 +4,12 @@ import bisect
 import dataclasses
 import functools
 import itertools
-import os
-import pathlib
-import tempfile
 from collections.abc import Sequence
 
 from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.text import split_sentences, tokenize
+from dmn_keras.utils.files import atomic
 from dmn_keras.utils.lines import shorten
-
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 class LongStory(Sequence):
@@ -93,7 +89,7 @@ def hide(example, background, num_tokens, seed):
             f"Received: num_tokens={num_tokens}."
         )
     draws = Draws(seed)
-    start = background.start(draws)
+    start = draws.below(background.num_starts)
     count, tokens, repeats = background.fit(start, num_tokens - own)
     length = len(example.story) + count
     positions = _places(draws, len(example.story), length)
@@ -132,17 +128,13 @@ def write_text(story, path):
         ValueError: If a sentence would be read as several, or as none; nothing is written then.
         OSError: If the file cannot be written.
     """
-    path = pathlib.Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = pathlib.Path(folder) / path.name
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            for number, sentence in enumerate(story, start=1):
-                if split_sentences(sentence) != [sentence]:
-                    raise ValueError(f"sentence {number} must be one sentence. Received: {shorten(sentence)}.")
-                if number == 1 and sentence.startswith(_BYTE_ORDER_MARK):
-                    file.write(_BYTE_ORDER_MARK)  # the first one would be taken for the file's
-                file.write(f"{sentence}\n")
-        os.replace(temporary, path)
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for number, sentence in enumerate(story, start=1):
+            if split_sentences(sentence) != [sentence]:
+                raise ValueError(f"sentence {number} must be one sentence. Received: {shorten(sentence)}.")
+            if number == 1 and sentence.startswith("\ufeff"):
+                file.write("\ufeff")  # the first byte order mark would be taken for the file's
+            file.write(f"{sentence}\n")
 
 
 def _places(draws, count, length):

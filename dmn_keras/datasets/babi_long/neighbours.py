@@ -18,7 +18,6 @@ BABI_NAMES = (
 """The people, animals, places and objects of bAbI's English tasks: no neighbour bears, visits or carries one."""
 
 _BLOCK = 256  # facts made at a time, in a world of their own
-_STARTS = 2**16  # so that many stories share the facts that are kept
 _KEPT = 512  # blocks, some 20 MB
 
 
@@ -32,22 +31,13 @@ class Neighbours:
         seed: Integer or sequence of integers, none negative. The same one gives the same facts on every platform.
     """
 
+    num_starts = 2**16  # so that many stories share the facts that are kept
+
     def __init__(self, seed=0):
         self.seed = (seed,) if isinstance(seed, int) else tuple(seed)
 
     def __repr__(self):
         return f"Neighbours(seed={self.seed})"
-
-    def start(self, draws):
-        """Draw the fact that a story among the neighbours begins with, one of the first 65,536.
-
-        Args:
-            draws: The `Draws` that make the choice.
-
-        Returns:
-            Its index.
-        """
-        return draws.below(_STARTS)
 
     def at(self, index):
         """Return the fact of an index, from 0."""

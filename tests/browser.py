@@ -1,11 +1,6 @@
-"""Take the README's picture of the web page, with Chromium: an example of the page, answered by the shipped model.
+"""Chromium without a window, and what the tests of the web page find and type there."""
 
-python -m benchmarks.screenshot [FILE]
-"""
-
-import argparse
 import contextlib
-import functools
 import shutil
 import tempfile
 
@@ -21,28 +16,6 @@ FLAGS = (
     "--hide-scrollbars",
 )
 PROGRAMS = ("chromium", "chromedriver")
-EXAMPLE, QUESTION = "15. Basic deduction", "What is Winona afraid of?"
-
-
-def main(arguments=None):
-    """Take the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", default="benchmarks/figures/demo.png", help="PNG to write")
-    options = parser.parse_args(arguments)
-
-    from dmn_keras.asking import Answerer
-    from dmn_keras.demo import NUM_ANSWERS, serving
-
-    ask = functools.partial(Answerer().ask, beam_width=NUM_ANSWERS)
-    with serving(ask, port=0) as (_, url), browser(1200, 860) as driver:
-        driver.get(url)
-        field(driver, "example").click()
-        find(driver, "[role=option]", EXAMPLE).click()
-        wait_for(driver, "question", QUESTION)
-        find(driver, "#ask").click()
-        find(driver, "#answer table")
-        driver.execute_script("scrollTo(0, 0)")
-        driver.save_screenshot(options.file)
 
 
 @contextlib.contextmanager
@@ -99,7 +72,3 @@ def type_in(driver, name, text):
 
     field(driver, name).send_keys(Keys.CONTROL, "a")
     field(driver, name).send_keys(Keys.DELETE, text)
-
-
-if __name__ == "__main__":
-    main()
