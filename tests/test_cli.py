@@ -142,7 +142,8 @@ def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     content = json.loads(out)
     assert (status, err) == (0, f"The picture is in {tmp_path / 'gates.png'}.\n")
     assert " ".join(content) == (
-        "answer probability facts gates unknown_words confidence known others positions num_facts num_open evidence"
+        "answer probability facts gates unknown_words confidence known others positions num_facts num_open num_cut "
+        "evidence"
     )
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)
@@ -436,8 +437,8 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
 )
 def test_mistakes_in_train_are_named_and_leave_nothing(arguments, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("train", "--output", tmp_path / "run", *arguments)
-    assert (status, out) == (2, "")
+    status, _, err = run("train", "--output", tmp_path / "run", *arguments)
+    assert status == 2
     assert err.startswith("dmn-keras train: error: ")
     assert message in err
     assert not list(tmp_path.iterdir())

@@ -7,8 +7,8 @@ import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.text.lines import numbered_lines, shorten
 from dmn_keras.text.tokenizer import tokenize
+from dmn_keras.utils.lines import numbered_lines, shorten
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")

@@ -9,8 +9,8 @@ import zlib
 
 import numpy as np
 
-from dmn_keras.text.lines import numbered_lines, shorten
 from dmn_keras.text.tokenizer import normalize
+from dmn_keras.utils.lines import numbered_lines, shorten
 
 _OPEN = {".gz": gzip.open, ".xz": lzma.open}
 _LONGEST_LINE = 1 << 20  # bytes

@@ -3,7 +3,7 @@
 import re
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.text.lines import numbered_lines, shorten
+from dmn_keras.utils.lines import numbered_lines, shorten
 
 _LINE = re.compile(r"([0-9]{1,9})(?: +(.*))?", re.DOTALL)
 _QUESTION_FORM = "'ID question<TAB>answer', and '<TAB>supporting fact ids' where they are known"

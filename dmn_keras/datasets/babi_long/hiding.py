@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.text import split_sentences, tokenize
-from dmn_keras.text.lines import shorten
 from dmn_keras.utils.files import atomic
+from dmn_keras.utils.lines import shorten
 
 
 class LongStory(Sequence):
