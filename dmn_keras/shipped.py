@@ -57,7 +57,7 @@ def run_folder(path=None) -> pathlib.Path:
     expected = f"expected a folder that `dmn-keras train` wrote, or {' or '.join(SHIPPED)}"
     if folder.exists():
         raise NotADirectoryError(f"{folder} is a file: {expected}.")
-    if str(path) in SHIPPED:
-        return shipped_model(str(path))
+    if str(folder) in SHIPPED:  # also with a slash behind it
+        return shipped_model(str(folder))
     beside = [str(config.parent) for config in folder.parent.glob("*/config.json")]
     raise FileNotFoundError(f"{folder} does not exist: {expected}.{did_you_mean(folder, [*SHIPPED, *beside])}")

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import pathlib
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.narrowing import BestFacts, Narrowed, Narrowing, parts
-from dmn_keras.shipped import BABI_JOINT, BABI_LONG
+from dmn_keras.shipped import SHIPPED
 from dmn_keras.text import MAX_WORDS, read_sentences
 from dmn_keras.utils.files import check_regular_file
 from dmn_keras.utils.folder import Folder
@@ -322,8 +323,8 @@ def _absolute_run(run):
     """Return the name of a run that does not depend on the working directory."""
     if run is None:
         return None
-    shipped = str(run) in (BABI_JOINT, BABI_LONG) and not os.path.exists(run)
-    return str(run) if shipped else os.path.abspath(run)
+    run = pathlib.Path(run)
+    return str(run) if str(run) in SHIPPED and not run.exists() else os.path.abspath(run)
 
 
 def _fingerprints(narrowing):

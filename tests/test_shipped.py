@@ -43,7 +43,7 @@ def test_an_installation_without_models_says_so(package):
 def test_a_shipped_model_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder of that name would come first
     folder = shipped.shipped_model(name)
-    assert folder == shipped.run_folder(name) == MODELS / name
+    assert folder == shipped.run_folder(name) == shipped.run_folder(f"{name}/") == MODELS / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
     assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
     for task in task_names("babi"):
