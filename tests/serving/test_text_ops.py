@@ -159,16 +159,13 @@ def test_strings_that_are_easily_mistaken(texts, read):
     assert_same(read, texts)
 
 
-def test_no_text_at_all(read):
-    found = read([], [])
-    assert found.story.shape[0] == found.question.shape[0] == found.facts.shape[0] == 0
-
-
 def test_a_place_for_each_text_and_no_fact_where_there_is_none(read):
     found = read(["", "?!"], ["", "..."])
     assert found.story.numpy().tolist() == [[[0]], [[0]]]
     assert found.question.numpy().tolist() == [[END_ID], [END_ID]]
     assert found.facts.shape == (2, 0)
+    none = read([], [])
+    assert none.story.shape[0] == none.question.shape[0] == none.facts.shape[0] == 0
 
 
 def test_of_a_long_story_the_last_facts_are_read():
