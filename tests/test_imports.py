@@ -12,13 +12,12 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "dmn_keras"
-LEAVES = {"errors", "gpu", "_version", "utils"}
+LEAVES = {"errors", "_version", "utils"}
 MODELS = {"layers", "losses", "metrics", "models"}
 DATA = {"text", "datasets"}
 MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
-    "gpu": set(),
     "utils": {"_version"},
     "text": LEAVES,
     "datasets": LEAVES | {"text"},
