@@ -1,5 +1,6 @@
 """The benchmarks of long memory, on tiny sizes: what they count against what the public classes answer."""
 
+import itertools
 import json
 import pathlib
 import random
@@ -8,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import long_accuracy, long_cost, same_kind
+from benchmarks import long_accuracy, long_cost, narrowing_loss, same_kind
 from dmn_keras import datasets
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
@@ -66,19 +67,25 @@ def write_books(folder):
 
 @pytest.fixture(scope="module", name="made")
 def everything(tmp_path_factory):
-    """Folder of the data and books, arguments of the scripts, and the `Answerer` of a model with random weights."""
+    """Arguments of the scripts, and by the facts that they keep the `Answerer`s of models with random weights."""
     folder = tmp_path_factory.mktemp("made")
     data, books = write_babi(folder / "babi"), write_books(folder / "books")
     source = Source("babi", ("1", "2"), str(data), "en-10k")
-    answerer = narrowing_answerer(folder, source=source, seed=1, fact_encoder="position", num_passes=1)
-    return folder, [str(folder / "run"), "--data-dir", str(data), "--books", str(books)], answerer
+    answerers = {
+        most: narrowing_answerer(
+            folder / str(most), source=source, narrow_to=most, seed=1, fact_encoder="position", num_passes=1
+        )
+        for most in (8, 3, None)
+    }
+    arguments = [str(folder / "8" / "run"), "--data-dir", str(data), "--books", str(books)]
+    return folder, arguments, answerers
 
 
 def asked(made, length, task="2", count=4):
     """The questions that the scripts ask."""
-    folder, _, answerer = made
+    folder, _, answerers = made
     books = Books(folder / "books" / "test")
-    return long_accuracy.hidden(answerer.recipe, str(folder / "babi"), books, task, length, "test", count, 0)
+    return long_accuracy.hidden(answerers[8].recipe, str(folder / "babi"), books, task, length, "test", count, 0)
 
 
 def error(answerer, examples):
@@ -96,7 +103,7 @@ def test_questions_are_hidden_anew_each_and_the_same_at_every_length(made):
 
 
 def test_errors_of_each_task_and_length_are_written_down(made, tmp_path, capsys):
-    _, arguments, answerer = made
+    _, arguments, answerers = made
     file = tmp_path / "sub" / "long.json"
     options = ["--tasks", "1-2", "--lengths", "0", "150", "--json", str(file)]
     long_accuracy.main([*arguments, *options])
@@ -105,10 +112,10 @@ def test_errors_of_each_task_and_length_are_written_down(made, tmp_path, capsys)
     assert (result["run"]["tasks"], result["run"]["narrow_to"]) == (["1", "2"], 8)
     for cell in result["cells"]:
         examples = asked(made, cell["length"], cell["task"], 1000)
-        answers = [answerer.ask(example.story, example.question) for example in examples]
+        answers = [answerers[8].ask(example.story, example.question) for example in examples]
         lost = [set(e.own_facts) - set(a.positions) for a, e in zip(answers, examples, strict=True)]
         assert cell["questions"] == len(examples) == 8
-        assert cell["error"] == pytest.approx(error(answerer, examples))
+        assert cell["error"] == pytest.approx(error(answerers[8], examples))
         assert cell["kept"] == pytest.approx(np.mean([len(a.positions) for a in answers]), abs=0.01)
         assert cell["lost"] == pytest.approx(np.mean([len(facts) for facts in lost]), abs=0.001)
     assert long_accuracy.table(result) in capsys.readouterr().out
@@ -139,8 +146,37 @@ def test_bm25_takes_the_place_of_the_first_pass(made, tmp_path):
     result = json.loads(file.read_text())
     cell, longer = result["cells"]
     found = [long_accuracy.retrieve(e, result["retrieved"]["2"]) for e in asked(made, 150, count=1000)]
-    assert cell["bm25"] == pytest.approx(error(made[2], found))
+    assert cell["bm25"] == pytest.approx(error(made[2][8], found))
     assert "bm25" not in longer
+
+
+def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkeypatch):
+    folder, arguments, answerers = made
+    file = tmp_path / "loss.json"
+    monkeypatch.setattr(narrowing_loss, "KEPT", (8, 3))
+    options = ["--before", str(folder / "None" / "run"), "--tasks", "2", "--lengths", "0", "100", "--all-up-to", "0"]
+    narrowing_loss.main([*arguments, *options, "--questions", "4", "--json", str(file)])
+    result = json.loads(file.read_text())
+    assert [list(row["errors"]) for row in result["rows"]] == [["all", "8", "3", "float16"], ["8", "3", "float16"]]
+    for row in result["rows"]:
+        examples = asked(made, row["length"])
+        ways = {"8": answerers[8], "3": answerers[3]} | ({"all": answerers[None]} if row["length"] == 0 else {})
+        for name, answerer in ways.items():
+            assert row["errors"][name] == error(answerer, examples), (row["length"], name)
+    printed = narrowing_loss.table(result)
+    assert printed in capsys.readouterr().out
+    assert printed.splitlines()[3].startswith("| 100 | - | ")
+
+
+def test_facts_are_kept_as_by_an_answerer(made, tmp_path, monkeypatch):
+    folder, _, answerers = made
+    source = Source("babi", ("1", "2"), str(folder / "babi"), "en-10k")
+    closed = narrowing_answerer(tmp_path, source=source, gate_bias=-100.0, fact_encoder="position")
+    monkeypatch.setattr(narrowing_loss, "KEPT", (8,))
+    for answerer, example in itertools.product((answerers[8], closed), asked(made, 1000)):
+        [read] = answerer.narrowing.narrow(example.story, [example.question])
+        kept = tuple(fact.text for fact in read.facts or (read.nearest,))
+        assert narrowing_loss.narrow(answerer, example)["8"].story == kept
 
 
 def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
@@ -168,14 +204,14 @@ def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
 
 
 def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monkeypatch):
-    folder, [run, *_], answerer = made
+    folder, [run, *_], answerers = made
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     # The answer of the file is what this model says, right or not.
     books = folder / "books"
     [example] = datasets.load("babi", task="2", split="test", data_dir=folder / "babi", config="en-10k", num_examples=1)
     story = hide(example, Books(books / "test"), 300, 0).story
-    data = write_babi(tmp_path / "babi", answer=answerer.ask(story, example.question).answer)
+    data = write_babi(tmp_path / "babi", answer=answerers[8].ask(story, example.question).answer)
     file = tmp_path / "cost.json"
     where = [run, "--data-dir", str(data), "--books", str(books), "--json", str(file)]
     assert long_cost.main([*where, "--lengths", "300"]) == 0
