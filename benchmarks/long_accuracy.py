@@ -1,8 +1,9 @@
 """BABILong: answers to bAbI's questions when the story is hidden in books, up to ten million tokens.
 
-Of a run that narrows (`dmn-keras narrow`), for each task and length in tokens: the errors of the run, and of the run on
-what BM25 retrieves in place of its own first pass. Length 0 is the bare story, the ceiling. Each question is hidden
-anew, at places and in a part of the books of its own. A measurement that was interrupted goes on with the same command.
+Of a run that narrows (`dmn-keras narrow`), for each task and length in tokens: the errors of the run, of the run on
+what BM25 retrieves in place of its own first pass, and, where one is given, of a GRU over all words. Length 0 is the
+bare story, the ceiling. Each question is hidden anew, at places and in a part of the books of its own. A measurement
+that was interrupted goes on with the same command.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from benchmarks import base
 
 LENGTHS = (0, 1_000, 4_000, 32_000, 128_000, 1_000_000, 10_000_000)
 MANY, FEW, MANY_UP_TO = 1000, 100, 32_000
-"""Questions a cell up to that length, and beyond it; with BM25 so few everywhere."""
+"""Questions a cell up to that length, and beyond it; the baselines answer so few everywhere."""
 RETRIEVED = (5, 10, 30)
 """Sentences that BM25 may retrieve: chosen for each task on training questions in 4,000 tokens of training books."""
 
@@ -31,11 +32,18 @@ def main(arguments=None):
     parser.add_argument("--tasks", default="1-5")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="tokens of a story")
     parser.add_argument("--bm25-up-to", type=int, default=-1, metavar="N", help="with BM25, up to that length")
+    parser.add_argument("--gru", metavar="FOLDER", help="with the GRU that `benchmarks.word_gru` trained")
+    parser.add_argument("--gru-up-to", type=int, default=128_000, metavar="N", help="up to that length")
     options = parser.parse_args(arguments)
     answerer = Answerer(options.run)
     recipe = answerer.recipe
     train, test = (Books(pathlib.Path(options.books, part)) for part in ("train", "test"))
     tasks = parse_tasks(options.tasks, recipe.tasks)
+    gru = None
+    if options.gru:
+        from benchmarks.word_gru import WordGRU
+
+        gru = WordGRU.load(options.gru)
     result = {
         **base.record("long_accuracy", arguments),
         "run": {
@@ -57,14 +65,16 @@ def main(arguments=None):
             continue
         start, count = time.perf_counter(), MANY if length <= MANY_UP_TO else FEW
         examples = hidden(recipe, options.data_dir, test, task, length, "test", count, options.seed)
+        few = examples[:: max(len(examples) // FEW, 1)][:FEW]
         cell = {"task": task, "length": length, **measure(answerer, examples)}
         if length <= options.bm25_up_to:
             if task not in result["retrieved"]:
                 questions = hidden(recipe, options.data_dir, train, task, 4_000, "train", FEW, 1)
                 errors = {n: error(answerer, [retrieve(e, n) for e in questions]) for n in RETRIEVED}
                 result["retrieved"][task] = min(errors, key=errors.get)
-            few = examples[:: max(len(examples) // FEW, 1)][:FEW]
             cell["bm25"] = error(answerer, [retrieve(e, result["retrieved"][task]) for e in few])
+        if gru is not None and length <= options.gru_up_to:
+            cell["gru"] = 100 * gru.wrong(few) / len(few)
         result["cells"].append({**cell, "seconds": round(time.perf_counter() - start, 1)})
         print(result["cells"][-1], flush=True)
         base.write(options.json, result)

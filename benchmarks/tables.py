@@ -93,6 +93,7 @@ def long():
         ["answers only", *_means(answers, "error", lengths)],
         ["gates supervised", *_means(supervised, "error", lengths)],
         ["BM25 and ours", *_means(answers, "bm25", lengths)],
+        ["word GRU", *_means(answers, "gru", lengths)],
         ["`ask --story`, seconds", *decimals(row["ask_seconds"] for row in cost["rows"])],
         ["its peak memory, MB", *decimals((row["ask_megabytes"] for row in cost["rows"]), 0)],
     ]

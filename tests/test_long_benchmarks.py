@@ -9,11 +9,19 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import long_accuracy, long_cost, narrowing_loss, same_kind
+from benchmarks import (
+    long_accuracy,
+    long_cost,
+    long_picture,
+    narrowing_loss,
+    same_kind,
+    word_gru,
+)
 from dmn_keras import datasets
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
 from dmn_keras.datasets.babi_long import Books, hide
+from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -81,6 +89,14 @@ def everything(tmp_path_factory):
     return folder, arguments, answerers
 
 
+@pytest.fixture(scope="module", name="baseline")
+def trained_word_gru(made, tmp_path_factory):
+    output = tmp_path_factory.mktemp("gru")
+    options = ["--tasks", "1,2", "--tokens", "60", "--units", "4", "--epochs", "2", "--output", str(output)]
+    word_gru.main([*made[1][1:], *options])
+    return output
+
+
 def asked(made, length, task="2", count=4):
     """The questions that the scripts ask."""
     folder, _, answerers = made
@@ -102,13 +118,26 @@ def test_questions_are_hidden_anew_each_and_the_same_at_every_length(made):
     assert all(130 < e.story.num_tokens <= 150 for e in long)
 
 
-def test_errors_of_each_task_and_length_are_written_down(made, tmp_path, capsys):
+def test_errors_of_each_task_and_length_are_written_down(made, baseline, tmp_path, capsys):
     _, arguments, answerers = made
     file = tmp_path / "sub" / "long.json"
-    options = ["--tasks", "1-2", "--lengths", "0", "150", "--json", str(file)]
+    options = [
+        "--tasks",
+        "1-2",
+        "--lengths",
+        "0",
+        "150",
+        "--gru",
+        str(baseline),
+        "--gru-up-to",
+        "0",
+        "--json",
+        str(file),
+    ]
     long_accuracy.main([*arguments, *options])
     result = json.loads(file.read_text())
     assert [(cell["task"], cell["length"]) for cell in result["cells"]] == [("1", 0), ("2", 0), ("1", 150), ("2", 150)]
+    assert ["gru" in cell for cell in result["cells"]] == [True, True, False, False]
     assert (result["run"]["tasks"], result["run"]["narrow_to"]) == (["1", "2"], 8)
     for cell in result["cells"]:
         examples = asked(made, cell["length"], cell["task"], 1000)
@@ -222,3 +251,52 @@ def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monke
     assert long_cost.table(result) in capsys.readouterr().out
     with pytest.raises(RuntimeError, match="no-such-command failed"):
         long_cost.timed(["no-such-command"])
+
+
+def test_the_picture_is_drawn_even_if_a_supporting_fact_was_dropped(made, tmp_path):
+    _, arguments, answerers = made
+    file = tmp_path / "gates.png"
+    long_picture.main([*arguments, "--task", "2", "--tokens", "200", "--output", str(file)])
+    assert file.stat().st_size > 10_000
+    answerer = answerers[8]
+    lost = [e for e in asked(made, 1000) if set(e.supporting_facts) - set(answerer.ask(e.story, e.question).positions)]
+    long_picture.draw(answerer, lost[0], tmp_path / "lost.png")
+    assert (tmp_path / "lost.png").stat().st_size > 10_000
+
+
+# The baseline
+
+
+class Constant:
+    """A model that gives one answer to every question, and remembers what it was given."""
+
+    def __init__(self, word_id, size):
+        self.logits, self.inputs = np.eye(size)[word_id], []
+
+    def predict_on_batch(self, inputs):
+        self.inputs.append(inputs)
+        return np.tile(self.logits, (len(inputs), 1))
+
+
+def test_wrong_answers_of_the_baseline_are_counted():
+    examples = [
+        Example(STORY[: 1 + i % 5], "Where is Mary?", (PLACES[i % 3],), (0,), task="1", story_id=i) for i in range(130)
+    ]
+    vocabulary = Vocabulary.from_examples(examples)
+    for place, right in zip(PLACES, (44, 43, 43), strict=True):
+        model = Constant(vocabulary.words.index(place), len(vocabulary))
+        assert word_gru.WordGRU(model, vocabulary).wrong(examples) == 130 - right
+    question = Encoder(vocabulary).sentence("Where is Mary?")
+    for inputs in model.inputs:
+        rows = inputs[inputs.any(axis=1)]
+        assert len(inputs) == 100
+        assert (rows[:, -len(question) :] == question).all(), "the question stands last"
+        assert all((np.diff((row > 0).astype(int)) >= 0).all() for row in rows), "padding stands in front alone"
+    assert sum(inputs.any(axis=1).sum() for inputs in model.inputs) == 130
+
+
+def test_the_trained_baseline_is_read_back(made, baseline):
+    assert len(json.loads((baseline / "gru.json").read_text())["valid_loss"]) == 2
+    gru = word_gru.WordGRU.load(baseline)
+    assert len(gru.vocabulary) == gru.model.output_shape[-1]
+    assert 0 <= gru.wrong(asked(made, 150)) <= 4
