@@ -151,12 +151,12 @@ def test_tokens_in_logits_and_gates_out(both):
 def test_records_are_read_as_texts_are(both):
     expected = serve(both[1], ASKED)
     records = [record(story=[story], question=[question]) for story, question in ASKED]
-    sentences = [record(story=example.story, question=[example.question]) for example in SAMPLES]
+    sentences = [record(story=example.story, question=[example.question]) for example in SAMPLES[::3]]
     outputs = both[1]["record"](examples=tf.constant(records))
     for name, value in outputs.items():
         np.testing.assert_array_equal(value.numpy(), expected[name])
     one_each = both[1]["record"](examples=tf.constant(sentences))["answer"].numpy()
-    np.testing.assert_array_equal(one_each, expected["answer"][: len(SAMPLES)])
+    np.testing.assert_array_equal(one_each, expected["answer"][: len(sentences)])
     with pytest.raises(tf.errors.InvalidArgumentError, match="question"):
         both[1]["record"](examples=tf.constant([record(story=["Mary."])]))
 
