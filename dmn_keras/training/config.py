@@ -5,8 +5,6 @@ import json
 import re
 import typing
 
-import numpy as np
-
 from dmn_keras.errors import unknown_name
 from dmn_keras.training.presets import preset
 
@@ -206,7 +204,8 @@ _POSITIVE = ("learning_rate", "clip_norm")
 
 def _checked(name, value, expected):
     """Return `value` if it has the `expected` type; a whole number is also a real one, a boolean is no number."""
-    value = value.item() if isinstance(value, np.generic) else value
+    if hasattr(value, "item") and value.shape == ():  # a NumPy scalar; `--help` does not wait for NumPy
+        value = value.item()
     kinds = typing.get_args(expected) or (expected,)
     if isinstance(value, bool):
         fits = bool in kinds
