@@ -39,6 +39,10 @@ class DynamicMemoryNetwork(keras.Model):
     def __call__(self, inputs, *args, **kwargs):
         return super().__call__(self._by_name(inputs), *args, **kwargs)
 
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        # On JAX, Keras' training and prediction come here and not through `__call__`.
+        return super().call(self._by_name(inputs), training=training, mask=mask, **kwargs)
+
     def _by_name(self, inputs):
         if not isinstance(inputs, dict):
             return inputs
