@@ -1,7 +1,13 @@
-"""One question about one story: the record form every dataset shares."""
+"""The record forms that datasets yield: one frozen dataclass for each kind of task."""
 
+from __future__ import annotations
+
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+if typing.TYPE_CHECKING:
+    import numpy as np  # which a command's help does not wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +47,68 @@ class Example:
     def answer_text(self):
         """The answer as the data writes it: its parts, with a blank between them."""
         return " ".join(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class TextClassificationExample:
+    """A text and its class.
+
+    Attributes:
+        text: The text; tokens that the data separates are joined by a blank.
+        label: Name of the class; empty when not known.
+        weight: Weight of the example in the training loss.
+    """
+
+    text: str
+    label: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTaggingExample:
+    """The tokens of a sentence, each with its tag.
+
+    Attributes:
+        tokens: The tokens as the data writes them.
+        tags: A tag for each token; empty when not known.
+    """
+
+    tokens: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VisualQuestionAnsweringExample:
+    """A question about an image.
+
+    Attributes:
+        image: Array uint8 `(height, width, 3)`, the bytes of a PNG or JPEG file, or the path of one.
+        question: The question as text.
+        answer: The answer; empty when not known.
+        task: Name of the kind of question, e.g. `"relational"`.
+        image_id: Number of the image within its split, shared by the questions about it.
+    """
+
+    image: np.ndarray | bytes | str
+    question: str
+    answer: str = ""
+    task: str = ""
+    image_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceTransductionExample:
+    """A sequence and what is to be said at each of its steps.
+
+    Attributes:
+        inputs: float32 array `(steps, input_size)`.
+        targets: float32 array `(steps, output_size)` of bits, or int32 array `(steps,)` of classes; what stands at a
+            step that is not scored is not looked at.
+        scored: Boolean array `(steps,)`, whether the output of a step is scored.
+        task: Name of the task, e.g. `"copy"`.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    scored: np.ndarray
+    task: str = ""
