@@ -2,13 +2,14 @@
 
 from setuptools import find_packages, setup
 
-# The trained models of saved_models/ are installed inside the package, where `dmn_keras.shipped` finds them.
+# The trained models of saved_models/ are installed inside the package, where `dmn_keras.tasks.pretrained` finds them.
 setup(
     packages=[*find_packages(include=["dmn_keras*"]), "dmn_keras.saved_models"],
     package_dir={"dmn_keras.saved_models": "saved_models"},
     package_data={
         "dmn_keras.saved_models": ["babi-*/*"],
         "dmn_keras.serving": ["samples.jsonl"],
+        "dmn_keras.tasks": ["*.json"],
         "dmn_keras.training": ["*.json"],
     },
 )

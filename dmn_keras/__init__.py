@@ -7,15 +7,17 @@ import sys
 from dmn_keras._version import __version__
 
 _WHERE = {
-    "Answer": "dmn_keras.asking",
-    "Answerer": "dmn_keras.asking",
-    "Config": "dmn_keras.training.config",
-    "Source": "dmn_keras.training.data",
+    "Answer": "dmn_keras.tasks.question_answering",
+    "DMNConfig": "dmn_keras.models",
+    "QuestionAnswerer": "dmn_keras.tasks.question_answering",
+    "RunConfig": "dmn_keras.tasks.config",
+    "Source": "dmn_keras.datasets",
+    "Task": "dmn_keras.tasks.task",
     "layers": None,
     "losses": None,
     "metrics": None,
     "models": None,
-    "train": "dmn_keras.training.fit",
+    "train": "dmn_keras.training.trainer",
 }
 """Public names and their modules; `None` for a module of that name."""
 
@@ -31,4 +33,4 @@ def __getattr__(name):
 
 # Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
 if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
-    from dmn_keras import losses, metrics, models  # noqa: F401
+    from dmn_keras import layers, losses, metrics  # noqa: F401

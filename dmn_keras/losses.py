@@ -1,4 +1,4 @@
-"""Losses of answers and of gates, for `model.compile(loss={"answer": ..., "gates": ...})`."""
+"""Losses of answers and of gates, for `model.compile(loss={"answer": ..., "gate_logits": ...})`."""
 
 import keras
 from keras import ops
@@ -66,20 +66,21 @@ def word_by_word(y_true, y_pred):
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class GateCrossentropy(keras.losses.Loss):
-    """Cross-entropy between gates and the supporting facts, summed over passes, a mean over the batch.
+    """Cross-entropy between gate logits and the supporting facts, summed over passes, a mean over the batch.
 
-    - `activation="softmax"`: `-sum_t y_t log g_t`, with targets that sum to 1 in each pass;
-    - `activation="sigmoid"`: `-sum_t y_t log g_t + (1 - y_t) log(1 - g_t)`, each gate on its own.
+    - `activation="softmax"`: `-sum_t y_t log softmax(l)_t`, with targets that sum to 1 in each pass;
+    - `activation="sigmoid"`: `-sum_t y_t log sigmoid(l_t) + (1 - y_t) log sigmoid(-l_t)`, each gate on its own.
 
-    Targets below 0 mean "not known" and do not count. Padded facts have gate 0 and target 0, which costs nothing.
-    With `activation="sigmoid"` the same loss serves the output `"stop"`.
+    Computed on logits it has a gradient also where a gate is confidently wrong. Targets below 0 mean "not known" and do
+    not count. A padded fact, whose logit is very low, costs nothing with target 0 or -1. With `activation="sigmoid"`
+    the same loss serves the outputs `"stop_logits"` and `"retriever_logits"`.
 
     Args:
-        activation: `"softmax"` or `"sigmoid"`, as the gates were made.
+        activation: `"softmax"` or `"sigmoid"`, as the gates are made of the logits.
 
     Call arguments:
         y_true: Targets between 0 and 1, or -1, of the shape of `y_pred`.
-        y_pred: Gates, `(batch, passes, facts)`, or stops, `(batch, passes)`.
+        y_pred: Gate logits, `(batch, passes, facts)`, or those of stops, `(batch, passes)`.
 
     Returns:
         Scalar in nats.
@@ -96,13 +97,14 @@ class GateCrossentropy(keras.losses.Loss):
         self.activation = one_of("activation", activation, ("softmax", "sigmoid"))
 
     def call(self, y_true, y_pred):
-        batch, tiny = ops.shape(y_pred)[0], keras.config.epsilon()
         y_true = ops.cast(y_true, y_pred.dtype)
         known = ops.maximum(y_true, 0.0)
-        loss = -known * ops.log(y_pred + tiny)
-        if self.activation == "sigmoid":
-            loss = loss - ops.where(y_true < 0, 0.0, 1.0 - y_true) * ops.log(1.0 - y_pred + tiny)
-        return ops.sum(ops.reshape(loss, (batch, -1)), axis=-1)
+        if self.activation == "softmax":
+            loss = -known * ops.log_softmax(y_pred)
+        else:
+            negative = ops.where(y_true < 0, ops.zeros_like(y_true), 1.0 - y_true)
+            loss = -known * ops.log_sigmoid(y_pred) - negative * ops.log_sigmoid(-y_pred)
+        return ops.sum(ops.reshape(loss, (ops.shape(y_pred)[0], -1)), axis=-1)
 
     def get_config(self):
         return {**super().get_config(), "activation": self.activation}

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.datasets import Example
-from dmn_keras.layers import FactNarrowing
+from dmn_keras.layers import FactRetriever
 from dmn_keras.narrowing import Narrowing, kept_facts
 from dmn_keras.text import MAX_WORDS, Encoder, pad_ids, pad_sentences
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
@@ -54,7 +54,7 @@ def test_pieces_of_any_size_leave_the_same_facts(chunk, made):
 def test_the_rule_is_that_of_the_layer():
     rng = np.random.default_rng(0)
     for most in (1, 3, 20, 200):
-        layer = FactNarrowing(10, top_facts=most)
+        layer = FactRetriever(10, top_facts=most)
         gates = rng.choice([0.1, 0.5, 0.5001, 0.7, 0.7004, 0.9, 0.90049, 1.0], 60).astype("float32")
         expected = ops.convert_to_numpy(layer._choose(ops.convert_to_tensor(gates[None])))[0]
         np.testing.assert_array_equal(kept_facts(gates, most), np.flatnonzero(expected))

@@ -1,23 +1,31 @@
-"""Datasets of questions about stories, all in one record form; they know nothing of models.
+"""Datasets: records of examples by name, task and split; they know nothing of models.
 
-Importing this package needs the standard library alone: TensorFlow Datasets is imported only to download
-bAbI.
+Importing this package needs the standard library alone: TensorFlow Datasets is imported only to download bAbI.
 """
 
-from dmn_keras.datasets.example import Example
-from dmn_keras.datasets.registry import (
-    DATASETS,
-    SPLITS,
-    load,
-    parse_tasks,
-    task_names,
+from dmn_keras.datasets.example import (
+    Example,
+    SequenceTransductionExample,
+    TextClassificationExample,
+    TokenTaggingExample,
+    VisualQuestionAnsweringExample,
 )
+from dmn_keras.datasets.registry import DATASETS, SPLITS, load, parse_tasks, task_names
+from dmn_keras.datasets.source import Source, cut_by_story, train_and_validation, with_answers
 
 __all__ = [
     "DATASETS",
     "SPLITS",
     "Example",
+    "SequenceTransductionExample",
+    "Source",
+    "TextClassificationExample",
+    "TokenTaggingExample",
+    "VisualQuestionAnsweringExample",
+    "cut_by_story",
     "load",
     "parse_tasks",
     "task_names",
+    "train_and_validation",
+    "with_answers",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 if typing.TYPE_CHECKING:
     import numpy as np  # which a command's help does not wait for
@@ -25,8 +25,8 @@ class Example:
         task: Name of the task within its dataset, e.g. `"1"`.
         story_id: Number of the story within its task and split. Questions about the same story share it,
             so that a validation split can keep them together.
-        own_facts: Indexes into `story` of the sentences that belong to the story itself, where it is hidden among
-            others; None for all.
+        story_positions: Indexes into `story` of the sentences that belong to the story itself, where it stands in a
+            background text; None for all.
     """
 
     story: Sequence[str]
@@ -35,13 +35,20 @@ class Example:
     supporting_facts: tuple[int, ...] = ()
     task: str = ""
     story_id: int = 0
-    # Not shown: searches begun before there were own facts know their questions again by a checksum of what is.
-    own_facts: tuple[int, ...] | None = field(default=None, repr=False)
+    story_positions: tuple[int, ...] | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> Example:
+        """Return the example of a dict, see `dmn_keras.datasets.record.question_fields`."""
+        from dmn_keras.datasets.record import question_fields
+
+        fields = question_fields(record, place)
+        return cls(**{**fields, "story_id": fields["story_id"] or 0})
 
     @property
     def own_sentences(self):
-        """The sentences of `story` that belong to the story itself: those of `own_facts`, all where it is None."""
-        return self.story if self.own_facts is None else tuple(self.story[i] for i in self.own_facts)
+        """The sentences that belong to the story itself: those of `story_positions`, all where it is None."""
+        return self.story if self.story_positions is None else tuple(self.story[i] for i in self.story_positions)
 
     @property
     def answer_text(self):

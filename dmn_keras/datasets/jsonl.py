@@ -1,17 +1,13 @@
 """Own data: questions about stories as JSON lines."""
 
-import difflib
 import itertools
 import json
 import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.text.tokenizer import tokenize
+from dmn_keras.datasets.record import question_fields
 from dmn_keras.utils.lines import numbered_lines, shorten
-
-DEFAULT_TASK = "all"
-_KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
 
 
 def load(path):
@@ -19,9 +15,9 @@ def load(path):
 
     Each line is one question:
     `{"story": ["Mary moved to the park."], "question": "Where is Mary?", "answer": "park",
-    "supporting_facts": [0]}`. `story` and `question` are required. `answer` is a string (one part, kept as
-    it is, spaces and commas included) or a list of strings (several parts); a number, `true` or `false` stands
-    for its text. `supporting_facts` are indexes into `story` from 0, in the order of reasoning. `task` names the
+    "supporting_facts": [0]}`. `story` and `question` are required. A `story` that is a string is split into sentences;
+    of a list each item is one fact. `answer` is a string (one part, kept as it is, spaces and commas included) or a
+    list of strings (several parts); a number, `true` or `false` stands for its text. `supporting_facts` are indexes into `story` from 0, in the order of reasoning. `task` names the
     question's task, `"all"` where it is not given; it may come to name a folder. An optional key may be null.
     Other keys are ignored, unless they look like a misspelt one.
 
@@ -56,39 +52,28 @@ def load(path):
         records = [_record(text, place, sentences) for place, text in numbered_lines(lines, source=str(path))]
     if not records:
         raise ValueError(f"{path}: expected at least one JSON line, found none.")
-    story_ids = [story_id for _, story_id in records]
+    story_ids = [record["story_id"] for record in records]
     missing = story_ids.count(None)
     if missing == len(story_ids):
-        story_ids = _shared_stories([fields["story"] for fields, _ in records])
+        story_ids = _shared_stories([record["story"] for record in records])
     elif missing:
         raise ValueError(
             f"{path}: story_id must be on every line or on none. "
             f"Received: {missing} of {len(records)} lines without it."
         )
-    return [Example(**fields, story_id=story_id) for (fields, _), story_id in zip(records, story_ids, strict=True)]
+    return [Example(**{**r, "story_id": story_id}) for r, story_id in zip(records, story_ids, strict=True)]
 
 
 def _record(text, place, sentences):
-    """Return the checked fields of a line, and its story_id (None where it has none)."""
+    """Return the checked fields of a line, `story_id` None where it has none."""
     try:
         record = json.loads(text, object_pairs_hook=_object, parse_float=_Float, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
     if not isinstance(record, dict):
         raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
-    _check_keys(record, place)
-    story = _texts(record["story"], "story", place)
-    _check_word(" ".join(story), "story", place)
-    question = _text(record["question"], "question", place)
-    _check_word(question, "question", place)
-    fields = {
-        "story": tuple(sentences.setdefault(sentence, sentence) for sentence in story),
-        "question": question,
-        "answer": _answer(record.get("answer"), place),
-        "supporting_facts": _supporting_facts(record.get("supporting_facts"), len(story), place),
-        "task": _task(record.get("task"), place),
-    }
-    return fields, _story_id(record.get("story_id"), place)
+    fields = question_fields(record, place)
+    return {**fields, "story": tuple(sentences.setdefault(sentence, sentence) for sentence in fields["story"])}
 
 
 class _Float(float):
@@ -113,93 +98,6 @@ def _object(pairs):
 
 def _refuse_constant(name):
     raise ValueError(f"{name} is no JSON")
-
-
-def _as_json(value):
-    """Return a value as it stands in the file, shortened for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False), quote=False)
-
-
-def _check_keys(record, place):
-    for key in ("story", "question"):
-        if key not in record:
-            raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(record)}.")
-    absent = [key for key in _KEYS if key not in record]
-    for key in record:
-        near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)
-        if key not in _KEYS and near:
-            raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
-
-
-def _text(value, name, place):
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {_as_json(value)}.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {_as_json(value)}.")
-    return value.strip()
-
-
-def _check_word(text, name, place):
-    if not any(map(str.isalnum, text)) and not tokenize(text):
-        raise ValueError(f"{place}: {name} must hold at least one word. Received: {_as_json(text)}.")
-
-
-def _texts(value, name, place):
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {_as_json(value)}.")
-    return tuple(_text(item, f"{name}[{index}]", place) for index, item in enumerate(value))
-
-
-def _answer(value, place):
-    if value is None:
-        return ()
-    if isinstance(value, list):
-        parts = _texts([_scalar_text(part) for part in value], "answer", place)
-    else:
-        parts = (_text(_scalar_text(value), "answer", place),)
-    for part in parts:
-        _check_word(part, "each part of answer", place)
-    return parts
-
-
-def _scalar_text(value):
-    """Return the text of a number or a truth value, and any other value as it is."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return str(value) if isinstance(value, int | _Float) else value
-
-
-def _is_index(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _supporting_facts(value, num_facts, place):
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(_is_index(index) and index < num_facts for index in value):
-        raise ValueError(
-            f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
-            f"{num_facts - 1}. Received: {_as_json(value)}."
-        )
-    return tuple(value)
-
-
-def _task(value, place):
-    if value is None:
-        return DEFAULT_TASK
-    task = str(value) if _is_index(value) else _text(value, "task", place)
-    if task in (".", "..") or any(character in task for character in "/\\\0"):
-        raise ValueError(
-            f"{place}: task must be able to name a folder: without / and \\, and not . or .. "
-            f"Received: {_as_json(task)}."
-        )
-    return task
-
-
-def _story_id(value, place):
-    if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {_as_json(value)}.")
-    return value
 
 
 def _shared_stories(stories):

@@ -6,14 +6,14 @@ from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, Att
 from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
-from dmn_keras.layers.fact_links import FactLinks
-from dmn_keras.layers.fact_narrowing import FactNarrowing
+from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.input_fusion import InputFusion
+from dmn_keras.layers.last_state import LastState
+from dmn_keras.layers.lexical_links import LexicalLinks
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
-from dmn_keras.layers.question_encoder import QuestionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
-from dmn_keras.layers.spread_gates import SpreadGates
+from dmn_keras.layers.scatter_gates import ScatterGates
 
 disable_triton_gemm()
 
@@ -26,12 +26,12 @@ __all__ = [
     "AttentionGate",
     "EpisodicMemory",
     "FactEncoder",
-    "FactLinks",
-    "FactNarrowing",
+    "FactRetriever",
     "InputFusion",
+    "LastState",
+    "LexicalLinks",
     "MemoryUpdate",
     "PositionEncoder",
-    "QuestionEncoder",
     "QuestionMatch",
-    "SpreadGates",
+    "ScatterGates",
 ]

@@ -141,7 +141,7 @@ class AnswerDecoder(keras.layers.Layer):
         inputs = ops.concatenate([self.previous_word(word), question], axis=-1)
         return self.cell(inputs, [state])[0]
 
-    def generate(self, memory, question, beam_width=1, unsaid=()):
+    def generate(self, memory, question, beam_width=1, suppress_tokens=()):
         """Search the likeliest answer, and stop when every row has ended.
 
         A row's answer never depends on the others: a row that has ended stays as it is while others go on.
@@ -151,7 +151,7 @@ class AnswerDecoder(keras.layers.Layer):
             question: `(batch, dim)`.
             beam_width: Positive integer; how many partial answers are kept a row. 1 is greedy search. The search
                 compares sums of log-probabilities, without length normalisation.
-            unsaid: Ids of words that no answer holds. Their probability is not given to the others.
+            suppress_tokens: Ids of words that no answer holds. Their probability is not given to the others.
 
         Returns:
             A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
@@ -185,8 +185,8 @@ class AnswerDecoder(keras.layers.Layer):
 
         def advance(t, words, state, score, word, ended):
             state = self._step(word, questions, state)
-            said = sayable(ops.log_softmax(ops.cast(self.logits(state), "float32")), unsaid)
-            score, word, origin = self._best_continuations(said, score, ended, beam_width)
+            allowed = suppress(ops.log_softmax(ops.cast(self.logits(state), "float32")), suppress_tokens)
+            score, word, origin = self._best_continuations(allowed, score, ended, beam_width)
             ended = ops.take(ended, origin, axis=0)
             column = ops.equal(ops.arange(self.max_words + 1, dtype="int32"), t)
             words = ops.where(column, word[:, None], ops.take(words, origin, axis=0))
@@ -239,9 +239,9 @@ class AnswerDecoder(keras.layers.Layer):
         }
 
 
-def sayable(log_probabilities, unsaid):
-    """Set the log-probabilities `(..., vocabulary_size)` of the words with the ids `unsaid` to minus infinity."""
-    for word in unsaid:
+def suppress(log_probabilities, tokens):
+    """Set the log-probabilities `(..., vocabulary_size)` of the words with the ids `tokens` to minus infinity."""
+    for word in tokens:
         here = ops.equal(ops.arange(log_probabilities.shape[-1]), word)
         log_probabilities = ops.where(here, float("-inf"), log_probabilities)
     return log_probabilities

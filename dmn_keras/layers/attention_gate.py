@@ -195,8 +195,8 @@ class AttentionGate(keras.layers.Layer):
         }
 
 
-def highest(logits, count, mask=None):
-    """Return which facts have the highest logits.
+def top_k_mask(logits, count, mask=None):
+    """Return which facts have the highest logits, boolean.
 
     Args:
         logits: `(batch, facts)`.
@@ -206,7 +206,7 @@ def highest(logits, count, mask=None):
     Returns:
         Boolean `(batch, facts)`, only real facts among them.
     """
-    real = logits if mask is None else ops.where(mask, logits, _LOWEST)
+    real = masked_logits(logits, mask)
     # Padded, so that there are always as many as are asked for.
     least = ops.top_k(ops.pad(real, [[0, 0], [0, count]], constant_values=_LOWEST), count)[0][:, -1:]
     chosen = real >= least
@@ -216,10 +216,15 @@ def highest(logits, count, mask=None):
 _LOWEST = -1e9  # never float16, see `AttentionGate.logits`
 
 
+def masked_logits(logits, mask):
+    """Return logits of which those of padded facts are so low that softmax and sigmoid of them are 0."""
+    return logits if mask is None else ops.where(mask, logits, _LOWEST)
+
+
 def _softmax_over_real(logits, mask):
     """Softmax over the last axis; 0 where padded, also where all is padded.
 
     Not `ops.softmax`, which warns of an axis of size 1: a story may have a single fact.
     """
-    weights = ops.exp(ops.log_softmax(logits if mask is None else ops.where(mask, logits, _LOWEST)))
+    weights = ops.exp(ops.log_softmax(masked_logits(logits, mask)))
     return weights if mask is None else ops.where(mask, weights, ops.zeros_like(weights))

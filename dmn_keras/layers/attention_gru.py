@@ -15,10 +15,10 @@ class AttentionGRUCell(keras.layers.Layer):
 
     - `r = sigmoid(W_r c + U_r h + b_r)`
     - `h~ = tanh(W_h c + r * (U_h h) + b_h)`
-    - `mode="mix"` (Kumar et al. 2015): `u = sigmoid(W_u c + U_u h + b_u)` and
+    - `mode="gated_gru"` (Kumar et al. 2015): `u = sigmoid(W_u c + U_u h + b_u)` and
       `h' = g * (u * h + (1 - u) * h~) + (1 - g) * h`: the gate mixes a full GRU step with the state before it.
-    - `mode="update"` (Xiong et al. 2016): `h' = g * h~ + (1 - g) * h`: the gate stands in the update gate's place,
-      which therefore has no weights.
+    - `mode="attention_gru"` (Xiong et al. 2016): `h' = g * h~ + (1 - g) * h`: the gate stands in the update gate's
+      place, which therefore has no weights.
 
     A gate of exactly 0 leaves the state as it is, to the bit, so that padded facts need no mask.
 
@@ -27,7 +27,7 @@ class AttentionGRUCell(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of the state.
-        mode: `"mix"` or `"update"`. Defaults to `"mix"`.
+        mode: `"gated_gru"` or `"attention_gru"`. Defaults to `"gated_gru"`.
         kernel_regularizer: Regularizer of `W` and `U`. Defaults to `None`.
 
     Call arguments:
@@ -51,17 +51,17 @@ class AttentionGRUCell(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equation 10; Xiong et al. 2016, arXiv:1603.01417, equation 11.
     """
 
-    def __init__(self, units, *, mode="mix", kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, mode="gated_gru", kernel_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.mode = one_of("mode", mode, ("mix", "update"))
+        self.mode = one_of("mode", mode, ("gated_gru", "attention_gru"))
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.state_size = self.output_size = self.units
 
     def build(self, inputs_shape):
         dim = inputs_shape[-1] - 1
-        # Blocks side by side: reset, candidate and, for "mix", update.
-        width = self.units * (3 if self.mode == "mix" else 2)
+        # Blocks side by side: reset, candidate and, for "gated_gru", update.
+        width = self.units * (3 if self.mode == "gated_gru" else 2)
         self.kernel = self.add_weight(
             shape=(dim, width),
             regularizer=self.kernel_regularizer,
@@ -103,7 +103,7 @@ class AttentionGRU(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of the episode.
-        mode: `"mix"` (Kumar et al. 2015) or `"update"` (Xiong et al. 2016), see `AttentionGRUCell`.
+        mode: `"gated_gru"` (Kumar et al. 2015) or `"attention_gru"` (Xiong et al. 2016), see `AttentionGRUCell`.
         kernel_regularizer: Regularizer of the input and recurrent kernels. Defaults to `None`.
         recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
             more time. Defaults to `False`.
@@ -128,7 +128,7 @@ class AttentionGRU(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equations 10 and 11; Xiong et al. 2016, arXiv:1603.01417, equation 11.
     """
 
-    def __init__(self, units, *, mode="mix", kernel_regularizer=None, recompute=False, **kwargs):
+    def __init__(self, units, *, mode="gated_gru", kernel_regularizer=None, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = mode

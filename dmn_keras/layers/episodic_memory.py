@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate, highest
+from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate, masked_logits, top_k_mask
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.memory_update import MemoryUpdate
@@ -39,8 +39,8 @@ class EpisodicMemory(keras.layers.Layer):
         num_passes: Positive integer, the number of passes. Defaults to 3.
         gate: `"sigmoid"` (2015) or `"softmax"` (2016) over the facts. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input, see `AttentionGate`. Defaults to the nine of 2015.
-        episode: `"mix"` (2015) or `"update"` (2016), see `AttentionGRUCell`; `"soft"` for soft attention. Defaults
-            to `"mix"`.
+        episode: `"gated_gru"` (2015) or `"attention_gru"` (2016), see `AttentionGRUCell`, or `"soft_attention"`.
+            Defaults to `"gated_gru"`.
         memory_update: `"gru"` (2015) or `"relu"` (2016), see `MemoryUpdate`. Defaults to `"gru"`.
         tie_weights: Whether all passes share their weights. `False` gives each pass its own gate, GRU and update.
             Defaults to `True`.
@@ -64,8 +64,11 @@ class EpisodicMemory(keras.layers.Layer):
 
         - `"memory"`: the last memory, `(batch, units)`;
         - `"gates"`: the gates of each pass, float32 `(batch, passes, facts)`, between 0 and 1;
+        - `"gate_logits"`: what they are the sigmoid or softmax of, before `top_facts`, float32
+          `(batch, passes, facts)`, for a loss that has a gradient at every real fact; very low at a padded one;
         - `"stop"`: the gate of the end-of-passes representation in each pass, float32 `(batch, passes)`; zeros
-          without `learned_stop`. Softmax gates of a pass and its `stop` sum to 1.
+          without `learned_stop`. Softmax gates of a pass and its `stop` sum to 1;
+        - `"stop_logits"`: what `stop` is the sigmoid of, before `top_facts`, float32 `(batch, passes)`.
 
     Raises:
         ValueError: If an argument is out of range, or the last dimension of facts or question is not `units`.
@@ -89,7 +92,7 @@ class EpisodicMemory(keras.layers.Layer):
         *,
         gate="sigmoid",
         gate_features=DMN_FEATURES,
-        episode="mix",
+        episode="gated_gru",
         memory_update="gru",
         tie_weights=True,
         learned_stop=False,
@@ -105,7 +108,7 @@ class EpisodicMemory(keras.layers.Layer):
         self.num_passes = positive_integer("num_passes", num_passes)
         self.gate = one_of("gate", gate, ("sigmoid", "softmax"))
         self.gate_features = tuple(one_of("gate_features", name, DMN_FEATURES) for name in gate_features)
-        self.episode = one_of("episode", episode, ("mix", "update", "soft"))
+        self.episode = one_of("episode", episode, ("gated_gru", "attention_gru", "soft_attention"))
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
         self.tie_weights = bool(tie_weights)
         self.learned_stop = bool(learned_stop)
@@ -124,7 +127,7 @@ class EpisodicMemory(keras.layers.Layer):
         self.attention_grus = [
             AttentionGRU(self.units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
             for i in copies
-            if episode != "soft"
+            if episode != "soft_attention"
         ]
         self.updates = [MemoryUpdate(self.units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
         self.norms = {
@@ -161,36 +164,52 @@ class EpisodicMemory(keras.layers.Layer):
         projected = self.attention_grus[0].project(facts) if self.attention_grus and self.tie_weights else None
         memory = question  # m^0 = q
         running = 1.0
-        all_gates, all_stops = [], []
+        outputs = {"gates": [], "gate_logits": [], "stop": [], "stop_logits": []}
         for i in range(self.num_passes):
             k = 0 if self.tie_weights else i
             heads = slice(k * self.num_heads, (k + 1) * self.num_heads)
-            of_heads = [  # g^i
-                self._gates(gate, fixed_of_head, candidates, memory, candidates_mask)
+            logits = [
+                gate.logits(fixed_of_head, candidates, memory)
                 for gate, fixed_of_head in zip(self.attention_gates[heads], fixed[heads], strict=True)
             ]
-            gates = _mean(of_heads)
+            of_heads = [self._gates(logits_of_head, candidates_mask) for logits_of_head in logits]  # g^i
+            gates, gate_logits = _mean(of_heads), self._mean_logits(logits, candidates_mask)
             if self.learned_stop:
                 of_heads = [gates_of_head[:, :-1] for gates_of_head in of_heads]
                 gates, stop = gates[:, :-1], gates[:, -1]
+                gate_logits, stop_logits = gate_logits[:, :-1], gate_logits[:, -1]
+                if self.gate == "softmax":  # the odds of the stop against all facts
+                    stop_logits = stop_logits - ops.logsumexp(gate_logits, axis=-1)
                 running = running * (1 - self._chosen(stop, gates))
             else:
-                stop = ops.zeros_like(gates[:, 0])
+                stop = stop_logits = ops.zeros_like(gates[:, 0])
             episodes = [self._episode(facts, gates_of_head, projected, k, training) for gates_of_head in of_heads]
             episode = ops.concatenate(episodes, axis=-1)  # e^i
             update = self._normalised(f"memory_{k}", self.updates[k](memory, episode, question))  # m^i
             memory = self._step_unless_stopped(update, memory, running)
-            all_gates.append(gates)
-            all_stops.append(stop)
-        return {"memory": memory, "gates": ops.stack(all_gates, axis=1), "stop": ops.stack(all_stops, axis=1)}
+            of_pass = {"gates": gates, "gate_logits": gate_logits, "stop": stop, "stop_logits": stop_logits}
+            for name, tensor in of_pass.items():
+                outputs[name].append(tensor)
+        return {"memory": memory, **{name: ops.stack(tensors, axis=1) for name, tensors in outputs.items()}}
 
     def _normalised(self, name, vectors):
         return self.norms[name](vectors) if self.layer_norm else vectors
 
-    def _gates(self, gate, fixed, candidates, memory, mask):
+    def _gates(self, logits, mask):
         """Return the gates of one head, `(batch, candidates)`."""
-        logits = gate.logits(fixed, candidates, memory)
-        return gate.gates(logits, mask if self.top_facts is None else highest(logits, self.top_facts, mask))
+        attended = mask if self.top_facts is None else top_k_mask(logits, self.top_facts, mask)
+        return self.attention_gates[0].gates(logits, attended)
+
+    def _mean_logits(self, of_heads, mask):
+        """Return logits whose sigmoid or softmax is the mean of the heads' gates, `(batch, candidates)`."""
+        of_heads = [masked_logits(logits, mask) for logits in of_heads]
+        if len(of_heads) == 1:
+            return of_heads[0]
+        if self.gate == "softmax":
+            return ops.logsumexp(ops.stack([ops.log_softmax(logits) for logits in of_heads]), axis=0)
+        signs = ops.stack([ops.log_sigmoid(logits) for logits in of_heads], axis=0)
+        opposite = ops.stack([ops.log_sigmoid(-logits) for logits in of_heads], axis=0)
+        return ops.logsumexp(signs, axis=0) - ops.logsumexp(opposite, axis=0)
 
     def _with_end_of_passes(self, facts, facts_mask):
         """Append the end-of-passes representation to the facts, as one fact that is always real."""
@@ -210,7 +229,7 @@ class EpisodicMemory(keras.layers.Layer):
         return chosen + (stop - ops.stop_gradient(stop))
 
     def _episode(self, facts, gates, projected, k, training):
-        if self.episode == "soft":
+        if self.episode == "soft_attention":
             return ops.sum(ops.cast(gates, facts.dtype)[..., None] * facts, axis=1)
         if projected is None:
             return self.attention_grus[k](facts, gates, training=training)
@@ -223,7 +242,7 @@ class EpisodicMemory(keras.layers.Layer):
         return running * update + (1 - running) * memory
 
     def compute_mask(self, facts, previous_mask=None):
-        return {"memory": None, "gates": None, "stop": None}
+        return dict.fromkeys(("memory", "gates", "gate_logits", "stop", "stop_logits"))
 
     def get_config(self):
         return {

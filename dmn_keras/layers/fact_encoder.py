@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.gru import GRU
-from dmn_keras.layers.sequences import known_shape, packing, take_rows, zero_where_padded
+from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -86,12 +86,12 @@ class FactEncoder(keras.layers.Layer):
 
     def _fact_per_word(self, words, mask):
         """Read every state; padding inside a sentence is packed behind it first and spread out again after."""
-        order, position = packing(mask)
-        states = self.gru(take_rows(words, order))  # (B, W, U)
-        return zero_where_padded(take_rows(states, position), mask)
+        order, position = pack_order(mask)
+        states = self.gru(batched_gather(words, order))  # (B, W, U)
+        return zero_where_padded(batched_gather(states, position), mask)
 
     def _fact_per_sentence(self, words, mask):
-        batch, num_facts, num_words, dim = known_shape(words)
+        batch, num_facts, num_words, dim = static_shape(words)
         if self.scope == "sentence":
             # Every sentence is a row of its own.
             rows = ops.reshape(words, (batch * num_facts, 1, num_words, dim))
@@ -101,13 +101,13 @@ class FactEncoder(keras.layers.Layer):
 
     def _read_at_ends(self, words, mask):
         """Run the GRU over each row's sentences as one sequence and keep its states at the sentence ends."""
-        batch, num_facts, num_words, dim = known_shape(words)
-        order, _ = packing(ops.reshape(mask, (batch, num_facts * num_words)))
-        packed = take_rows(ops.reshape(words, (batch, num_facts * num_words, dim)), order)
+        batch, num_facts, num_words, dim = static_shape(words)
+        order, _ = pack_order(ops.reshape(mask, (batch, num_facts * num_words)))
+        packed = batched_gather(ops.reshape(words, (batch, num_facts * num_words, dim)), order)
         states = self.gru(packed)  # (B, F * W, U)
         real_words = ops.sum(ops.cast(mask, "int32"), axis=-1)  # (B, F)
         ends = ops.maximum(ops.cumsum(real_words, axis=1) - 1, 0)
-        return zero_where_padded(take_rows(states, ends), ops.any(mask, axis=-1))
+        return zero_where_padded(batched_gather(states, ends), ops.any(mask, axis=-1))
 
     def compute_output_shape(self, words_shape):
         # Without it Keras traces `call`, which PyTorch does step by step over thousands of stand-in words.

@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.gru import GRU
-from dmn_keras.layers.sequences import packing, take_rows, zero_where_padded
+from dmn_keras.layers.sequences import batched_gather, pack_order, zero_where_padded
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -70,15 +70,15 @@ class InputFusion(keras.layers.Layer):
         if mask is None:
             return self.forward_gru(facts) + ops.flip(self.backward_gru(ops.flip(facts, axis=1)), axis=1)
         # The real facts come first, in either order, so that the padding stays behind them in both directions.
-        order, place = packing(mask)
-        facts = take_rows(facts, order)
+        order, place = pack_order(mask)
+        facts = batched_gather(facts, order)
         backward = self._reversed(self.backward_gru(self._reversed(facts, mask)), mask)
-        return zero_where_padded(take_rows(self.forward_gru(facts) + backward, place), mask)
+        return zero_where_padded(batched_gather(self.forward_gru(facts) + backward, place), mask)
 
     def _reversed(self, facts, mask):
         num_real = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
         place = ops.expand_dims(ops.arange(ops.shape(facts)[1], dtype="int32"), 0)
-        return take_rows(facts, ops.where(place < num_real, num_real - 1 - place, place))
+        return batched_gather(facts, ops.where(place < num_real, num_real - 1 - place, place))
 
     def get_config(self):
         return {

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.sequences import known_shape
+from dmn_keras.layers.sequences import static_shape
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -66,7 +66,7 @@ class QuestionMatch(keras.layers.Layer):
         self.project.build(tuple(states_shape))
 
     def call(self, words, story, question, states):
-        shape = known_shape(words)
+        shape = static_shape(words)
         flat = ops.reshape(story, (shape[0], math.prod(shape[1:-1]), 1))
         same = ops.logical_and(ops.equal(flat, question[:, None, :]), ops.not_equal(flat, 0))  # (B, F * W, Q)
         same = ops.cast(same, words.dtype)

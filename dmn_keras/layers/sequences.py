@@ -3,13 +3,13 @@
 from keras import ops
 
 
-def known_shape(tensor):
+def static_shape(tensor):
     """Return the shape with each dimension as an integer where it is known, else as a scalar tensor."""
     dynamic = ops.shape(tensor)
     return tuple(dynamic[i] if size is None else size for i, size in enumerate(tensor.shape))
 
 
-def packing(mask):
+def pack_order(mask):
     """Tell how to move the real positions of each row to its front, in their order.
 
     Args:
@@ -27,13 +27,13 @@ def packing(mask):
     return ops.argsort(place, axis=1), place
 
 
-def take_rows(values, index):
+def batched_gather(values, index):
     """Take `values[b, index[b, k]]` of `(batch, positions, dim)` for an index `(batch, k)`."""
-    batch, num_positions, dim = known_shape(values)
+    batch, num_positions, dim = static_shape(values)
     offset = ops.expand_dims(ops.arange(batch, dtype="int32") * num_positions, 1)
     flat = ops.reshape(values, (batch * num_positions, dim))
     taken = ops.take(flat, ops.cast(index, "int32") + offset, axis=0)
-    return ops.reshape(taken, (*known_shape(index), dim))  # JAX takes nothing of nothing in another shape
+    return ops.reshape(taken, (*static_shape(index), dim))  # JAX takes nothing of nothing in another shape
 
 
 def zero_where_padded(values, mask):

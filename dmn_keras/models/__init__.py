@@ -1,6 +1,22 @@
-"""The functional graphs."""
+"""Functional models assembled from the layers, and their configurations."""
 
-from dmn_keras.models.answering import answering_model
-from dmn_keras.models.dmn import DynamicMemoryNetwork, dmn
+import importlib
 
-__all__ = ["DynamicMemoryNetwork", "answering_model", "dmn"]
+_WHERE = {
+    "DMNConfig": "dmn_keras.models.dmn_config",
+    "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
+    "MODEL_FAMILIES": "dmn_keras.models.families",
+    "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "answering_model": "dmn_keras.models.answering",
+    "can_retrieve": "dmn_keras.models.dynamic_memory_network",
+    "dmn": "dmn_keras.models.dynamic_memory_network",
+}
+"""Public names and their modules: settings load without Keras."""
+
+__all__ = [*_WHERE]
+
+
+def __getattr__(name):
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)

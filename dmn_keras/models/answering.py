@@ -1,30 +1,30 @@
-"""Trained model -> a model that says the words of its answers."""
+"""Trained model -> a model that gives the words of its answers."""
 
 import keras
 from keras import ops
 
-from dmn_keras.layers.answer_decoder import sayable
+from dmn_keras.layers.answer_decoder import suppress
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dmn import DynamicMemoryNetwork, can_narrow
+from dmn_keras.models.dynamic_memory_network import SCATTER_GATES, DynamicMemoryNetwork, can_retrieve
 
 
-def answering_model(model, *, beam_width=1, unsaid=()):
+def answering_model(model, *, beam_width=1, suppress_tokens=()):
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:
         model: What `dmn` returned, or a saved one loaded again.
         beam_width: Positive integer; how many partial answers the search keeps, 1 for greedy. A model that answers in
             one word chooses the likeliest whatever the width.
-        unsaid: Ids of words that no answer holds; their probability is not given to the others. With that of the
-            unknown word, a model that was trained to say it (`Config.unanswerable`) gives its best guess in its place,
-            at a low probability.
+        suppress_tokens: Ids of words that no answer holds; their probability is not given to the others. With that of
+            the unknown word, a model that was trained to give it (`unanswerable_fraction`) gives its best guess in its
+            place, at a low probability.
 
     Returns:
         A `keras.Model` from `{"story", "question"}` to a dict: `"words"`, int32 ids `(batch, words)`, 0 after the end;
         `"log_probability"`, float32 `(batch,)`, of the whole answer; `"top_words"`, `(batch, beam_width, words)`, and
         `"top_log_probabilities"`, `(batch, beam_width)`, the same of the likeliest answers; `"gates"` and, with a
-        learned stop, `"stop"`, as the model gives them; of a model with a first pass also its gates, `"narrowing"`, and
-        `"kept"`, boolean `(batch, facts)`, the facts that the others see.
+        learned stop, `"stop"`, as the model gives them; of a model with a retriever also its gates, `"retriever"`, and
+        `"retrieved"`, boolean `(batch, facts)`, the facts that the passes see.
 
     Raises:
         ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
@@ -38,32 +38,32 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     (4, 3)
     """
     memory = model.get_layer("memory_dropout").output
-    question = model.get_layer("question_encoder").output
-    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, unsaid, name="answer_search")
+    question = model.get_layer("question_state").output
+    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, suppress_tokens, name="answer_search")
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
-    attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
-    if can_narrow(model):
-        _, attention["kept"] = model.get_layer("spread_gates").input
+    attention = {n: tensor for n, tensor in model.output.items() if n != "answer" and not n.endswith("_logits")}
+    if can_retrieve(model):
+        _, attention["retrieved"] = model.get_layer(SCATTER_GATES).input
     return DynamicMemoryNetwork(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
 
 
 class _AnswerSearch(keras.layers.Layer):
     """`AnswerDecoder.generate`, and its counterpart for one word, as a step of a functional model."""
 
-    def __init__(self, decoder, beam_width, unsaid, **kwargs):
+    def __init__(self, decoder, beam_width, suppress_tokens, **kwargs):
         super().__init__(dtype=decoder.dtype_policy, **kwargs)
         self.decoder = decoder
         self.beam_width = positive_integer("beam_width", beam_width)
-        self.unsaid = tuple(unsaid)
+        self.suppress_tokens = tuple(suppress_tokens)
 
     def build(self, memory_shape, question_shape):
         """Nothing to build: the decoder has its weights."""
 
     def call(self, memory, question):
         if self.decoder.max_words is not None:
-            return self.decoder.generate(memory, question, self.beam_width, self.unsaid)
+            return self.decoder.generate(memory, question, self.beam_width, self.suppress_tokens)
         log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
-        log_probabilities = sayable(log_probabilities, self.unsaid)
+        log_probabilities = suppress(log_probabilities, self.suppress_tokens)
         best, words = ops.top_k(log_probabilities, min(self.beam_width, self.decoder.vocabulary_size))
         words = ops.cast(words, "int32")[:, :, None]
         return {

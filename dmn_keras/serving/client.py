@@ -15,8 +15,8 @@ import urllib.parse
 
 import numpy as np
 
-from dmn_keras.asking import Answer
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.tasks.question_answering import Answer
 from dmn_keras.text import join_sentences, tokenize
 
 MOST_AT_ONCE = 64

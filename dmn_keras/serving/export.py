@@ -1,7 +1,6 @@
-"""A trained run -> a versioned SavedModel that TF Serving runs as it is, or a small LiteRT file."""
+"""A trained task -> a versioned SavedModel that TF Serving runs as it is, or a small LiteRT file."""
 
 import contextlib
-import copy
 import itertools
 import os
 import pathlib
@@ -9,15 +8,16 @@ import re
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
-from dmn_keras.asking import Answerer
+from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import one_of, positive_integer
-from dmn_keras.models import answering_model
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
-from dmn_keras.text import SPECIAL_WORDS, UNSAID_IDS, Encoder, join_sentences, pad_ids, pad_sentences, tokenize
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
 from dmn_keras.utils.folder import LOCK
 
@@ -25,8 +25,17 @@ WARMUP = "tf_serving_warmup_requests"
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def export(run, folder, *, version=None, top=3, dtype="float32", questions=None, warmup=True):
-    """Write a trained run as a SavedModel, verified, into `FOLDER/VERSION`.
+def export(
+    qa: QuestionAnswerer,
+    folder: str | os.PathLike,
+    *,
+    version: int | None = None,
+    top: int = 3,
+    dtype: str = "float32",
+    questions: Sequence[Example] | None = None,
+    warmup: bool = True,
+) -> pathlib.Path:
+    """Write a trained task as a SavedModel, verified, into `FOLDER/VERSION`.
 
     Nothing of Python is needed to serve it: text processing, model and search for the likeliest answers are one graph.
     Its signatures:
@@ -34,10 +43,10 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
       `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones; of a
-      calibrated run also `confidence` and `known`. A story without a word has no facts, and an answer all the same. Of
-      a model with a first pass (`narrow_to`), `facts` and `gates` are those it kept, `positions` `(batch, facts)` their
-      numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have
-      kept without a limit.
+      calibrated model also `confidence` and `known`. A story without a word has no facts, and an answer all the same.
+      Of a model with a retriever, `facts` and `gates` are those it selected, `positions` `(batch, facts)` their numbers in
+      the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have selected
+      without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
       and `question`, to the outputs of `serving_default`.
@@ -47,7 +56,7 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     has it, those for `tokens` must agree in their shape; texts may differ.
 
     Args:
-        run: Folder that `train` wrote, or an `Answerer`.
+        qa: The trained `QuestionAnswerer`.
         folder: The model's folder, which a server polls for versions.
         version: Positive integer; the next free one by default.
         top: How many of the likeliest answers `top_answers` holds, at most as many as the model has words.
@@ -62,7 +71,6 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
 
     Raises:
         FileExistsError: If the version is there already.
-        FileNotFoundError: If `run` holds no trained model.
         ImportError: If TensorFlow is not the backend, or `warmup` lacks `tensorflow-serving-api`.
         OSError: If `folder` cannot be written, or the disk is full; no version is left.
         RuntimeError: If the written model does not answer as the Keras model does; no version is left.
@@ -74,18 +82,27 @@ def export(run, folder, *, version=None, top=3, dtype="float32", questions=None,
     if warmup:
         _prediction_log()
     questions = _questions(questions)
-    answerer = _answerer(run, dtype)
+    qa = _rounded(qa, dtype)
     with _new_version(folder, version) as (target, written):
-        top = min(top, len(answerer.vocabulary) - len(SPECIAL_WORDS))
-        _save(answerer, top, dtype, written)
-        _verify(answerer, top, written, questions)
+        top = min(top, len(qa.vocabulary) - len(SPECIAL_WORDS))
+        _save(qa, top, dtype, written)
+        _verify(qa, top, written, questions)
         if warmup:
             _write_warmup(written, questions)
     return target
 
 
-def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quantize=True, questions=None):
-    """Write a trained run as a LiteRT (TensorFlow Lite) file with its vocabulary, into `FOLDER/litert-VERSION`.
+def export_litert(
+    qa: QuestionAnswerer,
+    folder: str | os.PathLike,
+    *,
+    version: int | None = None,
+    num_facts: int = 32,
+    num_words: int = 16,
+    quantize: bool = True,
+    questions: Sequence[Example] | None = None,
+) -> tuple[pathlib.Path, float]:
+    """Write a trained task as a LiteRT (TensorFlow Lite) file with its vocabulary, into `FOLDER/litert-VERSION`.
 
     `model.tflite` takes the ids of one question, int32 `story` `(1, num_facts, num_words)` and `question`
     `(1, num_words)`, each sentence ending with the end word's id and padded with 0, and gives `words`, the ids of the
@@ -96,7 +113,7 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
     The version appears whole or not at all, after its answers were compared with the Keras model's.
 
     Args:
-        run: Folder that `train` wrote, or an `Answerer`.
+        qa: The trained `QuestionAnswerer`.
         folder: The model's folder.
         version: Positive integer; the next free one by default.
         num_facts: How many facts a story is padded to, at most as many as the model reads. A shorter one costs as much.
@@ -109,27 +126,24 @@ def export_litert(run, folder, *, version=None, num_facts=32, num_words=16, quan
 
     Raises:
         RuntimeError: If it answers otherwise than the Keras model without `quantize`.
-        FileExistsError, FileNotFoundError, ImportError, OSError, ValueError: As for `export`; `ValueError` also where
-            facts are words.
+        FileExistsError, ImportError, OSError, ValueError: As for `export`.
     """
     _check_backend()
     positive_integer("num_facts", num_facts)
     positive_integer("num_words", num_words)
     questions = _questions(questions)
-    answerer = _answerer(run, "float32")
-    if answerer.recipe.config.fact_level == "word":
-        raise ValueError("A LiteRT file is for facts that are sentences. Received a run with fact_level='word'.")
-    num_facts = min(num_facts, answerer.max_facts or num_facts)
+    qa = _rounded(qa, "float32")
+    num_facts = min(num_facts, qa.preprocessor.max_facts or num_facts)
     shape = num_facts, num_words
-    questions = [e for e in questions if _fits(_ids(answerer, [e]), shape)]
+    questions = [e for e in questions if _fits(qa.preprocessor([e]), shape)]
     if not questions:
         raise ValueError(f"No question fits into num_facts={num_facts} and num_words={num_words}.")
     with _new_version(folder, version, "litert-") as (target, written):
         written.mkdir()
         file = written / "model.tflite"
-        file.write_bytes(_converted(answerer.model, shape, quantize))
-        (written / "vocabulary.txt").write_text("\n".join(answerer.vocabulary.words) + "\n", encoding="utf-8")
-        same = sum(map(_litert_comparison(answerer, file, shape), questions)) / len(questions)
+        file.write_bytes(_converted(qa, shape, quantize))
+        (written / "vocabulary.txt").write_text("\n".join(qa.vocabulary.words) + "\n", encoding="utf-8")
+        same = sum(map(_litert_comparison(qa, file, shape), questions)) / len(questions)
         if same < 1 and not quantize:
             raise RuntimeError(
                 f"The written file gives the model's answers to {same:.1%} of the questions only. Nothing was exported."
@@ -156,7 +170,7 @@ def _new_version(folder, version, prefix=""):
             raise
         reason = error.strerror if isinstance(error, OSError) else error.message.rpartition("; ")[2]
         raise OSError(
-            f"folder (--output) {folder} cannot be written: {reason}. Nothing was exported. Make room or choose "
+            f"folder {folder} cannot be written: {reason}. Nothing was exported. Make room or choose "
             "another folder, and export again."
         ) from error
 
@@ -190,22 +204,21 @@ def _questions(questions):
     return questions
 
 
-def _answerer(run, dtype):
-    """Return the `Answerer` of a run, its weights rounded to `dtype`; it computes in float32."""
+def _rounded(qa, dtype):
+    """Return a task that computes in float32, its weights rounded to `dtype`."""
     import keras
 
-    from dmn_keras.training.fit import in_float32
-
-    answerer = copy.copy(run if isinstance(run, Answerer) else Answerer(run))
-    answerer.model = in_float32(answerer.model, answerer.recipe)
-    weights = answerer.model.get_weights()
+    rounded = qa.in_float32()
+    weights = rounded.network.get_weights()
     if dtype != "float32":
-        answerer.model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(answerer.model))
+        if rounded is qa:
+            rounded = type(qa)(qa.config, preprocessor=qa.preprocessor)
         weights = [keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(w, dtype), w.dtype)) for w in weights]
-        answerer.model.set_weights(weights)
+        rounded.network.set_weights(weights)
     if not all(np.isfinite(weight).all() for weight in weights):
-        raise ValueError(f"The run's model has weights that are no finite numbers in {dtype}: train it again.")
-    return answerer
+        raise ValueError(f"The model has weights that are no finite numbers in {dtype}: train it again.")
+    rounded.calibration = qa.calibration
+    return rounded
 
 
 def _check_backend():
@@ -218,7 +231,7 @@ def _check_backend():
         )
 
 
-def versions(folder):
+def versions(folder: str | os.PathLike) -> list[int]:
     """Return the versions in a model's folder, ascending integers."""
     folder = pathlib.Path(folder)
     names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
@@ -242,35 +255,28 @@ def _exists(path):
     return f"{path} is there already; a version is never replaced. Leave the version out for the next free one."
 
 
-def _save(answerer, top, dtype, path):
+def _save(qa, top, dtype, path):
     import tensorflow as tf
 
     from dmn_keras.serving.served import ServedModel
 
-    served = ServedModel(
-        answerer.model,
-        answerer.vocabulary,
-        max_facts=answerer.max_facts,
-        top=top,
-        calibration=answerer.calibration,
-        dtype=dtype,
-    )
+    served = ServedModel(qa, top=top, dtype=dtype)
     tf.saved_model.save(served, str(path), signatures=dict(served.endpoints))
 
 
-def _verify(answerer, top, path, questions):
+def _verify(qa, top, path, questions):
     """Raise if the SavedModel at `path` answers otherwise than the Keras model."""
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
     stories, asked = [join_sentences(example.story) for example in questions], [e.question for e in questions]
-    ids = _ids(answerer, questions)
+    ids = qa.preprocessor(questions)
     records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
     outputs = {
         "serving_default": signatures["serving_default"](story=tf.constant(stories), question=tf.constant(asked)),
         "record": signatures["record"](examples=tf.constant(records)),
     }
-    expected = [answerer.ask(example.story, example.question, beam_width=top) for example in questions]
+    expected = [qa.ask(example.story, example.question, beam_width=top) for example in questions]
     for signature, tensors in outputs.items():
         answers = answers_from_outputs({name: tensor.numpy() for name, tensor in tensors.items()}, len(questions))
         for question, answer, right in zip(asked, answers, expected, strict=True):
@@ -282,7 +288,7 @@ def _verify(answerer, top, path, questions):
                     f"({right.probability:.4f}). Nothing was exported."
                 )
     tokens = signatures["tokens"](**{name: tf.constant(values, tf.int32) for name, values in ids.items()})
-    direct = answerer.model(ids, training=False)
+    direct = qa.network(ids, training=False)
     for name, values in (("logits", direct["answer"]), ("gates", direct["gates"])):
         if not np.allclose(tokens[name], values, atol=1e-3):
             raise RuntimeError(
@@ -315,24 +321,11 @@ def _difference(answer, expected):
     return next((name for name, pair in pairs.items() if not np.allclose(*map(np.array, pair), atol=1e-3)), None)
 
 
-def _ids(answerer, questions):
-    """Return the ids of questions as the model takes them, in one batch."""
-    config = answerer.recipe.config
-    encoder = Encoder(answerer.vocabulary, max_facts=answerer.max_facts, fact_level=config.fact_level)
-    encoded = [encoder(example) for example in questions]
-    num_words = max(len(sentence) for e in encoded for sentence in e.story)
-    if config.fact_level == "word":
-        story = pad_ids([e.story[0] for e in encoded], num_words)
-    else:
-        story = pad_sentences([e.story for e in encoded], max(len(e.story) for e in encoded), num_words)
-    return {"story": story, "question": pad_ids([e.question for e in encoded], max(len(e.question) for e in encoded))}
-
-
 def _fits(ids, shape):
     return ids["story"].shape[1] <= shape[0] and max(ids["story"].shape[2], ids["question"].shape[1]) <= shape[1]
 
 
-def _converted(model, shape, quantize):
+def _converted(qa, shape, quantize):
     """Return the bytes of a LiteRT file.
 
     Shapes are fixed and weights constant: a story of any length would need operations that only TensorFlow has.
@@ -340,8 +333,8 @@ def _converted(model, shape, quantize):
     import keras
     import tensorflow as tf
 
-    network = answering_model(model, unsaid=UNSAID_IDS)
-    weights = [(variable, variable.numpy()) for variable in model.variables if "float" in variable.dtype]
+    network = qa.prediction_network()
+    weights = [(variable, variable.numpy()) for variable in qa.network.variables if "float" in variable.dtype]
 
     def answer(story, question):
         with keras.StatelessScope(state_mapping=[(variable, tf.constant(value)) for variable, value in weights]):
@@ -356,7 +349,7 @@ def _converted(model, shape, quantize):
     return converter.convert()
 
 
-def _litert_comparison(answerer, file, shape):
+def _litert_comparison(qa, file, shape):
     """Return a function that tells of an `Example` whether a LiteRT file gives the Keras model's answer."""
     import tensorflow as tf
 
@@ -365,12 +358,13 @@ def _litert_comparison(answerer, file, shape):
         run = tf.lite.Interpreter(str(file)).get_signature_runner()
 
     def same(example):
-        ids = _ids(answerer, [example])
-        story = np.zeros((1, *shape), "int32")
+        ids = qa.preprocessor([example])
+        story, question = np.zeros((1, *shape), "int32"), np.zeros((1, shape[1]), "int32")
         story[:, : ids["story"].shape[1], : ids["story"].shape[2]] = ids["story"]
-        words = run(story=story, question=pad_ids(ids["question"], shape[1]))["words"][0]
-        expected = answerer.ask(example.story, example.question).answer
-        return answerer.vocabulary.answer_text(words.tolist()) == expected
+        question[:, : ids["question"].shape[1]] = ids["question"]
+        words = run(story=story, question=question)["words"][0]
+        expected = qa.ask(example.story, example.question).answer
+        return qa.vocabulary.answer_text(words.tolist()) == expected
 
     return same
 
@@ -381,7 +375,7 @@ def _prediction_log():
     except ImportError as error:
         raise ImportError(
             "Warm-up requests need tensorflow-serving-api: pip install 'dmn_keras[serving]', or export without them "
-            "(warmup=False, --no-warmup)."
+            "(warmup=False)."
         ) from error
     return prediction_log_pb2
 

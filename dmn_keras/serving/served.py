@@ -5,35 +5,30 @@ import functools
 import keras
 import tensorflow as tf
 
-from dmn_keras.layers.fact_narrowing import OPEN
-from dmn_keras.models import answering_model
+from dmn_keras.layers.fact_retriever import OPEN
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.text import MAX_WORDS, PAD_ID, UNSAID_IDS, sentences
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.text import sentences
 
 
 class ServedModel(tf.Module):
     """Text in, answer and evidence out, in TensorFlow operations alone.
 
     Args:
-        model: What `dmn` built, trained.
-        vocabulary: Its `Vocabulary`.
-        max_facts: Only the last sentences of a longer story are read; `None` for all.
+        qa: The `QuestionAnswerer`; of a calibrated one the outputs have `"confidence"` and `"known"`.
         top: How many of the likeliest answers are given.
-        calibration: `Calibration` for the outputs `"confidence"` and `"known"`, or `None` to go without.
         dtype: What the weights are stored as.
     """
 
-    def __init__(self, model, vocabulary, *, max_facts=None, top=3, calibration=None, dtype="float32"):
+    def __init__(self, qa: QuestionAnswerer, *, top: int = 3, dtype: str = "float32"):
         super().__init__(name="served")
         # Not as attributes: only their weights belong into the file, not the Keras objects.
-        answerer = answering_model(model, beam_width=top, unsaid=UNSAID_IDS)
+        model, answerer = qa.network, qa.prediction_network(beam_width=top)
         variables = [variable for variable in model.variables if "float" in variable.dtype]
         self._weights = [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
-        self._calibration = calibration
-        self._word_facts = len(model.input["story"].shape) == 2
-        self._text = TextOps(vocabulary, max_facts, None if self._word_facts else MAX_WORDS)
-        gate = model.get_layer("episodic_memory").gate
-        self._least_stop = 0.5 if gate == "sigmoid" else 0.0
+        self._calibration = qa.calibration
+        self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
+        self._least_stop = 0.5 if qa.config.model.memory.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
     def _on_weights(self, network, variables):
@@ -78,7 +73,7 @@ class ServedModel(tf.Module):
                 outputs = model(story, question)
             return {"logits": outputs["answer"], "gates": outputs["gates"]}
 
-        story_ids = tf.TensorSpec([None, None] if self._word_facts else [None, None, None], ids, "story")
+        story_ids = tf.TensorSpec([None, None, None], ids, "story")
         return {
             "serving_default": serve.get_concrete_function(),
             "record": tf.function(record, [text("examples")]).get_concrete_function(),
@@ -90,20 +85,18 @@ class ServedModel(tf.Module):
     def _answer(self, answerer, story, question):
         with tf.control_dependencies(_same_batch(story, question)):
             read = self._text.read(story, question)
-        story, question, facts = read.story, read.question, read.facts
-        if self._word_facts:
-            story, facts = self._word_by_word(story)
-        outputs = answerer(story, question)
+        facts = read.facts
+        outputs = answerer(read.story, read.question)
         top = self._text.answers(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
         num_unknown = tf.cast(self._unknown_words(read, self._is_evidence(gates)).row_lengths(), tf.float32)
-        shown, of_narrowing = None, {}
-        if "kept" in outputs:
-            shown = outputs["kept"]
-            facts, gates, of_narrowing = _kept_alone(outputs["kept"][:, : tf.shape(facts)[1]], facts, gates)
-            of_narrowing["num_open"] = tf.reduce_sum(tf.cast(outputs["narrowing"] > OPEN, tf.int32), axis=1)
+        shown, of_retriever = None, {}
+        if "retrieved" in outputs:
+            shown = outputs["retrieved"]
+            facts, gates, of_retriever = _retrieved_alone(shown[:, : tf.shape(facts)[1]], facts, gates)
+            of_retriever["num_open"] = tf.reduce_sum(tf.cast(outputs["retriever"] > OPEN, tf.int32), axis=1)
         answers = {
             "answer": top[:, 0],
             "probability": probabilities[:, 0],
@@ -112,21 +105,14 @@ class ServedModel(tf.Module):
             "facts": facts,
             "gates": gates,
             "unknown_words": self._unknown_words(read, shown).to_tensor(""),
-            **of_narrowing,
+            **of_retriever,
         }
         if self._calibration is not None:
             answers["confidence"] = self._confidence(probabilities[:, 0]) / tf.maximum(num_unknown, 1.0)
             answers["known"] = answers["confidence"] >= self._calibration.threshold
-            if "kept" in outputs:  # of a story of which nothing is kept nothing is known
-                answers["known"] &= tf.reduce_any(outputs["kept"], axis=1)
+            if "retrieved" in outputs:  # of a story of which nothing is retrieved nothing is known
+                answers["known"] &= tf.reduce_any(outputs["retrieved"], axis=1)
         return answers
-
-    def _word_by_word(self, story):
-        """Return the ids of all sentences in one row, and as the facts the words themselves."""
-        rows = tf.reshape(story, [tf.shape(story)[0], tf.shape(story)[1] * tf.shape(story)[2]])
-        ids = tf.ragged.boolean_mask(rows, rows != PAD_ID).to_tensor(PAD_ID)
-        facts = tf.where(ids != PAD_ID, self._text.words(ids), "")
-        return tf.pad(ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]]), facts
 
     def _until_stop(self, outputs):
         """Return the gates, zero in the passes after the one that a learned stop ended with."""
@@ -138,9 +124,7 @@ class ServedModel(tf.Module):
         return tf.where(before[:, :, None], gates, 0.0)
 
     def _is_evidence(self, gates):
-        """Return which facts decided an answer, boolean `(batch, facts)`; `None` for all, where they are words."""
-        if self._word_facts:
-            return None
+        """Return which facts decided an answer, boolean `(batch, facts)`."""
         highest = tf.reduce_max(gates, axis=2, keepdims=True)
         return tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
 
@@ -173,15 +157,16 @@ class ServedModel(tf.Module):
         return tf.cast(tf.sigmoid(scaled), tf.float32)
 
 
-def _kept_alone(kept, facts, gates):
-    """Leave out the facts that a first pass dropped; the third result says which the others were, and of how many."""
-    places = tf.broadcast_to(tf.range(tf.shape(kept)[1]), tf.shape(kept))
-    of_facts = tf.ragged.boolean_mask(tf.transpose(gates, [0, 2, 1]), kept).to_tensor(0.0)
-    of_narrowing = {
-        "positions": tf.ragged.boolean_mask(places, kept).to_tensor(-1),
+def _retrieved_alone(retrieved, facts, gates):
+    """Leave out the facts that were not retrieved; the third result says which the others were, and of how many."""
+    places = tf.broadcast_to(tf.range(tf.shape(retrieved)[1]), tf.shape(retrieved))
+    of_facts = tf.ragged.boolean_mask(tf.transpose(gates, [0, 2, 1]), retrieved).to_tensor(0.0)
+    of_retriever = {
+        "positions": tf.ragged.boolean_mask(places, retrieved).to_tensor(-1),
         "num_facts": tf.reduce_sum(tf.cast(facts != "", tf.int32), axis=1),
     }
-    return tf.ragged.boolean_mask(facts, kept).to_tensor(""), tf.transpose(of_facts, [0, 2, 1]), of_narrowing
+    facts = tf.ragged.boolean_mask(facts, retrieved).to_tensor("")
+    return facts, tf.transpose(of_facts, [0, 2, 1]), of_retriever
 
 
 def _same_batch(story, question):

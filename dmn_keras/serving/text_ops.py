@@ -109,20 +109,17 @@ class TextOps(tf.Module):
     Args:
         vocabulary: The `Vocabulary`.
         max_facts: Only the last sentences of a longer story are read; `None` for all.
-        max_words: Only the first words of a longer sentence are read; `None` for all.
     """
 
-    def __init__(self, vocabulary: Vocabulary, max_facts=None, max_words=MAX_WORDS):
+    def __init__(self, vocabulary: Vocabulary, max_facts: int | None = None):
         super().__init__(name="text")
         self._max_facts = max_facts
-        self._max_words = max_words
         # Variables, which a file holds once, not constants, which each signature would hold.
         self._characters = Characters(*(tf.Variable(values, trainable=False) for values in characters()))
         ids = {}
         for index, word in enumerate(vocabulary.words[3:], start=3):
             ids.setdefault(unicodedata.normalize("NFD", lower(word)), index)
         self._ids = _table(ids, tf.int32, UNKNOWN_ID)
-        self._words = tf.constant(vocabulary.words, dtype=tf.string)
         written = vocabulary.written
         texts = {"": "", **{" ".join(map(str, key)): text for key, text in written.texts.items()}}  # never empty
         self._answers = _table(texts, tf.string, "")
@@ -133,11 +130,7 @@ class TextOps(tf.Module):
     @property
     def num_words(self):
         """How many words there are, the special ones included."""
-        return self._words.shape[0]
-
-    def words(self, ids):
-        """Return the words of ids, strings of the same shape."""
-        return tf.gather(self._words, ids)
+        return self._forms.shape[0]
 
     def answers(self, ids):
         """Return answers as `Vocabulary.answer_text` does.
@@ -201,8 +194,7 @@ class TextOps(tf.Module):
         order = tf.range(tf.size(token_at))
         last_word = tf.math.unsorted_segment_max(tf.where(closing, -1, order), of_sentence, num_sentences)
         length = tf.maximum(tf.maximum(last_word, -1) - first_token + 1, 0)
-        if self._max_words is not None:
-            length = tf.minimum(length, self._max_words)
+        length = tf.minimum(length, MAX_WORDS)
         position = order - tf.gather(first_token, of_sentence)
         is_word = position < tf.gather(length, of_sentence)
 

@@ -9,8 +9,8 @@ from dmn_keras.text.tokenizer import lower, tokenize
 PAD, UNKNOWN, END = "<pad>", "<unknown>", "<end>"
 PAD_ID, UNKNOWN_ID, END_ID = 0, 1, 2
 SPECIAL_WORDS = (PAD, UNKNOWN, END)
-UNSAID_IDS = (PAD_ID, UNKNOWN_ID)
-"""What no answer holds."""
+SUPPRESSED_IDS = (PAD_ID, UNKNOWN_ID)
+"""Ids that no answer holds."""
 
 
 class Vocabulary:
@@ -50,7 +50,7 @@ class Vocabulary:
         Args:
             examples: Iterable of `dmn_keras.datasets.Example`: those of the training split alone, so that a word that
                 only a test holds is as unknown as it would be in use. Of a story that is hidden among other
-                sentences its own are read (`own_facts`): words that only the hiding place holds are unknown.
+                sentences its own are read (`story_positions`): words of the background text alone are unknown.
 
         Returns:
             The vocabulary.

@@ -4,11 +4,14 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import ops
 
-from dmn_keras.training.pipeline import evaluation_data
+from dmn_keras.tasks.batching import EpochSequence
+from dmn_keras.tasks.config import TrainerConfig
+from dmn_keras.tasks.preset import save_weights
 from dmn_keras.utils.files import read_json, write_json
 
 
@@ -33,7 +36,7 @@ class Progress:
     finished: str | None = None
 
 
-def progress(history, *, patience, solved_epochs):
+def progress(history: Sequence[Mapping[str, float]], trainer: TrainerConfig) -> Progress:
     """Judge the epochs so far.
 
     An epoch is better than the best before it if its validation error is lower or, where they are equal, its
@@ -41,8 +44,7 @@ def progress(history, *, patience, solved_epochs):
 
     Args:
         history: List of one dict an epoch with `"val_error"` and `"val_loss"`.
-        patience: Epochs without a better one after which training stops.
-        solved_epochs: Training stops once the validation error was 0 in this many epochs in a row.
+        trainer: The `TrainerConfig`, with `patience` and `stop_after_perfect_epochs`.
 
     Returns:
         The `Progress` after the last epoch.
@@ -52,24 +54,21 @@ def progress(history, *, patience, solved_epochs):
         result = (logs["val_error"], logs["val_loss"])
         if result < best:
             best, best_epoch = result, epoch
-        elif (epoch - best_epoch) % max(patience // 2, 1) == 0:
+        elif (epoch - best_epoch) % max(trainer.patience // 2, 1) == 0:
             halvings += 1
     waited = len(history) - 1 - best_epoch
-    finished = "patience" if history and waited >= patience else None
-    if len(history) >= solved_epochs and all(logs["val_error"] == 0 for logs in history[-solved_epochs:]):
+    finished = "patience" if history and waited >= trainer.patience else None
+    perfect = trainer.stop_after_perfect_epochs
+    if len(history) >= perfect and all(logs["val_error"] == 0 for logs in history[-perfect:]):
         finished = "solved"
     return Progress(best_epoch, waited, halvings, finished)
 
 
-def learning_rate(config, history):
+def learning_rate(config: TrainerConfig, history: Sequence[Mapping[str, float]]) -> float:
     """Return the learning rate of the epoch that follows those of `history`, as `config.schedule` has it."""
     if config.schedule == "cosine":
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(len(history) / config.epochs, 1.0)))
-    return config.learning_rate * 0.5 ** _progress(config, history).halvings
-
-
-def _progress(config, history):
-    return progress(history, patience=config.patience, solved_epochs=config.solved_epochs)
+    return config.learning_rate * 0.5 ** progress(history, config).halvings
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -79,7 +78,7 @@ class BestWeights(keras.callbacks.Callback):
 
     Args:
         run: The `RunFolder`.
-        config: The `Config`.
+        config: The `TrainerConfig`.
         history: The epochs before a resumed one, a list of dicts; it grows in place.
         writes: Whether to write files: of several workers one does.
     """
@@ -107,11 +106,11 @@ class BestWeights(keras.callbacks.Callback):
         seconds = round(time.perf_counter() - self._start[0], 3)
         cpu_seconds = round(time.process_time() - self._start[1], 3)
         self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds, "cpu_seconds": cpu_seconds})
-        state = _progress(self.config, self.history)
+        state = progress(self.history, self.config)
         if self.writes:
             if state.best_epoch == epoch:
                 with _by_itself():
-                    self.run.save_weights(self.model, self.run.best_weights)
+                    save_weights(self.model.network, self.run.best_weights)
             write_json(self.run.history, self.history)
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
         self.model.stop_training = state.finished is not None
@@ -142,7 +141,7 @@ class EvaluationCheck(keras.callbacks.Callback):
     A compiler that gets the model wrong on some device would otherwise choose the weights (docs/gpu.md).
 
     Args:
-        batches: The validation questions, `StoryBatches`.
+        batches: The `Batches` of the validation examples.
         part: Number of this worker, from 0.
         parts: Number of workers.
 
@@ -163,10 +162,9 @@ class EvaluationCheck(keras.callbacks.Callback):
             return
         self._checked = True
         batch = max(self.batches.plan(), key=lambda entry: len(entry.members))
-        compiled = self.model.evaluate(
-            evaluation_data(self.batches, plan=[batch], **self.own), verbose=0, return_dict=True
-        )
-        for name, expected in reference_metrics(self.model, *self.batches.batch(*batch)).items():
+        one = EpochSequence(self.batches, plan=[batch], **self.own)
+        compiled = self.model.evaluate(one.for_fit(), verbose=0, return_dict=True)
+        for name, expected in reference_metrics(self.model, *self.batches.batch(batch)).items():
             # Not `>`, which is false of NaN. A loss that is not finite on either side is for `BestWeights`.
             if math.isfinite(expected) and not abs(compiled[name] - expected) <= self.TOLERANCE * max(1, abs(expected)):
                 raise RuntimeError(
@@ -257,7 +255,7 @@ class ResumableBackup(keras.callbacks.Callback):
         try:
             model.load_weights(self.weights)
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{self.weights} is damaged ({error}). Start the run again with --overwrite.") from error
+            raise ValueError(f"{self.weights} is damaged ({error}). Start the run again with overwrite.") from error
         try:
             written = read_json(self.metadata)
             return written["epoch"] + int(self._steps() > written["steps"])
@@ -270,7 +268,7 @@ class ResumableBackup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.writes:
             with _by_itself():
-                self.run.save_weights(self.model, self.weights)
+                save_weights(self.model, self.weights)
             write_json(self.metadata, {"epoch": epoch + 1, "steps": self._steps()})
 
     def on_epoch_begin(self, epoch, logs=None):

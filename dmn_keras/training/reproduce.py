@@ -1,22 +1,25 @@
 """A measured table, from seeds to the finished file: trains what is missing, chooses by validation, sums up."""
 
 import itertools
+import logging
 import pathlib
 import shlex
 import statistics
 
-from dmn_keras.datasets import parse_tasks, task_names
+from dmn_keras.datasets import Source, parse_tasks, task_names
 from dmn_keras.errors import unknown_name
-from dmn_keras.training.config import Config
-from dmn_keras.training.data import Source
-from dmn_keras.training.evaluation import summary
-from dmn_keras.training.fit import TrainingDivergedError, train
+from dmn_keras.inference.evaluation import summary
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.training.callbacks import TrainingDivergedError
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES
+from dmn_keras.training.trainer import train
 from dmn_keras.utils.files import read_json, write_json
 
+_log = logging.getLogger(__name__)
 
-def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, say=print, **options):
+
+def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, **options):
     """Train the runs of a table and write what they reach to `OUTPUT/results.json`.
 
     Each run lies in `OUTPUT/SETTINGS/seedN/TASK`, its own run folder; that of one model for several tasks in
@@ -30,7 +33,6 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, say
         tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default. A
             model for several tasks is trained on all of its own if one of them is named.
         word_vectors: File of pretrained word vectors, for the runs that start from them.
-        say: Function that takes a line to tell the user.
         **options: Further arguments of `train`: `strategy`, `devices`, `verbose`.
 
     Returns:
@@ -46,7 +48,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, say
     table, output = TABLES[name], pathlib.Path(output)
     planned = plan(table, data_dir, tasks, word_vectors)
     _check_word_vectors(table, planned, word_vectors)
-    train_planned(table, planned, output, data_dir=data_dir, say=say, **options)
+    train_planned(table, planned, output, data_dir=data_dir, **options)
     every = [folder for folder, _, _ in plan(table, data_dir)]
     folders = [folder for folder in every if _status(output / folder) not in (None, "interrupted")]
     if not folders:
@@ -62,7 +64,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, say
     return content
 
 
-def train_planned(table, planned, output, *, data_dir=None, say=print, **options):
+def train_planned(table, planned, output, *, data_dir=None, **options):
     """Train the runs of a table that have not finished; each resumes where it was interrupted.
 
     Args:
@@ -70,22 +72,21 @@ def train_planned(table, planned, output, *, data_dir=None, say=print, **options
         planned: What `plan` returned.
         output: The table's folder.
         data_dir: As for `reproduce`.
-        say: As for `reproduce`.
         **options: As for `reproduce`.
 
     Raises:
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
     """
     for number, (folder, of_run, config) in enumerate(planned, start=1):
-        say(f"Run {number} of {len(planned)}: {folder}")
+        _log.info("Run %d of %d: %s", number, len(planned), folder)
         if _status(output / folder) == "diverged":
-            say("It diverged, and would again: its best model before that is a candidate like any other.")
+            _log.info("It diverged, and would again: its best model before that is a candidate like any other.")
             continue
         source = Source(table.dataset, of_run, data_dir, table.config)
         try:
-            metrics = train(source, config, output / folder, resume=True, say=say, **options)
+            metrics = train(source, config, output / folder, resume=True, **options)
         except TrainingDivergedError as error:
-            say(f"{folder}: {error}")
+            _log.info("%s: %s", folder, error)
             continue
         if metrics["status"] == "interrupted":
             raise KeyboardInterrupt
@@ -117,7 +118,7 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
         word_vectors: As for `reproduce`.
 
     Returns:
-        List of the run's folder below the table's, the tuple of its tasks and the `Config`.
+        List of the run's folder below the table's, the tuple of its tasks and the `RunConfig`.
 
     Raises:
         ValueError: If two runs collide (the same name, seed and task), or none is left.
@@ -133,7 +134,7 @@ def plan(table, data_dir=None, tasks=None, word_vectors=None):
             if folder in planned:
                 raise ValueError(f"runs must differ in name, seed or task. Received twice: {folder}")
             vectors = {"word_vectors": word_vectors} if runs.word_vectors else {}
-            planned[folder] = (folder, of_run, Config.from_dict({**runs.settings, **vectors, "seed": seed}))
+            planned[folder] = (folder, of_run, RunConfig().replace(runs.settings).replace({**vectors, "seed": seed}))
     chosen = [run for run in planned.values() if set(run[1]) & set(wanted)]
     if not chosen:
         raise ValueError(f"tasks must name at least one task of the table. Received: {tasks!r}")
@@ -176,14 +177,14 @@ def collect(folders, names=None):
 
 def _candidate(run, name):
     """Return what `collect` needs of a run: the results of its tasks, and what they share."""
-    metrics, recipe = run.read_metrics(), run.recipe()
+    metrics = run.read_metrics()
     best_epoch = read_json(run.history)[metrics["best_epoch"] - 1]
     keys = ("seed", "epochs", "best_epoch", "seconds", "status", "versions")
     of_run = {
         **{key: metrics[key] for key in keys},
         "validation_loss": best_epoch.get("val_answer_loss", best_epoch["val_loss"]),  # without gates and penalty
         "run": name,
-        "command": command_of(recipe),
+        "command": command_of(run.source(), run.read_task().config),
     }
     return {"tasks": metrics["tasks"], "of_run": of_run}
 
@@ -202,17 +203,18 @@ def _errors(runs, task):
     return {"runs": each, **spread}
 
 
-def command_of(recipe):
-    """Return the command that trains a run of this recipe again; `DIR` stands for where the data lies.
+def command_of(source: Source, config: RunConfig) -> str:
+    """Return the command that trains such a run again; `DIR` stands for where the data lies.
 
     Of a file of word vectors only its name is shown.
     """
-    defaults = Config(seed=recipe.config.seed).to_dict()
-    words = ["dmn-keras", "train", "--dataset", recipe.dataset, "--data-dir", "DIR", "--tasks", ",".join(recipe.tasks)]
-    if recipe.dataset_config:
-        words += ["--config", recipe.dataset_config]
-    words += ["--seed", str(recipe.config.seed)]
-    for name, value in recipe.config.to_dict().items():
-        if value != defaults[name]:
+    defaults = RunConfig().replace(seed=config.trainer.seed).flat()
+    words = ["dmn-keras", "train", "--dataset", source.dataset, "--data-dir", "DIR", "--tasks", ",".join(source.tasks)]
+    if source.config:
+        words += ["--config", source.config]
+    words += ["--seed", str(config.trainer.seed)]
+    for path, value in config.flat().items():
+        if value != defaults.get(path):
+            name = path.rpartition(".")[2]
             words += ["--set", f"{name}={pathlib.Path(value).name if name == 'word_vectors' else value}"]
     return shlex.join(words)

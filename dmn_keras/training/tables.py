@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from dmn_keras.training.presets import PRESETS, merge, read_settings
+from dmn_keras.tasks.config import NAMED_SETTINGS, merge, read_settings
 from dmn_keras.utils.files import read_json
 
 
@@ -14,7 +14,7 @@ class Runs:
     Attributes:
         name: Name of the settings within the table, and of the runs' folder.
         tasks: Names, numbers and ranges of tasks, as in `--tasks`.
-        settings: Settings of `Config`, all but the seed.
+        settings: Settings of `RunConfig`, all but the seed.
         seeds: Seeds, each different.
         word_vectors: Whether the word vectors start from a file, which `reproduce` is given.
         joint: Whether one model learns all the tasks, in place of one model a task.
@@ -47,7 +47,7 @@ class Table:
 
 def _read():
     content = read_json(pathlib.Path(__file__).with_name("tables.json"))
-    named = read_settings(content["settings"], PRESETS)
+    named = read_settings(content["settings"], NAMED_SETTINGS)
 
     def runs(settings, seeds=(0,), **options):
         return Runs(settings=merge(settings, named), seeds=tuple(seeds), **options)

@@ -11,7 +11,7 @@ from tests.reference import attention
 FACTS = random(B, F, D)
 GATES = np.random.default_rng(2).random((B, F)).astype("float32")
 
-each_mode = pytest.mark.parametrize("mode", ["mix", "update"])
+each_mode = pytest.mark.parametrize("mode", ["gated_gru", "attention_gru"])
 
 
 def make(mode):

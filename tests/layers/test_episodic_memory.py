@@ -13,12 +13,12 @@ from tests.reference import memory as reference
 FACTS, QUESTION = random(B, F, U), random(B, U, seed=1)
 TENSORS = [ops.convert_to_tensor(x) for x in (FACTS, QUESTION)]
 MASK = ops.convert_to_tensor(fact_mask())
-DMN_PLUS = {"gate": "softmax", "gate_features": DMN_PLUS_FEATURES, "episode": "update", "memory_update": "relu"}
+DMN_PLUS = {"gate": "softmax", "gate_features": DMN_PLUS_FEATURES, "episode": "attention_gru", "memory_update": "relu"}
 SETTINGS = {
     "2015": {},
     "2016": {**DMN_PLUS, "tie_weights": False},
     "untied": {"tie_weights": False},
-    "soft": {"episode": "soft", "gate": "softmax"},
+    "soft_attention": {"episode": "soft_attention", "gate": "softmax"},
     "stop": {"learned_stop": True},
     "stop-softmax-untied": {"learned_stop": True, "gate": "softmax", "tie_weights": False},
     "one-pass": {"num_passes": 1},
@@ -26,14 +26,14 @@ SETTINGS = {
     "heads-soft-untied-stop-top": {
         "num_heads": 2,
         "gate": "softmax",
-        "episode": "soft",
+        "episode": "soft_attention",
         "tie_weights": False,
         "learned_stop": True,
         "top_facts": 2,
     },
     "norm": {"layer_norm": True},
     "norm-2016-stop": {**DMN_PLUS, "tie_weights": False, "layer_norm": True, "learned_stop": True, "num_heads": 2},
-    "top": {"top_facts": 2, "gate": "softmax", "episode": "soft"},
+    "top": {"top_facts": 2, "gate": "softmax", "episode": "soft_attention"},
     "top-stop": {"top_facts": 2, "learned_stop": True},
 }
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
@@ -51,7 +51,7 @@ def expected(layer, mask):
         "names": layer.gate_features,
         "activation": layer.gate,
         "episode": layer.episode,
-        "update": layer.memory_update,
+        "attention_gru": layer.memory_update,
         "end": numpy(layer.end_of_passes) if layer.learned_stop else None,
         "top": layer.top_facts,
     }

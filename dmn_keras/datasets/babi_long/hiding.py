@@ -73,15 +73,15 @@ def hide(example, background, num_tokens, seed):
         seed: Anything `np.random.default_rng` takes. Equal arguments give equal stories on every platform.
 
     Returns:
-        The `Example`: `story` a `LongStory`, `supporting_facts` and `own_facts` indexes into it. For 0 tokens the
+        The `Example`: `story` a `LongStory`, `supporting_facts` and `story_positions` indexes into it. For 0 tokens the
         story as it is, all facts its own.
 
     Raises:
         ValueError: If `num_tokens` is negative, or too few for the story itself.
     """
-    own_facts = range(len(example.story)) if example.own_facts is None else example.own_facts
+    story_positions = range(len(example.story)) if example.story_positions is None else example.story_positions
     if num_tokens == 0:
-        return dataclasses.replace(example, own_facts=tuple(own_facts))
+        return dataclasses.replace(example, story_positions=tuple(story_positions))
     own = count_tokens(example.story)
     if num_tokens < own:
         raise ValueError(
@@ -100,7 +100,7 @@ def hide(example, background, num_tokens, seed):
         example,
         story=story,
         supporting_facts=tuple(positions[fact] for fact in example.supporting_facts),
-        own_facts=tuple(positions[fact] for fact in own_facts),
+        story_positions=tuple(positions[fact] for fact in story_positions),
     )
 
 

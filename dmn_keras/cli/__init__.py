@@ -1,0 +1,137 @@
+"""Command line: parses arguments, calls the library, prints; each command is a module of this package.
+
+Exit status: 0, 1 where training diverged, 2 for a mistake in arguments or files, 130 after Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+
+from dmn_keras._version import __version__
+from dmn_keras.cli import (
+    ask,
+    calibrate,
+    demo,
+    evaluate,
+    export,
+    index,
+    predict,
+    reproduce,
+    train,
+    train_retriever,
+)
+from dmn_keras.cli.common import COMMAND, beside_json, check_files, messages, print_error, print_text
+from dmn_keras.errors import printable
+from dmn_keras.tasks.pretrained import PRETRAINED
+
+_COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "ask": ask,
+    "calibrate": calibrate,
+    "train-retriever": train_retriever,
+    "index": index,
+    "reproduce": reproduce,
+    "demo": demo,
+    "export": export,
+}
+"""Modules by command: `HELP` says what it does, `add_arguments` takes its parser, `run` its options."""
+_ALIASES = {"train-retriever": ["narrow"]}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: List of arguments, `sys.argv[1:]` by default.
+
+    Returns:
+        Exit status, as above.
+    """
+    # A terminal that cannot show a word of the data is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    options = _parser().parse_args(arguments)
+    try:
+        if "help" in getattr(options, "set", ()):
+            from dmn_keras.tasks.config import RunConfig
+
+            print_text(RunConfig().describe())
+            return 0
+        check_files(options)
+        _import_keras()
+        with messages(beside_json(options)):
+            return options.run(options)
+    except BrokenPipeError:  # the program behind a pipe, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if options.debug:
+            traceback.print_exc()
+        print_error(options, error)
+        return 2
+    except KeyboardInterrupt:
+        print_text(f"{COMMAND} {options.command}: interrupted", sys.stderr)
+        return 130
+
+
+def _import_keras():
+    """Import Keras and its backend without the lines that TensorFlow logs before it looks at TF_CPP_MIN_LOG_LEVEL."""
+    hidden = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3" and sys.stderr is not None
+    try:
+        with _no_standard_error() if hidden else contextlib.nullcontext():
+            importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "tensorflow":
+            raise
+        raise ImportError(
+            "TensorFlow, Keras' default backend, is not installed. Install it (pip install tensorflow) or choose "
+            "another backend that is, e.g. KERAS_BACKEND=jax."
+        ) from error
+
+
+@contextlib.contextmanager
+def _no_standard_error():
+    """Context: what the process, its C++ libraries included, writes to the standard error is lost."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+class _ArgumentParser(argparse.ArgumentParser):
+    def add_argument(self, *names, **options):
+        if options.get("default") and "action" not in options:
+            options["help"] += " (default: %(default)s)"
+        return super().add_argument(*names, **options)
+
+    def error(self, message):
+        super().error(printable(message))
+
+
+def _parser():
+    parser = _ArgumentParser(
+        prog=COMMAND,
+        description="Dynamic Memory Networks: train a model, measure it, ask it, serve it.",
+        epilog=f"Pretrained models, wherever a RUN is expected: {', '.join(PRETRAINED)}. Exit status: 0; "
+        "1 where training diverged; 2 for a mistake in arguments or files; 130 after Ctrl-C; 143 after SIGTERM. "
+        "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs.",
+    )
+    parser.add_argument("--version", action="version", version=f"dmn_keras {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where in the code an error arose")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        description = f"{module.HELP[0].upper()}{module.HELP[1:]}.{getattr(module, 'MORE', '')}"
+        added = commands.add_parser(name, help=module.HELP, description=description, aliases=_ALIASES.get(name, []))
+        module.add_arguments(added)
+        added.set_defaults(run=module.run)
+    return parser

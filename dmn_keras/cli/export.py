@@ -1,0 +1,62 @@
+"""`dmn-keras export`."""
+
+import argparse
+import dataclasses
+
+from dmn_keras.cli.common import RUN, add, can_be_asked, given, print_text, refuse
+from dmn_keras.tasks.pretrained import BABI_JOINT
+
+HELP = "write a model as a SavedModel that TF Serving runs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    option = parser.add_argument
+    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
+    option("--output", required=True, metavar="DIR", help="the model's folder, e.g. saved_models/NAME")
+    option("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
+    option("--top", type=int, metavar="K", help="how many of the likeliest answers it gives (default: 3)")
+    add(parser, "--data-dir", help="data whose test questions compare the model with what was written")
+    option("--dtype", help="type of the weights: float32 (default), float16 or bfloat16")
+    option("--no-warmup", action="store_true", help="write no warm-up requests")
+    option("--litert", action="store_true", help="write a small LiteRT file, which takes ids, instead")
+    option("--num-facts", type=int, metavar="N", help="with --litert: facts a story is padded to (default: 32)")
+    option("--num-words", type=int, metavar="N", help="with --litert: words a sentence is padded to (default: 16)")
+    option("--no-quantize", action="store_true", help="with --litert: keep the weights as they are")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    from dmn_keras.serving import export, export_litert
+    from dmn_keras.tasks.question_answering import QuestionAnswerer
+    from dmn_keras.training.run_folder import RunFolder
+
+    of_saved_model, of_litert = ("top", "dtype", "no_warmup"), ("num_facts", "num_words", "no_quantize")
+    if options.litert:
+        refuse(options, of_saved_model, "they are for a SavedModel, not for --litert")
+    else:
+        refuse(options, of_litert, "they are for --litert")
+    folder = RunFolder.find(options.folder)
+    qa = folder.load(QuestionAnswerer)
+    named = {
+        "version": options.version,
+        "questions": _test_questions(folder, options.data_dir, qa.config.trainer.seed),
+        **given(options, "top", "dtype", "num_facts", "num_words"),
+    }
+    if options.litert:
+        path, same = export_litert(qa, options.output, quantize=not options.no_quantize, **named)
+        print_text(f"The LiteRT file is in {path}; it gave the model's answer to {same:.1%} of the questions.")
+        return 0
+    path = export(qa, options.output, warmup=not options.no_warmup, **named)
+    print_text(f"The SavedModel is in {path}; loaded again, it gave the model's answers.")
+    return 0
+
+
+def _test_questions(folder, data_dir, seed, *, most=100):
+    """Return some test questions of a run's own data, from all its tasks; `None` where it is not named."""
+    source = folder.source()
+    if data_dir is None and source.dataset != "stories":
+        return None
+    tasks = dataclasses.replace(source, data_dir=data_dir).load("test", seed=seed)
+    each = -(-most // len(tasks))
+    return [example for examples in tasks.values() for example in can_be_asked(examples)[:each]] or None

@@ -1,0 +1,48 @@
+"""`dmn-keras predict`."""
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import sys
+
+from dmn_keras.cli.common import RUN, add, print_json
+
+HELP = "answer questions that are given as JSON lines"
+MORE = " Each line is an object with the fields of an example, e.g. story and question; each answer is a line of JSON."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("folder", metavar="RUN", help=RUN)
+    parser.add_argument("--input", default="-", metavar="FILE", help="JSON lines, - for the standard input")
+    add(parser, "--batch-size")
+    parser.set_defaults(json=True)  # the standard output holds JSON alone
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    from dmn_keras.tasks.task import Task
+
+    task = Task.from_preset(options.folder)
+    with contextlib.nullcontext(sys.stdin.buffer) if options.input == "-" else open(options.input, "rb") as file:
+        examples = _examples(file, options.input, task.preprocessor.example_class)
+        while batch := list(itertools.islice(examples, options.batch_size)):
+            for answer in task.predict(batch, batch_size=options.batch_size):
+                print_json(answer.to_dict() if hasattr(answer, "to_dict") else dataclasses.asdict(answer))
+    return 0
+
+
+def _examples(file, name, example_class):
+    """Yield the examples of a file of JSON lines."""
+    from dmn_keras.utils.lines import numbered_lines, shorten
+
+    for place, text in numbered_lines(file, source="the standard input" if name == "-" else name):
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
+        if not isinstance(record, dict):
+            raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
+        yield example_class.from_record(record, place)

@@ -1,0 +1,1 @@
+"""Trained tasks: evaluation, calibration, pictures."""

@@ -1,0 +1,48 @@
+"""What a training should know of its data before it begins."""
+
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+
+from dmn_keras.datasets import Example
+from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
+
+_MOST_WORDS = 8
+
+
+def data_report(
+    train: Mapping[str, Sequence[Example]],
+    valid: Mapping[str, Sequence[Example]],
+    preprocessor: QuestionAnsweringPreprocessor,
+) -> Iterator[str]:
+    """Describe the training and validation parts of a dataset.
+
+    Args:
+        train: Dict of task name to training examples.
+        valid: Dict of task name to validation examples.
+        preprocessor: The preprocessor, adapted to the training examples.
+
+    Yields:
+        Lines: sizes, supporting facts, words of the validation part that training never saw, and the error of the
+        commonest answer.
+    """
+    examples, held_out = ([e for of_task in part.values() for e in of_task] for part in (train, valid))
+    facts = sorted(len(example.story) for example in examples)
+    supported = sum(bool(example.supporting_facts) for example in examples)
+    yield (
+        f"Data: {len(examples):,} training and {len(held_out):,} validation questions; {facts[0]:,} to {facts[-1]:,} "
+        f"facts a story, median {facts[len(facts) // 2]:,}; {len(preprocessor.vocabulary):,} words; "
+        f"{supported / len(examples):.0%} of the questions name supporting facts"
+    )
+    texts = (text for example in held_out for text in (*example.own_sentences, example.question, example.answer_text))
+    unknown = preprocessor.vocabulary.unknown_words(texts)
+    if unknown:
+        more = f" and {len(unknown) - _MOST_WORDS:,} more" if len(unknown) > _MOST_WORDS else ""
+        unanswerable = sum(bool(preprocessor.vocabulary.unknown_words([e.answer_text])) for e in held_out)
+        yield (
+            f"warning: {len(unknown):,} words of the validation part were never seen in training: "
+            f"{', '.join(unknown[:_MOST_WORDS])}{more}; {unanswerable:,} of its {len(held_out):,} answers hold one"
+        )
+    [(commonest, _)] = collections.Counter(example.answer_text for example in examples).most_common(1)
+    wrong = sum(example.answer_text != commonest for example in held_out)
+    error = f"{wrong / len(held_out):.1%}"
+    yield f"Baseline: the commonest answer, {commonest!r}, is wrong for {error} of the validation part"

@@ -1,0 +1,61 @@
+"""Questions that a story does not answer, made from those that one does."""
+
+import collections
+import dataclasses
+import random
+
+from dmn_keras.text import tokenize
+
+_COMMON = 0.4  # words in this share of a task's sentences carry its grammar: "the", "to", "went"
+
+
+def common_words(examples):
+    """Return the words that stand in a large share of the own sentences of these questions' stories, a set."""
+    sentences = [sentence for example in examples for sentence in example.own_sentences]
+    counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence, lowercase=True)))
+    return {word for word, count in counts.items() if count >= _COMMON * len(sentences)}
+
+
+def without_answer(example, common):
+    """Take from a story what its question needs.
+
+    Left out are the supporting facts, and every sentence that shares with the question a word that is not common: an
+    older fact about the same person would answer the question too, if not rightly. A name that stands in two of five
+    sentences of a task passes for grammar, and what is said of it stays: stories of a single hero are not for this.
+
+    Args:
+        example: The `Example`.
+        common: Words that say nothing about what a question is about, from `common_words`.
+
+    Returns:
+        The `Example` with the other sentences and without supporting facts, or `None` if none or all are left.
+    """
+    asked = set(tokenize(example.question, lowercase=True)) - common
+    kept = {
+        i: sentence
+        for i, sentence in enumerate(example.story)
+        if i not in example.supporting_facts and not asked.intersection(tokenize(sentence, lowercase=True))
+    }
+    if len(kept) in (0, len(example.story)):
+        return None
+    own = example.story_positions and tuple(new for new, old in enumerate(kept) if old in example.story_positions)
+    return dataclasses.replace(example, story=tuple(kept.values()), supporting_facts=(), story_positions=own)
+
+
+def unanswerable(examples, share, seed):
+    """Ask some of a task's questions again, of stories without the sentences that they name.
+
+    Supporting facts are not looked at, so that a model which learns from answers alone may learn from these too.
+
+    Args:
+        examples: List of `Example` of one task.
+        share: Which share of them, from 0 to 1; fewer where nothing of a story is left.
+        seed: Integer.
+
+    Returns:
+        List of `Example`, without answers.
+    """
+    chosen = random.Random(seed).sample(examples, round(share * len(examples)))
+    common = common_words(examples) if chosen else set()
+    cut = (without_answer(dataclasses.replace(e, supporting_facts=(), answer=()), common) for e in chosen)
+    return [example for example in cut if example is not None]

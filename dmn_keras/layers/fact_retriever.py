@@ -1,0 +1,175 @@
+"""The retriever: selects the facts of a long story that may matter to a question."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers.attention_gate import AttentionGate
+from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.position_encoder import PositionEncoder
+from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
+
+RETRIEVER_FEATURES = ("fact", "question", "fact*question", "|fact-question|")
+"""Terms of `AttentionGate` that need no memory: the retriever comes before there is one."""
+
+OPEN = 0.5
+"""A fact with a gate above it is selected."""
+
+LEVELS = 1000
+"""Gates of selected facts are compared in steps of one part in so many."""
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class FactRetriever(keras.layers.Layer):
+    """Selects the facts relevant to a question before the memory passes.
+
+    Each fact is read on its own, as the position-weighted sum of word vectors, and its gate is a function of that sum
+    and of the question's: `g_t = sigmoid(G(c_t, q))`. Facts with a gate above 0.5 are selected, in the story's order;
+    where there are more than `max_facts` of them, those with the highest gates, and of gates that agree to a
+    thousandth the later ones. Nothing else of a dropped fact is looked at again.
+
+    As no gate depends on other facts, a story may be read in pieces, of any size, with the same result; a short story
+    whose facts are all selected is answered as if the retriever were not there. In inference the facts of a whole batch
+    are read `chunk` at a time: what is held for a fact beyond that is its ids and its gate.
+
+    The choice is hard and has no gradient: the gates learn from targets of their own (`GateCrossentropy`).
+
+    Masking: id 0 is padding. A fact without a word has gate 0 and is dropped.
+
+    Args:
+        vocabulary_size: Positive integer, number of token ids, padding included.
+        units: Positive integer, size of a word vector and of the gate's hidden layer. Defaults to 32.
+        max_facts: Positive integer, the most facts that are selected. Defaults to 130.
+        kernel_regularizer: Regularizer of the gate's kernels. Defaults to `None`.
+        chunk: Positive integer, how many facts are read at a time in inference. Defaults to 4096.
+
+    Call arguments:
+        story: Ids, integer, `(batch, facts, words)`.
+        question: Ids, integer, `(batch, question words)`.
+
+    Returns:
+        A dict:
+
+        - `"story"`: ids of the selected facts, int32 `(batch, min(facts, max_facts), words)`, padded behind them;
+        - `"gates"`: float32 `(batch, facts)`, between 0 and 1;
+        - `"gate_logits"`: float32 `(batch, facts)`, what the gates are the sigmoid of;
+        - `"retrieved"`: boolean `(batch, facts)`, which facts are selected.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> story, question = np.ones((2, 500, 7), "int32"), np.ones((2, 4), "int32")
+    >>> retrieved = dmn_keras.layers.FactRetriever(vocabulary_size=20, max_facts=30)(story, question)
+    >>> retrieved["story"].shape, retrieved["gates"].shape
+    ((2, 30, 7), (2, 500))
+
+    Reference:
+        Not in the papers, whose stories are short. The gate is that of Kumar et al. 2015, arXiv:1506.07285, equation 8,
+        without memory; the sum that of Xiong et al. 2016, arXiv:1603.01417, section 3.1.
+    """
+
+    def __init__(self, vocabulary_size, units=32, max_facts=130, *, kernel_regularizer=None, chunk=4096, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+        self.units = positive_integer("units", units)
+        self.max_facts = positive_integer("max_facts", max_facts)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.chunk = positive_integer("chunk", chunk)
+        self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
+        self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
+        self.gate = AttentionGate(
+            self.units,
+            features=RETRIEVER_FEATURES,
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="gate",
+        )
+
+    def build(self, story_shape, question_shape):
+        self.words.build()
+        vector = (None, self.units)
+        self.gate.build((None, None, self.units), vector, vector)
+
+    def call(self, story, question, training=False):
+        question = self.vectors(question[:, None, :])[:, 0]
+        at_once = training or 0 in story.shape[:2]
+        logits = self._logits(self.vectors(story), question) if at_once else self._logits_in_chunks(story, question)
+        has_word = ops.any(ops.not_equal(story, 0), axis=-1)
+        gates = self.gate.gates(logits, has_word)
+        retrieved = self._choose(gates)
+        order, _ = pack_order(retrieved)
+        order = order[:, : self.max_facts]
+        place = ops.expand_dims(ops.arange(ops.shape(order)[1], dtype="int32"), 0)
+        num_retrieved = ops.sum(ops.cast(retrieved, "int32"), axis=1, keepdims=True)
+        chosen = zero_where_padded(batched_gather(ops.cast(story, "int32"), order), place < num_retrieved)
+        return {"story": chosen, "gates": gates, "gate_logits": logits, "retrieved": retrieved}
+
+    def vectors(self, story):
+        """Read each fact on its own: ids `(batch, facts, words)` -> `(batch, facts, units)`, without the question."""
+        return self.encoder(self.words(story), mask=ops.not_equal(story, 0))
+
+    def gates(self, vectors, question):
+        """Return the gates, float32 `(batch, facts)`, of what `vectors` returned.
+
+        Args:
+            vectors: `(batch, facts, units)`.
+            question: `(batch, units)`, the vector of the question, read as a fact is.
+        """
+        return self.gate.gates(self._logits(vectors, question))
+
+    def _logits(self, vectors, question):
+        return self.gate.logits(self.gate.precompute(vectors, question), vectors, question)
+
+    def _logits_in_chunks(self, story, question):
+        """Return the gate logits of all facts of all stories, computed `chunk` facts at a time."""
+        batch, num_facts, num_words = static_shape(story)
+        total = batch * num_facts
+        chunk = _smaller(self.chunk, total)
+        chunks = -(-total // chunk)
+        owner = ops.minimum(ops.arange(chunks * chunk, dtype="int32") // num_facts, batch - 1)
+        rows = ops.pad(ops.reshape(story, (total, num_words)), [[0, chunks * chunk - total], [0, 0]])
+
+        def read(part):
+            rows, owner = part
+            return self._logits(self.vectors(rows[:, None, :]), ops.take(question, owner, axis=0))[:, 0]
+
+        parts = (ops.reshape(rows, (chunks, chunk, num_words)), ops.reshape(owner, (chunks, chunk)))
+        return ops.reshape(ops.reshape(ops.map(read, parts), (-1,))[:total], (batch, num_facts))
+
+    def _choose(self, gates):
+        """Return which facts are selected, boolean `(batch, facts)`."""
+        level = ops.where(gates > OPEN, ops.round(gates * LEVELS), -ops.ones_like(gates))
+        # Padded, so that there are always as many as are asked for.
+        padded = ops.pad(level, [[0, 0], [0, self.max_facts]], constant_values=-1.0)
+        least = ops.top_k(padded, self.max_facts)[0][:, -1:]
+        above = level > least
+        equal = ops.logical_and(ops.equal(level, least), level > 0)
+        room = self.max_facts - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
+        behind = ops.flip(ops.cumsum(ops.flip(ops.cast(equal, "int32"), axis=1), axis=1), axis=1)
+        return ops.logical_or(above, ops.logical_and(equal, behind <= room))
+
+    def compute_output_spec(self, story, question, training=False):
+        batch, num_facts, num_words = story.shape
+        selected = None if num_facts is None else min(num_facts, self.max_facts)
+        return {
+            "story": keras.KerasTensor((batch, selected, num_words), dtype="int32"),
+            "gates": keras.KerasTensor((batch, num_facts), dtype=self.gate.gate_dtype),
+            "gate_logits": keras.KerasTensor((batch, num_facts), dtype=self.gate.gate_dtype),
+            "retrieved": keras.KerasTensor((batch, num_facts), dtype="bool"),
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+            "max_facts": self.max_facts,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "chunk": self.chunk,
+        }
+
+
+def _smaller(number, size):
+    """Return the smaller of an integer and a size that may be a scalar tensor."""
+    return min(number, size) if isinstance(size, int) else ops.minimum(number, size)

@@ -1,0 +1,180 @@
+"""Lexical links: messages between facts that share a word."""
+
+import keras
+from keras import ops
+
+from dmn_keras.layers import recurrence
+from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.sequences import batched_gather, static_shape
+
+_NOISE = 1.0  # standard deviation
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class LexicalLinks(keras.layers.Layer):
+    """Message passing between facts that share a word: each word vector gets what other facts with that word say.
+
+    A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
+    it that holds `w`, `c_after` the one at the place after it, in the same sentence too, and zero where there is none.
+    A `FactEncoder` that reads the words again then makes facts that know their neighbours: two rounds carry "Greg" over
+    "Greg is a swan" and "Lily is a swan" to "Lily is white", and "Mary went to the park" knows whether Mary went on.
+    What attention has to find by chance, pass after pass, such facts carry with a gradient of their own. The word that
+    ends every sentence links each fact with the facts before and after it.
+
+    With `mode="chain"`, a word gets more than its neighbours. The facts that hold it make a chain, along which a
+    memory is kept, forwards and backwards: a place `p` of the chain writes `s_p = (1 - z_p) s_(p-1) + z_p x_p` with
+    `z = clip(1.2 sigmoid(V [L[w]; c] + b) - 0.1, 0, 1)` and `x = P [L[w]; c] + d`, and the word becomes
+    `[L[w]; s_before + s_after]` with the memory before it and, of the chain run backwards with matrices of its own,
+    behind it. "Mary took the milk" then knows where Mary went last, however much she did since, and where she will go
+    next. A closed gate is exactly 0, so that what was written outlasts any number of facts; noise of the normal
+    distribution, added in training to what is put through the sigmoid, teaches gates to be open or closed.
+
+    Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
+    and memory grow with the words of the story, not with their pairs.
+
+    Masking: the mask of `words` is passed on. A fact without words is linked to nothing.
+
+    Args:
+        units: Positive integer, size of what is appended to a word vector.
+        mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for what was written
+            along the whole chain of them. Defaults to `"neighbours"`.
+        kernel_regularizer: Regularizer of the kernels. Defaults to `None`.
+
+    Call arguments:
+        words: Word vectors, `(batch, facts, words, dim)`.
+        story: Their ids, integer, `(batch, facts, words)`.
+        facts: `(batch, facts, fact dim)`.
+
+    Returns:
+        Word vectors, `(batch, facts, words, dim + units)`.
+
+    Raises:
+        ValueError: If `units` is no positive integer.
+
+    Example:
+
+    >>> words, facts = keras.random.normal((2, 5, 7, 16)), keras.random.normal((2, 5, 8))
+    >>> story = np.ones((2, 5, 7), "int32")
+    >>> dmn_keras.layers.LexicalLinks(32)(words, story, facts).shape
+    (2, 5, 7, 48)
+
+    Reference:
+        Not in the papers: message passing over the graph of facts that share a word.
+    """
+
+    def __init__(self, units, *, mode="neighbours", kernel_regularizer=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units = positive_integer("units", units)
+        self.mode = one_of("mode", mode, ("neighbours", "chain"))
+        chains = self.mode == "chain"
+        self.seed_generator = keras.random.SeedGenerator() if chains else None
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.supports_masking = True
+        shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
+        self.project = keras.layers.Dense((4 if chains else 2) * self.units, use_bias=chains, name="project", **shared)
+        # Of the words, to be added to what `project` makes of the facts.
+        self.project_words = (
+            keras.layers.Dense(4 * self.units, use_bias=False, name="words", **shared) if chains else None
+        )
+
+    def build(self, words_shape, story_shape, facts_shape):
+        self.project.build(tuple(facts_shape))
+        if self.project_words is not None:
+            self.project_words.build(tuple(words_shape))
+
+    def call(self, words, story, facts, training=False):
+        if self.mode == "chain":
+            return ops.concatenate([words, self._along_chains(words, story, facts, training)], axis=-1)
+        batch, num_facts, num_words, _ = static_shape(words)
+        before, after = _neighbours(ops.reshape(story, (batch, num_facts * num_words)))
+        # Row 0 stands for no fact at all, row i + 1 for fact i.
+        rows = ops.pad(self.project(facts), [[0, 0], [1, 0], [0, 0]])
+        linked = batched_gather(rows[..., : self.units], _fact_of(before, num_words)) + batched_gather(
+            rows[..., self.units :], _fact_of(after, num_words)
+        )
+        linked = ops.reshape(linked, (batch, num_facts, num_words, self.units))
+        return ops.concatenate([words, linked], axis=-1)
+
+    def _along_chains(self, words, story, facts, training):
+        """Return what each word gets along its chain, `(batch, facts, words, units)`."""
+        batch, num_facts, num_words, _ = static_shape(words)
+        places = num_facts * num_words
+        written = self.project_words(words) + self.project(facts)[:, :, None, :]
+        written = ops.reshape(written, (batch, places, 4 * self.units))
+        ids = ops.reshape(story, (batch, places))
+        order = ops.argsort(ids, axis=1)
+        ordered = ops.take_along_axis(ids, order, axis=1)
+        same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+        no = ops.zeros_like(same[:, :1])
+        written = batched_gather(written, order)
+        forwards, backwards = (written[..., : 2 * self.units], written[..., 2 * self.units :])
+        before = self._memories(forwards, ops.concatenate([no, same], axis=1), training)
+        turned = ops.flip(ops.concatenate([same, no], axis=1), axis=1)
+        after = ops.flip(self._memories(ops.flip(backwards, axis=1), turned, training), axis=1)
+        linked = batched_gather(before + after, ops.argsort(order, axis=1))
+        return ops.reshape(linked, (batch, num_facts, num_words, self.units))
+
+    def _memories(self, written, linked, training):
+        """Return the memory of its chain before each place.
+
+        Args:
+            written: Gates before the sigmoid, and what they write, `(batch, places, 2 * units)`, chain after chain.
+            linked: Boolean `(batch, places)`, whether the place before belongs to the same chain.
+            training: Whether a gradient is wanted.
+
+        Returns:
+            `(batch, places, units)`, zero where a chain begins.
+        """
+        z, x = ops.split(written, 2, axis=-1)
+        if training:
+            z = z + _NOISE * keras.random.normal(ops.shape(z), dtype=z.dtype, seed=self.seed_generator)
+        z = ops.clip(1.2 * ops.sigmoid(z) - 0.1, 0.0, 1.0)
+        # Where a chain ends, the memory is written over with zeros: the next begins without one.
+        last = ops.logical_not(ops.concatenate([linked[:, 1:], ops.zeros_like(linked[:, :1])], axis=1))[..., None]
+        z = ops.where(last, ops.ones_like(z), z)
+        x = ops.where(last, ops.zeros_like(x), x)
+        along = tuple(ops.transpose(tensor, (1, 0, 2)) for tensor in (z, x))
+        state = ops.zeros_like(along[0][0])
+        states = recurrence.run(recurrence.LEAKY, (), along, state, every_state=True, training=training)
+        states = ops.concatenate([state[None], states[:-1]], axis=0)
+        return ops.transpose(states, (1, 0, 2))
+
+    def compute_output_shape(self, words_shape, story_shape, facts_shape):
+        return (*words_shape[:-1], words_shape[-1] + self.units)
+
+    def compute_mask(self, words, previous_mask=None):
+        return previous_mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "mode": self.mode,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+
+def _neighbours(ids):
+    """Find the places before and after each place that hold the same word, -1 where none does or it is padding.
+
+    Args:
+        ids: Integer, `(batch, places)`.
+
+    Returns:
+        Two int32 tensors of that shape.
+    """
+    order = ops.argsort(ids, axis=1)
+    # The sort is stable on every backend, so that equal words stay in the story's order.
+    ordered = ops.take_along_axis(ids, order, axis=1)
+    same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+    order = ops.cast(order, "int32")
+    none = -ops.ones_like(order[:, :1])
+    before = ops.concatenate([none, ops.where(same, order[:, :-1], -1)], axis=1)
+    after = ops.concatenate([ops.where(same, order[:, 1:], -1), none], axis=1)
+    back = ops.argsort(order, axis=1)
+    return ops.take_along_axis(before, back, axis=1), ops.take_along_axis(after, back, axis=1)
+
+
+def _fact_of(place, num_words):
+    """Return 1 + the fact that a place lies in, 0 for place -1."""
+    return ops.where(place < 0, 0, place // num_words + 1)

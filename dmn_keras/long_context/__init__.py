@@ -1,0 +1,1 @@
+"""Stories of any length: the training of a retriever, and the index of a story."""

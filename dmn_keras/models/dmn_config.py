@@ -1,0 +1,110 @@
+"""Settings of the Dynamic Memory Network."""
+
+import dataclasses
+from typing import ClassVar
+
+from dmn_keras.utils.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class InputModuleConfig(Settings):
+    """The input module, which turns words into facts.
+
+    Attributes:
+        fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
+            with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
+        question_match: Size of what each word of the story learns of the question, `None` for nothing.
+        lexical_links: How often facts are read again, with what the facts that share a word with them say; `None` for
+            twice with `fact_encoder="sentence"`, else not at all.
+        link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
+            them.
+        input_fusion: Whether a bidirectional GRU over the facts follows (2016).
+    """
+
+    fact_encoder: str = setting("sentence", choices=("story", "sentence", "position"))
+    question_match: int | None = 32
+    lexical_links: int | None = setting(None, low=0, high=1000)
+    link_mode: str = setting("neighbours", choices=("neighbours", "chain"))
+    input_fusion: bool = False
+
+    @property
+    def num_links(self) -> int:
+        """How often facts are read again."""
+        if self.lexical_links is None:
+            return 2 if self.fact_encoder == "sentence" else 0
+        return self.lexical_links
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodicMemoryConfig(Settings):
+    """The episodic memory: arguments of `dmn_keras.layers.EpisodicMemory`.
+
+    Attributes:
+        num_passes: Number of passes, the maximum with `learned_stop`; `None` for as many as the training part's
+            questions have supporting facts (at least 2, at most 3), or 3 where it names none.
+        gate: `"sigmoid"` or `"softmax"`.
+        gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
+        episode: `"gated_gru"` (2015), `"attention_gru"` (2016) or `"soft_attention"`.
+        memory_update: `"gru"` (2015) or `"relu"` (2016).
+        tie_weights: Whether the passes share their weights.
+        learned_stop: Whether the passes may end before `num_passes`.
+        num_heads: Heads of a pass, each with gates and an episode of its own; the gates shown are their mean.
+        layer_norm: Whether facts, question and memories are normalised.
+        top_facts: How many facts a head attends to, those with the highest gates; `None` for all.
+    """
+
+    num_passes: int | None = setting(None, high=1000)
+    gate: str = setting("softmax", choices=("sigmoid", "softmax"))
+    gate_features: str = setting("dmn", choices=("dmn", "dmn_plus"))
+    episode: str = setting("soft_attention", choices=("gated_gru", "attention_gru", "soft_attention"))
+    memory_update: str = setting("relu", choices=("gru", "relu"))
+    tie_weights: bool = True
+    learned_stop: bool = False
+    num_heads: int = setting(1, high=1000)
+    layer_norm: bool = True
+    top_facts: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class DMNConfig(Settings):
+    """Dynamic Memory Network (Kumar et al. 2015, arXiv:1506.07285; Xiong et al. 2016, arXiv:1603.01417).
+
+    Attributes:
+        units: Size of facts, question, episode and memory.
+        embedding_dim: Size of a word vector; `None` for `units`, or the size of the vectors in `word_vectors`.
+        embedding_scale: Word vectors start uniform between minus and plus this.
+        train_word_vectors: Whether word vectors are trained; `False` freezes those that were found.
+        dropout: Fraction of the entries of word vectors, facts and memory that training drops.
+        l2: Weight of the L2 penalty on kernels.
+        recompute: Whether training computes part of its loops' intermediate results again rather than keep them: less
+            memory, for stories of thousands of facts.
+        max_retrieved_facts: The most facts that the retriever selects for the memory passes, `None` for passes over
+            all facts. It learns which sentences belong to a story that stands in a background text (dataset
+            `babi_long`).
+        input: Settings of the input module.
+        memory: Settings of the episodic memory.
+    """
+
+    family: ClassVar[str] = "dmn"
+
+    units: int = 64
+    embedding_dim: int | None = 32
+    embedding_scale: float = 0.3
+    train_word_vectors: bool = True
+    dropout: float = setting(0.1, high=0.99)
+    l2: float = 1e-5
+    recompute: bool = False
+    max_retrieved_facts: int | None = None
+    input: InputModuleConfig = setting(InputModuleConfig())
+    memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig())
+
+    @property
+    def num_passes(self) -> int | None:
+        """Number of rows of the gates."""
+        return self.memory.num_passes
+
+    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+        """Return the network, see `dmn_keras.models.dmn`."""
+        from dmn_keras.models.dynamic_memory_network import dmn
+
+        return dmn(vocabulary_size, self, answer_words=answer_words, word_vectors=word_vectors)

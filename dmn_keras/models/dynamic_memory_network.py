@@ -1,0 +1,269 @@
+"""The Dynamic Memory Network as a functional model: the data flow in one readable place."""
+
+import keras
+from keras.src.backend.common import global_state
+
+from dmn_keras.layers import (
+    AnswerDecoder,
+    EpisodicMemory,
+    FactEncoder,
+    FactRetriever,
+    InputFusion,
+    LastState,
+    LexicalLinks,
+    PositionEncoder,
+    QuestionMatch,
+    ScatterGates,
+)
+from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES
+from dmn_keras.layers.checks import positive_integer
+from dmn_keras.models.dmn_config import DMNConfig
+
+RETRIEVER = "fact_retriever"
+"""Name of the layer that retrieves facts, in a model that has one."""
+SCATTER_GATES = "scatter_gates"
+"""Name of the layer that knows which facts were retrieved."""
+GATE_FEATURES = {"dmn": DMN_FEATURES, "dmn_plus": DMN_PLUS_FEATURES}
+"""Terms of the gate by setting."""
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class DynamicMemoryNetwork(keras.Model):
+    """A functional model that takes its inputs and targets by name.
+
+    Keras flattens dicts of inputs in the order of their keys: a further key shifts them, and the optional input
+    `"answer"` must be there. Here further keys are ignored, `"answer"` may be left out, and with metrics only the
+    outputs that have one need a target. Everything else is the functional model that `dmn` builds.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        if "answer" in self.input:
+            self.get_layer("answer").optional = True  # `keras.models.clone_model` makes inputs that are not
+
+    def __call__(self, inputs, *args, **kwargs):
+        return super().__call__(self._by_name(inputs), *args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        # On JAX, Keras' training and prediction come here and not through `__call__`.
+        return super().call(self._by_name(inputs), training=training, mask=mask, **kwargs)
+
+    def _by_name(self, inputs):
+        if not isinstance(inputs, dict):
+            return inputs
+        missing = [name for name in self.input if name not in inputs and name != "answer"]
+        if missing:
+            raise ValueError(f"inputs must have the keys {', '.join(missing)}. Received: {', '.join(map(str, inputs))}")
+        return {name: inputs.get(name) for name in self.input}
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        # Keras looks at the shape of every input, also of one that is `None`.
+        if isinstance(inputs, dict):
+            inputs = {name: self.input[name] if tensor is None else tensor for name, tensor in inputs.items()}
+        return super().compute_output_spec(inputs, training=training, mask=mask)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        # Keras looks up every output, also those without a metric.
+        y = {**dict.fromkeys(y_pred), **y} if isinstance(y, dict) else y
+        if isinstance(sample_weight, dict):
+            sample_weight = {**dict.fromkeys(y_pred), **sample_weight}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(_NO_HDF5.format(filepath))
+        super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def get_config(self):
+        if global_state.get_global_attribute("use_legacy_config", False):
+            raise ValueError(_NO_HDF5.format("an HDF5 file"))
+        return super().get_config()
+
+
+_NO_HDF5 = (
+    "Keras cannot load this model from HDF5. Save it to a file that ends in .keras, or its weights alone with "
+    "save_weights to one that ends in .weights.h5. Received: {}"
+)
+
+
+_DROPPED = -20.0
+"""Gate logit of a fact that the retriever drops: its gate is nearly 0, and to miss it costs 20 nats."""
+
+
+def dmn(
+    vocabulary_size: int,
+    config: DMNConfig | None = None,
+    *,
+    answer_words: int | None = None,
+    word_vectors=None,
+    name: str = "dmn",
+    **settings,
+) -> "DynamicMemoryNetwork":
+    """Build a Dynamic Memory Network as a functional model.
+
+    Token ids -> word vectors (semantic memory) -> facts and question (input and question module) -> gates, episodes and
+    memory in several passes -> answer. Id 0 is padding everywhere: more of it never changes an answer.
+
+    Args:
+        vocabulary_size: Positive integer, number of token ids, padding included.
+        config: The `DMNConfig`; by default the best known settings. `RunConfig.preset("dmn_2015").model` is that of
+            Kumar et al. 2015, `RunConfig.preset("dmn_plus").model` that of Xiong et al. 2016.
+        answer_words: Positive integer, the longest answer in words, for a decoder of several words; `None` for one word
+            (classification). Defaults to `None`.
+        word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
+        name: Name of the model. Defaults to `"dmn"`.
+        **settings: Settings of `config` to change, by name, e.g. `units=32, gate="sigmoid"`.
+
+    Returns:
+        A `keras.Model` with named inputs and outputs.
+
+        Inputs: `"story"`, int32 `(batch, facts, words)`; `"question"`, int32 `(batch, words)`; with `answer_words` also
+        `"answer"`, int32 `(batch, answer_words + 1)`, the right answers for teacher forcing, which may be left out and
+        is not looked at in inference.
+
+        Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
+        `"gates"`, float32 `(batch, num_passes, facts)`, and `"gate_logits"`, what they are made of, for
+        `GateCrossentropy`; with `learned_stop` also `"stop"` and `"stop_logits"`, float32 `(batch, num_passes)`; with
+        `max_retrieved_facts` also `"retriever"` and `"retriever_logits"`, the gates of the retriever, float32
+        `(batch, facts)`.
+
+    Raises:
+        ValueError: If an argument is out of range, settings do not go together, or `word_vectors` has another shape.
+
+    Example:
+
+    >>> model = dmn_keras.models.dmn(vocabulary_size=20, units=16, num_passes=3)
+    >>> story, question = np.ones((4, 5, 6), "int32"), np.ones((4, 3), "int32")
+    >>> outputs = model.predict({"story": story, "question": question}, verbose=0)
+    >>> outputs["answer"].shape, outputs["gates"].shape
+    ((4, 20), (4, 3, 5))
+
+    Reference:
+        Kumar et al. 2015, arXiv:1506.07285; Xiong et al. 2016, arXiv:1603.01417. Deviations: those of the layers, and
+        dropout on facts and memory.
+    """
+    vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+    config = (DMNConfig() if config is None else config).replace(settings)
+    embedding_dim = _embedding_dim(config, vocabulary_size, word_vectors)
+    check_settings(config, embedding_dim)
+    regularizer = keras.regularizers.L2(config.l2) if config.l2 else None
+    story = keras.Input((None, None), dtype="int32", name="story")
+    question = keras.Input((None,), dtype="int32", name="question")
+    inputs = {"story": story, "question": question}
+    retrieved = None
+    if config.max_retrieved_facts is not None:
+        limit = config.max_retrieved_facts
+        retriever = FactRetriever(vocabulary_size, max_facts=limit, kernel_regularizer=regularizer, name=RETRIEVER)
+        retrieved = retriever(story, question)
+        story = retrieved["story"]
+
+    scale = config.embedding_scale
+    semantic_memory = keras.layers.Embedding(
+        vocabulary_size,
+        embedding_dim,
+        mask_zero=True,
+        embeddings_initializer=keras.initializers.RandomUniform(-scale, scale),
+        trainable=config.train_word_vectors,
+        name="semantic_memory",
+    )
+    facts, q = _input_module(config, regularizer, semantic_memory, story, question)
+    arguments = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
+    episodes = EpisodicMemory(
+        config.units,
+        **{**arguments, "gate_features": GATE_FEATURES[config.memory.gate_features]},
+        kernel_regularizer=regularizer,
+        recompute=config.recompute,
+        name="episodic_memory",
+    )(facts, q)
+
+    decoder = AnswerDecoder(vocabulary_size, answer_words, kernel_regularizer=regularizer, name="answer_decoder")
+    memory = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])
+    if answer_words is None:
+        logits = decoder(memory, q)
+    else:
+        inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
+        logits = decoder(memory, q, answer=inputs["answer"])
+    outputs = {"answer": logits, "gates": episodes["gates"], "gate_logits": episodes["gate_logits"]}
+    if config.memory.learned_stop:
+        outputs |= {"stop": episodes["stop"], "stop_logits": episodes["stop_logits"]}
+    if retrieved is not None:
+        chosen = retrieved["retrieved"]
+        outputs["gates"] = ScatterGates(name=SCATTER_GATES)(outputs["gates"], chosen)
+        scatter_logits = ScatterGates(fill_value=_DROPPED, name="scatter_gate_logits")
+        outputs["gate_logits"] = scatter_logits(outputs["gate_logits"], chosen)
+        outputs |= {"retriever": retrieved["gates"], "retriever_logits": retrieved["gate_logits"]}
+    model = DynamicMemoryNetwork(inputs, outputs, name=name)
+    if word_vectors is not None:
+        semantic_memory.set_weights([word_vectors])
+    return model
+
+
+def _input_module(config, regularizer, semantic_memory, story, question):
+    """Return facts and question vector of ids."""
+    module = config.input
+    scope = "story" if module.fact_encoder == "story" else "sentence"
+    word_gru = {"units": config.units, "kernel_regularizer": regularizer, "recompute": config.recompute}
+    encoder = FactEncoder(**word_gru, scope=scope, name="fact_encoder")
+    drop_words = keras.layers.Dropout(config.dropout, name="word_dropout")
+    words, question_words = drop_words(semantic_memory(story)), drop_words(semantic_memory(question))
+    if module.question_match is None:
+        states = encoder(question_words)
+    else:
+        states = FactEncoder(**word_gru, name="question_gru")(question_words)
+        match = QuestionMatch(module.question_match, kernel_regularizer=regularizer, name="question_match")
+        words = match(words, story, question, states)
+    position = module.fact_encoder == "position"
+    facts = PositionEncoder(name="position_encoder")(words) if position else encoder(words)
+    for i in range(module.num_links):
+        links = LexicalLinks(
+            config.units, mode=module.link_mode, kernel_regularizer=regularizer, name=f"lexical_links_{i}"
+        )
+        facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(links(words, story, facts))
+    facts = keras.layers.Dropout(config.dropout, name="fact_dropout")(facts)
+    if module.input_fusion:
+        fusion = {"kernel_regularizer": regularizer, "recompute": config.recompute}
+        facts = InputFusion(config.units, **fusion, name="input_fusion")(facts)
+    return facts, LastState(name="question_state")(states)
+
+
+def can_retrieve(model: keras.Model) -> bool:
+    """Return whether a model has a retriever, so that it may be asked about stories of any length."""
+    return any(layer.name == RETRIEVER for layer in model.layers)
+
+
+def _embedding_dim(config, vocabulary_size, word_vectors):
+    """Return the size of a word vector, that of given ones included."""
+    if word_vectors is None:
+        return config.units if config.embedding_dim is None else config.embedding_dim
+    if len(word_vectors.shape) != 2 or word_vectors.shape[0] != vocabulary_size:
+        raise ValueError(
+            f"word_vectors must have shape (vocabulary_size, embedding_dim) with vocabulary_size={vocabulary_size}. "
+            f"Received: word_vectors.shape={tuple(word_vectors.shape)}"
+        )
+    return word_vectors.shape[1]
+
+
+def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
+    """Raise `ValueError` if settings do not go together; the message names them.
+
+    Args:
+        config: The `DMNConfig`.
+        embedding_dim: Size of a word vector; that of `config` by default.
+    """
+    module, units = config.input, config.units
+    if embedding_dim is None:
+        embedding_dim = units if config.embedding_dim is None else config.embedding_dim
+    if module.link_mode == "chain" and not module.num_links:
+        raise ValueError("link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0")
+    if module.num_links and module.fact_encoder == "position":
+        raise ValueError(
+            "lexical_links needs facts that are read by a word GRU: fact_encoder 'story' or 'sentence'. "
+            f"Received: lexical_links={module.lexical_links}, fact_encoder='position'"
+        )
+    unequal = embedding_dim != units or module.question_match
+    if module.fact_encoder == "position" and not module.input_fusion and unequal:
+        raise ValueError(
+            "embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
+            f"input_fusion is set. Received: embedding_dim={embedding_dim}, units={units}, "
+            f"question_match={module.question_match}"
+        )

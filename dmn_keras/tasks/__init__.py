@@ -1,0 +1,1 @@
+"""Tasks: raw examples in, answers out."""

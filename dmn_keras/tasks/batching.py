@@ -1,0 +1,348 @@
+"""Encoded examples -> padded batches: few shapes, nothing dropped, the same on every backend."""
+
+import dataclasses
+import functools
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from dmn_keras.tasks.feature_spec import FeatureSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """The features of some examples, not yet padded.
+
+    Attributes:
+        inputs: Dict of name to a list with one value for each example.
+        targets: The same of the targets, empty where there are none.
+        specs: `FeatureSpec` of each input and target.
+        weights: Weight of each example in the loss, `None` for 1.
+    """
+
+    inputs: Mapping[str, Sequence]
+    targets: Mapping[str, Sequence]
+    specs: Mapping[str, FeatureSpec]
+    weights: Sequence[float] | None = None
+
+    def __len__(self):
+        return len(next(iter(self.inputs.values())))
+
+
+class Batch(typing.NamedTuple):
+    """One batch of a plan.
+
+    Attributes:
+        bucket: Number of its bucket.
+        members: Indexes of the examples, integer array.
+        rows: Rows of the batch; those after the members are padding, of weight 0.
+    """
+
+    bucket: int
+    members: np.ndarray
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bucket:
+    """Examples of like size, padded to one shape."""
+
+    sizes: Mapping[str, int]
+    members: np.ndarray
+    batch_size: int
+    rows: int
+    weight: float
+
+
+class Batches:
+    """The batches of one split.
+
+    Examples are put into at most `num_buckets` buckets by the sizes of their largest input, so that little is padded. A
+    bucket is padded once, and a batch is a selection of its rows. The last batch of a bucket is filled up with rows of
+    weight 0: every batch of a bucket has one shape, so that a compiled step is compiled once a bucket.
+
+    All real rows of the split have the same weight, `rows / examples`, times that of the example. A loss that is a mean
+    over the rows of a batch is then, over the whole split and on any number of devices, the mean over the examples.
+
+    Devices share a batch in equal parts. Where its size does not divide by their number, rows of weight 0 are added, so
+    that a batch holds the same examples on any number of devices. With `same_steps` the weights of each bucket make up
+    for its added rows: every step of training is then the one that a single device makes. (Where buckets gain unlike
+    fractions of rows, the mean of the steps' losses counts their examples as unlike by as much.)
+
+    Args:
+        features: The `Features`, of at least one example.
+        batch_size: Examples of a batch; fewer in a bucket that holds fewer.
+        num_buckets: Most buckets.
+        multiple_of: The rows of a batch are a multiple of this, the number of devices.
+        same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
+        ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes.
+
+    Raises:
+        ValueError: If there is no example.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        *,
+        batch_size: int,
+        num_buckets: int = 4,
+        multiple_of: int = 1,
+        same_steps: bool = False,
+        ladder: bool = False,
+    ):
+        if not len(features):
+            raise ValueError("features must hold at least one example. Received none.")
+        self.features = features
+        largest = max(features.inputs, key=lambda name: len(features.specs[name].named_axes))
+        sides = features.specs[largest].sizes(features.inputs[largest])
+        self.lengths = np.array([_count(value, len(sides)) for value in features.inputs[largest]])
+        shared = self._shared_sizes(sides)
+        # At least 1: a layer may not like an empty axis.
+        sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
+        self.buckets = []
+        for members in split_by_size(sizes, num_buckets):
+            side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
+            of_bucket = {**shared, **side}
+            if ladder:
+                of_bucket = {axis: rung(size) for axis, size in of_bucket.items()}
+            size = min(batch_size, len(members))
+            rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
+            self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
+        self.buckets.sort(key=lambda bucket: tuple(bucket.sizes.values())[::-1])
+        counts = [-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets]
+        self._num_batches = sum(counts)
+        placed = [bucket.batch_size if same_steps else bucket.rows for bucket in self.buckets]
+        self._weight = np.dot(counts, placed) / len(features)
+        self._row = np.empty(len(features), "int64")
+        for bucket in self.buckets:
+            self._row[bucket.members] = np.arange(len(bucket.members))
+        self._arrays = functools.cache(self._pad)
+
+    def _shared_sizes(self, sides):
+        """Return the sizes of the axes that all buckets share: those of the other features."""
+        shared = {}
+        for name, values in {**self.features.inputs, **self.features.targets}.items():
+            for axis, counts in self.features.specs[name].sizes(values).items():
+                if axis not in sides:
+                    shared[axis] = max(shared.get(axis, 1), int(counts.max()))
+        return shared
+
+    def __len__(self):
+        """Return the number of batches of an epoch."""
+        return self._num_batches
+
+    def plan(self, rng: np.random.Generator | None = None, *, fraction: float = 1.0) -> list[Batch]:
+        """Choose the batches of one epoch.
+
+        Args:
+            rng: Shuffles the examples of each bucket and the batches; `None` keeps the examples' order in each bucket,
+                smallest bucket first.
+            fraction: Fraction of the examples to take, the shortest, and all that are no longer than the longest of
+                these. Their batches are drawn anew until there are as many as without it, so that an epoch has the same
+                number of steps and the shapes stay the same; the last drawing is cut off.
+
+        Returns:
+            The batches; every example that is taken stands in one, without `fraction` in exactly one.
+        """
+        members = [bucket.members for bucket in self.buckets]
+        if fraction >= 1:
+            return self._draw(rng, members)
+        longest = np.quantile(self.lengths, fraction, method="inverted_cdf")
+        members = [of_bucket[self.lengths[of_bucket] <= longest] for of_bucket in members]
+        plan = []
+        while len(plan) < len(self):
+            plan += self._draw(rng, members)
+        return plan[: len(self)]
+
+    def _draw(self, rng, members):
+        plan = []
+        for number, (bucket, chosen) in enumerate(zip(self.buckets, members, strict=True)):
+            chosen = chosen if rng is None else rng.permutation(chosen)
+            starts = range(0, len(chosen), bucket.batch_size)
+            plan += [Batch(number, chosen[i : i + bucket.batch_size], bucket.rows) for i in starts]
+        if rng is not None:
+            rng.shuffle(plan)
+        return plan
+
+    def batch(self, planned: Batch) -> tuple[dict, dict, dict]:
+        """Return the arrays of a batch.
+
+        Returns:
+            Three dicts of name to array, whose first axis has `planned.rows` rows: inputs, targets, and of each target
+            the weights of the rows, float32.
+        """
+        bucket = self.buckets[planned.bucket]
+        padding = len(bucket.members)  # the row behind the last
+        rows = np.full(planned.rows, padding)
+        rows[: len(planned.members)] = self._row[planned.members]
+        arrays = {name: array[rows] for name, array in self._arrays(planned.bucket).items()}
+        weights = np.zeros(planned.rows, "float32")
+        own = self.features.weights
+        weights[: len(planned.members)] = self._weight * bucket.weight
+        if own is not None:
+            weights[: len(planned.members)] *= np.asarray(own, "float32")[planned.members]
+        inputs = {name: arrays[name] for name in self.features.inputs}
+        targets = {name: arrays[name] for name in self.features.targets}
+        return inputs, targets, dict.fromkeys(targets, weights)
+
+    def _pad(self, number):
+        """Return the arrays of a bucket, with a row of padding at the end."""
+        bucket, arrays = self.buckets[number], {}
+        for name, values in {**self.features.inputs, **self.features.targets}.items():
+            spec = self.features.specs[name]
+            padded = spec.pad([values[i] for i in bucket.members], bucket.sizes)
+            arrays[name] = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+        return arrays
+
+
+def rung(size: int, smallest: int = 16) -> int:
+    """Return the step of the ladder that a size is padded to: `smallest` times a power of 2, at least the size."""
+    return smallest << max(0, math.ceil(size / smallest) - 1).bit_length()
+
+
+def _count(value, depth):
+    """Return how many numbers nested sequences hold."""
+    return len(value) if depth <= 1 else sum(_count(part, depth - 1) for part in value)
+
+
+# A further shape has to save this fraction of the places: it costs a compilation, and fuller batches train as well.
+_WORTHWHILE = 0.03
+
+
+def split_by_size(sizes: np.ndarray, num_groups: int) -> list[np.ndarray]:
+    """Put boxes into groups so that few places are padded when each is padded to its group's largest sides.
+
+    Greedy: the cut that saves most, of one group by one side, comes next, until `num_groups` are made or the best cut
+    saves less than a few percent.
+
+    Args:
+        sizes: Integer array `(boxes, sides)`, each at least 1.
+        num_groups: Most groups.
+
+    Returns:
+        List of ascending index arrays, each box in one of them.
+    """
+    groups = [(np.arange(len(sizes)), _best_cut(sizes))]
+    while len(groups) < num_groups:
+        chosen = max(range(len(groups)), key=lambda i: groups[i][1][0])
+        members, (saved, small) = groups[chosen]
+        if saved < _WORTHWHILE * sum(_padded(sizes[group]) for group, _ in groups):
+            break
+        parts = members[small], members[~small]
+        groups[chosen : chosen + 1] = [(part, _best_cut(sizes[part])) for part in parts]
+    return [members for members, _ in groups]
+
+
+def _padded(sizes):
+    """Return the places of boxes that are padded to their largest sides."""
+    return int(sizes.max(axis=0).prod()) * len(sizes)
+
+
+def _best_cut(sizes):
+    """Return the places that the best cut in two saves, and a mask of the smaller part."""
+    best = 0, np.zeros(len(sizes), dtype=bool)
+    counts = np.arange(1, len(sizes))
+    for side in range(sizes.shape[1]):
+        order = np.lexsort((*np.delete(sizes, side, axis=1).T, sizes[:, side]))
+        ordered = sizes[order]
+        low = np.maximum.accumulate(ordered)[:-1].prod(axis=1) * counts
+        high = np.maximum.accumulate(ordered[::-1])[::-1][1:].prod(axis=1) * counts[::-1]
+        saved = _padded(sizes) - (low + high)
+        if saved.size and saved.max() > best[0]:
+            small = np.zeros(len(sizes), dtype=bool)
+            small[order[: saved.argmax() + 1]] = True
+            best = int(saved.max()), small
+    return best
+
+
+def fraction_of_epoch(epoch: int, curriculum: int) -> float:
+    """Return the fraction of the examples, shortest first, that an epoch takes its batches from.
+
+    Args:
+        epoch: Number of the epoch, from 0.
+        curriculum: Number of first epochs that do not take all.
+
+    Returns:
+        A number above 0, at most 1.
+    """
+    return min((epoch + 1) / (curriculum + 1), 1.0)
+
+
+class EpochSequence(keras.utils.PyDataset):
+    """`Batches` for `model.fit`, in an order that is a function of seed and epoch alone.
+
+    A run that resumes at an epoch therefore sees the batches it would have seen.
+
+    Where several workers train together, each makes the same plan and gives its own rows of every batch: the first
+    worker the first ones, and so on.
+
+    Args:
+        batches: `Batches`.
+        seed: Integer that shuffles each epoch anew; `None` keeps the order of the examples.
+        epoch: Function that returns the number of the epoch, from 0, when it begins; `None` for the first.
+        curriculum: Number of first epochs that grow from the shortest examples to all.
+        part: Number of this worker, from 0.
+        parts: Number of workers; each batch's rows are a multiple of it.
+        plan: The batches themselves, as `Batches.plan` lists them, the same every epoch; `None` for all.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        *,
+        seed: int | None = None,
+        epoch: Callable[[], int] | None = None,
+        curriculum: int = 0,
+        part: int = 0,
+        parts: int = 1,
+        plan: Sequence[Batch] | None = None,
+    ):
+        super().__init__(workers=1)
+        self.batches, self.plan = batches, plan
+        self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
+        self.part, self.parts = part, parts
+        self._plan = self.draw()
+
+    def draw(self) -> Sequence[Batch]:
+        """Return the batches of the epoch that begins."""
+        if self.plan is not None:
+            return self.plan
+        epoch = 0 if self.epoch is None else self.epoch()
+        rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
+        return self.batches.plan(rng, fraction=fraction_of_epoch(epoch, self.curriculum))
+
+    def __len__(self):
+        """Return the number of batches of an epoch."""
+        return len(self._plan)
+
+    def __getitem__(self, index):
+        """Return the batch `index` of the current epoch."""
+        planned = self._plan[index]
+        rows = planned.rows // self.parts
+        own = planned.members[self.part * rows : (self.part + 1) * rows]
+        return self.batches.batch(planned._replace(rows=rows, members=own))
+
+    def on_epoch_begin(self):
+        """Draw the order of the epoch that begins."""
+        self._plan = self.draw()
+
+    def for_fit(self):
+        """Return what `model.fit` and `model.evaluate` read: a `tf.data.Dataset` on TensorFlow, itself elsewhere.
+
+        All dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        def generate():
+            for planned in self.draw():
+                yield self.batches.batch(planned)
+
+        signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), self[0])
+        dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

@@ -1,0 +1,83 @@
+"""Raw data in any of its forms -> a list of example records."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def read_examples(data: Any, example_class: type) -> list:
+    """Read raw examples.
+
+    Args:
+        data: One of
+
+            - an iterable of examples, or of dicts with the fields of one;
+            - a dict of columns of equal length;
+            - a `tf.data.Dataset` of such dicts, in batches or not, as TensorFlow Datasets yields.
+        example_class: Class of the examples; its `from_record(record, place)` reads a dict.
+
+    Returns:
+        List of `example_class`.
+
+    Raises:
+        TypeError: If `data` has none of these forms.
+        ValueError: If columns differ in length, or a record lacks a field or has one of the wrong type; the message
+            names the record, counted from 1, and the field.
+    """
+    if isinstance(data, str | bytes) or not isinstance(data, Iterable):
+        raise TypeError(
+            f"data must be an iterable of {example_class.__name__} or of dicts, a dict of columns, or a "
+            f"tf.data.Dataset of dicts. Received: {type(data).__name__}"
+        )
+    if isinstance(data, Mapping):
+        records = _rows(data)
+    elif hasattr(data, "as_numpy_iterator"):
+        records = (row for record in data.as_numpy_iterator() for row in _unbatched(record))
+    else:
+        records = data
+    return [_example(record, example_class, f"record {number}") for number, record in enumerate(records, start=1)]
+
+
+def _example(record, example_class, place):
+    if isinstance(record, example_class):
+        return record
+    if not isinstance(record, Mapping):
+        raise ValueError(f"{place}: expected a dict or {example_class.__name__}. Received: {type(record).__name__}")
+    return example_class.from_record({name: plain(value) for name, value in record.items()}, place)
+
+
+def _rows(columns):
+    """Yield the records of a dict of columns."""
+    for name, column in columns.items():
+        if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
+            raise ValueError(
+                f"column {name!r} must be a sequence with a value for each example. Received: {column!r:.100}"
+            )
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ValueError(f"columns must have one length. Received: {given}")
+    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def _unbatched(record):
+    """Return the records of an element of a dataset, which may be a batch: then every value has a first axis."""
+    if not isinstance(record, Mapping):
+        raise ValueError(f"a dataset must yield dicts. Received an element of type {type(record).__name__}")
+    if "question" in record and np.ndim(record["question"]) == 0:
+        return [record]
+    return _rows({name: plain(value) for name, value in record.items()})
+
+
+def plain(value: Any) -> Any:
+    """Return a value of NumPy or TensorFlow as Python's own: arrays as lists, bytes as text."""
+    if hasattr(value, "to_list"):  # a ragged tensor
+        value = value.to_list()
+    elif isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

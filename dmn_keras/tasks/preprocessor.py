@@ -1,0 +1,79 @@
+"""Raw examples <-> arrays: the base class of all preprocessors."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from dmn_keras.tasks.batching import Features
+from dmn_keras.tasks.examples import read_examples
+from dmn_keras.tasks.feature_spec import FeatureSpec
+
+
+class Preprocessor(abc.ABC):
+    """Turns raw examples into arrays, and what a model gives into answers.
+
+    It is the only place where text, images or symbols become arrays: training, evaluation, prediction, the index and
+    the export all go through it.
+
+    Class attributes:
+        example_class: Record of an example, in `dmn_keras.datasets`.
+    """
+
+    example_class: ClassVar[type]
+
+    @property
+    @abc.abstractmethod
+    def is_adapted(self) -> bool:
+        """Whether `adapt` was called, or the state that it leaves was loaded."""
+
+    @abc.abstractmethod
+    def adapt(self, data: Any) -> None:
+        """Learn from training data what encoding needs, such as the vocabulary; forgets what was learned before."""
+
+    @property
+    @abc.abstractmethod
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        """`FeatureSpec` of each input of the network."""
+
+    @abc.abstractmethod
+    def encode(self, examples: Sequence) -> list:
+        """Return what the network reads of each example, not yet padded: an object with an attribute per input."""
+
+    @abc.abstractmethod
+    def get_config(self) -> dict[str, Any]:
+        """Return what JSON can hold of settings and adapted state."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return the preprocessor that gave a `get_config`."""
+        return cls(**config)
+
+    def read(self, data: Any) -> list:
+        """Return raw data as a list of `example_class`, see `dmn_keras.tasks.examples.read_examples`."""
+        return read_examples(data, self.example_class)
+
+    def features(self, encoded: Sequence) -> Features:
+        """Return the inputs of encoded examples, for `Batches`."""
+        inputs = {name: [getattr(example, name) for example in encoded] for name in self.specs}
+        return Features(inputs, {}, self.specs)
+
+    def __call__(self, data: Any) -> dict:
+        """Return the padded arrays of raw examples, a dict of input name to array `(examples, ...)`.
+
+        Raises:
+            ValueError: If there is no example, or the preprocessor is not adapted.
+        """
+        self.check_adapted()
+        features = self.features(self.encode(self.read(data)))
+        if not len(features):
+            raise ValueError("data must hold at least one example. Received none.")
+        sizes: dict[str, int] = {}
+        for name, values in features.inputs.items():
+            for axis, counts in self.specs[name].sizes(values).items():
+                sizes[axis] = max(sizes.get(axis, 1), int(counts.max()))
+        return {name: self.specs[name].pad(values, sizes) for name, values in features.inputs.items()}
+
+    def check_adapted(self) -> None:
+        """Raise `ValueError` if the preprocessor is not adapted."""
+        if not self.is_adapted:
+            raise ValueError("The preprocessor has no vocabulary yet: call adapt(training_data) or fit first.")

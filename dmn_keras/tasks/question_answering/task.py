@@ -1,0 +1,292 @@
+"""Question answering about stories."""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from dmn_keras.datasets.example import Example
+from dmn_keras.layers.checks import probability
+from dmn_keras.models import answering_model, can_retrieve
+from dmn_keras.tasks.question_answering.answer import Answer
+from dmn_keras.tasks.question_answering.calibration import Calibration
+from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
+from dmn_keras.tasks.question_answering.retrieval import OPEN, StoryRetriever
+from dmn_keras.tasks.question_answering.targets import answer_target, gate_target, retriever_target, stop_target
+from dmn_keras.tasks.target import Target
+from dmn_keras.tasks.task import Task
+from dmn_keras.text import (
+    MAX_WORDS,
+    SUPPRESSED_IDS,
+    UNKNOWN_ID,
+    Sentence,
+    num_cut,
+    read_sentences,
+    split_sentences,
+    tokenize,
+)
+from dmn_keras.text.word_vectors import word_vector_matrix
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class QuestionAnswerer(Task):
+    """Answers questions about stories, in one word or several, and says which facts decided.
+
+    Supporting facts that the training data names supervise the gates (`supervise_gates`). The default model is the
+    preset `normed`.
+
+    Args:
+        config: A `RunConfig`, a `DMNConfig`, or `None` for the defaults.
+        preprocessor: A `QuestionAnsweringPreprocessor`.
+        **settings: Settings to change, by name.
+
+    Attributes:
+        calibration: The `Calibration` of the probabilities, `None` where it was not measured.
+
+    Example:
+
+    >>> qa = dmn_keras.QuestionAnswerer.from_preset("babi-joint")
+    >>> qa.ask("Mary got the milk. Mary went to the kitchen.", "Where is the milk?").answer
+    'kitchen'
+    >>> story = ["John went to the garden.", "Mary left the garden."]
+    >>> [answer.answer for answer in qa.predict({"story": [story], "question": ["Where is John?"]})]
+    ['garden']
+    """
+
+    preprocessor_class = QuestionAnsweringPreprocessor
+
+    def __init__(self, config=None, *, preprocessor=None, name=None, **settings):
+        super().__init__(config, preprocessor=preprocessor, name=name, **settings)
+        self.calibration: Calibration | None = None
+
+    def new_preprocessor(self):
+        retrieves = self.config.model.max_retrieved_facts is not None
+        return QuestionAnsweringPreprocessor(None if retrieves else self.config.data.max_facts)
+
+    @property
+    def vocabulary(self):
+        """The `Vocabulary`, `None` before the preprocessor is adapted."""
+        return self.preprocessor.vocabulary
+
+    @property
+    def supervises_gates(self) -> bool:
+        """Whether supporting facts teach the gates: the setting, where the training data names any."""
+        return self.config.task.supervise_gates and self.preprocessor.num_supporting_facts > 0
+
+    def build_network(self):
+        model = self.config.model
+        if model.num_passes is None:
+            named = self.preprocessor.num_supporting_facts
+            self.config = self.config.replace(num_passes=min(max(named, 2), 3) if self.supervises_gates else 3)
+        vectors = None
+        if self.config.data.word_vectors is not None:
+            vectors = word_vector_matrix(self.config.data.word_vectors, self.vocabulary, seed=self.config.trainer.seed)
+        return self.config.model.build(
+            len(self.vocabulary), answer_words=self.preprocessor.answer_words, word_vectors=vectors
+        )
+
+    @functools.cached_property
+    def backbone(self) -> keras.Model:
+        """The network without its answer: from `story` and `question` to `memory` and `gates`."""
+        inputs = {tensor.name: tensor for tensor in self.network.inputs if tensor.name != "answer"}
+        memory = self.network.get_layer("memory_dropout").output
+        return type(self.network)(inputs, {"memory": memory, "gates": self.network.output["gates"]}, name="backbone")
+
+    def targets(self) -> list[Target]:
+        self.network  # noqa: B018, settles the number of passes
+        task, memory = self.config.task, self.config.model.memory
+        targets = [answer_target(self.preprocessor.answer_words)]
+        if self.supervises_gates:
+            options = {"order": task.gate_order, "learned_stop": memory.learned_stop, "weight": task.gate_weight}
+            targets.append(gate_target(memory.num_passes, memory.gate, **options))
+            if memory.learned_stop:
+                targets.append(stop_target(memory.num_passes, task.gate_weight))
+        if self.config.model.max_retrieved_facts is not None:
+            targets.append(retriever_target())
+        return targets
+
+    def prediction_network(self, beam_width: int = 1) -> keras.Model:
+        return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
+
+    def load_extras(self, folder: Any) -> None:
+        """Load what a preset folder holds besides the weights: the calibration."""
+        self.calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
+
+    @functools.cached_property
+    def retriever(self) -> StoryRetriever | None:
+        """Reads stories of any length for a model with a retriever; `None` where it has none."""
+        return StoryRetriever(self.network, self.vocabulary) if can_retrieve(self.network) else None
+
+    def ask(
+        self,
+        story: str | pathlib.Path | Iterable,
+        question: str,
+        *,
+        wrapped: bool = False,
+        beam_width: int = 1,
+        min_confidence: float | None = None,
+    ) -> Answer:
+        """Answer one question.
+
+        A model with a retriever (`max_retrieved_facts`) reads the story once, sentence by sentence, however long it is;
+        others read it whole.
+
+        Args:
+            story: Text, a `pathlib.Path` of a text file, or an iterable of facts, texts or those of `read_sentences`.
+            question: Text.
+            wrapped: Of a file, whether its lines are broken to fit a page, as in `read_sentences`.
+            beam_width: Width of the search for answers of several words, and how many answers are given in all.
+            min_confidence: Confidence below which the answer is not known. Defaults to that of the calibration.
+
+        Returns:
+            The `Answer`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            TypeError: If a fact is no text.
+            ValueError: If story or question holds no word, the file is no text, or `min_confidence` is given and the
+                probabilities are not calibrated.
+        """
+        self._check(question, min_confidence)
+        facts = _facts(story, wrapped)
+        if self.retriever is not None:
+            [retrieved] = self.retriever.retrieve(facts, [question])
+            return self.answer_retrieved(retrieved, question, beam_width, min_confidence)
+        facts = tuple(facts)
+        if not any(map(tokenize, facts)):
+            raise ValueError("story must hold at least one word. Received an empty story.")
+        return self._ask(facts, question, beam_width, min_confidence)
+
+    def ask_index(
+        self, index: Any, question: str, *, beam_width: int = 1, min_confidence: float | None = None
+    ) -> Answer:
+        """Answer one question about a story that was read before.
+
+        Args:
+            index: A `dmn_keras.long_context.StoryIndex`.
+            question: As in `ask`, as are the next two.
+            beam_width: As in `ask`.
+            min_confidence: As in `ask`.
+
+        Returns:
+            The `Answer`, that of `ask` about the story itself.
+
+        Raises:
+            ValueError: If the index is damaged or was made with another model, and as in `ask`.
+        """
+        self._check(question, min_confidence)
+        if self.retriever is None:
+            raise ValueError(
+                "An index is for a model with a retriever (max_retrieved_facts). Received a model without one."
+            )
+        [retrieved] = index.retrieve(self.retriever, [question])
+        return self.answer_retrieved(retrieved, question, beam_width, min_confidence)
+
+    def _check(self, question, min_confidence):
+        if min_confidence is not None:
+            probability("min_confidence", min_confidence)
+            if self.calibration is None:
+                raise ValueError("min_confidence needs a calibrated model (see dmn-keras calibrate). This one is not.")
+        if not tokenize(question):
+            raise ValueError(f"question must hold at least one word. Received: {question!r}")
+
+    def _ask(self, facts, question, beam_width, min_confidence):
+        encoded = self.preprocessor.encode([Example(story=facts, question=question)])
+        [answer] = self.predict_encoded(encoded, 1, beam_width=beam_width)
+        return self._judged(answer, min_confidence)
+
+    def answer_retrieved(self, retrieved, question, beam_width, min_confidence):
+        """Return the `Answer` to a story of which these facts were retrieved."""
+        selected = retrieved.facts
+        # A model whose retriever drops all sees an empty story, and so it does where it drops the only fact.
+        facts = tuple(fact.text for fact in selected or (retrieved.nearest,))
+        answer = self._ask(facts, question, beam_width, min_confidence)
+        counts = {"num_facts": retrieved.num_facts, "num_open": retrieved.num_open}
+        return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
+
+    def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
+        """Return the `Answer`s to raw examples, in their order.
+
+        Args:
+            x: Examples in one of the forms of `dmn_keras.tasks.examples.read_examples`.
+            batch_size: Examples answered at a time; no answer depends on it.
+            beam_width: As in `ask`.
+            min_confidence: As in `ask`.
+
+        Raises:
+            ValueError: If the preprocessor is not adapted, or a record is malformed.
+        """
+        if min_confidence is not None:
+            self._check("any", min_confidence)
+        return [
+            self._judged(a, min_confidence) for a in super().predict(x, batch_size=batch_size, beam_width=beam_width)
+        ]
+
+    def decode(self, outputs, encoded, beam_width=1):
+        return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
+
+    def _answer(self, row, example):
+        facts = example.facts
+        gates = row["gates"][:, : len(facts)]
+        if "stop" in row:
+            # As the episodic memory chooses: sigmoid gates do not compete, so the stop must also be likely in itself.
+            least = 0.5 if self.config.model.memory.gate == "sigmoid" else 0.0
+            stopped = row["stop"] > gates.max(axis=1, initial=least)
+            gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
+        retrieved = {}
+        if "retrieved" in row:
+            selected = np.flatnonzero(row["retrieved"][: len(facts)]).tolist()
+            open_facts = int((row["retriever"][: len(facts)] > OPEN).sum())
+            retrieved = {"positions": tuple(selected), "num_facts": len(facts), "num_open": open_facts}
+            facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
+        likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
+        others = tuple((self.vocabulary.answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        return Answer(
+            answer=self.vocabulary.answer_text(row["words"].tolist()),
+            probability=float(np.exp(row["log_probability"])),
+            facts=facts,
+            gates=tuple(map(tuple, gates.tolist())),
+            unknown_words=self._unknown_words([*facts, example.question_text]),
+            others=others,
+            num_cut=num_cut([example.question_text, *facts]),
+            ids=tuple(self.vocabulary.answer_ids(row["words"].tolist())),
+            question=example.question_text,
+            **retrieved,
+        )
+
+    def _unknown_words(self, texts):
+        """Return the different unknown words of texts; most texts, which were encoded before, have none."""
+        suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
+        words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary))
+
+    def _judged(self, answer, min_confidence):
+        """Return an answer with its confidence, and whether it is known."""
+        nothing_found = answer.positions is not None and not answer.facts
+        known = not nothing_found
+        if self.calibration is None:
+            return dataclasses.replace(answer, known=known)
+        decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
+        num_unknown = len(self._unknown_words([answer.question, *decisive]))
+        confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
+        threshold = self.calibration.threshold if min_confidence is None else min_confidence
+        return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
+
+
+def _facts(story, wrapped):
+    """Return an iterable of a story's facts, which holds no more of a file than it must."""
+    if isinstance(story, str):
+        return split_sentences(story)
+    return map(_text, read_sentences(story, wrapped=wrapped) if isinstance(story, pathlib.Path) else story)
+
+
+def _text(fact):
+    text = fact.text if isinstance(fact, Sentence) else fact
+    if not isinstance(text, str):
+        raise TypeError(f"story must hold facts, texts each. Received one of type {type(text).__name__}.")
+    return text

@@ -1,0 +1,398 @@
+"""The base class of all tasks: a Keras model that takes raw examples."""
+
+import abc
+import dataclasses
+import re
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+
+from dmn_keras.layers.checks import positive_integer
+from dmn_keras.models.families import MODEL_FAMILIES
+from dmn_keras.tasks.batching import Batches, EpochSequence, Features
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.preprocessor import Preprocessor
+from dmn_keras.tasks.preset import PresetFolder
+from dmn_keras.tasks.target import Target
+from dmn_keras.utils.settings import Settings
+
+
+class Task(keras.Model):
+    """A Keras model whose `fit`, `evaluate` and `predict` take raw examples.
+
+    It holds a preprocessor, which turns examples into arrays, and a network, a functional Keras model that is built
+    once the preprocessor is adapted to training data. A task of one's own defines `preprocessor_class`, `targets`,
+    `build_network` and `decode`.
+
+    Args:
+        config: A `RunConfig`, the configuration of a model family, or `None` for the defaults.
+        preprocessor: The `Preprocessor`; by default a new one, which `fit` adapts.
+        **settings: Settings to change, by name, e.g. `units=32`.
+
+    Raises:
+        ValueError: If a setting is unknown or out of range.
+    """
+
+    preprocessor_class: ClassVar[type[Preprocessor]]
+    default_config: ClassVar[RunConfig] = RunConfig()
+
+    def __init__(
+        self,
+        config: RunConfig | Settings | None = None,
+        *,
+        preprocessor: Preprocessor | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ):
+        super().__init__(name=name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower())
+        if isinstance(config, tuple(MODEL_FAMILIES.values())):
+            config = dataclasses.replace(self.default_config, model=config)
+        self.config: RunConfig = (self.default_config if config is None else config).replace(settings)
+        self.preprocessor = self.new_preprocessor() if preprocessor is None else preprocessor
+        self._built_network = None
+        self._compile_arguments = types.SimpleNamespace()  # Keras would track what a dict holds
+        self._predictors: dict[Any, _Predictor] = {}
+        self._predictors_lock = threading.Lock()
+
+    # What a task defines.
+
+    def new_preprocessor(self) -> Preprocessor:
+        """Return a preprocessor with the settings of `config`."""
+        return self.preprocessor_class()
+
+    @abc.abstractmethod
+    def build_network(self) -> keras.Model:
+        """Return the functional model from the preprocessor's inputs to a dict of outputs."""
+
+    @abc.abstractmethod
+    def targets(self) -> list[Target]:
+        """Return what the outputs learn from; the metrics of the first choose the best weights."""
+
+    @abc.abstractmethod
+    def decode(self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence, **options: Any) -> list:
+        """Return the answers of encoded examples.
+
+        Args:
+            outputs: Of each example a dict of the prediction network's outputs.
+            encoded: What the preprocessor gave for the examples.
+            **options: Those of `predict`.
+        """
+
+    def prediction_network(self, **options: Any) -> keras.Model:
+        """Return the model that `predict` runs, on the weights of the network."""
+        return self.network
+
+    # What all tasks share.
+
+    @property
+    def network(self) -> keras.Model:
+        """The functional model.
+
+        Raises:
+            ValueError: If the preprocessor is not adapted yet.
+        """
+        if self._built_network is None:
+            self.preprocessor.check_adapted()
+            policy = keras.config.dtype_policy()
+            keras.config.set_dtype_policy(self.config.trainer.dtype)
+            try:
+                self._built_network = self.build_network()
+            finally:
+                keras.config.set_dtype_policy(policy)
+            self.built = True
+        return self._built_network
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the network is there, after which the preprocessor cannot be adapted any more."""
+        return self._built_network is not None
+
+    def adapt(self, data: Any) -> None:
+        """Adapt the preprocessor to training examples.
+
+        Raises:
+            ValueError: If there is no example, or the network was built for those of another `adapt`.
+        """
+        if self.is_built:
+            raise ValueError(
+                "adapt was called after the network was built for other data. Make a new "
+                f"{type(self).__name__} for new words; fit continues with the words that are known."
+            )
+        self.preprocessor.adapt(data)
+
+    def build(self, input_shape=None):
+        """Build the network, whose shapes are those of the preprocessor's inputs."""
+        self.network  # noqa: B018
+
+    def call(self, inputs, training=None):
+        return self.network(inputs, training=training)
+
+    def compile(self, optimizer: Any = None, loss: Any = None, **arguments: Any) -> None:
+        """Configure the training; what is not given has the defaults of the configuration.
+
+        Args:
+            optimizer: Keras optimizer or its name. Defaults to Adam with `learning_rate` and `clip_norm`.
+            loss: Keras losses by output. Defaults to those of `targets`.
+            **arguments: Further arguments of `keras.Model.compile`.
+        """
+        self._compile_arguments = types.SimpleNamespace(optimizer=optimizer, loss=loss, **arguments)
+        if self.preprocessor.is_adapted:
+            self._compile()
+
+    def _compile(self):
+        trainer, targets = self.config.trainer, self.targets()
+        self.network  # noqa: B018, the number of passes is settled with it
+        arguments = {
+            "metrics": {target.name: list(target.metrics) for target in targets if target.metrics},
+            "loss_weights": {target.name: target.weight for target in targets},
+            "jit_compile": trainer.jit_compile,
+            "steps_per_execution": trainer.steps_per_execution,
+            **vars(self._compile_arguments),
+        }
+        if arguments.get("loss") is None:
+            arguments["loss"] = {target.name: target.loss for target in targets}
+        elif not hasattr(self._compile_arguments, "loss_weights"):
+            arguments["loss_weights"] = None
+        if arguments.get("optimizer") is None:
+            optimizer = keras.optimizers.Adam(trainer.learning_rate, clipnorm=trainer.clip_norm)
+            if trainer.dtype == "mixed_float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            arguments["optimizer"] = optimizer
+        super().compile(**arguments)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(x, y, _with_targets(y, y_pred), sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, _with_targets(y, y_pred), sample_weight)
+
+    def batches(self, examples: Sequence, **options: Any) -> Batches:
+        """Return examples with their targets as `Batches`.
+
+        Args:
+            examples: List of the preprocessor's `example_class`.
+            **options: Further arguments of `Batches`; `batch_size` and `num_buckets` are those of the configuration.
+
+        Raises:
+            ValueError: If there is no example.
+        """
+        return self.encoded_batches(self.preprocessor.encode(examples), **options)
+
+    def encoded_batches(self, encoded: Sequence, **options: Any) -> Batches:
+        """Return encoded examples with their targets as `Batches`; the options are those of `batches`."""
+        inputs, targets = self.preprocessor.features(encoded), self.targets()
+        features = Features(
+            inputs.inputs,
+            {target.name: target.values(encoded) for target in targets},
+            {**inputs.specs, **{target.name: target.spec for target in targets}},
+            inputs.weights,
+        )
+        trainer = self.config.trainer
+        return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
+
+    def fit(
+        self,
+        x: Any = None,
+        *,
+        validation_data: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        initial_epoch: int = 0,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        **arguments: Any,
+    ) -> keras.callbacks.History:
+        """Train on raw examples; adapts the preprocessor and compiles where that was not done.
+
+        Args:
+            x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or batches of arrays,
+                a `keras.utils.PyDataset` or a `tf.data.Dataset` of tuples.
+            validation_data: The same, held out.
+            batch_size: Examples of a batch. Defaults to that of the configuration.
+            epochs: Number of epochs.
+            initial_epoch: Epoch to begin at, from 0.
+            callbacks: Keras callbacks.
+            **arguments: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            The Keras history.
+
+        Raises:
+            ValueError: If there is no example, or a record is malformed.
+        """
+        if is_batched(x):
+            if not self.compiled:
+                self._compile()
+            return super().fit(
+                x,
+                validation_data=validation_data,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                callbacks=callbacks,
+                **arguments,
+            )
+        examples = self._read(x, "fit")
+        if not self.preprocessor.is_adapted:
+            self.adapt(examples)
+        size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
+        finished = [initial_epoch]
+        counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
+        trainer = self.config.trainer
+        sequence = EpochSequence(
+            self.batches(examples, **size), seed=trainer.seed, epoch=lambda: finished[0], curriculum=trainer.curriculum
+        )
+        if validation_data is not None and not is_batched(validation_data):
+            held_out = self.batches(self._read(validation_data, "validation_data"), **size)
+            validation_data = EpochSequence(held_out).for_fit()
+        return self.fit(
+            sequence.for_fit(),
+            validation_data=validation_data,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            callbacks=[counter, *(callbacks or ())],
+            shuffle=False,
+            **arguments,
+        )
+
+    def evaluate(self, x: Any = None, *, batch_size: int | None = None, return_dict: bool = True, **arguments: Any):
+        """Return the losses and metrics of examples.
+
+        Args:
+            x: As for `fit`.
+            batch_size: As for `fit`.
+            return_dict: Whether to return a dict of names rather than a list.
+            **arguments: Further arguments of `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: If there is no example, or a record is malformed.
+        """
+        if not is_batched(x):
+            size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
+            x = EpochSequence(self.batches(self._read(x, "evaluate"), **size)).for_fit()
+        if not self.compiled:
+            self._compile()
+        return super().evaluate(x, return_dict=return_dict, **arguments)
+
+    def predict(self, x: Any, *, batch_size: int = 64, **options: Any) -> list:
+        """Return the answers to raw examples, in their order.
+
+        An answer depends neither on the batch size nor on the other examples.
+
+        Args:
+            x: Examples in one of the forms of `dmn_keras.tasks.examples.read_examples`.
+            batch_size: Examples answered at a time.
+            **options: Those of the task.
+
+        Raises:
+            ValueError: If the preprocessor is not adapted, or a record is malformed.
+        """
+        self.preprocessor.check_adapted()
+        return self.predict_encoded(self.preprocessor.encode(self.preprocessor.read(x)), batch_size, **options)
+
+    def predict_encoded(self, encoded: Sequence, batch_size: int = 64, **options: Any) -> list:
+        """Return the answers to encoded examples; the arguments are those of `predict`."""
+        positive_integer("batch_size", batch_size)
+        if not encoded:
+            return []
+        batches = Batches(self.preprocessor.features(encoded), batch_size=batch_size, ladder=True)
+        predict = self._predictor(options)
+        outputs: list = [None] * len(encoded)
+        for planned in batches.plan():
+            arrays = predict(batches.batch(planned)[0])
+            for row, member in enumerate(planned.members):
+                outputs[member] = {name: array[row] for name, array in arrays.items()}
+        return self.decode(outputs, encoded, **options)
+
+    def _predictor(self, options):
+        key = tuple(sorted(options.items()))
+        with self._predictors_lock:
+            if key not in self._predictors:
+                self._predictors[key] = _Predictor(self.prediction_network(**options))
+            return self._predictors[key]
+
+    def _read(self, data, argument):
+        examples = self.preprocessor.read(data)
+        if not examples:
+            raise ValueError(f"{argument} needs at least one example. Received none.")
+        return examples
+
+    def save_to_preset(self, folder: Any, **content: Any) -> None:
+        """Write configuration, preprocessor and weights to a folder, which `from_preset` reads.
+
+        Args:
+            folder: The folder; it is created.
+            **content: Further fields of its `config.json`.
+        """
+        PresetFolder(folder).save(self, **content)
+
+    @classmethod
+    def from_preset(cls, name: Any) -> Self:
+        """Return the task of a folder, or of a pretrained model by its name.
+
+        Args:
+            name: A folder that `save_to_preset` or `dmn-keras train` wrote, or a name, e.g. `"babi-joint"`.
+
+        Raises:
+            FileNotFoundError: If there is neither.
+            ValueError: If the folder is damaged, was written by a newer version, or holds another task.
+        """
+        return PresetFolder.find(name).load(cls)
+
+    def in_float32(self) -> Self:
+        """Return a task with the same weights that computes in float32, itself where it does so already."""
+        if self.config.trainer.dtype == "float32":
+            return self
+        copy = type(self)(self.config.replace(dtype="float32"), preprocessor=self.preprocessor)
+        copy.network.set_weights(self.network.get_weights())
+        return copy
+
+    def load_extras(self, folder: PresetFolder) -> None:
+        """Load what a preset folder holds besides configuration and weights."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "config": self.config.to_dict(),
+            "preprocessor": self.preprocessor.get_config(),
+        }
+
+    def get_compile_config(self):
+        """Return nothing: a loaded task is compiled by `compile` or `fit`."""
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        preprocessor = cls.preprocessor_class.from_config(config["preprocessor"])
+        return cls(cls.default_config.replace(config["config"]), preprocessor=preprocessor, name=config["name"])
+
+
+def _with_targets(y, y_pred):
+    """Leave out the outputs that have no target."""
+    return {name: y_pred[name] for name in y} if isinstance(y, Mapping) and isinstance(y_pred, Mapping) else y_pred
+
+
+def is_batched(data: Any) -> bool:
+    """Return whether data holds batches of arrays already, as `keras.Model.fit` reads them."""
+    if isinstance(data, keras.utils.PyDataset):
+        return True
+    return isinstance(getattr(data, "element_spec", None), tuple)
+
+
+class _Predictor:
+    """A model that one thread traces, once for each shape, while other threads wait."""
+
+    def __init__(self, model):
+        self._model = model
+        self._lock = threading.Lock()
+        self._traced = set()
+
+    def __call__(self, inputs):
+        shapes = tuple(array.shape for array in inputs.values())
+        if shapes in self._traced:
+            return self._model.predict_on_batch(inputs)
+        with self._lock:
+            outputs = self._model.predict_on_batch(inputs)
+            self._traced.add(shapes)
+        return outputs

@@ -1,0 +1,469 @@
+"""Trains a task on a dataset into a run folder."""
+
+import contextlib
+import dataclasses
+import errno
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from dmn_keras.datasets import Example, Source, train_and_validation, with_answers
+from dmn_keras.inference.data_report import data_report
+from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
+from dmn_keras.inference.unanswerable import unanswerable
+from dmn_keras.tasks.batching import Batches, EpochSequence
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.preset import PresetFolder, save_weights
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.text import UNKNOWN_ID
+from dmn_keras.training.callbacks import BestWeights, EvaluationCheck, ResumableBackup, TrainingDivergedError, progress
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.strategy import DistributionContext, get_distribution
+from dmn_keras.training.transfer import continue_from
+from dmn_keras.utils.files import write_json
+
+_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
+"""Whether TensorFlow is installed, which writes TensorBoard's files."""
+_log = logging.getLogger(__name__)
+
+
+def train(
+    source: Source,
+    config: RunConfig,
+    output: str | os.PathLike,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    start_from: str | os.PathLike | None = None,
+    strategy: str = "auto",
+    devices: Sequence[str] | str | None = None,
+    verbose: int = 1,
+) -> dict[str, Any]:
+    """Train a model and leave it, with its measured errors, in a folder.
+
+    The model is chosen by its validation error; the test questions are read once, at the end. Ctrl-C ends training
+    early: the best model so far is kept and evaluated. SIGTERM does the same, and ends the process with the status 143.
+    A killed run is resumed with `resume=True`, to the result it would have had. Progress is logged.
+
+    Args:
+        source: The `Source` of the questions. With several tasks, one model learns them all.
+        config: The `RunConfig`.
+        output: The run folder. One process at a time may train into it.
+        resume: Resume the run in `output`, under the settings it was begun with.
+        overwrite: Replace the run in `output`.
+        start_from: A run folder or the name of a pretrained model to start from: it keeps its words and weights, and
+            learns the new words. The settings of its model replace those of `config`.
+        strategy: `"auto"`, `"one"`, `"mirrored"`, `"multi_worker"` or `"tpu"`, see
+            `dmn_keras.training.strategy.get_distribution`. With `"multi_worker"` all workers make the same call, with
+            an `output` on a disk that they share; the first one writes.
+        devices: The devices that train, by name or number, see `get_distribution`; `None` for all.
+        verbose: Keras' verbosity of `fit`: 0, 1 or 2.
+
+    Returns:
+        The metrics, as in `metrics.json`; to resume a run that has finished changes nothing.
+
+    Raises:
+        BlockingIOError: If another process trains into `output`.
+        FileExistsError: If `output` holds a run, or runs in subfolders, and neither `resume` nor `overwrite` is set, or
+            files of something else.
+        KeyboardInterrupt: If training was interrupted before its first epoch ended: there is nothing to keep.
+        OSError: If the disk is full; what was saved before stays, and `resume=True` continues from it.
+        RuntimeError: If one of several workers stopped, e.g. because another was lost; `resume=True` continues from the
+            last epoch that was finished.
+        TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
+        ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
+            backend cannot run the strategy, or workers are not alike.
+    """
+    context, run = get_distribution(strategy, devices), RunFolder(output)
+    chief = context.worker == 0
+    with _sigterm_as_interrupt(), contextlib.ExitStack() as stack:
+
+        def prepare():
+            prepared = _prepare(source, config, run, resume, overwrite, start_from, context)
+            return _consistent_values(prepared, context) if context.num_workers > 1 else {}, prepared
+
+        prepared = context.run_consistently(prepare)
+        if prepared.finished:
+            _log.info("%s holds a finished run: there is nothing to resume.", output)
+            return run.read_metrics()
+
+        def begin():
+            if chief:
+                stack.enter_context(run.lock())
+                _begin(run, prepared, source, overwrite)
+            return {}, None
+
+        stack.enter_context(_explain_errors(run, context))
+        context.run_consistently(begin)
+        _log.info("Training on %s, task %s, into %s", source.dataset, ", ".join(source.tasks), output)
+        task = prepared.task
+        with context.scope():
+            if context.num_workers > 1:  # all build the network together, in the scope of all devices
+                task = new_task(task.config, task.preprocessor)
+            error, history = fit_run(task, run, prepared.train, prepared.valid, context=context, verbose=verbose)
+        if not history:
+            raise error
+        context.barrier()  # the first worker has written the best weights, which all of them measure
+        # JAX takes over the memory of all weights for a step, and one cut short leaves none.
+        if context.needs_local_copy or isinstance(error, KeyboardInterrupt):
+            task = new_task(task.config, task.preprocessor)
+        _log.info("Evaluating the best epoch on the validation and test questions")
+        metrics = measure_run(task, run, source, prepared.valid, error, writes=chief)
+        context.barrier()  # all of them have read the best weights
+        if chief and metrics["status"] in _FINISHED:
+            run.remove_backup()
+        if isinstance(error, (TrainingDivergedError, _Terminated)):
+            raise error
+        return metrics
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process got SIGTERM."""
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt():
+    """Let SIGTERM end training as Ctrl-C does, and then the process, with the status that is usual for it: 143."""
+
+    def terminate(*_):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _Terminated:
+        sys.exit(128 + signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _explain_errors(run, context):
+    """Tell how to resume after an error that no argument caused: a full disk, a lost worker."""
+    try:
+        yield
+    except TrainingDivergedError:
+        raise
+    except Exception as error:
+        kept = f"{run.path} keeps the epochs that were finished"
+        if full := _full_disk(error, run.path):
+            raise OSError(f"{run.path} cannot be written: {full}. Free some space, then resume: {kept}.") from error
+        if context.num_workers > 1:
+            raise RuntimeError(
+                f"Worker {context.worker} of {context.num_workers} stopped: {str(error)[:300]}. If another worker was "
+                f"lost, start all of them again and resume: {kept}."
+            ) from error
+        raise
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+def _full_disk(error, path):
+    """Return why a disk takes no more, if an error stems from that, else `None`."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    # The writer of TensorBoard's files raises errors of TensorFlow: then the disk tells, if it lacks a few blocks.
+    return os.strerror(errno.ENOSPC) if shutil.disk_usage(path).free < 2**14 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """What was settled before anything is written."""
+
+    task: QuestionAnswerer
+    train: dict[str, list[Example]]
+    valid: dict[str, list[Example]]
+    resume: bool  # whether there is a run to resume
+    finished: bool  # whether that run has nothing left to do
+
+
+def _prepare(source, config, run, resume, overwrite, start_from, context):
+    """Do all that a mistake in the arguments can stop."""
+    if config.trainer.batch_size < context.num_devices:
+        raise ValueError(
+            f"batch_size must be at least the number of devices that share a batch, {context.num_devices}. "
+            f"Received: batch_size={config.trainer.batch_size}"
+        )
+    if not (resume or overwrite):
+        run.refuse_existing()
+    resume = resume and run.exists()
+    seed = config.trainer.seed
+    train, valid = train_and_validation(source, validation_fraction=config.data.validation_fraction, seed=seed)
+    examples = [example for of_task in train.values() for example in of_task]
+    start = None if start_from is None else PresetFolder.find(start_from).load(QuestionAnswerer)
+    # Several workers build the network once more in the scope of all devices, where each waits for the others.
+    with context.scope() if context.num_workers == 1 else contextlib.nullcontext():
+        if start is None:
+            keras.utils.set_random_seed(seed)
+            task = QuestionAnswerer(config)
+            task.adapt(examples)
+        else:
+            task = continue_from(start, config, examples)
+        finished = False
+        if resume:
+            _check_same(run, task, source)
+            finished = _finished(run, config)
+        if not finished:
+            task.compile()
+    for line in data_report(train, valid, task.preprocessor):
+        _log.info("%s", line)
+    return _Prepared(task, train, valid, resume, finished)
+
+
+def new_task(config: RunConfig, preprocessor: Any) -> QuestionAnswerer:
+    """Return a compiled task, its weights drawn by the seed of the configuration."""
+    keras.utils.set_random_seed(config.trainer.seed)
+    task = QuestionAnswerer(config, preprocessor=preprocessor)
+    task.compile()
+    return task
+
+
+def _consistent_values(prepared, context):
+    """Return what has to be the same for all workers."""
+    return {
+        **prepared.task.config.flat(),
+        **prepared.task.preprocessor.get_config(),
+        "training questions": prepared.train,
+        "validation questions": prepared.valid,
+        "resume": prepared.resume,
+        "finished": prepared.finished,
+        "devices": context.num_devices // context.num_workers,
+    }
+
+
+_FINISHED = ("solved", "patience")
+
+
+def _finished(run, config):
+    """Return whether a run has nothing left to do: a run cut short by Ctrl-C or too few epochs has."""
+    metrics = run.read_metrics() or {}
+    status = metrics.get("status")
+    return status in _FINISHED or (status == "epochs" and metrics.get("epochs", 0) >= config.trainer.epochs)
+
+
+def _begin(run, prepared, source, overwrite):
+    """Create the run folder, whose lock is held; another process may have begun a run since it was looked at."""
+    run.refuse_foreign()
+    if not (prepared.resume or overwrite):
+        run.refuse_existing()
+    if not prepared.resume:
+        run.remove()
+    run.create(prepared.task, source)
+
+
+def training_batches(
+    task: QuestionAnswerer,
+    examples: Mapping[str, Sequence[Example]],
+    unanswerable_fraction: float = 0.0,
+    **options: Any,
+) -> Batches:
+    """Encode and pad the questions of one part.
+
+    Args:
+        task: The task.
+        examples: Dict of task name to examples.
+        unanswerable_fraction: Fraction of the questions that are asked again of a story that does not answer them.
+        **options: Further arguments of `Batches`.
+    """
+    encoded = task.preprocessor.encode([example for of_task in examples.values() for example in of_task])
+    for of_task in examples.values():
+        again = unanswerable(of_task, unanswerable_fraction, task.config.trainer.seed)
+        encoded += [dataclasses.replace(e, answer=(UNKNOWN_ID,)) for e in task.preprocessor.encode(again)]
+    return task.encoded_batches(encoded, **options)
+
+
+def fit_run(
+    task: QuestionAnswerer,
+    run: RunFolder,
+    train_examples: Mapping[str, Sequence[Example]],
+    valid_examples: Mapping[str, Sequence[Example]],
+    *,
+    context: DistributionContext | None = None,
+    last_epoch: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int = 1,
+) -> tuple[BaseException | None, list[dict[str, float]]]:
+    """Train in a run folder until there is a reason to stop, from where its backup stands; test questions play no part.
+
+    Args:
+        task: The task, new and compiled.
+        run: The `RunFolder`, created.
+        train_examples: Dict of task name to list of `Example`.
+        valid_examples: The same, held out.
+        context: The `DistributionContext` of the devices and workers that train, in whose scope the network was built;
+            one device by default.
+        last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the configuration; a later call
+            continues as if there had been no stop.
+        callbacks: Further Keras callbacks. What they raise ends training and is passed on.
+        verbose: Keras' verbosity of `fit`: 0, 1 or 2.
+
+    Returns:
+        The `TrainingDivergedError` or `KeyboardInterrupt` that ended training, or `None`; and the history, a list of
+        one dict an epoch.
+    """
+    context = DistributionContext() if context is None else context
+    trainer, writes = task.config.trainer, context.worker == 0
+    own = {"part": context.worker, "parts": context.num_workers}
+    epochs = trainer.epochs if last_epoch is None else min(last_epoch, trainer.epochs)
+    devices, fraction = {"multiple_of": context.num_devices}, task.config.task.unanswerable_fraction
+    batches = training_batches(task, train_examples, fraction, same_steps=True, **devices)
+    valid_batches = training_batches(task, valid_examples, **devices)
+    backup = ResumableBackup(run, len(batches), writes=writes)
+    epoch, history = context.run_consistently(lambda: _restored(run, backup, task, context))
+    if progress(history, trainer).finished or epoch >= epochs:
+        return None, history
+    _make_variables(task, batches)
+    sequence = EpochSequence(
+        batches, seed=trainer.seed, epoch=lambda: len(history), curriculum=trainer.curriculum, **own
+    )
+    _log.info("Compiling the training step, which the first batch waits for")
+    try:
+        task.fit(
+            sequence.for_fit(),
+            shuffle=False,
+            validation_data=EpochSequence(valid_batches, **own).for_fit(),
+            epochs=epochs,
+            initial_epoch=epoch,
+            callbacks=[
+                EvaluationCheck(valid_batches, **own),
+                BestWeights(run, trainer, history, writes=writes),
+                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORFLOW else ()),
+                backup,
+                *callbacks,
+            ],
+            verbose=verbose if writes else 0,
+        )
+    except TrainingDivergedError as error:
+        return error, history
+    except KeyboardInterrupt as error:
+        if context.num_workers > 1:
+            raise
+        if history:
+            _log.info("Interrupted: keeping and evaluating the best weights so far.")
+        else:
+            _log.info("Interrupted in the first epoch: no model was trained yet, and none is kept.")
+        return error, history
+    return None, history
+
+
+def _restored(run, backup, task, context):
+    """Return what workers compare, and the epoch to resume at and the history before it."""
+    epoch = backup.restore(task)
+    history = run.read_history()[:epoch]
+    if context.num_workers == 1:
+        return {}, (epoch, history)
+    weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in task.weights]
+    restored = {"epoch": epoch, "weights": weights, "history": history}
+    return {f"the {what} that output holds": value for what, value in restored.items()}, (epoch, history)
+
+
+def _make_variables(task, batches):
+    """Make the variables of optimizer, losses and metrics, which Keras leaves to the first step on TensorFlow.
+
+    TensorFlow traces a step once more if its first trace made variables. Predictions of zeros make them too, and change
+    none.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    if not task.optimizer.built:
+        task.optimizer.build(task.trainable_variables)
+    _, targets, weights = batches.batch(batches.plan()[0])
+    outputs = {
+        name: keras.ops.zeros([1 if size is None else size for size in output.shape], output.dtype)
+        for name, output in task.network.output.items()
+    }
+    targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in (targets, weights))
+    with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in task.variables]):
+        task.compute_loss(None, targets, outputs, weights)
+        task.compute_metrics(None, targets, outputs, weights)
+
+
+def measure_run(
+    task: QuestionAnswerer,
+    run: RunFolder,
+    source: Source,
+    valid_examples: Mapping[str, Sequence[Example]],
+    error: BaseException | None = None,
+    *,
+    writes: bool = True,
+) -> dict[str, Any]:
+    """Load the best weights, save the model, measure it on validation and test questions, and write the metrics.
+
+    Args:
+        task: The task.
+        run: The `RunFolder`, with best weights and history.
+        source: The `Source` of the test questions.
+        valid_examples: Dict of task name to list of `Example`.
+        error: What `fit_run` returned.
+        writes: Whether to write files: of several workers one does.
+
+    Returns:
+        The metrics, as in `metrics.json`.
+    """
+    run.load_best_weights(task)
+    if writes:
+        run.calibration.unlink(missing_ok=True)  # it was that of another model
+        save_weights(task.network, run.model)
+    history = run.read_history()
+    state = progress(history, task.config.trainer)
+    interrupted = "interrupted" if isinstance(error, KeyboardInterrupt) else None
+    diverged = "diverged" if isinstance(error, TrainingDivergedError) else None
+    metrics = {
+        **_errors(task, source, valid_examples),
+        "status": interrupted or diverged or state.finished or "epochs",
+        "epochs": len(history),
+        "best_epoch": state.best_epoch + 1,
+        **{name: round(sum(epoch.get(name, 0.0) for epoch in history), 1) for name in ("seconds", "cpu_seconds")},
+        "seed": task.config.trainer.seed,
+        "parameters": task.network.count_params(),
+        "versions": versions(),
+    }
+    if writes:
+        write_json(run.metrics, metrics)
+    return metrics
+
+
+def _errors(task, source, valid_examples):
+    """Measure every task on its validation and test questions; without a test part there is only the first."""
+    test = with_answers(source.load("test", seed=task.config.trainer.seed))
+    valid, _ = evaluate_tasks(task, valid_examples)
+    tested, _ = evaluate_tasks(task, {name: examples for name, examples in test.items() if examples})
+    rows = {}
+    for name, row in valid.items():
+        of_validation = {"validation_error": row["error"], "validation_questions": row["questions"]}
+        rows[name] = {"error": row["error"], **of_validation, **tested.get(name, {})}
+    return summary(rows)
+
+
+def _check_same(run, task, source):
+    """Raise if a resumed run was begun with other settings; the number of epochs may grow."""
+    stored, trained_on = run.read_task(QuestionAnswerer), run.source()
+    values = [
+        (source.to_dict(), trained_on.to_dict()),
+        (task.preprocessor.get_config(), stored.preprocessor.get_config()),
+    ]
+    values.append((task.config.flat(), stored.config.flat()))
+    for given, expected in values:
+        for name, value in expected.items():
+            if name in ("data_dir", "trainer.epochs") or value == given[name]:
+                continue
+            if name == "model.memory.num_passes" and given[name] is None:  # it is settled when the network is built
+                continue
+            raise ValueError(
+                f"resume: {run.path} was begun with {name}={str(value)[:200]}. "
+                f"Received: {name}={str(given[name])[:200]}"
+            )
