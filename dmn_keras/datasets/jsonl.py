@@ -17,8 +17,9 @@ def load(path):
     `{"story": ["Mary moved to the park."], "question": "Where is Mary?", "answer": "park",
     "supporting_facts": [0]}`. `story` and `question` are required. A `story` that is a string is split into sentences;
     of a list each item is one fact. `answer` is a string (one part, kept as it is, spaces and commas included) or a
-    list of strings (several parts); a number, `true` or `false` stands for its text. `supporting_facts` are indexes into `story` from 0, in the order of reasoning. `task` names the
-    question's task, `"all"` where it is not given; it may come to name a folder. An optional key may be null.
+    list of strings (several parts); a number, `true` or `false` stands for its text. `supporting_facts` are indexes
+    into `story` from 0, in the order of reasoning. `task` names the question's task, `"all"` where it is not given; it
+    may come to name a folder. An optional key may be null.
     Other keys are ignored, unless they look like a misspelt one.
 
     **Which questions share a story.** A validation part is cut by story, so that no question of it is asked

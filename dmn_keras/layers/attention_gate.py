@@ -22,6 +22,7 @@ DMN_PLUS_FEATURES = ("fact*question", "fact*memory", "|fact-question|", "|fact-m
 """The four terms that Xiong et al. 2016, equation 8, keep."""
 
 _BILINEAR = ("fact.W.question", "fact.W.memory")
+_LOWEST = -1e9  # never float16, see `AttentionGate.logits`
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -213,12 +214,9 @@ def top_k_mask(logits, count, mask=None):
     return chosen if mask is None else ops.logical_and(chosen, mask)
 
 
-_LOWEST = -1e9  # never float16, see `AttentionGate.logits`
-
-
-def masked_logits(logits, mask):
-    """Return logits of which those of padded facts are so low that softmax and sigmoid of them are 0."""
-    return logits if mask is None else ops.where(mask, logits, _LOWEST)
+def masked_logits(logits, mask, lowest=_LOWEST):
+    """Return logits of which those of padded facts are `lowest`, so that softmax and sigmoid of them are 0."""
+    return logits if mask is None else ops.where(mask, logits, lowest)
 
 
 def _softmax_over_real(logits, mask):

@@ -156,7 +156,7 @@ def passes_weights(memory):
     for i in range(memory.num_passes):
         k = 0 if memory.tie_weights else i
         heads = memory.attention_gates[k * memory.num_heads : (k + 1) * memory.num_heads]
-        weights = {"gates": [gate_weights(gate) for gate in heads], "attention_gru": update_weights(memory.updates[k])}
+        weights = {"gates": [gate_weights(gate) for gate in heads], "update": update_weights(memory.updates[k])}
         if memory.layer_norm:
             names = {"facts": "facts", "question": "question", "memory": f"memory_{k}"}
             weights["norms"] = {name: [numpy(w) for w in memory.norms[key].weights] for name, key in names.items()}

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.layers import DMN_PLUS_FEATURES, EpisodicMemory
+from dmn_keras.losses import GateCrossentropy
 from tests.layers.helpers import gradients, numpy, passes_weights, randomize, weighted_sum
 from tests.layers.registry import B, F, U, fact_mask, random
 from tests.reference import memory as reference
@@ -51,7 +52,7 @@ def expected(layer, mask):
         "names": layer.gate_features,
         "activation": layer.gate,
         "episode": layer.episode,
-        "attention_gru": layer.memory_update,
+        "update": layer.memory_update,
         "end": numpy(layer.end_of_passes) if layer.learned_stop else None,
         "top": layer.top_facts,
     }
@@ -61,8 +62,7 @@ def expected(layer, mask):
 
 
 def assert_equal_dicts(left, right, atol=2e-6):
-    assert set(left) == set(right)
-    for name in left:
+    for name in right:
         np.testing.assert_allclose(left[name], right[name], atol=atol, rtol=0, err_msg=name)
 
 
@@ -73,6 +73,41 @@ def test_passes_are_those_of_the_equations(setting):
     assert_equal_dicts(outputs, expected(layer, fact_mask()))
     assert_equal_dicts(numpy(layer(*TENSORS)), expected(layer, np.ones((B, F))))
     assert np.all(outputs["gates"][~np.repeat(fact_mask()[:, None], layer.num_passes, axis=1)] == 0)
+
+
+def sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+@each_setting
+def test_gates_are_those_of_the_logits(setting):
+    layer = make(**{**setting, "top_facts": None})
+    outputs = numpy(layer(*TENSORS, facts_mask=MASK))
+    gates, logits, stop = outputs["gates"], outputs["gate_logits"], sigmoid(outputs["stop_logits"])
+    if layer.gate == "sigmoid":
+        found = sigmoid(logits)
+    else:
+        weights = np.exp(logits - logits.max(-1, keepdims=True))
+        found = weights / weights.sum(-1, keepdims=True) * (1 - stop * layer.learned_stop)[..., None]
+    np.testing.assert_allclose(found, gates, atol=2e-6)
+    if layer.learned_stop:
+        np.testing.assert_allclose(stop, outputs["stop"], atol=2e-6)
+
+
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("num_heads", [1, 2])
+def test_supervised_gates_have_a_gradient_where_they_are_wrong_and_beyond_the_top_facts(gate, num_heads):
+    layer = make(gate=gate, num_heads=num_heads, top_facts=1, num_passes=1, gate_features=("fact",))
+    for of_head in layer.attention_gates:
+        of_head.output_kernel.assign(30 * numpy(of_head.output_kernel))  # logits far from 0
+    gates = numpy(layer(*TENSORS))["gates"]
+    targets = np.zeros_like(gates)
+    targets[np.arange(B), :, gates[:, 0].argmin(-1)] = 1.0  # the fact that is attended to least
+    loss = GateCrossentropy(gate)
+    kernels = [of_head.kernels["fact"] for of_head in layer.attention_gates]
+    found = gradients(lambda: loss(targets, layer(*TENSORS)["gate_logits"]), variables=kernels)
+    assert all(np.isfinite(gradient).all() for gradient in found)
+    assert max(np.abs(gradient).max() for gradient in found) > 0.1
 
 
 def test_learned_stop_ends_where_the_reference_ends():

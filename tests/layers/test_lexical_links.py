@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dmn_keras.layers import LexicalLinks, fact_links
+from dmn_keras.layers import LexicalLinks, lexical_links
 from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import B, D, F, U, W, random, word_ids
 from tests.reference.gru import sigmoid
@@ -13,14 +13,14 @@ UNITS = 2
 WORDS, STORY, FACTS = random(B, F, W, D), word_ids()["story"], random(B, F, U)
 
 
-def built(chains=False):
-    layer = LexicalLinks(UNITS, chains=chains)
+def built(mode="neighbours"):
+    layer = LexicalLinks(UNITS, mode=mode)
     layer.build((B, F, W, D), (B, F, W), (B, F, U))
     return randomize(layer)
 
 
-def link(words=WORDS, story=STORY, facts=FACTS, chains=False):
-    return numpy(built(chains)(*(ops.convert_to_tensor(x) for x in (words, story, facts))))
+def link(words=WORDS, story=STORY, facts=FACTS, mode="neighbours"):
+    return numpy(built(mode)(*(ops.convert_to_tensor(x) for x in (words, story, facts))))
 
 
 def expected():
@@ -43,7 +43,7 @@ def test_words_carry_the_facts_at_the_places_before_and_after_them():
 
 
 def expected_chains():
-    layer = built(chains=True)
+    layer = built(mode="chain")
     kernel, bias, words_kernel = (
         numpy(x) for x in (layer.project.kernel, layer.project.bias, layer.project_words.kernel)
     )
@@ -66,15 +66,15 @@ def expected_chains():
 
 
 def test_words_carry_what_was_written_along_their_chains():
-    np.testing.assert_allclose(link(chains=True), expected_chains(), atol=1e-5)
-    outputs, _ = compiled(built(chains=True), {"words": WORDS, "story": STORY, "facts": FACTS})
+    np.testing.assert_allclose(link(mode="chain"), expected_chains(), atol=1e-5)
+    outputs, _ = compiled(built(mode="chain"), {"words": WORDS, "story": STORY, "facts": FACTS})
     np.testing.assert_allclose(outputs, expected_chains(), atol=1e-5)
 
 
 @pytest.mark.usefixtures("float64")
 def test_gradients_along_chains_are_those_of_differences(monkeypatch):
-    monkeypatch.setattr(fact_links, "_NOISE", 0.0)
-    layer = randomize(LexicalLinks(UNITS, chains=True, dtype="float64"))
+    monkeypatch.setattr(lexical_links, "_NOISE", 0.0)
+    layer = randomize(LexicalLinks(UNITS, mode="chain", dtype="float64"))
     arrays = [WORDS.astype("float64"), FACTS.astype("float64")]
 
     def function(words, facts):
@@ -94,7 +94,7 @@ def test_gradients_along_chains_are_those_of_differences(monkeypatch):
 
 
 def test_gates_along_chains_are_noisy_in_training_alone():
-    layer = built(chains=True)
+    layer = built(mode="chain")
     arguments = [ops.convert_to_tensor(x) for x in (WORDS, STORY, FACTS)]
     first, second = (numpy(layer(*arguments, training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
@@ -103,7 +103,7 @@ def test_gates_along_chains_are_noisy_in_training_alone():
 
 def test_what_a_chain_holds_outlasts_any_number_of_facts():
     """The first fact of a long chain is written, and nothing else."""
-    layer = LexicalLinks(1, chains=True)
+    layer = LexicalLinks(1, mode="chain")
     words, facts = np.zeros((1, 3000, 1, 1), "float32"), np.zeros((1, 3000, 1), "float32")
     facts[0, 0] = 1
     layer.build(words.shape, words.shape[:-1], facts.shape)
@@ -113,22 +113,22 @@ def test_what_a_chain_holds_outlasts_any_number_of_facts():
     np.testing.assert_array_equal(numpy(linked)[0, :, 0, 1], [0] + [7] * 2999)
 
 
-@pytest.mark.parametrize("chains", [False, True])
-def test_a_word_that_stands_once_is_linked_to_nothing(chains):
+@pytest.mark.parametrize("mode", ["neighbours", "chain"])
+def test_a_word_that_stands_once_is_linked_to_nothing(mode):
     alone = np.arange(1, B * F * W + 1, dtype="int32").reshape(B, F, W)
-    assert not link(story=alone, chains=chains)[..., D:].any()
-    assert not link(story=np.zeros_like(STORY), chains=chains)[..., D:].any()
+    assert not link(story=alone, mode=mode)[..., D:].any()
+    assert not link(story=np.zeros_like(STORY), mode=mode)[..., D:].any()
 
 
-@pytest.mark.parametrize("chains", [False, True])
-def test_padding_anywhere_changes_nothing(chains):
+@pytest.mark.parametrize("mode", ["neighbours", "chain"])
+def test_padding_anywhere_changes_nothing(mode):
     places, words = [0, 1, 3, 4, 6], [0, 2, 3, 5]
     story, vectors = np.zeros((B, F + 3, W + 2), "int32"), 7 * random(B, F + 3, W + 2, D)
     facts = 7 * random(B, F + 3, U)
     rows = np.ix_(range(B), places, words)
     story[rows], vectors[rows], facts[:, places] = STORY, WORDS, FACTS
-    found = link(vectors, story, facts, chains)
-    np.testing.assert_allclose(found[rows], link(chains=chains), atol=1e-5)
+    found = link(vectors, story, facts, mode)
+    np.testing.assert_allclose(found[rows], link(mode=mode), atol=1e-5)
     found[rows] = 0
     assert not found[..., D:].any()
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dmn_keras.layers import DMN_PLUS_FEATURES
-from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
 from dmn_keras.metrics import AnswerAccuracy
-from dmn_keras.models import answering_model, dmn
-from dmn_keras.models.dmn import NARROWING
+from dmn_keras.models import RETRIEVER, answering_model, dmn
+from dmn_keras.tasks.config import RunConfig
 from tests.layers.helpers import numpy, randomize
 from tests.models import stories
 
@@ -22,7 +21,7 @@ DMN_PLUS = {
     "fact_encoder": "position",
     "input_fusion": True,
     "gate": "softmax",
-    "gate_features": DMN_PLUS_FEATURES,
+    "gate_features": "dmn_plus",
     "episode": "attention_gru",
     "memory_update": "relu",
     "tie_weights": False,
@@ -32,12 +31,13 @@ SETTINGS = {
     "2016": DMN_PLUS,
     "answer-words": {"answer_words": WORDS},
     "learned-stop": {"learned_stop": True, "episode": "soft_attention"},
-    "fact-per-word": {"fact_level": "word"},
     "question-match": {"question_match": 3},
-    "fact-links": {"fact_encoder": "sentence", "question_match": 3, "fact_links": 2},
-    "link-chains": {"fact_encoder": "sentence", "fact_links": 2, "link_chains": True},
-    "narrowing": {"fact_encoder": "sentence", "fact_links": 1, "narrow_to": 3},
+    "lexical-links": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2},
+    "chains": {"fact_encoder": "sentence", "lexical_links": 2, "link_mode": "chain"},
+    "retriever": {"fact_encoder": "sentence", "lexical_links": 1, "max_retrieved_facts": 3},
+    "normed": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "layer_norm": True},
 }
+DMN_2015 = RunConfig.preset("dmn_2015", dropout=0.0, l2=0.0).model
 each_setting = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="XLA by jit_compile, on TensorFlow"
@@ -45,21 +45,18 @@ tensorflow_only = pytest.mark.skipif(
 
 
 def make(seed=0, **setting):
-    model = randomize(dmn(stories.VOCABULARY_SIZE, **{"units": UNITS, "num_passes": PASSES, **setting}), seed)
-    if "narrow_to" in setting:
-        model.get_layer(NARROWING).gate.output_bias.assign([0.5])  # so that more gates are open than not
+    model = randomize(dmn(stories.VOCABULARY_SIZE, DMN_2015, **{"units": UNITS, "num_passes": PASSES, **setting}), seed)
+    if "max_retrieved_facts" in setting:
+        model.get_layer(RETRIEVER).gate.output_bias.assign([0.5])  # so that more gates are open than not
     return model
 
 
 def inputs_and_targets(setting, count=8, with_answer=True):
     """What `fit` takes for a model of this setting."""
     inputs, targets = stories.make(count)
-    if setting.get("fact_level") == "word":
-        inputs["story"] = inputs["story"][:, 0]
-        targets["gates"] = targets["gates"][:, :3]
-    targets["gates"] = np.repeat(targets["gates"][:, None], PASSES, axis=1)
-    if "narrow_to" in setting:
-        targets["narrowing"] = targets["gates"][:, 0]
+    targets["gate_logits"] = np.repeat(targets.pop("gates")[:, None], PASSES, axis=1)
+    if "max_retrieved_facts" in setting:
+        targets["retriever_logits"] = targets["gate_logits"][:, 0]
     if "answer_words" in setting:
         targets["answer"] = stories.word_by_word(targets["answer"], WORDS)
         if with_answer:
@@ -74,11 +71,11 @@ def call(model, inputs, **options):
 def compile_model(model, optimizer, **options):
     loss = {
         "answer": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        "gates": keras.losses.BinaryCrossentropy(),
+        "gate_logits": GateCrossentropy(model.get_layer("episodic_memory").gate),
     }
-    weights = {"answer": 1.0, "gates": 0.5}
-    if "narrowing" in model.output:
-        loss["narrowing"], weights["narrowing"] = keras.losses.BinaryCrossentropy(), 1.0
+    weights = {"answer": 1.0, "gate_logits": 0.1}
+    if "retriever_logits" in model.output:
+        loss["retriever_logits"], weights["retriever_logits"] = GateCrossentropy("sigmoid"), 0.1
     model.compile(optimizer, loss=loss, loss_weights=weights, **options)
     return model
 
@@ -94,8 +91,8 @@ def test_named_inputs_and_outputs(setting):
     model = make(**setting)
     inputs, _ = inputs_and_targets(setting)
     outputs = call(model, inputs)
-    names = {"answer", "gates"} | ({"stop"} if setting.get("learned_stop") else set())
-    names |= {"narrowing"} if "narrow_to" in setting else set()
+    names = {"answer", "gates", "gate_logits"} | ({"stop", "stop_logits"} if setting.get("learned_stop") else set())
+    names |= {"retriever", "retriever_logits"} if "max_retrieved_facts" in setting else set()
     assert set(outputs) == set(model.output) == names
     assert {tensor.name for tensor in model.inputs} == set(inputs)
     num_facts = inputs["story"].shape[1]
@@ -104,14 +101,12 @@ def test_named_inputs_and_outputs(setting):
     assert tuple(outputs["gates"].shape) == (8, PASSES, num_facts)
     assert tuple(model.output["answer"].shape) == (None, *steps, stories.VOCABULARY_SIZE)
     assert tuple(model.output["gates"].shape) == (None, PASSES, None)
-    real = inputs["story"] > 0
-    real = real if setting.get("fact_level") == "word" else real.any(-1)
-    if "narrow_to" in setting:
-        kept = ops.convert_to_numpy(
-            model.get_layer(NARROWING)(*(ops.convert_to_tensor(inputs[name]) for name in ("story", "question")))["kept"]
-        )
-        assert 0 < kept.sum() < real.sum()
-        real = kept
+    real = inputs["story"].any(-1)
+    if "max_retrieved_facts" in setting:
+        ids = [ops.convert_to_tensor(inputs[name]) for name in ("story", "question")]
+        retrieved = ops.convert_to_numpy(model.get_layer(RETRIEVER)(*ids)["retrieved"])
+        assert 0 < retrieved.sum() < real.sum()
+        real = retrieved
     gates = numpy(outputs["gates"])
     assert np.all(gates[~np.repeat(real[:, None], PASSES, axis=1)] == 0)
     assert np.all(gates[np.repeat(real[:, None], PASSES, axis=1)] > 0)
@@ -131,12 +126,8 @@ def test_the_answer_may_be_left_out():
 def sow(inputs):
     """Put padding between the words and the sentences of stories, and into the question."""
     story, question = inputs["story"], inputs["question"]
-    if story.ndim == 2:
-        padded, rows = np.zeros((len(story), 6), "int32"), [0, 2, 3]
-        padded[:, rows] = story
-    else:
-        padded, rows = np.zeros((len(story), 7, 5), "int32"), [0, 2, 3, 6]
-        padded[np.ix_(range(len(story)), rows, [0, 1, 4])] = story
+    padded, rows = np.zeros((len(story), 7, 5), "int32"), [0, 2, 3, 6]
+    padded[np.ix_(range(len(story)), rows, [0, 1, 4])] = story
     longer = np.zeros((len(question), 6), "int32")
     longer[:, [1, 2, 4]] = question
     return {**inputs, "story": padded, "question": longer}, rows
@@ -148,8 +139,9 @@ def test_padding_anywhere_changes_nothing(setting):
     inputs, _ = inputs_and_targets(setting)
     sown, rows = sow(inputs)
     outputs = numpy(call(model, sown))
-    for name in {"gates", "narrowing"} & set(outputs):
+    for name in {"gates", "retriever"} & set(outputs):
         assert np.all(np.delete(outputs[name], rows, axis=-1) == 0)
+    for name in {"gates", "gate_logits", "retriever", "retriever_logits"} & set(outputs):
         outputs[name] = outputs[name][..., rows]
     assert_close(outputs, numpy(call(model, inputs)), 5e-6)
 
@@ -179,7 +171,8 @@ def test_a_training_step_moves_every_weight(setting):
 def test_overfits_32_stories(name):
     keras.utils.set_random_seed(0)
     setting = SETTINGS[name]
-    model = compile_model(dmn(stories.VOCABULARY_SIZE, 24, PASSES, **setting), keras.optimizers.Adam(0.03))
+    model = dmn(stories.VOCABULARY_SIZE, DMN_2015, units=24, num_passes=PASSES, **setting)
+    compile_model(model, keras.optimizers.Adam(0.03))
     inputs, targets = inputs_and_targets(setting, 32)
     history = model.fit(inputs, targets, batch_size=32, epochs=60, verbose=0).history
     outputs = numpy(call(model, {name: inputs[name] for name in ("story", "question")}))
@@ -188,7 +181,7 @@ def test_overfits_32_stories(name):
         assert np.all(answered == targets["answer"])
     else:
         assert np.all(answered[:, :2] == targets["answer"][:, :2])
-    assert np.all((outputs["gates"][:, -1] > 0.5) == targets["gates"][:, -1])
+    assert np.all((outputs["gates"][:, -1] > 0.5) == targets["gate_logits"][:, -1])
     assert history["loss"][-1] < 0.1 * history["loss"][0]
 
 
@@ -231,7 +224,7 @@ def test_saved_models_give_the_same_to_the_bit_in_a_fresh_process(tmp_path):
 def test_trains_under_xla():
     model = compile_model(make(num_passes=1), keras.optimizers.SGD(0.1), jit_compile=True)
     inputs, targets = inputs_and_targets({})
-    targets["gates"] = targets["gates"][:, :1]
+    targets["gate_logits"] = targets["gate_logits"][:, :1]
     plain = compile_model(make(num_passes=1), keras.optimizers.SGD(0.1), run_eagerly=True)
     losses = [m.fit(inputs, targets, batch_size=8, verbose=0).history["loss"][0] for m in (model, plain)]
     np.testing.assert_allclose(*losses, rtol=1e-5)
@@ -241,20 +234,20 @@ def test_trains_under_xla():
 
 VECTORS = np.random.default_rng(4).standard_normal((stories.VOCABULARY_SIZE, UNITS)).astype("float32")
 OTHERS = {
-    "vocabulary_size": stories.VOCABULARY_SIZE + 1,
-    "units": UNITS + 1,
-    "num_passes": PASSES + 1,
     "embedding_dim": 5,
     "embedding_scale": 2.0,
-    "answer_words": 2,
-    "fact_level": "word",
+    "train_word_vectors": False,
+    "dropout": 0.5,
+    "l2": 0.1,
+    "max_retrieved_facts": 1,
     "fact_encoder": "sentence",
     "question_match": 3,
-    "fact_links": 1,
-    "link_chains": True,
+    "lexical_links": 1,
+    "link_mode": "chain",
     "input_fusion": True,
+    "num_passes": PASSES + 1,
     "gate": "softmax",
-    "gate_features": DMN_PLUS_FEATURES,
+    "gate_features": "dmn_plus",
     "episode": "attention_gru",
     "memory_update": "relu",
     "tie_weights": False,
@@ -262,26 +255,29 @@ OTHERS = {
     "num_heads": 2,
     "layer_norm": True,
     "top_facts": 1,
-    "dropout": 0.5,
-    "l2": 0.1,
+    "units": UNITS + 1,
+    "vocabulary_size": stories.VOCABULARY_SIZE + 1,
+    "answer_words": 2,
     "word_vectors": VECTORS,
-    "train_word_vectors": False,
-    "narrow_to": 1,
     "name": "other",
 }
-NEEDED = {"link_chains": {"fact_links": 1, "fact_encoder": "sentence"}}
+NEEDED = {"link_mode": {"lexical_links": 1, "fact_encoder": "sentence"}}
 """What else an argument needs to have an effect."""
 
 
 def test_every_argument_is_listed():
+    settings = {path.rpartition(".")[2] for path in DMN_2015.flat()}
+    arguments = inspect.signature(dmn).parameters.keys() - {"config", "settings"}
     # What `recompute` changes is memory; the layers' conformance tests show that it changes nothing else.
-    assert [*OTHERS, "recompute"] == sorted(inspect.signature(dmn).parameters, key=lambda name: name == "recompute")
+    assert OTHERS.keys() == (settings | arguments) - {"recompute"}
 
 
 def observed(changes):
     """All that an argument can change: names, shapes of the weights and the outputs, and results of training."""
     keras.utils.set_random_seed(1)
-    model = dmn(**{"vocabulary_size": stories.VOCABULARY_SIZE, "units": UNITS, "num_passes": PASSES, **changes})
+    size = changes.get("vocabulary_size", stories.VOCABULARY_SIZE)
+    changes = {name: value for name, value in changes.items() if name != "vocabulary_size"}
+    model = dmn(size, DMN_2015, **{"units": UNITS, "num_passes": PASSES, **changes})
     inputs, _ = inputs_and_targets(changes)
     shapes = [tuple(w.shape) for w in model.trainable_variables] + [model.name]
     outputs = numpy(call(model, inputs, training=True))
@@ -309,8 +305,8 @@ def test_every_argument_changes_the_model(argument, base):
 
 
 def test_word_vectors_are_taken_and_kept():
-    setting = {"word_vectors": VECTORS, "train_word_vectors": False}
-    model = compile_model(dmn(stories.VOCABULARY_SIZE, UNITS, PASSES, **setting), "sgd", run_eagerly=True)
+    setting = {"word_vectors": VECTORS, "train_word_vectors": False, "units": UNITS, "num_passes": PASSES}
+    model = compile_model(dmn(stories.VOCABULARY_SIZE, DMN_2015, **setting), "sgd", run_eagerly=True)
     model.fit(*inputs_and_targets({}), batch_size=8, verbose=0)
     np.testing.assert_array_equal(numpy(model.get_layer("semantic_memory").embeddings), VECTORS)
 
@@ -320,41 +316,35 @@ def test_word_vectors_are_taken_and_kept():
     [
         (
             {"word_vectors": VECTORS},
-            r"word_vectors must have shape \(vocabulary_size, embedding_dim\) = \(9, 80\). "
+            r"word_vectors must have shape \(vocabulary_size, embedding_dim\) with vocabulary_size=9. "
             r"Received: word_vectors.shape=\(14, 6\)",
         ),
-        ({"embedding_dim": 0}, r"embedding_dim must be a positive integer. Received: embedding_dim=0"),
-        ({"fact_level": "words"}, r"fact_level must be one of sentence, word. Received: 'words'."),
+        ({"embedding_dim": 0}, r"embedding_dim must be between 1 and .* Received: embedding_dim=0"),
         ({"fact_encoder": "bag"}, r"fact_encoder must be one of story, sentence, position. Received: 'bag'"),
-        (
-            {"fact_encoder": "position", "fact_level": "word"},
-            r"fact_encoder must be 'story' or 'sentence' with fact_level='word'. Received: 'position'",
-        ),
         (
             {"fact_encoder": "position", "embedding_dim": 5},
             r"embedding_dim must equal units, and question_match be None, with fact_encoder='position', unless "
             r"input_fusion is set. Received: embedding_dim=5, units=80, question_match=None",
         ),
         (
-            {"fact_encoder": "position", "fact_links": 1},
-            r"fact_links needs facts that are sentences read by a word GRU.* fact_encoder='position'",
+            {"fact_encoder": "position", "lexical_links": 1},
+            r"lexical_links needs facts that are read by a word GRU.* fact_encoder='position'",
         ),
-        ({"fact_level": "word", "fact_links": 1}, r"Received: fact_links=1, fact_level='word'"),
-        ({"question_match": 0}, r"question_match must be a positive integer. Received: question_match=0"),
-        ({"fact_links": -1}, r"fact_links must be a positive integer. Received: fact_links=-1"),
-        ({"dropout": 1}, r"dropout must be a number with 0 <= dropout < 1. Received: dropout=1"),
-        ({"link_chains": True}, r"link_chains needs fact_links of at least 1. Received: fact_links=0"),
-        ({"narrow_to": 0}, r"narrow_to must be a positive integer. Received: narrow_to=0"),
-        ({"narrow_to": 5, "fact_level": "word"}, r"narrow_to needs facts that are sentences. Received: narrow_to=5"),
+        ({"question_match": 0}, r"question_match must be between 1 and .* Received: question_match=0"),
+        ({"lexical_links": -1}, r"lexical_links must be between 0 and 1000. Received: lexical_links=-1"),
+        ({"dropout": 1}, r"dropout must be between 0.0 and 0.99. Received: dropout=1"),
+        ({"link_mode": "chain"}, r"link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0"),
+        ({"max_retrieved_facts": 0}, r"max_retrieved_facts must be between 1 .* Received: max_retrieved_facts=0"),
+        ({"unit": 3}, r"setting must be one of .*Received: 'unit'. Did you mean 'units'"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
 )
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
-        dmn(**{"vocabulary_size": 9, **arguments})
+        dmn(9, DMN_2015, **arguments)
 
 
-@pytest.mark.parametrize(("name", "key"), [("2015", "answer"), ("fact-per-word", "task"), ("answer-words", "id")])
+@pytest.mark.parametrize(("name", "key"), [("2015", "answer"), ("2016", "task"), ("answer-words", "id")])
 def test_inputs_are_taken_by_name(name, key):
     model = make(**SETTINGS[name])
     inputs, _ = inputs_and_targets(SETTINGS[name], with_answer=False)
@@ -400,12 +390,12 @@ def test_a_metric_and_a_target_of_the_answer_alone():
 
 def test_numpy_scalars_are_numbers(tmp_path):
     numbers = {
-        "vocabulary_size": np.int64(14), "units": np.int32(6), "embedding_scale": np.float32(0.5),
-        "dropout": np.float32(0.25), "l2": np.float64(0.5), "narrow_to": np.int64(2), "tie_weights": np.bool_(False),
-        "train_word_vectors": np.bool_(False), "fact_links": np.int64(1), "question_match": np.int64(3),
+        "units": np.int32(6), "embedding_scale": np.float32(0.5), "dropout": np.float32(0.25), "l2": np.float64(0.5),
+        "max_retrieved_facts": np.int64(2), "tie_weights": np.bool_(False), "train_word_vectors": np.bool_(False),
+        "lexical_links": np.int64(1), "question_match": np.int64(3),
     }  # fmt: skip
-    model = dmn(**numbers)
+    model = dmn(np.int64(14), **numbers)
     model.save(tmp_path / "model.keras")
-    expected = dmn(**{name: number.item() for name, number in numbers.items()})
+    expected = dmn(14, **{name: number.item() for name, number in numbers.items()})
     for layer, other in zip(model.layers, expected.layers, strict=True):
         assert layer.get_config() == other.get_config()

@@ -46,13 +46,13 @@ def gates(logits, mask, activation):
 
 
 def attention_gru_step(c, g, h, weights, mode):
-    """One step: c (D,), g a number, h (U,); `W` (D, 2U or 3U), `U`, `b`: blocks r, h~ and, for "mix", u."""
+    """One step: c (D,), g a number, h (U,); `W` (D, 2U or 3U), `U`, `b`: blocks r, h~ and, for "gated_gru", u."""
     units = len(h)
     wc = c @ weights["W"] + weights["b"]
     uh = h @ weights["U"]
     r = sigmoid(wc[:units] + uh[:units])
     new = np.tanh(wc[units : 2 * units] + r * uh[units : 2 * units])
-    if mode == "mix":
+    if mode == "gated_gru":
         u = sigmoid(wc[2 * units :] + uh[2 * units :])
         new = u * h + (1 - u) * new
     return g * new + (1 - g) * h

@@ -49,7 +49,7 @@ def episodic_memory(facts, question, mask, passes, *, names, activation, episode
             head = head[: len(facts)]
             e += list(
                 soft_attention(facts, head)
-                if episode == "soft"
+                if episode == "soft_attention"
                 else attention_gru(facts, head, weights["gru"], episode)
             )
         if running:
