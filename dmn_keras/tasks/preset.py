@@ -110,8 +110,9 @@ class PresetFolder(Folder):
         try:
             config = task_class.default_config.replace(content["config"])
             preprocessor = task_class.preprocessor_class.from_config(content["preprocessor"])
-            preprocessor.check_adapted()
-            return task_class(config, preprocessor=preprocessor)
+            task = task_class(config, preprocessor=preprocessor)
+            task.build()
+            return task
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
