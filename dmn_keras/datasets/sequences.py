@@ -75,7 +75,7 @@ def parse_config(config: str | None, tasks: Mapping[str, SequenceTask]) -> tuple
     if name not in tasks:
         raise ValueError(unknown_name("config", name, tasks))
     settings = {}
-    for part in re.split(r",(?=\s*\w+\s*(?:=|,|$))", rest) if rest else ():
+    for part in re.split(r",(?=\s*\w+\s*=)", rest) if rest else ():
         setting, _, value = (piece.strip() for piece in part.partition("="))
         if setting not in tasks[name].settings:
             raise ValueError(unknown_name(f"config: setting of {name}", setting, tasks[name].settings))

@@ -34,9 +34,9 @@ def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
         The graph, in the order of the file of connections.
 
     Raises:
-        FileNotFoundError: If `data_dir` is None or lacks a file.
-        ValueError: If a file lacks a column, a number is none, or a connection names an unknown station or line; the
-            message has file and line.
+        FileNotFoundError: If `data_dir` lacks a file.
+        ValueError: If `data_dir` is None, a file lacks a column, a coordinate is no number, or a connection names an
+            unknown station or line; the message has file and line.
     """
     if data_dir is None:
         raise ValueError(
