@@ -2,13 +2,13 @@
 
 import difflib
 import itertools
-import json
 import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.text.tokenizer import tokenize
-from dmn_keras.utils.lines import numbered_lines, shorten
+from dmn_keras.utils.json_lines import as_json, check_text, check_texts, parse_object, scalar_text
+from dmn_keras.utils.lines import numbered_lines
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
@@ -70,16 +70,11 @@ def load(path):
 
 def _record(text, place, sentences):
     """Return the checked fields of a line, and its story_id (None where it has none)."""
-    try:
-        record = json.loads(text, object_pairs_hook=_object, parse_float=_Float, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
+    record = parse_object(text, place)
     _check_keys(record, place)
-    story = _texts(record["story"], "story", place)
+    story = check_texts(record["story"], "story", place)
     _check_word(" ".join(story), "story", place)
-    question = _text(record["question"], "question", place)
+    question = check_text(record["question"], "question", place)
     _check_word(question, "question", place)
     fields = {
         "story": tuple(sentences.setdefault(sentence, sentence) for sentence in story),
@@ -89,35 +84,6 @@ def _record(text, place, sentences):
         "task": _task(record.get("task"), place),
     }
     return fields, _story_id(record.get("story_id"), place)
-
-
-class _Float(float):
-    """A number of the file, with the text that it has there."""
-
-    def __new__(cls, text):
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    def __str__(self):
-        return self.text
-
-
-def _object(pairs):
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} comes twice")
-    return content
-
-
-def _refuse_constant(name):
-    raise ValueError(f"{name} is no JSON")
-
-
-def _as_json(value):
-    """Return a value as it stands in the file, shortened for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False), quote=False)
 
 
 def _check_keys(record, place):
@@ -131,42 +97,21 @@ def _check_keys(record, place):
             raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
 
 
-def _text(value, name, place):
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {_as_json(value)}.")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {_as_json(value)}.")
-    return value.strip()
-
-
 def _check_word(text, name, place):
     if not any(map(str.isalnum, text)) and not tokenize(text):
-        raise ValueError(f"{place}: {name} must hold at least one word. Received: {_as_json(text)}.")
-
-
-def _texts(value, name, place):
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {_as_json(value)}.")
-    return tuple(_text(item, f"{name}[{index}]", place) for index, item in enumerate(value))
+        raise ValueError(f"{place}: {name} must hold at least one word. Received: {as_json(text)}.")
 
 
 def _answer(value, place):
     if value is None:
         return ()
     if isinstance(value, list):
-        parts = _texts([_scalar_text(part) for part in value], "answer", place)
+        parts = check_texts([scalar_text(part) for part in value], "answer", place)
     else:
-        parts = (_text(_scalar_text(value), "answer", place),)
+        parts = (check_text(scalar_text(value), "answer", place),)
     for part in parts:
         _check_word(part, "each part of answer", place)
     return parts
-
-
-def _scalar_text(value):
-    """Return the text of a number or a truth value, and any other value as it is."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return str(value) if isinstance(value, int | _Float) else value
 
 
 def _is_index(value):
@@ -179,7 +124,7 @@ def _supporting_facts(value, num_facts, place):
     if not isinstance(value, list) or not all(_is_index(index) and index < num_facts for index in value):
         raise ValueError(
             f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
-            f"{num_facts - 1}. Received: {_as_json(value)}."
+            f"{num_facts - 1}. Received: {as_json(value)}."
         )
     return tuple(value)
 
@@ -187,18 +132,17 @@ def _supporting_facts(value, num_facts, place):
 def _task(value, place):
     if value is None:
         return DEFAULT_TASK
-    task = str(value) if _is_index(value) else _text(value, "task", place)
+    task = str(value) if _is_index(value) else check_text(value, "task", place)
     if task in (".", "..") or any(character in task for character in "/\\\0"):
         raise ValueError(
-            f"{place}: task must be able to name a folder: without / and \\, and not . or .. "
-            f"Received: {_as_json(task)}."
+            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {as_json(task)}."
         )
     return task
 
 
 def _story_id(value, place):
     if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {_as_json(value)}.")
+        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {as_json(value)}.")
     return value
 
 
