@@ -65,7 +65,7 @@ def load(
 
 
 def parse(lines: Iterable[bytes | str], *, source: str, column: str = "upos") -> Iterator[TokenTaggingExample]:
-    """Read sentences in the CoNLL-U format.
+    r"""Read sentences in the CoNLL-U format.
 
     The words are the syntactic ones: those of a multiword token ("don't") and not the token itself. Empty nodes and
     comments are skipped. The last sentence may lack the blank line at its end.
@@ -83,7 +83,7 @@ def parse(lines: Iterable[bytes | str], *, source: str, column: str = "upos") ->
 
     Example:
 
-    >>> [sentence] = parse(["1\\tGo\\tgo\\tVERB\\t_\\t_\\t0\\troot\\t_\\t_"], source="one.conllu")
+    >>> [sentence] = parse(["1\tGo\tgo\tVERB\t_\t_\t0\troot\t_\t_"], source="one.conllu")
     >>> sentence.tokens, sentence.tags
     (('Go',), ('VERB',))
     """
@@ -124,7 +124,9 @@ def _check_word(fields, index, number, place):
         )
     for column in (1, index):
         if not fields[column].strip():
-            raise ValueError(f"{place}: the column {COLUMNS[column]} must not be empty. Write '_' for an unknown value.")
+            raise ValueError(
+                f"{place}: the column {COLUMNS[column]} must not be empty. Write '_' for an unknown value."
+            )
 
 
 def _find(data_dir: pathlib.Path, split: str) -> list[pathlib.Path]:

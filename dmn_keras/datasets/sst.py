@@ -1,7 +1,7 @@
 """The Stanford Sentiment Treebank: sentences of film reviews and their phrases, each with its sentiment.
 
-Reference: Socher, Perelygin, Wu, Chuang, Manning, Ng, Potts, "Recursive Deep Models for Semantic Compositionality Over a
-Sentiment Treebank", EMNLP 2013.
+Reference: Socher, Perelygin, Wu, Chuang, Manning, Ng, Potts, "Recursive Deep Models for Semantic Compositionality Over
+a Sentiment Treebank", EMNLP 2013.
 """
 
 import os
@@ -24,7 +24,9 @@ LABELS = {
 """Config -> the names of the treebank's labels 0 to 4; None where an example is left out."""
 
 _FILES = {"train": "train.txt", "valid": "dev.txt", "test": "test.txt"}
-_EXPECTED = "a folder with the trees: train.txt and, optionally, dev.txt and test.txt, or its parent if it is named trees"
+_EXPECTED = (
+    "a folder with the trees: train.txt and, optionally, dev.txt and test.txt, or its parent if it is named trees"
+)
 
 _NODE = re.compile(r"(?:\( *([0-4]) +(?:([^ ()]+) *\)|(?=\())|\)) *")  # a word, the start of a phrase, or its end
 _ESCAPES = {"-LRB-": "(", "-RRB-": ")", "``": '"', "''": '"'}
@@ -137,7 +139,9 @@ def parse_tree(text: str, place: str) -> Iterator[tuple[int, str]]:
     if position < len(text):
         raise ValueError(f"{place}: expected one tree, got more at column {position + 1}: {shorten(text[position:])}.")
     if unclosed:
-        raise ValueError(f"{place}: expected {len(unclosed)} more ')' at the end of the tree. Received: {shorten(text)}.")
+        raise ValueError(
+            f"{place}: expected {len(unclosed)} more ')' at the end of the tree. Received: {shorten(text)}."
+        )
     return ((label, " ".join(words[start:end])) for label, start, end in nodes)
 
 
