@@ -60,7 +60,12 @@ def load(
         raise ValueError(f"config must be None for easy_vqa. Received: config={config!r}.")
     part = "test" if split == "test" else "train"
     data_dir = _package_data() if data_dir is None else check_data_dir(data_dir, _EXPECTED)
-    examples = _examples(_read_part(data_dir, part), part)
+    files = _read_part(data_dir, part)
+    if "questions.json" not in files:
+        if part == "test":
+            return []
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: train/questions.json is missing. Expected {_EXPECTED}.")
+    examples = _examples(files, f"{data_dir}, {part}/questions.json")
     if split != "test":
         held_out = _validation_images(examples, seed)
         examples = [example for example in examples if (example.image_id in held_out) == (split == "valid")]
@@ -97,21 +102,15 @@ def _read_part(data_dir: pathlib.Path, part: str) -> dict[str, bytes]:
     return {match(str(place))[1]: content for place, content in files}
 
 
-def _examples(files, part):
-    """Return the examples in the order of the questions; an empty list for a test part that is missing."""
-    if "questions.json" not in files:
-        if part == "test":
-            return []
-        raise FileNotFoundError(f"train/questions.json is missing. Expected {_EXPECTED}.")
+def _examples(files, source):
+    """Return the examples in the order of the questions."""
     try:
         questions = json.loads(files["questions.json"])
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{part}/questions.json is damaged: {error}.") from error
+        raise ValueError(f"{source} is damaged: {error}.") from error
     if not isinstance(questions, list) or not questions:
-        raise ValueError(f"{part}/questions.json: expected a list of questions. Received: {shorten(questions)}.")
-    return [
-        _example(question, files, f"{part}/questions.json, question {i}") for i, question in enumerate(questions, 1)
-    ]
+        raise ValueError(f"{source}: expected a list of questions. Received: {shorten(questions)}.")
+    return [_example(question, files, f"{source}, question {i}") for i, question in enumerate(questions, 1)]
 
 
 def _example(fields, files, place):

@@ -91,7 +91,7 @@ def _read_package(words):
         table = pyarrow.parquet.read_table(folder / "glove_6B_index.parquet", columns=["index"])
         if len(rows) != table.num_rows:
             raise ValueError(f"it holds {len(rows):,} vectors for {table.num_rows:,} words")
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{folder} cannot be read: {error}. Install {GLOVE_PACKAGE} again.") from error
     vectors = {}
     for word, row in zip(map(normalize, table["index"].to_pylist()), rows, strict=True):
