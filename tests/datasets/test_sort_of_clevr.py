@@ -16,6 +16,7 @@ def objects_in(image):
         rows, columns = np.nonzero((image == rgb).all(axis=-1))
         box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
         assert box == 11 * 11, "an object is seen whole"
+        assert 37 not in (rows.mean(), columns.mean()), "an object is on one side of the middle"
         found[color] = ("square" if len(rows) == box else "circle", rows.mean(), columns.mean())
     return found
 

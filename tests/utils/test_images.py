@@ -65,7 +65,9 @@ def test_one_bit_a_pixel():
     np.testing.assert_array_equal(load_image(encode(Image.fromarray(bits)))[:, :, 1], 255 * bits)
 
 
-@pytest.mark.parametrize(("opacity", "expected"), [(0, [255, 255, 255]), (255, [200, 0, 100]), (51, [244, 204, 224])])
+@pytest.mark.parametrize(
+    ("opacity", "expected"), [(0, [255, 255, 255]), (255, [200, 0, 100]), (51, [244, 204, 224]), (10, [253, 245, 249])]
+)
 def test_what_is_transparent_is_laid_over_white(opacity, expected):
     image = np.full((2, 3, 4), (200, 0, 100, opacity), np.uint8)
     for form in (image, encode(image)):
@@ -91,6 +93,12 @@ def test_another_size_is_resized_on_request():
 def animation(form):
     frames = [Image.fromarray(np.full((4, 4, 3), value, np.uint8)) for value in (0, 100, 200)]
     return encode(frames[0], form, save_all=True, append_images=frames[1:])
+
+
+def test_a_jpeg_file_of_several_views_is_its_first():
+    views = [Image.new("RGB", (8, 8), (value, value, value)) for value in (40, 200)]
+    loaded = load_image(encode(views[0], "MPO", save_all=True, append_images=views[1:]))
+    assert abs(loaded.astype(int) - 40).max() <= 2
 
 
 @pytest.mark.parametrize(
