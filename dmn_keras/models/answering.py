@@ -12,7 +12,7 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:
-        model: What `dmn` returned, or a saved one loaded again.
+        model: What `dmn` or `memn2n` returned, or a saved one loaded again.
         beam_width: Positive integer; how many partial answers the search keeps, 1 for greedy. A model that answers in
             one word chooses the likeliest whatever the width.
         unsaid: Ids of words that no answer holds; their probability is not given to the others. With that of the
@@ -27,7 +27,7 @@ def answering_model(model, *, beam_width=1, unsaid=()):
         `"kept"`, boolean `(batch, facts)`, the facts that the others see.
 
     Raises:
-        ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
+        ValueError: If `beam_width` is out of range, or the model has no output `"answer"`.
 
     Example:
 
@@ -37,38 +37,45 @@ def answering_model(model, *, beam_width=1, unsaid=()):
     >>> answerer.predict({"story": story, "question": question}, verbose=0)["words"].shape
     (4, 3)
     """
-    memory = model.get_layer("memory_dropout").output
-    question = model.get_layer("question_encoder").output
-    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, unsaid, name="answer_search")
+    beam_width, outputs = positive_integer("beam_width", beam_width), model.output
+    if not isinstance(outputs, dict) or "answer" not in outputs:
+        raise ValueError(f"model must have an output of the name answer. Received: {model.name!r} with {outputs}")
+    if len(outputs["answer"].shape) == 2:
+        found = _likeliest_words(outputs["answer"], beam_width, unsaid)
+    else:
+        decoder = model.get_layer("answer_decoder")
+        found = _AnswerSearch(decoder, beam_width, unsaid, name="answer_search")(*decoder.input[:2])
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
-    attention = {name: tensor for name, tensor in model.output.items() if name != "answer"}
+    attention = {name: tensor for name, tensor in outputs.items() if name != "answer"}
     if can_narrow(model):
         _, attention["kept"] = model.get_layer("spread_gates").input
-    return DynamicMemoryNetwork(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
+    return DynamicMemoryNetwork(inputs, {**found, **attention}, name=f"{model.name}_answers")
+
+
+def _likeliest_words(logits, beam_width, unsaid):
+    """Return what `AnswerDecoder.generate` does, for answers of one word: the words of the largest logits."""
+    log_probabilities = sayable(ops.log_softmax(ops.cast(logits, "float32")), unsaid)
+    best, words = ops.top_k(log_probabilities, min(beam_width, logits.shape[-1]))
+    words = ops.cast(words, "int32")[:, :, None]
+    return {
+        "words": words[:, 0],
+        "log_probability": best[:, 0],
+        "top_words": words,
+        "top_log_probabilities": best,
+    }
 
 
 class _AnswerSearch(keras.layers.Layer):
-    """`AnswerDecoder.generate`, and its counterpart for one word, as a step of a functional model."""
+    """`AnswerDecoder.generate` as a step of a functional model."""
 
     def __init__(self, decoder, beam_width, unsaid, **kwargs):
         super().__init__(dtype=decoder.dtype_policy, **kwargs)
         self.decoder = decoder
-        self.beam_width = positive_integer("beam_width", beam_width)
+        self.beam_width = beam_width
         self.unsaid = tuple(unsaid)
 
     def build(self, memory_shape, question_shape):
         """Nothing to build: the decoder has its weights."""
 
     def call(self, memory, question):
-        if self.decoder.max_words is not None:
-            return self.decoder.generate(memory, question, self.beam_width, self.unsaid)
-        log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
-        log_probabilities = sayable(log_probabilities, self.unsaid)
-        best, words = ops.top_k(log_probabilities, min(self.beam_width, self.decoder.vocabulary_size))
-        words = ops.cast(words, "int32")[:, :, None]
-        return {
-            "words": words[:, 0],
-            "log_probability": best[:, 0],
-            "top_words": words,
-            "top_log_probabilities": best,
-        }
+        return self.decoder.generate(memory, question, self.beam_width, self.unsaid)
