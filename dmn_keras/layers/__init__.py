@@ -9,11 +9,13 @@ from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_links import FactLinks
 from dmn_keras.layers.fact_narrowing import FactNarrowing
 from dmn_keras.layers.input_fusion import InputFusion
+from dmn_keras.layers.memory_hop import MemoryHop
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_encoder import QuestionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.spread_gates import SpreadGates
+from dmn_keras.layers.temporal_position import TemporalPosition
 
 disable_triton_gemm()
 
@@ -29,9 +31,11 @@ __all__ = [
     "FactLinks",
     "FactNarrowing",
     "InputFusion",
+    "MemoryHop",
     "MemoryUpdate",
     "PositionEncoder",
     "QuestionEncoder",
     "QuestionMatch",
     "SpreadGates",
+    "TemporalPosition",
 ]
