@@ -70,7 +70,7 @@ def load(
 
     >>> examples = stepgame.load("test", config="noise,k=10", data_dir="stepgame.tar.xz")
     >>> examples[0].question, examples[0].answer, examples[0].task
-    ('What is the relation of the agent K to the agent H?', ('above',), '10')
+    ('What is the relation of the agent V to the agent K?', ('right',), '10')
     """
     if split not in SPLITS:
         raise ValueError(unknown_name("split", split, SPLITS))
