@@ -109,14 +109,14 @@ class QuestionAnswerer(Task):
 
     def targets(self) -> list[Target]:
         self.network  # noqa: B018, settles the number of passes
-        task, memory = self.config.task, self.config.model.memory
+        task, model = self.config.task, self.config.model
         targets = [answer_target(self.preprocessor.answer_words)]
         if self.supervises_gates:
-            options = {"order": task.gate_order, "learned_stop": memory.learned_stop, "weight": task.gate_weight}
-            targets.append(gate_target(memory.num_passes, memory.gate, **options))
-            if memory.learned_stop:
-                targets.append(stop_target(memory.num_passes, task.gate_weight))
-        if self.config.model.max_retrieved_facts is not None:
+            options = {"order": task.gate_order, "learned_stop": model.learned_stop, "weight": task.gate_weight}
+            targets.append(gate_target(model.num_passes, model.gate, **options))
+            if model.learned_stop:
+                targets.append(stop_target(model.num_passes, task.gate_weight))
+        if model.max_retrieved_facts is not None:
             targets.append(retriever_target())
         return targets
 
@@ -245,7 +245,7 @@ class QuestionAnswerer(Task):
         gates = row["gates"][:, : len(facts)]
         if "stop" in row:
             # As the episodic memory chooses: sigmoid gates do not compete, so the stop must also be likely in itself.
-            least = 0.5 if self.config.model.memory.gate == "sigmoid" else 0.0
+            least = 0.5 if self.config.model.gate == "sigmoid" else 0.0
             stopped = row["stop"] > gates.max(axis=1, initial=least)
             gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
         retrieved = {}
