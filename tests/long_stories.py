@@ -2,7 +2,7 @@
 
 import random
 
-from dmn_keras.asking import Answerer
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.models.dmn import NARROWING
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
@@ -21,7 +21,7 @@ def long_story(num_facts=150, seed=0):
     return [sentence if rng.random() < 0.9 else said[0] for sentence in said]
 
 
-def narrowing_answerer(folder, *, source=None, narrow_to=8, seed=0, gate_bias=None, **settings):
+def narrowing_answerer(folder, *, source=None, max_retrieved_facts=8, seed=0, gate_bias=None, **settings):
     """Return the `Answerer` of a model with random weights that knows the words of some questions.
 
     They are those of `source`, by default some that use half of the words of `long_story`. With `gate_bias` the gates
@@ -29,7 +29,7 @@ def narrowing_answerer(folder, *, source=None, narrow_to=8, seed=0, gate_bias=No
     """
     source = source or own_data(folder / "data")
     examples = [example for of_task in source.load("train").values() for example in of_task]
-    settings = {"num_passes": 2, "fact_encoder": "sentence", "narrow_to": narrow_to, **settings}
+    settings = {"num_passes": 2, "fact_encoder": "sentence", "max_retrieved_facts": narrow_to, **settings}
     recipe = make_recipe(source, tiny(**settings), examples)
     run = RunFolder(folder / "run")
     run.create(recipe)
@@ -38,4 +38,4 @@ def narrowing_answerer(folder, *, source=None, narrow_to=8, seed=0, gate_bias=No
         model.get_layer(NARROWING).gate.output_bias.assign([gate_bias])
     model.optimizer.build(model.trainable_variables)
     run.save_model(model)
-    return Answerer(run.path)
+    return QuestionAnswerer.from_preset(run.path)

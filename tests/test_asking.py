@@ -7,12 +7,12 @@ from matplotlib.mathtext import MathTextParser
 
 from dmn_keras.asking import Answer, Answerer, answer_text, attention_table, evidence_text, plot_attention
 from dmn_keras.datasets import Example
-from dmn_keras.narrowing import Narrowing
-from dmn_keras.story_index import StoryIndex, write_index
+from dmn_keras.tasks.question_answering.retrieval import Narrowing
+from dmn_keras.long_context.story_index import StoryIndex, write_index
 from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training.answers import answer_questions
-from dmn_keras.training.calibration import Calibration
-from dmn_keras.training.data import Source
+from dmn_keras.tasks.question_answering import Calibration
+from dmn_keras.datasets import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
@@ -38,7 +38,7 @@ def answerer(folder, **settings):
     model = randomize(build(recipe))
     model.optimizer.build(model.trainable_variables)  # as training does before anything is saved
     run.save_model(model)
-    return Answerer(run.path)
+    return QuestionAnswerer.from_preset(run.path)
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from dmn_keras.asking import Answer
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.story_index import StoryIndex
-from dmn_keras.training.config import Config
-from dmn_keras.training.presets import PRESETS
+from dmn_keras.long_context.story_index import StoryIndex
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.config import PRESETS
 from dmn_keras.training.tables import TABLES
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
@@ -214,7 +214,7 @@ def test_resuming_one_by_one_goes_on_where_it_was(one_by_one, tmp_path):
     assert status == 0, err
     assert f"{folder / 'counting'} holds a finished run" in out
     assert snapshot(folder / "counting") == before
-    assert (folder / "lists/model.keras").exists()
+    assert (folder / "lists/model.weights.h5").exists()
 
 
 def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
@@ -283,9 +283,9 @@ def test_evaluate_finds_the_data_of_the_training(tmp_path, monkeypatch):
     assert run("evaluate", tmp_path / "run", "--data-dir", tmp_path / "moved", "--json", "-")[:2] == (0, found)
 
 
-def test_commands_take_the_names_of_shipped_models(trained, tmp_path, monkeypatch):
+def test_commands_take_the_names_of_pretrained_folders(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dmn_keras.shipped.shipped_model", lambda name: trained[0])
+    monkeypatch.setattr("dmn_keras.tasks.pretrained.pretrained_folder", lambda name: trained[0])
     before = snapshot(trained[0])
     (tmp_path / "books").mkdir()
     (tmp_path / "books/book.txt").write_text("It rained.\n" * 40)
@@ -400,8 +400,8 @@ def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
     assert "runs/stories-2" in err
     for name, value in {**cli.MAIN_SETTINGS, "units": 7, "seed": 3}.items():
         assert f"'{name}': {value!r}" in err
-    _, _, err = run("train", "--preset", "linked", "--set", "units=7", "--set", "fact_links=1")
-    for name, value in {**PRESETS["linked"], "units": 7, "fact_links": 1, "epochs": Config().epochs}.items():
+    _, _, err = run("train", "--preset", "linked", "--set", "units=7", "--set", "lexical_links=1")
+    for name, value in {**PRESETS["linked"], "units": 7, "lexical_links": 1, "epochs": Config().epochs}.items():
         assert f"'{name}': {value!r}" in err
 
 
@@ -501,8 +501,8 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     assert "is a file: expected a folder" in error_of(story)
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
-    (folder / "model.keras").unlink()
-    assert "has no model.keras yet" in error_of(folder)
+    (folder / "model.weights.h5").unlink()
+    assert "has no model.weights.h5 yet" in error_of(folder)
     (folder / "config.json").write_text("{")
     assert "config.json is damaged" in error_of(folder)
 
@@ -619,7 +619,7 @@ def test_mistakes_with_an_index(trained, long_run, book, tmp_path):
 
 @pytest.mark.parametrize("name", ["run", "babi-long"])
 def test_an_index_is_asked_from_any_folder_with_the_run_it_names(name, long_run, book, tmp_path, monkeypatch):
-    monkeypatch.setattr("dmn_keras.shipped.shipped_model", {"babi-long": long_run}.__getitem__)
+    monkeypatch.setattr("dmn_keras.tasks.pretrained.pretrained_folder", {"babi-long": long_run}.__getitem__)
     monkeypatch.chdir(long_run.parent)
     assert run("index", name, "--story", book, "--output", tmp_path / "index")[0] == 0
     monkeypatch.chdir(tmp_path)

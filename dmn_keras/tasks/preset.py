@@ -89,7 +89,7 @@ class PresetFolder(Folder):
         return getattr(importlib.import_module(TASKS[name]), name)
 
     def read_task(self, task_class: type | None = None) -> Any:
-        """Return the task without its weights.
+        """Return the task, its weights not loaded yet.
 
         Args:
             task_class: The class that is expected, or a base class of it; by default that of the folder.

@@ -16,8 +16,8 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("served by TensorFlow alone", allow_module_level=True)
 pytest.importorskip("tensorflow_serving.apis")
 
-from dmn_keras.asking import Answerer
 from dmn_keras.serving import SAMPLES, Client, export
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from tests.serving.server import serving
 
 pytestmark = pytest.mark.xdist_group("export")
@@ -28,7 +28,7 @@ ASKED = [("\n".join(example.story), example.question) for example in SAMPLES]
 
 @pytest.fixture(scope="module")
 def answerer():
-    return Answerer()
+    return QuestionAnswerer.from_preset()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_version_is_available(client):
     assert "AVAILABLE" in client.status().values()
 
 
-def test_answers_and_evidence_are_those_of_the_shipped_model(client, answerer):
+def test_answers_and_evidence_are_those_of_the_pretrained_folder(client, answerer):
     for (story, question), answer in zip(ASKED, client.ask_many(ASKED), strict=True):
         expected = answerer.ask(story, question, beam_width=3)
         assert (answer.answer, answer.facts, answer.known) == (expected.answer, expected.facts, expected.known)

@@ -19,14 +19,13 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("exported by TensorFlow alone", allow_module_level=True)
 
 import tensorflow as tf
-
-from dmn_keras.asking import Answerer
-from dmn_keras.datasets import Example
 from dmn_keras.models.dmn import NARROWING, can_narrow
+
+from dmn_keras.datasets import Example
 from dmn_keras.serving import SAMPLES, export, served, versions
 from dmn_keras.serving.client import answers_from_outputs
+from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
 from dmn_keras.text import join_sentences
-from dmn_keras.training.calibration import Calibration
 from tests.serving.exported import QUESTIONS, SETTINGS, answerer, record, token_ids
 from tests.training.runs import eagerly
 
@@ -404,9 +403,9 @@ def test_other_backends_are_told_which_writes(plain, tmp_path, monkeypatch):
 
 def test_a_run_without_a_model_says_so(tmp_path):
     answerer(tmp_path / "run", "one-word")
-    (tmp_path / "run" / "model.keras").unlink()
+    (tmp_path / "run" / "model.weights.h5").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no model\.keras yet"):
         export(tmp_path / "run", tmp_path / "model")
     assert not (tmp_path / "model").exists()
     with pytest.raises(FileNotFoundError, match="does not exist: expected a folder that `dmn-keras train` wrote"):
-        Answerer(tmp_path / "nowhere")
+        QuestionAnswerer.from_preset(tmp_path / "nowhere")

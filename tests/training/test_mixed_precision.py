@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-
-from dmn_keras.asking import Answerer
-from dmn_keras.training.callbacks import ResumableBackup
 from dmn_keras.training.fit import build, make_recipe, train
+
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.training.callbacks import ResumableBackup
 from dmn_keras.training.run_folder import RunFolder
 from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, without_tracing
 
@@ -22,14 +22,14 @@ def runs(tmp_path_factory):
     source = own_data(folder / "data")
     with eagerly():
         for policy in ("float32", *POLICIES):
-            settings = {"dtype": policy, "epochs": 2, "supervise_gates": True, "episode": "mix"}
+            settings = {"dtype": policy, "epochs": 2, "supervise_gates": True, "episode": "gated_gru"}
             train(source, tiny(**settings), folder / policy, verbose=0)
     return folder
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_run_is_close_to_that_of_float32(runs, policy):
-    one, other = (Answerer(runs / name).ask(STORY, QUESTION) for name in ("float32", policy))
+    one, other = (QuestionAnswerer.from_preset(runs / name).ask(STORY, QUESTION) for name in ("float32", policy))
     assert other.probability == pytest.approx(one.probability, rel=0.05)
     # A step of float16 may have been left out: of four steps that is a good part.
     tolerance = {"mixed_bfloat16": 0.02, "mixed_float16": 0.05}[policy]

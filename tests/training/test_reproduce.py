@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import pytest
+from tests.training.test_fit import stop_in_batch
 
 from dmn_keras.datasets import task_names
 from dmn_keras.training import reproduce as module
@@ -12,7 +13,6 @@ from dmn_keras.training.reproduce import collect, plan, reproduce
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES, Runs, Table
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
-from tests.training.test_fit import stop_in_batch
 
 pytestmark = [tensorflow_only, without_tracing]
 

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import pytest
 
-from dmn_keras.asking import Answerer
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.training import strategy as strategies
-from dmn_keras.training.fit import train
 from dmn_keras.training.strategy import DistributionContext, get_distribution
+from dmn_keras.training.trainer import train
 from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, without_tracing
 
 pytestmark = without_tracing
@@ -45,7 +45,7 @@ import pathlib, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from dmn_keras.training.strategy import get_distribution
 from tests.training.runs import eagerly, own_data, tiny
 
@@ -78,7 +78,7 @@ sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # as wher
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 import keras
 from dmn_keras import cli
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from dmn_keras.training.strategy import get_distribution
 from tests.training.runs import own_data, tiny
 
@@ -146,7 +146,7 @@ def test_devices_give_the_losses_of_one_under_jax(jax_runs, name):
 @tensorflow_only
 def test_a_run_of_tensorflow_is_evaluated_and_asked_under_jax(jax_runs):
     answer = json.loads((jax_runs / "answer.json").read_text())
-    own = Answerer(jax_runs / "tensorflow").ask(STORY, QUESTION)
+    own = QuestionAnswerer.from_preset(jax_runs / "tensorflow").ask(STORY, QUESTION)
     assert answer["answer"] == own.answer
     assert answer["probability"] == pytest.approx(own.probability, rel=1e-4)
     np.testing.assert_allclose(answer["gates"], own.gates, atol=1e-5)
@@ -163,7 +163,7 @@ def test_what_jax_saves_answers_and_exports_under_tensorflow(jax_runs, name, tmp
 
     from dmn_keras.serving import export
 
-    one, other = (Answerer(jax_runs / run).ask(STORY, QUESTION) for run in ("one", name))
+    one, other = (QuestionAnswerer.from_preset(jax_runs / run).ask(STORY, QUESTION) for run in ("one", name))
     tolerance = 0.03 if name == "float16" else 1e-4
     assert other.probability == pytest.approx(one.probability, rel=tolerance)
     np.testing.assert_allclose(other.gates, one.gates, atol=tolerance)

@@ -102,7 +102,7 @@ _UNLIKE = (
     _START
     + """
 import pathlib
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from tests.training.runs import own_data, tiny
 
 folder, index = pathlib.Path(sys.argv[1]), int(sys.argv[2])

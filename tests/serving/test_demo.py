@@ -16,12 +16,12 @@ import sys
 import urllib.parse
 
 import pytest
-
-from dmn_keras import cli, demo
 from dmn_keras.asking import Answer
+
+from dmn_keras import cli
 from dmn_keras.datasets.babi import TASKS, TITLES
-from dmn_keras.serving import SAMPLES, ServerError
-from tests.browser import PROGRAMS, browser, field, find, type_in, wait_for
+from dmn_keras.serving import SAMPLES, ServerError, demo
+from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
 ROOT = pathlib.Path(__file__).parents[1]
 ANSWER = Answer(

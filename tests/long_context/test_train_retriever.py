@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.models.dmn import NARROWING
 from dmn_keras.text import Encoder, pad_ids, pad_sentences
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from dmn_keras.training.narrowing import narrow
 from dmn_keras.training.run_folder import RunFolder
 from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     source = own_data(folder / "data")
     with eagerly():
-        train(source, tiny(max_facts=2), folder / "run", verbose=0, say=lambda line: None)
+        train(source, tiny(max_facts=2), folder / "run", verbose=0)
     return RunFolder(folder / "run"), source
 
 
@@ -125,8 +125,8 @@ def test_mistakes_are_named_and_nothing_is_written(trained, narrowed, tmp_path):
         narrow(narrowed[0], trained[1], BOOK, output)
     with pytest.raises(ValueError, match=r"at least 20 sentences\. Received: 19"):
         narrow(*trained, BOOK[:19], output)
-    with pytest.raises(ValueError, match=r"narrow_to must be a positive integer\. Received: narrow_to=0"):
-        narrow(*trained, BOOK, output, narrow_to=0)
+    with pytest.raises(ValueError, match=r"narrow_to must be a positive integer\. Received: max_retrieved_facts=0"):
+        narrow(*trained, BOOK, output, max_retrieved_facts=0)
     with pytest.raises(ValueError, match=r"epochs must be a positive integer\. Received: epochs=0"):
         narrow(*trained, BOOK, output, epochs=0)
     assert not output.path.exists()
@@ -140,9 +140,9 @@ def test_a_model_may_learn_all_at_once(trained, tmp_path):
     """From stories that name their own facts among others, in one training."""
     _, source = trained
     examples = source.load("train")["all"]
-    assert all(e.own_facts is None for e in examples)
+    assert all(e.story_positions is None for e in examples)
 
-    hidden = {"all": [dataclasses.replace(e, story=(BOOK[i], *e.story), own_facts=tuple(range(1, 1 + len(e.story))),
+    hidden = {"all": [dataclasses.replace(e, story=(BOOK[i], *e.story), story_positions=tuple(range(1, 1 + len(e.story))),
                                           supporting_facts=()) for i, e in enumerate(examples)]}  # fmt: skip
 
     class Hidden(type(source)):
@@ -152,7 +152,7 @@ def test_a_model_may_learn_all_at_once(trained, tmp_path):
     given = Hidden(source.dataset, source.tasks, source.data_dir)
     with eagerly():
         metrics = train(
-            given, tiny(narrow_to=5, epochs=25, patience=25, learning_rate=0.02), tmp_path / "run", verbose=0,
+            given, tiny(max_retrieved_facts=5, epochs=25, patience=25, learning_rate=0.02), tmp_path / "run", verbose=0,
             say=lambda line: None,
         )  # fmt: skip
     assert metrics["epochs"] == 25

@@ -5,7 +5,7 @@ from dmn_keras.datasets import Example
 from dmn_keras.models import answering_model, dmn
 from dmn_keras.text import UNKNOWN_ID
 from dmn_keras.training.fit import encode, make_recipe
-from dmn_keras.training.unanswerable import common_words, unanswerable, without_answer
+from dmn_keras.inference.unanswerable import common_words, unanswerable, without_answer
 from tests.layers.helpers import numpy
 from tests.training.runs import own_data, tiny
 

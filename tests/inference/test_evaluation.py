@@ -9,9 +9,9 @@ from dmn_keras.datasets import Example
 from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training import answers, evaluation
 from dmn_keras.training.answers import RawAnswer, answer_questions
-from dmn_keras.training.config import Config
-from dmn_keras.training.data import Source
-from dmn_keras.training.evaluation import evaluate_tasks, summary, table
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.datasets import Source
+from dmn_keras.inference.evaluation import evaluate_tasks, summary, table
 from dmn_keras.training.fit import build, make_recipe
 from tests.layers.helpers import randomize
 from tests.training.runs import eagerly, without_tracing

@@ -218,7 +218,7 @@ def test_gate_targets_with_a_learned_stop(facts, options, expected, stop):
 
 
 def test_narrowing_is_taught_which_facts_are_the_storys_own():
-    hidden = dataclasses.replace(encoded(3), own_facts=(0, 2))
+    hidden = dataclasses.replace(encoded(3), story_positions=(0, 2))
     _, targets, weights = batches([hidden, encoded(2)], narrowing=True).batch(4, 3, 3, [0, 1])
     np.testing.assert_array_equal(targets["narrowing"], [[1, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]])
     assert set(weights) == set(targets)

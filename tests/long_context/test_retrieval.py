@@ -8,7 +8,7 @@ from keras import ops
 
 from dmn_keras.datasets import Example
 from dmn_keras.layers import FactRetriever
-from dmn_keras.narrowing import Narrowing, kept_facts
+from dmn_keras.tasks.question_answering.retrieval import Narrowing, kept_facts
 from dmn_keras.text import MAX_WORDS, Encoder, pad_ids, pad_sentences
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import eagerly, without_tracing
@@ -26,7 +26,7 @@ def _eager():
 @pytest.fixture(scope="module", params=[8, 500])
 def made(request, tmp_path_factory):
     """A model that keeps fewer facts than are open, and one that keeps all of them."""
-    return narrowing_answerer(tmp_path_factory.mktemp("made"), narrow_to=request.param)
+    return narrowing_answerer(tmp_path_factory.mktemp("made"), max_retrieved_facts=request.param)
 
 
 def at_once(answerer, story, question):
@@ -61,7 +61,7 @@ def test_the_rule_is_that_of_the_layer():
 
 
 def test_of_equal_facts_the_later_are_kept(tmp_path):
-    narrowing = narrowing_answerer(tmp_path, narrow_to=3, gate_bias=100.0).narrowing
+    narrowing = narrowing_answerer(tmp_path, max_retrieved_facts=3, gate_bias=100.0).narrowing
     narrowing.chunk = 4
     [narrowed] = narrowing.narrow(["Mary park."] * 10, [QUESTION])
     assert [fact.position for fact in narrowed.facts] == [7, 8, 9]
@@ -89,7 +89,7 @@ def test_mistakes_are_named(made, tmp_path):
     for story in ([], ["", "..."]):
         with pytest.raises(ValueError, match=r"story must hold at least one word\. Received an empty story"):
             made.narrowing.narrow(story, [QUESTION])
-    whole = narrowing_answerer(tmp_path, narrow_to=None)
+    whole = narrowing_answerer(tmp_path, max_retrieved_facts=None)
     assert whole.narrowing is None
     with pytest.raises(ValueError, match=r"model must have a first pass \(narrow_to\)"):
         Narrowing(whole.model, whole.vocabulary)

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.asking import Answerer
-from dmn_keras.training.calibration import Calibration, calibrate, measure, plot_reliability
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.question_answering import Calibration, calibrate, measure, plot_reliability
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
@@ -97,7 +97,7 @@ def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
     plot_reliability(content, tmp_path / "reliability.png")
     assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
-    answerer = Answerer(folder.path)
+    answerer = QuestionAnswerer.from_preset(folder.path)
     answer = answerer.ask("Mary park. John home.", "Where is Mary?")
     expected = Calibration(content["scale"], content["shift"]).confidence(answer.probability)
     assert answer.confidence == pytest.approx(expected)
@@ -118,7 +118,7 @@ def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
 def test_a_run_that_cannot_be_calibrated_stays_as_it_is(threshold, message, run, monkeypatch):
     folder, source = run
     before = snapshot(folder.path)
-    monkeypatch.setattr("dmn_keras.training.calibration.is_right", lambda *_: False)
+    monkeypatch.setattr("dmn_keras.inference.calibration.is_right", lambda *_: False)
     with pytest.raises(ValueError, match=message):
         calibrate(folder, source, threshold=threshold)
     assert snapshot(folder.path) == before
@@ -129,4 +129,4 @@ def test_a_damaged_calibration_is_named(content, run):
     folder, _ = run
     folder.calibration.write_text(content)
     with pytest.raises(ValueError, match=r"calibration\.json is damaged"):
-        Answerer(folder.path)
+        QuestionAnswerer.from_preset(folder.path)

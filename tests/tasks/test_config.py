@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.training.config import Config, parse_settings
-from dmn_keras.training.presets import PRESETS
+from dmn_keras.tasks.config import RunConfig, parse_settings
+from dmn_keras.tasks.config import PRESETS
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import contextlib
 import itertools
 import json
+import logging
 import os
 import pathlib
 import resource
@@ -12,14 +13,15 @@ import keras
 import numpy as np
 import pytest
 
+from dmn_keras.datasets import Source, train_and_validation
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.models.dmn import DynamicMemoryNetwork
-from dmn_keras.training import callbacks, fit
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.text.word_vectors import word_vector_matrix
+from dmn_keras.training import callbacks, trainer
 from dmn_keras.training.callbacks import BestWeights, TrainingDivergedError
-from dmn_keras.training.data import Source
-from dmn_keras.training.fit import train
 from dmn_keras.training.run_folder import RunFolder
-from tests.training.runs import eagerly, history, own_data, snapshot, tensorflow_only, tiny, without_tracing
+from dmn_keras.training.trainer import train
+from tests.training.runs import eagerly, history, own_data, snapshot, tensorflow_only, tiny, tiny_task, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
 
@@ -51,8 +53,8 @@ def run(whole, tmp_path):
 
 
 def test_a_step_is_traced_once(source, tmp_path, monkeypatch):
-    traced, step = [], DynamicMemoryNetwork.train_step
-    monkeypatch.setattr(DynamicMemoryNetwork, "train_step", lambda self, data: traced.append(0) or step(self, data))
+    traced, step = [], QuestionAnswerer.train_step
+    monkeypatch.setattr(QuestionAnswerer, "train_step", lambda self, data: traced.append(0) or step(self, data))
     tf = pytest.importorskip("tensorflow")
     tf.config.run_functions_eagerly(False)
     train(source, tiny(epochs=2, l2=1e-3), tmp_path / "run", verbose=0)
@@ -64,7 +66,7 @@ def metrics(folder):
 
 
 def weights(folder):
-    return RunFolder(folder).load()[0].get_weights()
+    return RunFolder(folder).load().network.get_weights()
 
 
 def assert_same_run(one, other):
@@ -137,24 +139,22 @@ def assert_resumes(stop, source, config, folder):
 
 def test_training_in_parts_is_training_at_once(whole, source, tmp_path):
     run = RunFolder(tmp_path / "run")
-    train_examples, valid_examples = fit.train_and_validation(source, validation_fraction=0.1, seed=0)
+    train_examples, valid_examples = train_and_validation(source, validation_fraction=0.1, seed=0)
     for last_epoch in (1, 2, 2, 9):
-        keras.utils.set_random_seed(0)
-        recipe = fit.make_recipe(source, tiny(), train_examples["all"])
-        model = fit.build(recipe)
-        run.create(recipe)
-        error, _ = fit.fit_run(model, recipe, run, train_examples, valid_examples, last_epoch=last_epoch, verbose=0)
+        task = tiny_task(train_examples["all"])
+        run.create(task, source)
+        error, _ = trainer.fit_run(task, run, train_examples, valid_examples, last_epoch=last_epoch, verbose=0)
         assert error is None
         assert len(history(run.path)) == min(last_epoch, 3)
         assert not run.metrics.exists()
     assert history(run.path) == history(whole)
-    fit.measure_run(model, recipe, run, source, valid_examples)
+    trainer.measure_run(task, run, source, valid_examples)
     assert_same_run(run.path, whole)
 
 
 def test_a_run_killed_in_its_evaluation_resumes(monkeypatch, whole, source, run):
     (run / "metrics.json").unlink()
-    (run / "model.keras").unlink()
+    (run / "model.weights.h5").unlink()
     train(source, tiny(), run, resume=True, verbose=0)
     assert_same_run(run, whole)
 
@@ -164,16 +164,17 @@ def sigterm():
 
 
 @pytest.mark.parametrize(("stop", "raised"), [(KeyboardInterrupt, None), (sigterm, SystemExit)])
-def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, whole, source, tmp_path):
-    lines, run = [], tmp_path / "run"
+def test_an_interrupted_run_keeps_its_best_weights_and_resumes(stop, raised, whole, source, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
         stop_in_batch(patch, stop, 1, 0)
         with contextlib.nullcontext() if raised is None else pytest.raises(raised, match="143"):
-            train(source, tiny(), run, verbose=0, say=lines.append)
+            train(source, tiny(), run, verbose=0)
     result = metrics(run)
     assert (result["status"], result["epochs"], result["best_epoch"]) == ("interrupted", 1, 1)
     assert result["tasks"]["all"]["questions"] == 7
-    assert "\nInterrupted: keeping and evaluating the best weights so far." in lines
+    assert "Interrupted: keeping and evaluating the best weights so far." in caplog.messages
     RunFolder(run).load()
     train(source, tiny(), run, resume=True, verbose=0)
     assert_same_run(run, whole)
@@ -186,7 +187,7 @@ def test_a_full_disk_loses_nothing(epoch, whole, source, tmp_path):
         # From then on a file that is as large as weights cannot be written.
         stop_in_batch(patch, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1])), epoch, 0)
         try:
-            with pytest.raises(OSError, match=r"run cannot be written: .* space, then continue with --resume: .*run"):
+            with pytest.raises(OSError, match=r"run cannot be written: .* space, then resume: .*run"):
                 train(source, tiny(), run, verbose=0)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -204,17 +205,18 @@ def test_an_error_on_a_full_disk_that_is_none_of_the_system(free, expected, monk
         train(source, tiny(), tmp_path / "run", verbose=0)
 
 
-def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run):
+def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run, monkeypatch):
     with RunFolder(run).lock(), pytest.raises(BlockingIOError, match="run is being written by another process"):
         train(source, tiny(), run, overwrite=True, verbose=0)
     folder = tmp_path / "new"
 
-    def other_process(line):
-        if not RunFolder(folder).exists():
-            shutil.copytree(run, folder, dirs_exist_ok=True)
+    def report_of_another_process(*arguments):
+        shutil.copytree(run, folder, dirs_exist_ok=True)
+        return ()
 
+    monkeypatch.setattr(trainer, "data_report", report_of_another_process)
     with pytest.raises(FileExistsError, match="new holds a run already"):
-        train(source, tiny(seed=1), folder, verbose=0, say=other_process)
+        train(source, tiny(seed=1), folder, verbose=0)
     assert_same_run(folder, run)
 
 
@@ -223,7 +225,7 @@ def test_a_run_that_ran_out_of_epochs_goes_on_with_more(whole, source, tmp_path)
     result = train(source, tiny(epochs=3), tmp_path / "run", resume=True, verbose=0)
     assert result["epochs"] == 3
     assert_same_run(tmp_path / "run", whole)
-    assert RunFolder(tmp_path / "run").recipe().config.epochs == 3
+    assert RunFolder(tmp_path / "run").read_task().config.trainer.epochs == 3
 
 
 def diverge_at(monkeypatch, call):
@@ -275,8 +277,7 @@ def test_overwrite_removes_the_files_of_a_run_alone(source, run):
     ("mistake", "message"),
     [
         ({"word_vectors": "nowhere.txt"}, r"nowhere\.txt"),
-        ({"word_vectors": "vectors.txt", "embedding_dim": 4}, r"embedding_dim must be that of .*, 3\. Received: .*=4"),
-        ({"supervise_gates": True, "fact_level": "word"}, "supervise_gates needs questions that name"),
+        ({"lexical_links": 1}, "lexical_links needs facts that are read by a word GRU"),
     ],
 )
 def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, run, vectors, monkeypatch):
@@ -294,7 +295,7 @@ def test_a_solved_run_is_finished_and_keeps_no_backup(tmp_path):
     record = {"story": ["Mary park."], "question": "Where is Mary?", "answer": "park"}
     lines = [json.dumps({**record, "story_id": i}) + "\n" for i in range(12)]
     (tmp_path / "data/train.jsonl").write_text("".join(lines))
-    config = tiny(epochs=60, solved_epochs=2, learning_rate=0.05)
+    config = tiny(epochs=60, stop_after_perfect_epochs=2, learning_rate=0.05)
     source = Source("jsonl", ("all",), str(tmp_path / "data"))
     metrics = train(source, config, tmp_path / "run", verbose=0)
     assert metrics["status"] == "solved"
@@ -309,16 +310,16 @@ def test_a_run_out_of_patience_keeps_no_backup(source, tmp_path):
     assert not (tmp_path / "run/backup").exists()
     assert not (tmp_path / "run/best.weights.h5").exists()
     before = snapshot(tmp_path)
-    train(source, tiny(**still, epochs=9), tmp_path / "run", resume=True, verbose=0, say=lambda line: None)
+    train(source, tiny(**still, epochs=9), tmp_path / "run", resume=True, verbose=0)
     assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"units": 5}, r"begun with units=4\. Received: units=5"),
-        ({"seed": 1}, r"begun with seed=0\."),
-        (None, "begun with another vocabulary"),
+        ({"units": 5}, r"begun with model.units=4\. Received: model.units=5"),
+        ({"seed": 1}, r"begun with trainer.seed=0\."),
+        (None, "begun with words="),
     ],
 )
 def test_resuming_with_other_settings_or_data_is_refused(settings, message, source, run, tmp_path):
@@ -354,18 +355,18 @@ def vectors(tmp_path):
 
 
 def vectors_of(folder):
-    model, vocabulary, _ = RunFolder(folder).load()
-    matrix = model.get_layer("semantic_memory").get_weights()[0]
-    return {word: matrix[i] for i, word in enumerate(vocabulary.words)}
+    task = RunFolder(folder).load()
+    matrix = task.network.get_layer("semantic_memory").get_weights()[0]
+    return {word: matrix[i] for i, word in enumerate(task.vocabulary.words)}
 
 
 @pytest.mark.parametrize("tuned", [False, True])
-def test_word_vectors_are_frozen_or_tuned(tuned, vectors, source, tmp_path):
-    lines = []
+def test_word_vectors_are_frozen_or_tuned(tuned, vectors, source, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     config = tiny(word_vectors=vectors, train_word_vectors=tuned, epochs=1, fact_encoder="sentence")
-    train(source, config, tmp_path / "run", verbose=0, say=lines.append)
-    start = fit.word_vector_matrix(vectors, RunFolder(tmp_path / "run").load()[1], seed=0)[0]
-    assert lines[2:3] == ["Word vectors: 2 words found, 6 missing: bill, home, is, john, park, where"]
+    train(source, config, tmp_path / "run", verbose=0)
+    start = word_vector_matrix(vectors, RunFolder(tmp_path / "run").load().vocabulary, seed=0)[0]
+    assert "Word vectors: 2 words found, 6 missing: bill, home, is, john, park, where" in caplog.messages
     learned = vectors_of(tmp_path / "run")
     np.testing.assert_array_equal(start[list(learned).index("mary")], [1, 0, 0.5])
     changed = {word for i, word in enumerate(learned) if (learned[word] != start[i]).any()}

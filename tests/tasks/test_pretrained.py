@@ -25,24 +25,24 @@ def put(folder, name):
 @pytest.mark.parametrize("where", [".", "package"])
 def test_a_model_is_found_in_the_package_and_in_a_checkout(where, package):
     folder = put(package / where, "babi-joint")
-    assert shipped.shipped_model().resolve() == folder.resolve()
+    assert shipped.pretrained_folder().resolve() == folder.resolve()
 
 
 def test_an_unknown_model_is_refused(package):
     put(package, "babi-joint")
     with pytest.raises(ValueError, match=r"name must be one of babi-joint\. Received: 'babi-jiont'\. Did you mean"):
-        shipped.shipped_model("babi-jiont")
+        shipped.pretrained_folder("babi-jiont")
 
 
 def test_an_installation_without_models_says_so(package):
     with pytest.raises(FileNotFoundError, match="holds no trained model: name the folder of a run"):
-        shipped.shipped_model()
+        shipped.pretrained_folder()
 
 
 @pytest.mark.parametrize("name", [shipped.BABI_JOINT, shipped.BABI_LONG])
-def test_a_shipped_model_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
+def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder of that name would come first
-    folder = shipped.shipped_model(name)
+    folder = shipped.pretrained_folder(name)
     assert folder == shipped.run_folder(name) == shipped.run_folder(f"{name}/") == MODELS / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
     assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
@@ -50,7 +50,7 @@ def test_a_shipped_model_is_small_and_its_card_that_of_its_files(name, tmp_path,
         assert f"\n| {task} | " in ship.card(folder)
 
 
-def test_a_folder_comes_before_a_shipped_model_of_its_name(tmp_path, monkeypatch):
+def test_a_folder_comes_before_a_pretrained_folder_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / shipped.BABI_LONG).mkdir()
     assert shipped.run_folder(shipped.BABI_LONG) == pathlib.Path(shipped.BABI_LONG)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
-from dmn_keras.training.data import Source, cut_by_story, train_and_validation
+from dmn_keras.datasets import Source, cut_by_story, train_and_validation
 
 
 def questions(stories, per_story=3, task="1"):

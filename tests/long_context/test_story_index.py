@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from dmn_keras import story_index
-from dmn_keras.asking import Answerer
-from dmn_keras.narrowing import Narrowing
-from dmn_keras.story_index import StoryIndex, write_index
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.question_answering.retrieval import Narrowing
+from dmn_keras.long_context.story_index import StoryIndex, write_index
 from tests.long_stories import QUESTION, long_story, narrowing_answerer
 from tests.training.runs import eagerly, snapshot, without_tracing
 
@@ -40,7 +40,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def narrowing(run):
-    answerer = Answerer(run)
+    answerer = QuestionAnswerer.from_preset(run)
     return Narrowing(answerer.model, answerer.vocabulary, chunk=40)
 
 
@@ -120,8 +120,8 @@ def test_a_story_that_grows(more, narrowing, book, folder):
 KILL = """
 import os, signal, sys
 from dmn_keras import story_index
-from dmn_keras.asking import Answerer
-from dmn_keras.narrowing import Narrowing
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.question_answering.retrieval import Narrowing
 
 run, book, folder, where, count = sys.argv[1:]
 owner, name = {"read": (Narrowing, "read"), "fsync": (os, "fsync")}[where]
@@ -135,7 +135,7 @@ def dies(*arguments):
     return call(*arguments)
 
 setattr(owner, name, dies)
-answerer = Answerer(run)
+answerer = QuestionAnswerer.from_preset(run)
 story_index.write_index(Narrowing(answerer.model, answerer.vocabulary, chunk=40), book, folder)
 """
 
