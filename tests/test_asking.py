@@ -16,7 +16,7 @@ from dmn_keras.datasets import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.long_stories import QUESTION, long_story, narrowing_answerer
+from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
 pytestmark = without_tracing
@@ -192,7 +192,7 @@ def test_dollar_signs_are_drawn_as_they_are(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def narrowed(tmp_path_factory):
     """A model that keeps a few facts of a story."""
-    return narrowing_answerer(tmp_path_factory.mktemp("narrowed"))
+    return task_with_retriever(tmp_path_factory.mktemp("narrowed"))
 
 
 def answer_at_once(answerer, story, question):
@@ -217,7 +217,7 @@ def test_a_long_story_is_answered_as_if_it_were_read_at_once(narrowed, monkeypat
 
 
 def test_a_story_without_a_fact_that_matters(tmp_path):
-    closed = narrowing_answerer(tmp_path, gate_bias=-100.0)
+    closed = task_with_retriever(tmp_path, gate_bias=-100.0)
     answer = closed.ask(long_story(), "Where is the whale?")
     whole = answer_at_once(closed, long_story(), "Where is the whale?")
     assert answer.probability == pytest.approx(whole.probability, abs=1e-5)

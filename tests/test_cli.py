@@ -21,7 +21,7 @@ from dmn_keras.long_context.story_index import StoryIndex
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.config import PRESETS
 from dmn_keras.training.tables import TABLES
-from tests.long_stories import QUESTION, long_story, narrowing_answerer
+from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
 from tests.training.test_fit import stop_in_batch
 
@@ -514,7 +514,7 @@ def test_argparse_refuses_with_status_2(arguments, message):
 def long_run(tmp_path_factory):
     """A run with a first pass."""
     folder = tmp_path_factory.mktemp("long")
-    narrowing_answerer(folder)
+    task_with_retriever(folder)
     return folder / "run"
 
 

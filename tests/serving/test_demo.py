@@ -15,14 +15,14 @@ import sys
 import urllib.parse
 
 import pytest
-from dmn_keras.asking import Answer
 
 from dmn_keras import cli
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError, demo
+from dmn_keras.tasks.question_answering import Answer
 from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 ANSWER = Answer(
     "the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), (), others=(("home", 0.2), ("", 0.05))
 )
@@ -144,7 +144,7 @@ SERVER = ("--server", "http://localhost:1")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` wrote"),
+        (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` or save_to_preset wrote"),
         (["run", *SERVER], "--server and a run exclude each other"),
         (["--server", "localhost:1"], "url must start with http://"),
         ([*SERVER, "--timeout", "0"], "timeout must be a positive number of seconds"),
