@@ -32,8 +32,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def with_retriever(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("with_retriever") / "run"
-    with eagerly():
-        metrics = train_retriever(*trained, BOOK, RunFolder(folder), epochs=30, batch_size=16)
+    metrics = train_retriever(*trained, BOOK, RunFolder(folder), epochs=30, batch_size=16)
     return RunFolder(folder), metrics
 
 
@@ -145,10 +144,8 @@ def test_a_model_may_learn_all_at_once(trained, tmp_path):
             return {"all": list(map(hide, examples, BOOK))}
 
     given = Hidden(source.dataset, source.tasks, source.data_dir)
-    with eagerly():
-        metrics = train(
-            given, tiny(max_retrieved_facts=5, epochs=25, patience=25, learning_rate=0.02), tmp_path / "run", verbose=0
-        )
+    settings = {"max_retrieved_facts": 5, "epochs": 25, "patience": 25, "learning_rate": 0.02}
+    metrics = train(given, tiny(**settings), tmp_path / "run", verbose=0)
     assert metrics["epochs"] == 25
     qa = RunFolder(tmp_path / "run").load()
     assert "whale" not in qa.vocabulary.words  # what only the hiding place says is unknown

@@ -59,7 +59,7 @@ def test_a_damaged_record(content, message, shelf):
 
 def test_one_process_writes_at_a_time(shelf):
     # Without this package, which would import Keras.
-    program = "import filelock, sys; filelock.FileLock(sys.argv[1]).acquire(); print('locked', flush=True); input()"
+    program = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print('locked', flush=True); input()"
     command = [sys.executable, "-c", program, shelf.path / LOCK]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
