@@ -16,7 +16,7 @@ from dmn_keras.datasets import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.long_stories import QUESTION, long_story, narrowing_answerer
+from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.training.runs import eagerly, own_data, tiny, without_tracing
 
 pytestmark = without_tracing
@@ -144,18 +144,6 @@ def test_only_the_facts_that_were_read_are_shown_and_answers_are_written_as_in_t
     assert (answer.answer + answer.others[0][0]).isupper()
 
 
-def test_facts_of_words_are_shown_as_words(tmp_path):
-    made = answerer(tmp_path, fact_level="word", fact_encoder="sentence")
-    answer = made.ask("Mary park. Zoe home.", "Where is Mary?")
-    assert answer.facts == ("mary", "park", "<end>", "<unknown>", "home", "<end>")
-    assert [len(gates) for gates in answer.gates] == [6]
-
-
-def test_without_calibration_every_answer_is_known(asked):
-    answer = asked.ask("Mary park.", "Where is Mary?")
-    assert (answer.confidence, answer.known) == (None, True)
-
-
 @pytest.mark.parametrize(
     ("gates", "evidence"),
     [
@@ -204,7 +192,7 @@ def test_dollar_signs_are_drawn_as_they_are(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def narrowed(tmp_path_factory):
     """A model that keeps a few facts of a story."""
-    return narrowing_answerer(tmp_path_factory.mktemp("narrowed"))
+    return task_with_retriever(tmp_path_factory.mktemp("narrowed"))
 
 
 def answer_at_once(answerer, story, question):
@@ -214,12 +202,9 @@ def answer_at_once(answerer, story, question):
     return raw
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 100, 8192])
-def test_a_long_story_is_answered_as_if_it_were_read_at_once(chunk, narrowed, monkeypatch):
+def test_a_long_story_is_answered_as_if_it_were_read_at_once(narrowed, monkeypatch):
     story = long_story()
-    monkeypatch.setattr(
-        Answerer, "narrowing", property(lambda self: Narrowing(self.model, self.vocabulary, chunk=chunk))
-    )
+    monkeypatch.setattr(Answerer, "narrowing", property(lambda self: Narrowing(self.model, self.vocabulary, chunk=7)))
     answer = narrowed.ask(story, QUESTION)
     whole = answer_at_once(narrowed, story, QUESTION)
     assert answer.answer == " ".join(narrowed.vocabulary.answer(whole.ids))
@@ -232,7 +217,7 @@ def test_a_long_story_is_answered_as_if_it_were_read_at_once(chunk, narrowed, mo
 
 
 def test_a_story_without_a_fact_that_matters(tmp_path):
-    closed = narrowing_answerer(tmp_path, gate_bias=-100.0)
+    closed = task_with_retriever(tmp_path, gate_bias=-100.0)
     answer = closed.ask(long_story(), "Where is the whale?")
     whole = answer_at_once(closed, long_story(), "Where is the whale?")
     assert answer.probability == pytest.approx(whole.probability, abs=1e-5)

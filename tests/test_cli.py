@@ -21,7 +21,7 @@ from dmn_keras.long_context.story_index import StoryIndex
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.config import PRESETS
 from dmn_keras.training.tables import TABLES
-from tests.long_stories import QUESTION, long_story, narrowing_answerer
+from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
 from tests.training.test_fit import stop_in_batch
 
@@ -224,24 +224,6 @@ def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
     assert f"{tmp_path} holds one run for all its tasks" in err
 
 
-@pytest.mark.parametrize(
-    "settings", ["learned_stop=true supervise_gates=true num_passes=2", "fact_level=word fact_encoder=sentence"]
-)
-def test_own_data_and_other_models(settings, story, tmp_path):
-    data = write_stories(tmp_path / "data")
-    chosen = [part for setting in settings.split() for part in ("--set", setting)]
-    source = ["--dataset", "jsonl", "--data-dir", data]
-    status, out, err = train(*source, *chosen, "--output", tmp_path / "run")
-    assert status == 0, err
-    assert "Question: Where is" in out
-    status, out, _ = run("evaluate", tmp_path / "run", "--data-dir", data, "--json", "-")
-    assert status == 0
-    assert json.loads(out)["tasks"]["all"]["questions"] == 7
-    status, out, _ = ask(tmp_path / "run", story, "--json")
-    assert status == 0
-    assert json.loads(out)["gates"]
-
-
 def test_own_data_without_a_test_part(tmp_path):
     data = write_stories(tmp_path / "data")
     (data / "test.jsonl").unlink()
@@ -383,26 +365,6 @@ def test_a_loss_that_is_nan(monkeypatch, tmp_path):
     status, _, err = train(*STORIES, "--tasks", "counting", "--output", tmp_path / "run")
     assert status == 1
     assert err.startswith("dmn-keras train: error: The loss became nan in epoch 1, batch 1.")
-
-
-def test_the_main_job_is_named_by_no_argument(monkeypatch, tmp_path):
-    from dmn_keras.training import fit
-
-    def stop(source, config, output, **options):
-        raise ValueError(f"{source.dataset} {source.tasks} {config.to_dict()} {output}")
-
-    monkeypatch.setattr(fit, "train", stop)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs/stories-1").mkdir(parents=True)
-    status, _, err = run("train", "--set", "units=7", "--seed", 3)
-    assert status == 2
-    assert f"stories ('{cli.MAIN_TASKS}',)" in err
-    assert "runs/stories-2" in err
-    for name, value in {**cli.MAIN_SETTINGS, "units": 7, "seed": 3}.items():
-        assert f"'{name}': {value!r}" in err
-    _, _, err = run("train", "--preset", "linked", "--set", "units=7", "--set", "lexical_links=1")
-    for name, value in {**PRESETS["linked"], "units": 7, "lexical_links": 1, "epochs": Config().epochs}.items():
-        assert f"'{name}': {value!r}" in err
 
 
 @pytest.mark.parametrize(
@@ -552,7 +514,7 @@ def test_argparse_refuses_with_status_2(arguments, message):
 def long_run(tmp_path_factory):
     """A run with a first pass."""
     folder = tmp_path_factory.mktemp("long")
-    narrowing_answerer(folder)
+    task_with_retriever(folder)
     return folder / "run"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
-from dmn_keras.shipped import SHIPPED
+from dmn_keras.tasks.pretrained import PRETRAINED
 from dmn_keras.tasks.question_answering.retrieval import BestFacts, Retrieved, StoryRetriever, parts
 from dmn_keras.text import MAX_WORDS, read_sentences
 from dmn_keras.utils.files import check_regular_file
@@ -324,7 +324,7 @@ def _absolute_run(run):
     if run is None:
         return None
     run = pathlib.Path(run)
-    return str(run) if str(run) in SHIPPED and not run.exists() else os.path.abspath(run)
+    return str(run) if str(run) in PRETRAINED and not run.exists() else os.path.abspath(run)
 
 
 def _fingerprints(retriever):

@@ -10,11 +10,11 @@ from dmn_keras import datasets
 from dmn_keras.datasets import Example, babi, babi_long
 from dmn_keras.datasets.babi_long import BABI_NAMES, Books, Config, LongStory, Neighbours, hide, write_text
 from dmn_keras.datasets.babi_long import neighbours as neighbours_module
-from dmn_keras.text import Encoder, Vocabulary, read_sentences, split_sentences, tokenize
 from dmn_keras.inference.unanswerable import common_words, without_answer
+from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
+from dmn_keras.text import Vocabulary, read_sentences, split_sentences, tokenize
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
-SHARED = pathlib.Path(__file__).parents[2] / "../shared/data"
 STORY = ("Mary took the milk.", "John went home.", "Mary went to the park.", "Mary dropped the milk.")
 EXAMPLE = Example(STORY, "Where is the milk?", ("park",), (3, 2), task="2", story_id=7)
 STORY_TOKENS = 16
@@ -114,19 +114,6 @@ def test_neighbours_are_never_those_of_babi():
     words = {word for fact in facts for word in tokenize(fact, lowercase=True)}
     assert not words & {name.lower() for name in BABI_NAMES}
     assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
-
-
-def test_names_of_babi_are_those_of_its_files():
-    if not (SHARED / "babi").is_dir():
-        pytest.skip("the bAbI archive is not in ../shared/data/babi")
-    said = {
-        word
-        for task in babi.TASKS
-        for example in babi.load(SHARED / "babi", config="en", task=task, split="train")
-        for sentence in example.story
-        for word in sentence.rstrip(".").split()
-    }
-    assert set(BABI_NAMES) <= said
 
 
 def test_any_neighbour_can_be_had_first():
@@ -369,16 +356,16 @@ def test_words_of_the_hiding_place_are_unknown(books):
 
 def test_a_long_story_is_encoded_whole_and_cut(books):
     hidden = hide(EXAMPLE, books, 200, 0)
-    vocabulary = Vocabulary.from_examples([hidden])
-    whole = Encoder(vocabulary)(hidden)
+    preprocessor = QuestionAnsweringPreprocessor()
+    preprocessor.adapt([hidden])
+    whole, plain = preprocessor.encode([hidden, EXAMPLE])
     assert len(whole.story) == len(hidden.story)
     assert whole.story_positions == hidden.story_positions
-    kept = len(hidden.story) - hidden.story_positions[1]
-    cut = Encoder(vocabulary, max_facts=kept)(hidden)
-    assert cut.story == whole.story[-kept:]
+    assert plain.story_positions is None
+    preprocessor.max_facts = len(hidden.story) - hidden.story_positions[1]
+    [cut] = preprocessor.encode([hidden])
+    assert cut.story == whole.story[-preprocessor.max_facts :]
     assert cut.story_positions == tuple(fact - hidden.story_positions[1] for fact in hidden.story_positions[1:])
-    assert Encoder(vocabulary)(EXAMPLE).story_positions is None
-    assert Encoder(vocabulary, fact_level="word")(hidden).story_positions is None
 
 
 def test_a_story_without_its_answer_names_its_story_positions(books):

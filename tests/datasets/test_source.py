@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.datasets import Example
-from dmn_keras.datasets import Source, cut_by_story, train_and_validation
+from dmn_keras.datasets import Example, Source, cut_by_story, train_and_validation
 
 
 def questions(stories, per_story=3, task="1"):
@@ -63,7 +62,7 @@ def test_a_task_without_training_questions_can_be_left_out(tmp_path):
     write(tmp_path / "train.jsonl", questions(8))
     write(tmp_path / "test.jsonl", [*questions(2), *questions(2, task="2"), *questions(2, task="3")])
     source = Source("jsonl", ("1", "2", "3"), str(tmp_path))
-    with pytest.raises(ValueError, match="Task 2, 3 of jsonl has no training questions; leave it out with --tasks"):
+    with pytest.raises(ValueError, match="Task 2, 3 of jsonl has no training questions; leave it out of tasks"):
         train_and_validation(source, validation_fraction=0.25, seed=0)
     assert load(tmp_path)[0]["1"]
 

@@ -28,12 +28,6 @@ def test_fit_finds_the_map_that_the_answers_follow():
     assert measure(fitted, sigmoid(log_odds), right)["calibration_error"] < 2
 
 
-def test_confidence_is_between_0_and_1_and_grows_with_the_probability():
-    confidence = Calibration(2.0, -1.0).confidence([0.0, 0.2, 0.5, 0.999999, 1.0])
-    assert (np.diff(confidence) >= 0).all()
-    assert 0 <= confidence[0] < confidence[-1] <= 1
-
-
 def test_answers_that_can_be_told_apart_exactly_have_a_finite_fit():
     fitted = Calibration.fit([0.0, 0.1, 0.2, 0.8, 0.9, 1.0], [0, 0, 0, 1, 1, 1])
     assert fitted.confidence(0.1) < 0.2

@@ -1,5 +1,7 @@
 """Models with random weights, exported once for all tests of serving that ask for them."""
 
+import functools
+
 import numpy as np
 
 from dmn_keras.datasets import Example, Source
@@ -45,6 +47,18 @@ def exported(folder, name):
     made.preprocessor.vocabulary = Vocabulary(words, [word.title() for word in words])
     made.calibration = Calibration(scale=0.1, shift=4.0)
     return made, export(made, folder / "models" / name, questions=QUESTIONS, warmup=False)
+
+
+@functools.cache
+def _load(path):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(path))
+
+
+def load(path):
+    """Return a SavedModel, loaded once for all tests: its first calls take longest."""
+    return _load(path.resolve())
 
 
 def record(**features):

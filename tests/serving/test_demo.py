@@ -1,7 +1,6 @@
 """The web page: what it shows, without a browser, and in Chromium from end to end."""
 
 import asyncio
-import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -16,14 +15,14 @@ import sys
 import urllib.parse
 
 import pytest
-from dmn_keras.asking import Answer
 
 from dmn_keras import cli
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError, demo
+from dmn_keras.tasks.question_answering import Answer
 from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 ANSWER = Answer(
     "the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), (), others=(("home", 0.2), ("", 0.05))
 )
@@ -145,7 +144,7 @@ SERVER = ("--server", "http://localhost:1")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` wrote"),
+        (["nowhere"], "nowhere does not exist: expected a folder that `dmn-keras train` or save_to_preset wrote"),
         (["run", *SERVER], "--server and a run exclude each other"),
         (["--server", "localhost:1"], "url must start with http://"),
         ([*SERVER, "--timeout", "0"], "timeout must be a positive number of seconds"),
@@ -369,11 +368,17 @@ def test_a_body_that_does_not_end_is_not_waited_for(monkeypatch):
 # The command, in a process of its own, and in a browser
 
 
-@contextlib.contextmanager
-def page(*arguments):
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory):
+    """Where Gradio would put files."""
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def page(uploads):
     """Run the command in a process of its own; yields the page's URL, and checks that Ctrl-C ends it quietly."""
-    command = [sys.executable, "-m", "dmn_keras", "demo", "--port", "0", *arguments]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-m", "dmn_keras", "demo", "--port", "0"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "GRADIO_TEMP_DIR": str(uploads)}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -391,25 +396,21 @@ def page(*arguments):
 
 
 @needs_gradio
-def test_a_server_answers_its_page_alone(tmp_path, monkeypatch):
+def test_a_server_answers_its_page_alone(page, uploads, tmp_path):
     requests = pytest.importorskip("requests")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     (tmp_path / "secret").write_text("PRIVATE")
-    with page() as url:
-        assert "gradio" in requests.get(url).text
-        assert (
-            requests.post(url + JOIN, json={**EVENT, "data": ["Mary went to park.", "Where is Mary?"]}).status_code
-            == 200
-        )
-        with requests.get(f"{url}/gradio_api/queue/data?session_hash=a1", stream=True, timeout=20) as stream:
-            messages = [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith(b"data:")]
-        [done] = [message for message in messages if message["msg"] == "process_completed"]
-        assert "park" in done["output"]["data"][0]
-        upload = requests.post(f"{url}/gradio_api/upload", files={"files": ("a", b"x" * 5_000_000)})
-        assert upload.status_code == 404
-        assert requests.get(f"{url}/gradio_api/file={tmp_path / 'secret'}").status_code == 404
-        assert requests.get(url, headers={"Host": "evil.example"}).status_code == 403
-    assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+    assert "gradio" in requests.get(page).text
+    asked = {**EVENT, "data": ["Mary went to park.", "Where is Mary?"]}
+    assert requests.post(page + JOIN, json=asked).status_code == 200
+    with requests.get(f"{page}/gradio_api/queue/data?session_hash=a1", stream=True, timeout=20) as stream:
+        messages = [json.loads(line[5:]) for line in stream.iter_lines() if line.startswith(b"data:")]
+    [done] = [message for message in messages if message["msg"] == "process_completed"]
+    assert "park" in done["output"]["data"][0]
+    upload = requests.post(f"{page}/gradio_api/upload", files={"files": ("a", b"x" * 5_000_000)})
+    assert upload.status_code == 404
+    assert requests.get(f"{page}/gradio_api/file={tmp_path / 'secret'}").status_code == 404
+    assert requests.get(page, headers={"Host": "evil.example"}).status_code == 403
+    assert not [path for path in uploads.rglob("*") if path.is_file()]
 
 
 @pytest.fixture(scope="module")
@@ -435,46 +436,43 @@ def hosts(driver):
 
 @needs_gradio
 @needs_browser
-def test_a_story_is_typed_and_asked_about(driver):
-    with page() as url:
-        hosts(driver)
-        driver.get(url)
-        names = [field(driver, name).accessible_name for name in ("example", "story", "question")]
-        assert names == ["Example, by bAbI task", "Story", "Question"]
+def test_a_story_is_typed_and_asked_about(driver, page):
+    hosts(driver)
+    driver.get(page)
+    names = [field(driver, name).accessible_name for name in ("example", "story", "question")]
+    assert names == ["Example, by bAbI task", "Story", "Question"]
 
-        ask(
-            driver,
-            "Mary got the milk.\nMary went to the kitchen.\nJohn took the ${1+1} {{apple}}.",
-            "Where is the milk?",
-        )
-        assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
-        assert "Next likeliest, by probability: " in find(driver, "#answer").text
-        rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
-        assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
-        cells = driver.find_elements("css selector", "#answer td")
-        assert len(cells) == 9
-        assert all(re.fullmatch(r"[01]\.\d\d", cell.text) for cell in cells)
-        assert len({cell.value_of_css_property("background-color") for cell in cells}) > 1
-        assert [e.text for e in driver.find_elements("css selector", "#answer dt")] == [
-            f"pass {i} read" for i in (1, 2, 3)
-        ]
-        assert "The model does not know: $" in find(driver, "#answer").text
+    ask(
+        driver,
+        "Mary got the milk.\nMary went to the kitchen.\nJohn took the ${1+1} {{apple}}.",
+        "Where is the milk?",
+    )
+    assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
+    assert "Next likeliest, by probability: " in find(driver, "#answer").text
+    rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
+    assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
+    cells = driver.find_elements("css selector", "#answer td")
+    assert len(cells) == 9
+    assert all(re.fullmatch(r"[01]\.\d\d", cell.text) for cell in cells)
+    assert len({cell.value_of_css_property("background-color") for cell in cells}) > 1
+    assert [e.text for e in driver.find_elements("css selector", "#answer dt")] == [f"pass {i} read" for i in (1, 2, 3)]
+    assert "The model does not know: $" in find(driver, "#answer").text
 
-        ask(driver, "")
-        assert find(driver, "#answer [role=alert]").text == "The story is empty: type at least one word."
-        ask(driver, "Mary went to the garden.", "?")
-        find(driver, "#answer [role=alert]", "The question is empty: type at least one word.")
+    ask(driver, "")
+    assert find(driver, "#answer [role=alert]").text == "The story is empty: type at least one word."
+    ask(driver, "Mary went to the garden.", "?")
+    find(driver, "#answer [role=alert]", "The question is empty: type at least one word.")
 
-        field(driver, "example").click()
-        find(driver, "[role=option]", "15. Basic deduction").click()
-        sample = SAMPLES[14]
-        wait_for(driver, "story", "\n".join(sample.story))
-        wait_for(driver, "question", sample.question)
-        field(driver, "question").send_keys("\n")
-        assert find(driver, "#answer .answer", "(").text.startswith(f"{sample.answer[0]} (confidence")
-        assert find(driver, "#answer .asked").text == sample.question
+    field(driver, "example").click()
+    find(driver, "[role=option]", "15. Basic deduction").click()
+    sample = SAMPLES[14]
+    wait_for(driver, "story", "\n".join(sample.story))
+    wait_for(driver, "question", sample.question)
+    field(driver, "question").send_keys("\n")
+    assert find(driver, "#answer .answer", "(").text.startswith(f"{sample.answer[0]} (confidence")
+    assert find(driver, "#answer .asked").text == sample.question
 
-        assert hosts(driver) == {urllib.parse.urlsplit(url).netloc}
-        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert driver.execute_script(wide) <= 0
-        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert hosts(driver) == {urllib.parse.urlsplit(page).netloc}
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert driver.execute_script(wide) <= 0
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -125,12 +125,6 @@ def test_answers_of_several_words_end_with_the_end_word():
     np.testing.assert_array_equal(inputs["answer"], expected)
 
 
-def test_facts_of_words_have_no_sentences():
-    examples = [EncodedExample(((5, 6, 7, END_ID),), (8, END_ID), (9,), ()), EncodedExample(((5,),), (8,), (9,), ())]
-    inputs, _, _ = batches(examples, fact_level="word").batch(1, 4, 2, [0, 1])
-    np.testing.assert_array_equal(inputs["story"], [[5, 6, 7, 2], [5, 0, 0, 0]])
-
-
 def test_stories_without_a_fact_have_a_batch():
     made = batches([encoded(0), encoded(0)])
     inputs, _, _ = made.batch(*made.plan()[0])

@@ -44,14 +44,6 @@ def test_an_unknown_name_is_refused_with_the_nearest(name, near):
         Config().replace(**{name: 1})
 
 
-def test_whole_numbers_are_real_ones_too():
-    dropout = Config(dropout=0).dropout
-    assert dropout == 0.0
-    assert isinstance(dropout, float)
-    assert Config(clip_norm=None).clip_norm is None
-    assert Config(clip_norm=3).clip_norm == 3.0
-
-
 def test_is_frozen_and_goes_through_a_dict():
     config = Config(units=7, gate="sigmoid", num_passes=2)
     assert Config.from_dict(config.to_dict()) == config

@@ -85,9 +85,8 @@ from tests.training.runs import own_data, tiny
 folder = pathlib.Path(sys.argv[1])
 assert get_distribution("auto").num_devices == get_distribution("one").num_devices == 1
 source = own_data(folder / "data", train=13)
-settings = {"epochs": 2, "batch_size": 5, "num_buckets": 2}
+settings = {"epochs": 2, "batch_size": 5}
 train(source, tiny(**settings), folder / "one", strategy="one", verbose=0)
-train(source, tiny(**settings), folder / "four", strategy="mirrored", verbose=0)
 train(source, tiny(**settings, steps_per_execution=2), folder / "two", devices="cpu:0,cpu:2", verbose=0)
 float16 = tiny(**settings, dtype="mixed_float16")
 train(source, float16.replace(epochs=1), folder / "float16", strategy="mirrored", verbose=0)
@@ -126,7 +125,7 @@ assert (metrics["status"], metrics["epochs"]) == ("interrupted", 1), metrics
 
 @pytest.fixture(scope="module")
 def jax_runs(tmp_path_factory):
-    """Folder of a run of this backend, and runs trained with JAX on one, two and four devices without TensorFlow."""
+    """Folder of a run of this backend, and runs trained with JAX on one device and on several, without TensorFlow."""
     if importlib.util.find_spec("jax") is None:
         pytest.skip("the jax backend is not installed")
     folder = tmp_path_factory.mktemp("jax")
@@ -137,10 +136,11 @@ def jax_runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["two", "four"])
-def test_devices_give_the_losses_of_one_under_jax(jax_runs, name):
+def test_devices_give_the_losses_of_one_under_jax(jax_runs):
     # With dropout: what JAX draws does not depend on where.
-    assert_same_losses(history(jax_runs / "one"), history(jax_runs / name), rel=1e-5)
+    assert_same_losses(history(jax_runs / "one"), history(jax_runs / "two"), rel=1e-5)
+    # The first epoch on four devices, the second, resumed, on another one.
+    assert_same_losses(history(jax_runs / "one"), history(jax_runs / "float16"), rel=0.02)
 
 
 @tensorflow_only
@@ -157,7 +157,7 @@ def test_a_run_of_tensorflow_is_evaluated_and_asked_under_jax(jax_runs):
 
 
 @tensorflow_only
-@pytest.mark.parametrize("name", ["two", "four", "float16"])
+@pytest.mark.parametrize("name", ["two", "float16"])
 def test_what_jax_saves_answers_and_exports_under_tensorflow(jax_runs, name, tmp_path):
     import tensorflow as tf
 
@@ -167,17 +167,11 @@ def test_what_jax_saves_answers_and_exports_under_tensorflow(jax_runs, name, tmp
     tolerance = 0.03 if name == "float16" else 1e-4
     assert other.probability == pytest.approx(one.probability, rel=tolerance)
     np.testing.assert_allclose(other.gates, one.gates, atol=tolerance)
-    if name == "four":
+    if name == "two":
         return
     served = tf.saved_model.load(str(export(jax_runs / name, tmp_path, warmup=False)))
     said = served.signatures["serving_default"](story=tf.constant([STORY]), question=tf.constant([QUESTION]))
     assert said["answer"].numpy()[0].decode() == other.answer
-
-
-def test_a_folder_of_float16_resumed_elsewhere_has_both_epochs(jax_runs):
-    epochs = history(jax_runs / "float16")
-    assert len(epochs) == 2
-    assert_same_losses(history(jax_runs / "one"), epochs, rel=0.02)
 
 
 @pytest.mark.parametrize("strategy", ["mirrored", "multi_worker", "tpu"])
