@@ -117,4 +117,4 @@ class DMNConfig(Settings):
         """Return the network, see `dmn_keras.models.dmn`."""
         from dmn_keras.models.dynamic_memory_network import dmn
 
-        return dmn(vocabulary_size, self, answer_words=answer_words, word_vectors=word_vectors)
+        return dmn(vocabulary_size, config=self, answer_words=answer_words, word_vectors=word_vectors)
