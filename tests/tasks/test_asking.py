@@ -5,19 +5,15 @@ import math
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from dmn_keras.asking import Answer, Answerer, answer_text, attention_table, evidence_text, plot_attention
-from dmn_keras.datasets import Example
-from dmn_keras.tasks.question_answering.retrieval import Narrowing
-from dmn_keras.long_context.story_index import StoryIndex, write_index
-from dmn_keras.text import Encoder, Vocabulary
-from dmn_keras.training.answers import answer_questions
-from dmn_keras.tasks.question_answering import Calibration
 from dmn_keras.datasets import Source
-from dmn_keras.training.fit import build, make_recipe
-from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.inference.attention_plot import plot_attention
+from dmn_keras.long_context.story_index import StoryIndex, write_index
+from dmn_keras.tasks.question_answering import Answer, Calibration, answer_text, attention_table, evidence_text
+from dmn_keras.tasks.question_answering.retrieval import StoryRetriever
+from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.long_stories import QUESTION, long_story, task_with_retriever
-from tests.training.runs import eagerly, own_data, tiny, without_tracing
+from tests.training.runs import eagerly, own_data, tiny_task, without_tracing
 
 pytestmark = without_tracing
 ANSWER = Answer("the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), ())
@@ -30,15 +26,10 @@ def _eager():
 
 
 def answerer(folder, **settings):
-    """A model with random weights in a run folder, ready to be asked."""
-    source = own_data(folder / "data")
-    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**settings), source.load("train")["all"])
-    run = RunFolder(folder / "run")
-    run.create(recipe)
-    model = randomize(build(recipe))
-    model.optimizer.build(model.trainable_variables)  # as training does before anything is saved
-    run.save_model(model)
-    return QuestionAnswerer.from_preset(run.path)
+    """A task with random weights."""
+    qa = tiny_task(own_data(folder / "data").load("train")["all"], **settings)
+    randomize(qa.network)
+    return qa
 
 
 @pytest.fixture(scope="module")
