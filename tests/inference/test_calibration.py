@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.tasks.question_answering import Calibration, calibrate, measure, plot_reliability
-from dmn_keras.training.fit import build, make_recipe
+from dmn_keras.datasets import train_and_validation
+from dmn_keras.inference.calibration import calibrate, measure, plot_reliability
+from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.training.runs import eagerly, own_data, snapshot, tiny, without_tracing
+from tests.training.runs import eagerly, own_data, snapshot, tiny_task, without_tracing
 
 pytestmark = without_tracing
 
@@ -69,19 +69,18 @@ def test_measure():
 def run(tmp_path):
     """A run with random weights, a few of whose answers are right."""
     source = own_data(tmp_path / "data")
-    recipe = make_recipe(source, tiny(), source.load("train")["all"])
     made = RunFolder(tmp_path / "run")
     with eagerly():
-        made.create(recipe)
-        model = randomize(build(recipe))
-        model.optimizer.build(model.trainable_variables)
-        made.save_model(model)
-        yield made, source
+        qa = tiny_task(source.load("train")["all"])
+        randomize(qa.network)
+        qa.save_to_preset(made.path)
+        train, valid = train_and_validation(source, validation_fraction=0.1, seed=0)
+        yield made, (train, valid, source.load("test"))
 
 
 def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
-    folder, source = run
-    content = calibrate(folder, source, threshold=0.4)
+    folder, parts = run
+    content = calibrate(folder, *parts, threshold=0.4)
     assert json.loads(folder.calibration.read_text()) == content
     assert content["threshold"] == 0.4
     assert content["test"]["whole"]["questions"] == 7
@@ -110,11 +109,11 @@ def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
     ],
 )
 def test_a_run_that_cannot_be_calibrated_stays_as_it_is(threshold, message, run, monkeypatch):
-    folder, source = run
+    folder, parts = run
     before = snapshot(folder.path)
     monkeypatch.setattr("dmn_keras.inference.calibration.is_right", lambda *_: False)
     with pytest.raises(ValueError, match=message):
-        calibrate(folder, source, threshold=threshold)
+        calibrate(folder, *parts, threshold=threshold)
     assert snapshot(folder.path) == before
 
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
+from dmn_keras.inference.unanswerable import common_words, unanswerable, without_answer
 from dmn_keras.models import answering_model, dmn
 from dmn_keras.text import UNKNOWN_ID
-from dmn_keras.training.fit import encode, make_recipe
-from dmn_keras.inference.unanswerable import common_words, unanswerable, without_answer
+from dmn_keras.training.trainer import training_batches
 from tests.layers.helpers import numpy
-from tests.training.runs import own_data, tiny
+from tests.training.runs import own_data, tiny_task
 
 STORY = ("Mary went to the park.", "John went to the office.", "Mary got the apple.", "Bill got the milk.")
 WORDS = {"went", "to", "the", "got"}
@@ -58,14 +58,14 @@ def test_a_share_of_the_questions_is_asked_of_stories_without_what_they_name():
 def test_their_answer_is_the_unknown_word_and_only_training_has_them(tmp_path):
     source = own_data(tmp_path)
     examples = source.load("train")
-    recipe = make_recipe(source, tiny(), examples["all"])
-    batches = encode(recipe, examples, unanswerable_share=1.0)
-    plain = encode(recipe, examples)
-    added = batches.encoded[len(plain.encoded) :]
-    assert batches.encoded[: len(plain.encoded)] == plain.encoded
-    assert added
-    assert {example.answer for example in added} == {(UNKNOWN_ID,)}
-    assert not any(example.supporting_facts for example in added)
+    task = tiny_task(examples["all"], supervise_gates=True)
+    plain = training_batches(task, examples).features
+    features = training_batches(task, examples, 1.0).features
+    added = slice(len(plain), None)
+    assert features.inputs["story"][: len(plain)] == plain.inputs["story"]
+    assert len(features) > len(plain)
+    assert set(features.targets["answer"][added]) == {UNKNOWN_ID}
+    assert all((targets == -1).all() for targets in features.targets["gate_logits"][added])
 
 
 @pytest.mark.parametrize("answer_words", [None, 2])
@@ -74,7 +74,7 @@ def test_the_unknown_word_is_never_said_and_keeps_its_probability(answer_words):
     logits = model.get_layer("answer_decoder").logits
     logits.bias.assign([0, 9, 0, 0, 3, 0, 0, 0, 0])
     asked = {"story": np.int32([[[4, 5]], [[6, 7]]]), "question": np.int32([[4], [5]])}
-    freely, otherwise = (numpy(answering_model(model, unsaid=unsaid)(asked)) for unsaid in ((), (UNKNOWN_ID,)))
+    freely, otherwise = (numpy(answering_model(model, suppress_tokens=tokens)(asked)) for tokens in ((), (UNKNOWN_ID,)))
     assert (freely["words"][:, 0] == UNKNOWN_ID).all()
     assert not (otherwise["words"] == UNKNOWN_ID).any()
     assert (otherwise["log_probability"] < -3).all()

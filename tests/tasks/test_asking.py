@@ -5,7 +5,6 @@ import math
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from dmn_keras.datasets import Source
 from dmn_keras.inference.attention_plot import plot_attention
 from dmn_keras.long_context.story_index import StoryIndex, write_index
 from dmn_keras.tasks.question_answering import Answer, Calibration, answer_text, attention_table, evidence_text
@@ -13,6 +12,7 @@ from dmn_keras.tasks.question_answering.retrieval import StoryRetriever
 from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.long_stories import QUESTION, long_story, task_with_retriever
+from tests.tasks.answers import assert_same_answer
 from tests.training.runs import eagerly, own_data, tiny_task, without_tracing
 
 pytestmark = without_tracing
@@ -70,7 +70,7 @@ def test_unknown_words_are_named_and_read_as_one(asked):
         *((story, "Who?", {}, r"story must .* an empty story") for story in ("", " \n ", "...", [], ["", "?"])),
         *(("Mary park.", question, {}, "question must hold at least one word. Received: ") for question in ("", " ?")),
         *(("Mary park.", "Who?", {"beam_width": k}, f"beam_width must be .* beam_width={k}") for k in (0, -1, 1.5)),
-        ("Mary park.", "Who?", {"min_confidence": 0.5}, "min_confidence needs a calibrated run"),
+        ("Mary park.", "Who?", {"min_confidence": 0.5}, "min_confidence needs a calibrated model"),
     ],
 )
 def test_mistakes_are_named(story, question, options, message, asked):
@@ -78,11 +78,11 @@ def test_mistakes_are_named(story, question, options, message, asked):
         asked.ask(story, question, **options)
 
 
-def test_mistakes_in_asking_an_index(asked, narrowed, tmp_path):
-    with pytest.raises(ValueError, match=r"An index is for a model with a first pass \(narrow_to\)"):
-        asked.ask_index(tmp_path, QUESTION)
+def test_mistakes_in_asking_an_index(asked, retrieving, tmp_path):
+    with pytest.raises(ValueError, match=r"An index is for a model with a retriever \(max_retrieved_facts\)"):
+        asked.ask_index(StoryIndex(tmp_path), QUESTION)
     with pytest.raises(FileNotFoundError, match="does not hold an index"):
-        narrowed.ask_index(tmp_path, QUESTION)
+        retrieving.ask_index(StoryIndex(tmp_path), QUESTION)
 
 
 def test_a_fact_of_a_list_stays_one(asked):
@@ -128,7 +128,7 @@ def test_unknown_words_that_cannot_be_told_apart_share_the_confidence(story, que
 def test_only_the_facts_that_were_read_are_shown_and_answers_are_written_as_in_the_data(tmp_path):
     made = answerer(tmp_path, max_facts=2)
     words = made.vocabulary.words[3:]
-    made.vocabulary = Vocabulary(words, [word.upper() for word in words])
+    made.preprocessor.vocabulary = Vocabulary(words, [word.upper() for word in words])
     answer = made.ask("Mary park. John home. Bill office.", "Where is John?", beam_width=2)
     assert answer.facts == ("John home.", "Bill office.")
     assert [len(gates) for gates in answer.gates] == [2]
@@ -181,37 +181,27 @@ def test_dollar_signs_are_drawn_as_they_are(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def narrowed(tmp_path_factory):
-    """A model that keeps a few facts of a story."""
-    return task_with_retriever(tmp_path_factory.mktemp("narrowed"))
+def retrieving(tmp_path_factory):
+    """A model that retrieves a few facts of a story."""
+    return task_with_retriever(tmp_path_factory.mktemp("retrieving"))
 
 
-def answer_at_once(answerer, story, question):
-    """What the model says to the whole story, padded to its longest sentence."""
-    encoded = Encoder(answerer.vocabulary)(Example(tuple(story), question))
-    [raw] = answer_questions(answerer.model, answerer.recipe, [encoded])
-    return raw
-
-
-def test_a_long_story_is_answered_as_if_it_were_read_at_once(narrowed, monkeypatch):
+def test_a_long_story_is_answered_as_if_it_were_read_at_once(retrieving, monkeypatch):
     story = long_story()
-    monkeypatch.setattr(Answerer, "narrowing", property(lambda self: Narrowing(self.model, self.vocabulary, chunk=7)))
-    answer = narrowed.ask(story, QUESTION)
-    whole = answer_at_once(narrowed, story, QUESTION)
-    assert answer.answer == " ".join(narrowed.vocabulary.answer(whole.ids))
-    assert answer.probability == pytest.approx(whole.probability, abs=1e-5)
+    in_pieces = StoryRetriever(retrieving.network, retrieving.vocabulary, chunk=7)
+    monkeypatch.setitem(retrieving.__dict__, "retriever", in_pieces)
+    answer = retrieving.ask(story, QUESTION)
+    [whole] = retrieving.predict({"story": [story], "question": [QUESTION]})
     assert answer.facts == tuple(story[i] for i in answer.positions)
     assert (len(answer.facts), answer.num_facts) == (8, len(story))
-    for gates, of_all in zip(answer.gates, whole.gates, strict=True):
-        assert gates == pytest.approx([of_all[i] for i in answer.positions], abs=1e-5)
-        assert sum(gates) == pytest.approx(of_all.sum(), abs=1e-5)
+    assert_same_answer(answer, whole)
 
 
 def test_a_story_without_a_fact_that_matters(tmp_path):
     closed = task_with_retriever(tmp_path, gate_bias=-100.0)
     answer = closed.ask(long_story(), "Where is the whale?")
-    whole = answer_at_once(closed, long_story(), "Where is the whale?")
-    assert answer.probability == pytest.approx(whole.probability, abs=1e-5)
+    [whole] = closed.predict({"story": [long_story()], "question": ["Where is the whale?"]})
+    assert_same_answer(answer, whole)
     assert (answer.facts, answer.positions, answer.gates) == ((), (), ((), ()))
     assert answer.num_facts == len(long_story())
     assert answer.unknown_words == ("the", "whale")
@@ -221,16 +211,15 @@ def test_a_story_without_a_fact_that_matters(tmp_path):
         plot_attention(answer, QUESTION, tmp_path / "gates.png")
 
 
-def test_a_story_may_be_text_sentences_a_file_or_an_index(narrowed, tmp_path):
+def test_a_story_may_be_text_sentences_a_file_or_an_index(retrieving, tmp_path):
     story = long_story()
     (tmp_path / "story.txt").write_text("\n".join(story))
-    expected = narrowed.ask(story, QUESTION)
-    assert narrowed.ask("\n".join(story), QUESTION) == expected
-    assert narrowed.ask(iter(story), QUESTION) == expected
-    assert narrowed.ask(tmp_path / "story.txt", QUESTION) == expected
-    write_index(narrowed.narrowing, tmp_path / "story.txt", tmp_path / "index")
-    assert narrowed.ask_index(tmp_path / "index", QUESTION) == expected
-    assert narrowed.ask_index(StoryIndex(tmp_path / "index"), QUESTION) == expected
+    expected = retrieving.ask(story, QUESTION)
+    assert retrieving.ask("\n".join(story), QUESTION) == expected
+    assert retrieving.ask(iter(story), QUESTION) == expected
+    assert retrieving.ask(tmp_path / "story.txt", QUESTION) == expected
+    write_index(retrieving.retriever, tmp_path / "story.txt", tmp_path / "index")
+    assert retrieving.ask_index(StoryIndex(tmp_path / "index"), QUESTION) == expected
     assert json.loads(json.dumps(expected.to_dict()))["positions"] == list(expected.positions)
 
 
@@ -243,8 +232,8 @@ def test_a_file_is_a_story_for_every_model(asked, tmp_path):
         asked.ask(tmp_path / "nothing.txt", "Where is John?")
 
 
-def test_only_the_unknown_words_of_what_is_kept_are_named(narrowed):
-    answer = narrowed.ask([*long_story(), "Zanzibar.", "Mary park."], "Where is the ship?")
+def test_only_the_unknown_words_of_what_is_retrieved_are_named(retrieving):
+    answer = retrieving.ask([*long_story(), "Zanzibar.", "Mary park."], "Where is the ship?")
     words = {word for fact in answer.facts for word in ("whale", "ship", "zanzibar") if word in fact.lower()}
     assert set(answer.unknown_words) == words | {"the", "ship"}
     assert "zanzibar" not in words

@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.tasks.config import RunConfig, parse_settings
-from dmn_keras.tasks.config import PRESETS
+from dmn_keras.models import DMNConfig, MemN2NConfig
+from dmn_keras.tasks.config import PRESETS, RunConfig
+from dmn_keras.utils.settings import parse_settings
 
 
 @pytest.mark.parametrize(
@@ -24,12 +25,13 @@ from dmn_keras.tasks.config import PRESETS
         ({"clip_norm": 0.0}, "clip_norm must be greater than 0. Received: clip_norm=0.0"),
         ({"gate": "sofmax"}, "gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'?"),
         ({"jit_compile": "never"}, "jit_compile must be one of True, False, auto. Received: 'never'."),
-        ({"fact_level": "words"}, "fact_level must be one of sentence, word. Received: 'words'. Did you mean 'word'?"),
+        ({"model": 3}, "model must be an object of settings. Received: model=3"),
+        ({"model": {"family": "dnm"}}, "model.family must be one of dmn, memn2n. Received: 'dnm'. Did you mean 'dmn'?"),
     ],
 )
 def test_a_wrong_value_is_refused(settings, message):
     with pytest.raises(ValueError, match="Received") as error:
-        Config(**settings)
+        RunConfig().replace(settings)
     assert message in str(error.value)
 
 
@@ -38,19 +40,36 @@ NEAR = {"learning_rat": "learning_rate", "lr": "learning_rate", "passes": "num_p
 
 @pytest.mark.parametrize(("name", "near"), [*NEAR.items(), ("Batch-Size", "batch_size")])
 def test_an_unknown_name_is_refused_with_the_nearest(name, near):
-    with pytest.raises(ValueError, match=f"--set must be one of units, .*Received: '{name}'. Did you mean '{near}'?"):
-        Config.from_dict({name: 1})
+    with pytest.raises(ValueError, match=rf"setting must be .*Received: '{name}'\. Did you mean '{near}'\?"):
+        RunConfig.from_dict({name: 1})
     with pytest.raises(ValueError, match="Did you mean"):
-        Config().replace(**{name: 1})
+        RunConfig().replace({name: 1})
 
 
 def test_is_frozen_and_goes_through_a_dict():
-    config = Config(units=7, gate="sigmoid", num_passes=2)
-    assert Config.from_dict(config.to_dict()) == config
-    changed = config.replace(units=9)
-    assert (changed.units, changed.gate, config.units) == (9, "sigmoid", 7)
+    config = RunConfig().replace(units=7, gate="sigmoid", num_passes=2)
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    changed = config.replace({"model.units": 9})
+    assert (changed.model.units, changed.model.memory.gate, config.model.units) == (9, "sigmoid", 7)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.units = 8
+        config.model = 8
+
+
+def test_a_family_is_chosen_by_name():
+    config = RunConfig().replace({"model.family": "memn2n", "num_hops": 2})
+    assert config.model == MemN2NConfig(num_hops=2)
+    assert RunConfig.from_dict(config.to_dict()) == config
+    assert config.replace(family="dmn").model == DMNConfig()
+    with pytest.raises(ValueError, match=r"setting must be one of .*Received: 'units'"):
+        config.replace(units=3)
+
+
+def test_settings_describe_themselves():
+    lines = RunConfig().describe().splitlines()
+    described = {line.split("=")[0].strip() for line in lines if line.startswith("  ")}
+    assert described == {path.rpartition(".")[2] for path in RunConfig().flat()}
+    [units] = [line for line in lines if line.startswith("  units=64")]
+    assert units.endswith("Size of facts, question, episode and memory.")
 
 
 def test_parse_settings():
@@ -63,10 +82,14 @@ def test_parse_settings():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_valid_configuration_of_its_own(name):
-    config = Config.preset(name, seed=7)
-    assert config.seed == 7
-    assert {**config.to_dict(), **PRESETS[name]} == config.to_dict()
-    assert all(config != Config.preset(other, seed=7) for other in PRESETS if other != name)
+    config = RunConfig.preset(name, seed=7)
+    assert config.trainer.seed == 7
+    assert config.replace(PRESETS[name]) == config
+    assert all(config != RunConfig.preset(other, seed=7) for other in PRESETS if other != name)
+
+
+def test_the_default_is_a_preset():
+    assert RunConfig.preset("normed") == RunConfig()
 
 
 def test_presets_of_the_ablation_differ_by_one_step_each():
@@ -77,6 +100,12 @@ def test_presets_of_the_ablation_differ_by_one_step_each():
 
 
 def test_numpy_scalars_are_numbers():
-    config = Config(units=np.int64(8), dropout=np.float64(0.2), tie_weights=np.bool_(False), max_facts=np.int32(3))
-    assert config == Config(units=8, dropout=0.2, tie_weights=False, max_facts=3)
+    numbers = {
+        "units": np.int64(8),
+        "dropout": np.float64(0.2),
+        "tie_weights": np.bool_(False),
+        "max_facts": np.int32(3),
+    }
+    config = RunConfig().replace(numbers)
+    assert config == RunConfig().replace(units=8, dropout=0.2, tie_weights=False, max_facts=3)
     json.dumps(config.to_dict())
