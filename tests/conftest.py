@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-UNIT = ("datasets", "layers", "models", "text", "utils", "test_asking.py", "test_losses.py", "test_metrics.py")
+UNIT = ("datasets", "inference", "layers", "models", "tasks", "text", "utils", "test_losses.py", "test_metrics.py")
 """Folders and files whose tests are quick: `pytest -m unit` runs them, but for those that are marked `slow`."""
 
 
