@@ -126,9 +126,7 @@ class PresetFolder(Folder):
         """
         task = self.read_task(task_class)
         if not self.model.exists():
-            raise FileNotFoundError(
-                f"{self.path} has no {self.model.name} yet: the run is not finished (see train --resume)."
-            )
+            raise FileNotFoundError(f"{self.path} has no {self.model.name} yet: the run is not finished (resume it).")
         check_regular_file(self.model)
         load_weights(task.network, self.model, self)
         for weight in task.network.weights:

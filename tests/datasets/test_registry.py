@@ -110,7 +110,7 @@ def test_babi_without_tensorflow_datasets(monkeypatch):
     monkeypatch.delitem(sys.modules, "dmn_keras.datasets.babi.babi_qa", raising=False)
     monkeypatch.delattr(babi, "babi_qa", raising=False)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass --data-dir"):
+    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass data_dir"):
         load("babi")
 
 
@@ -160,7 +160,7 @@ def test_one_file_of_own_data_is_the_training_part(own):
     "call", [lambda **kw: load("jsonl", "all", **kw), lambda **kw: datasets.task_names("jsonl", **kw)]
 )
 def test_own_data_that_is_not_there(call, tmp_path):
-    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) is required for dataset 'jsonl'"):
+    with pytest.raises(ValueError, match=r"data_dir is required for dataset 'jsonl'"):
         call()
     with pytest.raises(FileNotFoundError, match=r"expected a folder with train.jsonl, .*; it does not exist"):
         call(data_dir=tmp_path / "nothing")
@@ -176,7 +176,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
     [
         (
             {"dataset": "bAbI"},
-            "dataset must be one of babi, babi_long, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'",
+            "dataset must be one of babi, babi_long, stories, .*Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be a number from 1 to 20. Received: '0'"),
