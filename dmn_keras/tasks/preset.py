@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dmn_keras.errors import did_you_mean
+from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.pretrained import PRETRAINED, pretrained_folder
 from dmn_keras.utils.files import atomic, check_regular_file
 from dmn_keras.utils.folder import Folder
@@ -87,6 +88,13 @@ class PresetFolder(Folder):
         if name not in TASKS:
             raise ValueError(f"{self.path} holds a {name}, which is no task of this package: open it with its class.")
         return getattr(importlib.import_module(TASKS[name]), name)
+
+    def read_config(self) -> RunConfig:
+        """Return the configuration of a task of this package; raises as `read_task` does."""
+        try:
+            return self.task_class().default_config.replace(self.read_record("config")["config"])
+        except (ValueError, TypeError) as error:
+            raise self.damaged(str(error).removesuffix(".")) from error
 
     def read_task(self, task_class: type | None = None) -> Any:
         """Return the task, its weights not loaded yet.

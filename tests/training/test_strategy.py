@@ -169,7 +169,7 @@ def test_what_jax_saves_answers_and_exports_under_tensorflow(jax_runs, name, tmp
     np.testing.assert_allclose(other.gates, one.gates, atol=tolerance)
     if name == "two":
         return
-    served = tf.saved_model.load(str(export(jax_runs / name, tmp_path, warmup=False)))
+    served = tf.saved_model.load(str(export(QuestionAnswerer.from_preset(jax_runs / name), tmp_path, warmup=False)))
     said = served.signatures["serving_default"](story=tf.constant([STORY]), question=tf.constant([QUESTION]))
     assert said["answer"].numpy()[0].decode() == other.answer
 
@@ -227,7 +227,7 @@ def test_devices_that_cannot_be_used(monkeypatch, strategy, devices, message):
 
 
 def test_a_batch_smaller_than_the_number_of_devices_overwrites_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr("dmn_keras.training.fit.get_distribution", lambda *_: DistributionContext(num_devices=9))
+    monkeypatch.setattr("dmn_keras.training.trainer.get_distribution", lambda *_: DistributionContext(num_devices=9))
     with pytest.raises(ValueError, match=r"batch_size must be at least the number of devices .*, 9\. Received: .*=8"):
         train(own_data(tmp_path / "data"), tiny(), tmp_path / "run", overwrite=True, verbose=0)
     assert not (tmp_path / "run").exists()
