@@ -3,7 +3,8 @@
 from dmn_keras.gpu import disable_triton_gemm
 from dmn_keras.layers.answer_decoder import AnswerDecoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
-from dmn_keras.layers.attention_gru import AttentionGRU, AttentionGRUCell
+from dmn_keras.layers.attention_gru import AttentionGRU
+from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_retriever import FactRetriever

@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 END_ID = 2
 """Default id of the word that ends an answer (see `dmn_keras.text.Vocabulary`)."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class AnswerDecoder(keras.layers.Layer):
+class AnswerDecoder(WeightedLayer):
     """Answers from the last memory: in several words, or in one.
 
     With memory `m`, question `q` and previous word `y_{t-1}`:
@@ -29,7 +30,8 @@ class AnswerDecoder(keras.layers.Layer):
             classification. Defaults to `None`.
         start_id: Id that stands before the first word. Defaults to 0, the padding id, which is never said.
         end_id: Id of the end-of-sequence word. Defaults to 2.
-        kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
+        **kwargs: Initializers and regularizers of the GRU (kernel, recurrent, bias) and of `W` and `b` (kernel, bias),
+            as in `keras.layers.GRU`, and arguments of every layer.
 
     Call arguments:
         memory: `(batch, units)`.
@@ -57,21 +59,18 @@ class AnswerDecoder(keras.layers.Layer):
         place of its one-hot, which is the same product, one matrix earlier.
     """
 
-    def __init__(
-        self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, kernel_regularizer=None, **kwargs
-    ):
+    def __init__(self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.max_words = None if max_words is None else positive_integer("max_words", max_words)
         self.start_id = self._word_id("start_id", start_id)
         self.end_id = self._word_id("end_id", end_id)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.logits = keras.layers.Dense(
             self.vocabulary_size,
-            kernel_regularizer=self.kernel_regularizer,
-            dtype=self.variable_dtype,  # float32 under mixed precision: in bfloat16 many words would be tied
             name="logits",
+            # float32 under mixed precision: in bfloat16 many words would be tied
+            **{**self.sublayer_options("kernel", "bias"), "dtype": self.variable_dtype},
         )
 
     def _word_id(self, argument, value):
@@ -90,13 +89,7 @@ class AnswerDecoder(keras.layers.Layer):
         self.previous_word = keras.layers.Embedding(
             self.vocabulary_size, units, dtype=self.dtype_policy, name="previous_word"
         )
-        self.cell = keras.layers.GRUCell(
-            units,
-            kernel_regularizer=self.kernel_regularizer,
-            recurrent_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name="cell",
-        )
+        self.cell = keras.layers.GRUCell(units, name="cell", **self.sublayer_options())
         self.previous_word.build((batch,))
         self.cell.build((batch, units + question_shape[-1]))
         self.logits.build((batch, units))
@@ -235,7 +228,6 @@ class AnswerDecoder(keras.layers.Layer):
             "max_words": self.max_words,
             "start_id": self.start_id,
             "end_id": self.end_id,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
 

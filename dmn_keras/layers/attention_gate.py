@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 DMN_FEATURES = (
     "fact",
@@ -28,7 +29,7 @@ PADDED = -1e4
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class AttentionGate(keras.layers.Layer):
+class AttentionGate(WeightedLayer):
     """How much each fact matters to one pass, given the question and the memory so far.
 
     With fact `c`, memory `m` and question `q`:
@@ -47,7 +48,8 @@ class AttentionGate(keras.layers.Layer):
         units: Positive integer, width of the hidden layer (rows of `W1`).
         activation: `"sigmoid"` (2015, gates independent of each other) or `"softmax"` (2016). Defaults to `"sigmoid"`.
         features: The terms of `z`, names out of `DMN_FEATURES`. Defaults to all nine.
-        kernel_regularizer: Regularizer of `W`, `W1` and `W2`. Defaults to `None`.
+        **kwargs: Initializers and regularizers of `W`, `W1` and `W2` (kernel) and of `b1` and `b2` (bias), as in
+            `keras.layers.Dense`, and arguments of every layer.
 
     Call arguments:
         facts: `(batch, facts, dim)`.
@@ -72,14 +74,15 @@ class AttentionGate(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equations 8 and 9; Xiong et al. 2016, arXiv:1603.01417, equations 8 to 10.
     """
 
-    def __init__(self, units, *, activation="sigmoid", features=DMN_FEATURES, kernel_regularizer=None, **kwargs):
+    weight_kinds = ("kernel", "bias")
+
+    def __init__(self, units, *, activation="sigmoid", features=DMN_FEATURES, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.activation = one_of("activation", activation, ("sigmoid", "softmax"))
         self.features = tuple(one_of("features", name, DMN_FEATURES) for name in features)
         if not self.features:
             raise ValueError("features must name at least one term. Received: features=()")
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
         self.gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
 
@@ -91,25 +94,23 @@ class AttentionGate(keras.layers.Layer):
                 f"facts.shape={tuple(facts_shape)}, question.shape={tuple(question_shape)}, "
                 f"memory.shape={tuple(memory_shape)}"
             )
-        # W1, cut into one block per term; its rows together are as many as z has entries.
-        rows = sum(1 if name in _BILINEAR else dim for name in self.features)
-        limit = (6 / (rows + self.units)) ** 0.5
+        # W1, cut into one block of rows per term.
+        sizes = [1 if name in _BILINEAR else dim for name in self.features]
+        whole, starts = (sum(sizes), self.units), [sum(sizes[:i]) for i in range(len(sizes))]
+        initializer = self.new_initializer("kernel")  # a copy, which gives the same numbers for each block
+
+        def block(start, size):
+            return lambda shape, dtype: initializer(whole, dtype)[start : start + size]
+
         self.kernels = {
-            name: self.add_weight(
-                shape=(1 if name in _BILINEAR else dim, self.units),
-                initializer=keras.initializers.RandomUniform(-limit, limit),
-                regularizer=self.kernel_regularizer,
-                name=f"kernel_{index}",
-            )
-            for index, name in enumerate(self.features)
+            name: self.add_weight_of("kernel", f"kernel_{i}", (size, self.units), initializer=block(start, size))
+            for i, (name, start, size) in enumerate(zip(self.features, starts, sizes, strict=True))
         }
         if any(name in _BILINEAR for name in self.features):
-            self.bilinear = self.add_weight(shape=(dim, dim), regularizer=self.kernel_regularizer, name="bilinear")
-        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
-        self.output_kernel = self.add_weight(
-            shape=(self.units, 1), regularizer=self.kernel_regularizer, autocast=False, name="output_kernel"
-        )
-        self.output_bias = self.add_weight(shape=(1,), initializer="zeros", autocast=False, name="output_bias")
+            self.bilinear = self.add_weight_of("kernel", "bilinear", (dim, dim))
+        self.bias = self.add_weight_of("bias", "bias", (self.units,))
+        self.output_kernel = self.add_weight_of("kernel", "output_kernel", (self.units, 1), autocast=False)
+        self.output_bias = self.add_weight_of("bias", "output_bias", (1,), autocast=False)
 
     def call(self, facts, question, memory, facts_mask=None):
         fixed = self.precompute(facts, question)
@@ -194,7 +195,6 @@ class AttentionGate(keras.layers.Layer):
             "units": self.units,
             "activation": self.activation,
             "features": list(self.features),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
 

@@ -7,10 +7,11 @@ from dmn_keras.layers.attention_gate import DMN_FEATURES, PADDED, AttentionGate,
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class EpisodicMemory(keras.layers.Layer):
+class EpisodicMemory(WeightedLayer):
     """Several attention passes over the facts; each pass yields an episode, the episodes update a memory.
 
     With facts `c_t`, question `q` and memory `m^0 = q`, pass `i = 1..num_passes` computes
@@ -50,8 +51,9 @@ class EpisodicMemory(keras.layers.Layer):
         top_facts: Positive integer, how many facts a head attends to, those with the highest gates: the gates of all
             others are exactly 0, so that many small ones do not add up in a long story. `None` for all. Defaults to
             `None`.
-        kernel_regularizer: Regularizer of all kernels. Defaults to `None`.
         recompute: As for `AttentionGRU`. Defaults to `False`.
+        **kwargs: Initializers and regularizers of gates, episodes and memory updates (kernel, recurrent, bias), as in
+            `keras.layers.GRU`, and arguments of every layer.
 
     Call arguments:
         facts: `(batch, facts, units)`.
@@ -99,7 +101,6 @@ class EpisodicMemory(keras.layers.Layer):
         num_heads=1,
         layer_norm=False,
         top_facts=None,
-        kernel_regularizer=None,
         recompute=False,
         **kwargs,
     ):
@@ -115,21 +116,27 @@ class EpisodicMemory(keras.layers.Layer):
         self.num_heads = positive_integer("num_heads", num_heads)
         self.layer_norm = bool(layer_norm)
         self.top_facts = None if top_facts is None else positive_integer("top_facts", top_facts)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recompute = bool(recompute)
         self.supports_masking = True
         copies = range(1 if tie_weights else self.num_passes)
-        shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
         self.attention_gates = [  # those of a pass side by side
-            AttentionGate(self.units, activation=gate, features=gate_features, name=f"gate_{i}", **shared)
+            AttentionGate(
+                self.units,
+                activation=gate,
+                features=gate_features,
+                name=f"gate_{i}",
+                **self.sublayer_options("kernel", "bias"),
+            )
             for i in range(len(copies) * self.num_heads)
         ]
         self.attention_grus = [
-            AttentionGRU(self.units, mode=episode, recompute=recompute, name=f"gru_{i}", **shared)
+            AttentionGRU(self.units, mode=episode, recompute=recompute, name=f"gru_{i}", **self.sublayer_options())
             for i in copies
             if episode != "soft_attention"
         ]
-        self.updates = [MemoryUpdate(self.units, kind=memory_update, name=f"update_{i}", **shared) for i in copies]
+        self.updates = [
+            MemoryUpdate(self.units, kind=memory_update, name=f"update_{i}", **self.sublayer_options()) for i in copies
+        ]
         self.norms = {
             name: keras.layers.LayerNormalization(dtype=self.dtype_policy, name=f"{name}_norm")
             for name in ("facts", "question", *(f"memory_{i}" for i in copies))
@@ -258,7 +265,6 @@ class EpisodicMemory(keras.layers.Layer):
             "num_heads": self.num_heads,
             "layer_norm": self.layer_norm,
             "top_facts": self.top_facts,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "recompute": self.recompute,
         }
 

@@ -6,10 +6,11 @@ from keras import ops
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.gru import GRU
 from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class FactEncoder(keras.layers.Layer):
+class FactEncoder(WeightedLayer):
     """Word GRU over the whole story, read at the sentence ends.
 
     The words of all sentences are packed into one sequence, without the padding between them, and pass
@@ -26,9 +27,10 @@ class FactEncoder(keras.layers.Layer):
         units: Positive integer, size of a fact.
         scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what was said before; `"sentence"`:
             the GRU starts anew with each sentence, so that a fact is that sentence alone. Defaults to `"story"`.
-        kernel_regularizer: Regularizer of the GRU's input and recurrent kernels. Defaults to `None`.
         recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
             more time. Defaults to `False`.
+        **kwargs: Initializers and regularizers of the GRU (kernel, recurrent, bias), as in `keras.layers.GRU`, and
+            arguments of every layer.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)` for a story of sentences, or `(batch, words, dim)` for
@@ -53,21 +55,13 @@ class FactEncoder(keras.layers.Layer):
         the reset gate's product, which cuDNN needs.
     """
 
-    def __init__(self, units, *, scope="story", kernel_regularizer=None, recompute=False, **kwargs):
+    def __init__(self, units, *, scope="story", recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.scope = one_of("scope", scope, ("story", "sentence"))
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recompute = bool(recompute)
         self.supports_masking = True
-        self.gru = GRU(
-            self.units,
-            kernel_regularizer=self.kernel_regularizer,
-            recurrent_regularizer=self.kernel_regularizer,
-            recompute=self.recompute,
-            dtype=self.dtype_policy,
-            name="gru",
-        )
+        self.gru = GRU(self.units, recompute=self.recompute, name="gru", **self.sublayer_options())
 
     def build(self, words_shape):
         if len(words_shape) not in (3, 4):
@@ -123,6 +117,5 @@ class FactEncoder(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "scope": self.scope,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "recompute": self.recompute,
         }

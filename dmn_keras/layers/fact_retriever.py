@@ -7,6 +7,7 @@ from dmn_keras.layers.attention_gate import AttentionGate
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RETRIEVER_FEATURES = ("fact", "question", "fact*question", "|fact-question|")
 """Terms of `AttentionGate` that need no memory: the retriever comes before there is one."""
@@ -19,7 +20,7 @@ LEVELS = 1000
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class FactRetriever(keras.layers.Layer):
+class FactRetriever(WeightedLayer):
     """Selects the facts relevant to a question before the memory passes.
 
     Each fact is read on its own, as the position-weighted sum of word vectors, and its gate is a function of that sum
@@ -39,8 +40,8 @@ class FactRetriever(keras.layers.Layer):
         vocabulary_size: Positive integer, number of token ids, padding included.
         units: Positive integer, size of a word vector and of the gate's hidden layer. Defaults to 32.
         max_facts: Positive integer, the most facts that are selected. Defaults to 130.
-        kernel_regularizer: Regularizer of the gate's kernels. Defaults to `None`.
         chunk: Positive integer, how many facts are read at a time in inference. Defaults to 4096.
+        **kwargs: Initializers and regularizers of the gate, as for `AttentionGate`, and arguments of every layer.
 
     Call arguments:
         story: Ids, integer, `(batch, facts, words)`.
@@ -69,21 +70,21 @@ class FactRetriever(keras.layers.Layer):
         without memory; the sum that of Xiong et al. 2016, arXiv:1603.01417, section 3.1.
     """
 
-    def __init__(self, vocabulary_size, units=32, max_facts=130, *, kernel_regularizer=None, chunk=4096, **kwargs):
+    weight_kinds = ("kernel", "bias")
+
+    def __init__(self, vocabulary_size, units=32, max_facts=130, *, chunk=4096, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.units = positive_integer("units", units)
         self.max_facts = positive_integer("max_facts", max_facts)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.chunk = positive_integer("chunk", chunk)
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
             self.units,
             features=RETRIEVER_FEATURES,
-            kernel_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
             name="gate",
+            **self.sublayer_options(),
         )
 
     def build(self, story_shape, question_shape):
@@ -165,7 +166,6 @@ class FactRetriever(keras.layers.Layer):
             "vocabulary_size": self.vocabulary_size,
             "units": self.units,
             "max_facts": self.max_facts,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "chunk": self.chunk,
         }
 

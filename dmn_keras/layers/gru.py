@@ -6,12 +6,13 @@ import keras
 from keras import ops
 
 from dmn_keras.layers import recurrence
+from dmn_keras.layers.scan import scan
 
 
 class GRU(keras.layers.GRU):
     """`keras.layers.GRU` that returns all states, with a loop of its own: the same weights, the same numbers.
 
-    In training the loop has its own gradient (`recurrence.run`); in inference all inputs are multiplied by their kernel
+    In training the loop has its own gradient (`scan`); in inference all inputs are multiplied by their kernel
     before the loop, and a step holds what needs the state alone. Where cuDNN can be had, on TensorFlow with a GPU, it
     trains; an exported graph never needs it. PyTorch runs Keras' own loop.
 
@@ -20,24 +21,12 @@ class GRU(keras.layers.GRU):
 
     Args:
         units: Positive integer, size of a state.
-        kernel_regularizer: Regularizer of the input kernel. Defaults to `None`.
-        recurrent_regularizer: Regularizer of the recurrent kernel. Defaults to `None`.
-        recompute: As for `recurrence.run`. Defaults to `False`.
-        dtype: As for every layer.
-        name: As for every layer.
+        recompute: As for `scan`. Defaults to `False`.
+        **kwargs: Arguments of `keras.layers.GRU`.
     """
 
-    def __init__(
-        self, units, *, kernel_regularizer=None, recurrent_regularizer=None, recompute=False, dtype=None, name=None
-    ):
-        super().__init__(
-            units,
-            return_sequences=True,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            dtype=dtype,
-            name=name,
-        )
+    def __init__(self, units, *, recompute=False, **kwargs):
+        super().__init__(units, return_sequences=True, **kwargs)
         self.recompute = recompute
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
@@ -54,9 +43,8 @@ class GRU(keras.layers.GRU):
             cell, weights = recurrence.with_input_product(cell), (kernel, bias[0], *weights)
         else:
             inputs = ops.matmul(inputs, kernel) + bias[0]
-        states = recurrence.run(
-            cell, weights, (inputs,), state, every_state=True, training=training, recompute=self.recompute
-        )
+        gradient = cell.gradient if training else None
+        _, states = scan(cell.step, state, (inputs,), weights=weights, gradient=gradient, recompute=self.recompute)
         return ops.transpose(states, (1, 0, 2))
 
 

@@ -6,10 +6,11 @@ from keras import ops
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.gru import GRU
 from dmn_keras.layers.sequences import batched_gather, pack_order, zero_where_padded
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class InputFusion(keras.layers.Layer):
+class InputFusion(WeightedLayer):
     """Bidirectional GRU over the facts; a fused fact is the sum of both directions.
 
     `c_t = GRU_forward(f_t, c^f_{t-1}) + GRU_backward(f_t, c^b_{t+1})` (Xiong et al. 2016, section 3.1).
@@ -19,9 +20,10 @@ class InputFusion(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of a fused fact.
-        kernel_regularizer: Regularizer of both GRUs' kernels. Defaults to `None`.
         recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
             more time. Defaults to `False`.
+        **kwargs: Initializers and regularizers of both GRUs (kernel, recurrent, bias), as in `keras.layers.GRU`, and
+            arguments of every layer.
 
     Call arguments:
         facts: `(batch, facts, dim)`.
@@ -44,21 +46,13 @@ class InputFusion(keras.layers.Layer):
         Xiong et al. 2016, arXiv:1603.01417, equations 4 to 6.
     """
 
-    def __init__(self, units, *, kernel_regularizer=None, recompute=False, **kwargs):
+    def __init__(self, units, *, recompute=False, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.recompute = bool(recompute)
         self.supports_masking = True
         self.forward_gru, self.backward_gru = (
-            GRU(
-                self.units,
-                kernel_regularizer=self.kernel_regularizer,
-                recurrent_regularizer=self.kernel_regularizer,
-                recompute=self.recompute,
-                dtype=self.dtype_policy,
-                name=name,
-            )
+            GRU(self.units, recompute=self.recompute, name=name, **self.sublayer_options())
             for name in ("forward", "backward")
         )
 
@@ -84,6 +78,5 @@ class InputFusion(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "recompute": self.recompute,
         }

@@ -5,13 +5,15 @@ from keras import ops
 
 from dmn_keras.layers import recurrence
 from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.scan import scan
 from dmn_keras.layers.sequences import batched_gather, static_shape
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 _NOISE = 1.0  # standard deviation
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class LexicalLinks(keras.layers.Layer):
+class LexicalLinks(WeightedLayer):
     """Message passing between facts that share a word: each word vector gets what other facts with that word say.
 
     A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
@@ -38,7 +40,8 @@ class LexicalLinks(keras.layers.Layer):
         units: Positive integer, size of what is appended to a word vector.
         mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for what was written
             along the whole chain of them. Defaults to `"neighbours"`.
-        kernel_regularizer: Regularizer of the kernels. Defaults to `None`.
+        **kwargs: Initializers and regularizers of the kernels and, with chains, their biases (kernel, bias), as in
+            `keras.layers.Dense`, and arguments of every layer.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)`.
@@ -62,20 +65,20 @@ class LexicalLinks(keras.layers.Layer):
         Not in the papers: message passing over the graph of facts that share a word.
     """
 
-    def __init__(self, units, *, mode="neighbours", kernel_regularizer=None, **kwargs):
+    weight_kinds = ("kernel", "bias")
+
+    def __init__(self, units, *, mode="neighbours", **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = one_of("mode", mode, ("neighbours", "chain"))
         chains = self.mode == "chain"
         self.seed_generator = keras.random.SeedGenerator() if chains else None
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        shared = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy}
-        self.project = keras.layers.Dense((4 if chains else 2) * self.units, use_bias=chains, name="project", **shared)
+        width = (4 if chains else 2) * self.units
+        self.project = keras.layers.Dense(width, use_bias=chains, name="project", **self.sublayer_options())
         # Of the words, to be added to what `project` makes of the facts.
-        self.project_words = (
-            keras.layers.Dense(4 * self.units, use_bias=False, name="words", **shared) if chains else None
-        )
+        options = {"use_bias": False, "name": "words", **self.sublayer_options("kernel")}
+        self.project_words = keras.layers.Dense(width, **options) if chains else None
 
     def build(self, words_shape, story_shape, facts_shape):
         self.project.build(tuple(facts_shape))
@@ -108,19 +111,19 @@ class LexicalLinks(keras.layers.Layer):
         no = ops.zeros_like(same[:, :1])
         written = batched_gather(written, order)
         forwards, backwards = (written[..., : 2 * self.units], written[..., 2 * self.units :])
-        before = self._memories(forwards, ops.concatenate([no, same], axis=1), training)
-        turned = ops.flip(ops.concatenate([same, no], axis=1), axis=1)
-        after = ops.flip(self._memories(ops.flip(backwards, axis=1), turned, training), axis=1)
+        before = self._memories(forwards, ops.concatenate([same, no], axis=1), training)
+        after = self._memories(backwards, ops.concatenate([no, same], axis=1), training, reverse=True)
         linked = batched_gather(before + after, ops.argsort(order, axis=1))
         return ops.reshape(linked, (batch, num_facts, num_words, self.units))
 
-    def _memories(self, written, linked, training):
-        """Return the memory of its chain before each place.
+    def _memories(self, written, continues, training, reverse=False):
+        """Return the memory of the chain before each place, or after it with `reverse`.
 
         Args:
             written: Gates before the sigmoid, and what they write, `(batch, places, 2 * units)`, chain after chain.
-            linked: Boolean `(batch, places)`, whether the place before belongs to the same chain.
+            continues: Boolean `(batch, places)`, whether the place that is read next belongs to the same chain.
             training: Whether a gradient is wanted.
+            reverse: Whether places are read from the last to the first.
 
         Returns:
             `(batch, places, units)`, zero where a chain begins.
@@ -130,13 +133,12 @@ class LexicalLinks(keras.layers.Layer):
             z = z + _NOISE * keras.random.normal(ops.shape(z), dtype=z.dtype, seed=self.seed_generator)
         z = ops.clip(1.2 * ops.sigmoid(z) - 0.1, 0.0, 1.0)
         # Where a chain ends, the memory is written over with zeros: the next begins without one.
-        last = ops.logical_not(ops.concatenate([linked[:, 1:], ops.zeros_like(linked[:, :1])], axis=1))[..., None]
-        z = ops.where(last, ops.ones_like(z), z)
-        x = ops.where(last, ops.zeros_like(x), x)
+        z = ops.where(continues[..., None], z, ops.ones_like(z))
+        x = ops.where(continues[..., None], x, ops.zeros_like(x))
         along = tuple(ops.transpose(tensor, (1, 0, 2)) for tensor in (z, x))
-        state = ops.zeros_like(along[0][0])
-        states = recurrence.run(recurrence.LEAKY, (), along, state, every_state=True, training=training)
-        states = ops.concatenate([state[None], states[:-1]], axis=0)
+        state = ops.zeros_like(x[:, 0])
+        cell = recurrence.LEAKY
+        _, states = scan(cell.step, state, along, reverse=reverse, gradient=cell.gradient if training else None)
         return ops.transpose(states, (1, 0, 2))
 
     def compute_output_shape(self, words_shape, story_shape, facts_shape):
@@ -146,12 +148,7 @@ class LexicalLinks(keras.layers.Layer):
         return previous_mask
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "mode": self.mode,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
+        return {**super().get_config(), "units": self.units, "mode": self.mode}
 
 
 def _neighbours(ids):

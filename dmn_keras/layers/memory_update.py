@@ -4,10 +4,11 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class MemoryUpdate(keras.layers.Layer):
+class MemoryUpdate(WeightedLayer):
     """The memory after one pass.
 
     With episode `e`, memory before the pass `m` and question `q`:
@@ -18,7 +19,8 @@ class MemoryUpdate(keras.layers.Layer):
     Args:
         units: Positive integer, size of the memory.
         kind: `"gru"` or `"relu"`. Defaults to `"gru"`.
-        kernel_regularizer: Regularizer of the kernels. Defaults to `None`.
+        **kwargs: Initializers and regularizers of the GRU (kernel, recurrent, bias) or of `W` and `b` (kernel, bias),
+            as in `keras.layers.GRU`, and arguments of every layer.
 
     Call arguments:
         memory: `(batch, units)`.
@@ -41,16 +43,15 @@ class MemoryUpdate(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, section 2.3; Xiong et al. 2016, arXiv:1603.01417, equation 13.
     """
 
-    def __init__(self, units, *, kind="gru", kernel_regularizer=None, **kwargs):
+    def __init__(self, units, *, kind="gru", **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.kind = one_of("kind", kind, ("gru", "relu"))
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        options = {"kernel_regularizer": self.kernel_regularizer, "dtype": self.dtype_policy, "name": kind}
         if kind == "gru":
-            self.update = keras.layers.GRUCell(self.units, recurrent_regularizer=self.kernel_regularizer, **options)
+            self.update = keras.layers.GRUCell(self.units, name=kind, **self.sublayer_options())
         else:
-            self.update = keras.layers.Dense(self.units, activation="relu", **options)
+            options = self.sublayer_options("kernel", "bias")
+            self.update = keras.layers.Dense(self.units, activation="relu", name=kind, **options)
 
     def build(self, memory_shape, episode_shape, question_shape):
         if self.kind == "gru":
@@ -65,9 +66,4 @@ class MemoryUpdate(keras.layers.Layer):
         return self.update(ops.concatenate([memory, episode, question], axis=-1))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "kind": self.kind,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
+        return {**super().get_config(), "units": self.units, "kind": self.kind}

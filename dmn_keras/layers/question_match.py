@@ -7,10 +7,11 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.sequences import static_shape
+from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class QuestionMatch(keras.layers.Layer):
+class QuestionMatch(WeightedLayer):
     """Word vectors with what the question says at the same word.
 
     A word `w` of the story becomes `[L[w]; W s_w]`, where `s_w` is the mean of the question's states at the places
@@ -23,7 +24,7 @@ class QuestionMatch(keras.layers.Layer):
 
     Args:
         units: Positive integer, size of what is appended to a word vector.
-        kernel_regularizer: Regularizer of `W`. Defaults to `None`.
+        **kwargs: `kernel_initializer` and `kernel_regularizer` of `W`, and arguments of every layer.
 
     Call arguments:
         words: Word vectors, `(batch, facts, words, dim)`, or `(batch, words, dim)` for a single sentence.
@@ -49,18 +50,13 @@ class QuestionMatch(keras.layers.Layer):
         arXiv:1704.00051, section 3.2; here they carry the question's state and not only whether there is one.
     """
 
-    def __init__(self, units, *, kernel_regularizer=None, **kwargs):
+    weight_kinds = ("kernel",)
+
+    def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
-        self.project = keras.layers.Dense(
-            self.units,
-            use_bias=False,
-            kernel_regularizer=self.kernel_regularizer,
-            dtype=self.dtype_policy,
-            name="project",
-        )
+        self.project = keras.layers.Dense(self.units, use_bias=False, name="project", **self.sublayer_options())
 
     def build(self, words_shape, story_shape, question_shape, states_shape):
         self.project.build(tuple(states_shape))
@@ -81,8 +77,4 @@ class QuestionMatch(keras.layers.Layer):
         return previous_mask
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
+        return {**super().get_config(), "units": self.units}

@@ -152,14 +152,15 @@ def dmn(
     config = (DMNConfig() if config is None else config).replace(settings)
     embedding_dim = _embedding_dim(config, vocabulary_size, word_vectors)
     check_settings(config, embedding_dim)
-    regularizer = keras.regularizers.L2(config.l2) if config.l2 else None
+    penalty = keras.regularizers.L2(config.l2) if config.l2 else None
+    recurrent = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
     story = keras.Input((None, None), dtype="int32", name="story")
     question = keras.Input((None,), dtype="int32", name="question")
     inputs = {"story": story, "question": question}
     retrieved = None
     if config.max_retrieved_facts is not None:
         limit = config.max_retrieved_facts
-        retriever = FactRetriever(vocabulary_size, max_facts=limit, kernel_regularizer=regularizer, name=RETRIEVER)
+        retriever = FactRetriever(vocabulary_size, max_facts=limit, kernel_regularizer=penalty, name=RETRIEVER)
         retrieved = retriever(story, question)
         story = retrieved["story"]
 
@@ -172,17 +173,17 @@ def dmn(
         trainable=config.train_word_vectors,
         name="semantic_memory",
     )
-    facts, q = _input_module(config, regularizer, semantic_memory, story, question)
+    facts, q = _input_module(config, penalty, semantic_memory, story, question)
     arguments = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
     episodes = EpisodicMemory(
         config.units,
         **{**arguments, "gate_features": GATE_FEATURES[config.memory.gate_features]},
-        kernel_regularizer=regularizer,
+        **recurrent,
         recompute=config.recompute,
         name="episodic_memory",
     )(facts, q)
 
-    decoder = AnswerDecoder(vocabulary_size, answer_words, kernel_regularizer=regularizer, name="answer_decoder")
+    decoder = AnswerDecoder(vocabulary_size, answer_words, **recurrent, name="answer_decoder")
     memory = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])
     if answer_words is None:
         logits = decoder(memory, q)
@@ -204,11 +205,12 @@ def dmn(
     return model
 
 
-def _input_module(config, regularizer, semantic_memory, story, question):
+def _input_module(config, penalty, semantic_memory, story, question):
     """Return facts and question vector of ids."""
     module = config.input
     scope = "story" if module.fact_encoder == "story" else "sentence"
-    word_gru = {"units": config.units, "kernel_regularizer": regularizer, "recompute": config.recompute}
+    gru = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty, "recompute": config.recompute}
+    word_gru = {"units": config.units, **gru}
     encoder = FactEncoder(**word_gru, scope=scope, name="fact_encoder")
     drop_words = keras.layers.Dropout(config.dropout, name="word_dropout")
     words, question_words = drop_words(semantic_memory(story)), drop_words(semantic_memory(question))
@@ -216,19 +218,16 @@ def _input_module(config, regularizer, semantic_memory, story, question):
         states = encoder(question_words)
     else:
         states = FactEncoder(**word_gru, name="question_gru")(question_words)
-        match = QuestionMatch(module.question_match, kernel_regularizer=regularizer, name="question_match")
+        match = QuestionMatch(module.question_match, kernel_regularizer=penalty, name="question_match")
         words = match(words, story, question, states)
     position = module.fact_encoder == "position"
     facts = PositionEncoder(name="position_encoder")(words) if position else encoder(words)
     for i in range(module.num_links):
-        links = LexicalLinks(
-            config.units, mode=module.link_mode, kernel_regularizer=regularizer, name=f"lexical_links_{i}"
-        )
+        links = LexicalLinks(config.units, mode=module.link_mode, kernel_regularizer=penalty, name=f"lexical_links_{i}")
         facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(links(words, story, facts))
     facts = keras.layers.Dropout(config.dropout, name="fact_dropout")(facts)
     if module.input_fusion:
-        fusion = {"kernel_regularizer": regularizer, "recompute": config.recompute}
-        facts = InputFusion(config.units, **fusion, name="input_fusion")(facts)
+        facts = InputFusion(config.units, **gru, name="input_fusion")(facts)
     return facts, LastState(name="question_state")(states)
 
 

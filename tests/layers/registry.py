@@ -105,9 +105,6 @@ def passes_inputs(units):
     return {"facts": random(B, F, units), "question": random(B, units, seed=1)}
 
 
-L2 = "l2"
-"""A regularizer that every layer takes."""
-
 CASES = {
     case.layer.__name__: case
     for case in [
@@ -117,7 +114,7 @@ CASES = {
             {"words": random(B, F, W, D)},
             masks={"mask": word_mask()},
             padded={"words": "mask"},
-            others={"units": U + 1, "scope": "sentence", "kernel_regularizer": L2},
+            others={"units": U + 1, "scope": "sentence"},
         ),
         Case(
             layers.PositionEncoder,
@@ -133,7 +130,7 @@ CASES = {
             {"facts": random(B, F, D)},
             masks={"mask": fact_mask()},
             padded={"facts": "mask"},
-            others={"units": U + 1, "kernel_regularizer": L2},
+            others={"units": U + 1},
         ),
         Case(
             layers.LastState,
@@ -147,19 +144,19 @@ CASES = {
             layers.QuestionMatch,
             {"units": 2},
             {"words": random(B, F, W, D), **word_ids(), "states": random(B, Q, U)},
-            others={"units": 3, "kernel_regularizer": L2},
+            others={"units": 3},
         ),
         Case(
             layers.LexicalLinks,
-            {"units": 2},
+            {"units": 2, "mode": "chain"},
             {"words": random(B, F, W, D), "story": word_ids()["story"], "facts": random(B, F, U)},
-            others={"units": 3, "mode": "chain", "kernel_regularizer": L2},
+            others={"units": 3, "mode": "neighbours"},
         ),
         Case(
             layers.FactRetriever,
             {"vocabulary_size": 6, "units": 5, "max_facts": 2},
             word_ids(),
-            others={"vocabulary_size": 7, "units": 6, "max_facts": 3, "kernel_regularizer": L2},
+            others={"vocabulary_size": 7, "units": 6, "max_facts": 3},
         ),
         Case(
             layers.ScatterGates,
@@ -177,7 +174,6 @@ CASES = {
                 "units": 7,
                 "activation": "softmax",
                 "features": layers.DMN_PLUS_FEATURES,
-                "kernel_regularizer": L2,
             },
         ),
         Case(
@@ -185,20 +181,20 @@ CASES = {
             {"units": U},
             cell_inputs(U),
             resized={"units": cell_inputs(U + 1)},
-            others={"units": U + 1, "mode": "attention_gru", "kernel_regularizer": L2},
+            others={"units": U + 1, "mode": "attention_gru"},
         ),
         Case(
             layers.AttentionGRU,
             {"units": U},
             {"facts": random(B, F, D), "gates": abs(np.tanh(random(B, F)))},
-            others={"units": U + 1, "mode": "attention_gru", "kernel_regularizer": L2},
+            others={"units": U + 1, "mode": "attention_gru"},
         ),
         Case(
             layers.MemoryUpdate,
             {"units": U},
             update_inputs(U),
             resized={"units": update_inputs(U + 1)},
-            others={"units": U + 1, "kind": "relu", "kernel_regularizer": L2},
+            others={"units": U + 1, "kind": "relu"},
         ),
         Case(
             layers.EpisodicMemory,
@@ -219,7 +215,6 @@ CASES = {
                 "num_heads": 2,
                 "layer_norm": True,
                 "top_facts": 1,
-                "kernel_regularizer": L2,
             },
         ),
         Case(
@@ -250,7 +245,6 @@ CASES = {
                 "max_words": 3,
                 "start_id": 1,
                 "end_id": 3,
-                "kernel_regularizer": L2,
             },
             observe=lambda layer, case: [*_generated(layer, case), *_forced(layer, case)],
         ),

@@ -49,6 +49,22 @@ def test_cell_in_rnn_gives_the_same(mode):
 
 
 @each_mode
+def test_cell_in_rnn_carries_its_state_and_skips_masked_facts(mode):
+    cell = make_cell(mode, make(mode).weights)
+    inputs = np.concatenate([FACTS, GATES[..., None]], axis=-1)
+    [start] = cell.get_initial_state(B)
+    assert tuple(start.shape) == (B, U)
+    assert not numpy(start).any()
+    rnn = keras.layers.RNN(cell, return_sequences=True, return_state=True)
+    states, last = numpy(rnn(ops.convert_to_tensor(inputs)))
+    np.testing.assert_array_equal(states[:, -1], last)
+    _, masked = numpy(rnn(ops.convert_to_tensor(inputs), mask=ops.convert_to_tensor(np.arange(F) < [[2], [2], [2]])))
+    np.testing.assert_allclose(masked, states[:, 1], atol=1e-6)
+    loaded = keras.layers.RNN.from_config(rnn.get_config())
+    assert loaded.cell.get_config() == cell.get_config()
+
+
+@each_mode
 def test_gates_of_zero_keep_the_state_to_the_bit(mode):
     cell = make_cell(mode, make(mode).weights)
     state = ops.convert_to_tensor(random(B, U, seed=9))

@@ -11,8 +11,9 @@ import pytest
 from keras import ops
 
 from dmn_keras import layers
+from dmn_keras.layers.weighted_layer import WeightedLayer
 from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
-from tests.layers.registry import CASES, L2
+from tests.layers.registry import CASES
 
 each_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 each_masked_layer = pytest.mark.parametrize(
@@ -22,6 +23,11 @@ each_argument = pytest.mark.parametrize(
     ("case", "argument"),
     [(case, argument) for case in CASES.values() for argument in case.others],
     ids=[f"{name}-{argument}" for name, case in CASES.items() for argument in case.others],
+)
+each_weighted_layer = pytest.mark.parametrize(
+    "case",
+    [case for case in CASES.values() if issubclass(case.layer, WeightedLayer)],
+    ids=[name for name, case in CASES.items() if issubclass(case.layer, WeightedLayer)],
 )
 
 
@@ -94,6 +100,36 @@ def test_config_round_trip(case, argument):
     assert loaded.get_config() == config
 
 
+@each_weighted_layer
+def test_kinds_of_weights_have_their_initializers_and_regularizers(case):
+    """Each kind alone: what its initializer makes constant, and how many weights its regularizer penalizes."""
+    names = []
+    for kind in case.layer.weight_kinds:
+        options = {f"{kind}_initializer": keras.initializers.Constant(0.25), f"{kind}_regularizer": "l1"}
+        layer = case.make(**options)
+        case.call(layer)
+        constant = [weight.path.partition("/")[2] for weight in layer.weights if np.all(numpy(weight) == 0.25)]
+        assert len(constant) == len(layer.losses) > 0
+        assert not set(names) & set(constant)
+        names += constant
+        config = layer.get_config()
+        json.dumps(config)
+        assert type(layer).from_config(config).get_config() == config
+    others = {weight.path.partition("/")[2] for weight in layer.weights} - set(names)
+    assert all("embeddings" in name for name in others), others
+    for kind in {"kernel", "recurrent", "bias"} - set(case.layer.weight_kinds):
+        with pytest.raises(ValueError, match=f"{kind}_regularizer"):
+            case.make(**{f"{kind}_regularizer": "l1"})
+
+
+@each_weighted_layer
+def test_weights_of_equal_shapes_start_different(case):
+    layer = case.make(kernel_initializer=keras.initializers.RandomNormal())
+    case.call(layer)
+    kernels = [numpy(w).ravel() for w in layer.weights if np.std(numpy(w)) > 0]
+    assert len({row.tobytes() for row in kernels}) == len(kernels)
+
+
 @each_layer
 def test_rebuilt_from_config_computes_the_same(case):
     layer = built(case)
@@ -105,12 +141,7 @@ def test_rebuilt_from_config_computes_the_same(case):
 
 @pytest.mark.parametrize(
     ("case", "argument"),
-    [
-        (case, name)
-        for case in CASES.values()
-        for name, value in case.others.items()
-        if type(value) in WRONG and value is not L2
-    ],
+    [(case, name) for case in CASES.values() for name, value in case.others.items() if type(value) in WRONG],
     ids=lambda x: x if isinstance(x, str) else x.layer.__name__,
 )
 def test_a_value_out_of_range_is_refused_by_name(case, argument):
