@@ -12,7 +12,7 @@ _WHERE = {
     "QuestionAnswerer": "dmn_keras.tasks.question_answering",
     "RunConfig": "dmn_keras.tasks.config",
     "Source": "dmn_keras.datasets",
-    "Task": "dmn_keras.tasks.task",
+    "Task": "dmn_keras.tasks",
     "layers": None,
     "losses": None,
     "metrics": None,
