@@ -20,15 +20,11 @@ UNIT = ("datasets", "inference", "layers", "models", "tasks", "text", "utils", "
 """Folders and files whose tests are quick: `pytest -m unit` runs them, but for those that are marked `slow`."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items):
     root = pathlib.Path(__file__).parent
     for item in items:
-        file = item.path.relative_to(root)
-        if file.parts[0] in UNIT and item.get_closest_marker("slow") is None:
+        if item.path.relative_to(root).parts[0] in UNIT and item.get_closest_marker("slow") is None:
             item.add_marker("unit")
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(file)))  # so that one worker makes the fixtures of a file
     items.sort(key=lambda item: item.path.name != "test_backends.py")  # what takes longest begins first
 
 

@@ -11,15 +11,15 @@ import sys
 import keras
 import numpy as np
 import pytest
-
-from benchmarks import base, invariance, mixed_precision, precision, serving, ship
 from dmn_keras.asking import Answerer
-from dmn_keras.datasets import registry
 from dmn_keras.training.answers import RawAnswer
 from dmn_keras.training.calibration import calibrate
 from dmn_keras.training.config import Config
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe, train
+
+from benchmarks import base, invariance, mixed_precision, precision, serving, ship
+from dmn_keras.datasets import registry
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
 from tests.training.runs import eagerly, own_data, tiny, without_tracing
@@ -155,7 +155,6 @@ def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
 
 
 @tensorflow_alone
-@pytest.mark.xdist_group("export")
 def test_speed_of_an_exported_model(pretrained, monkeypatch):
     monkeypatch.setattr(serving, "BATCHES", (1, 3))
     _, path = pretrained

@@ -34,7 +34,6 @@ from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
 from dmn_keras.serving.client import MAX_RESPONSE_BYTES
 from tests.serving.server import Predictions, ProblemError, serving
 
-pytestmark = pytest.mark.xdist_group("export")
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
 

@@ -19,7 +19,6 @@ pytest.importorskip("tensorflow_serving.apis")
 from dmn_keras.serving import SAMPLES, Client
 from tests.serving.server import serving
 
-pytestmark = pytest.mark.xdist_group("export")
 ADDRESSES = os.environ.get("DMN_KERAS_SERVER", "").split(",")
 MODEL = os.environ.get("DMN_KERAS_SERVER_MODEL", "babi-joint")
 ASKED = [("\n".join(example.story), example.question) for example in SAMPLES]

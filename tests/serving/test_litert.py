@@ -17,8 +17,6 @@ from dmn_keras.datasets import Example
 from dmn_keras.serving import SAMPLES, export_litert, versions
 from tests.serving.exported import SETTINGS, answerer
 
-pytestmark = pytest.mark.xdist_group("export")
-
 
 def run(path, made, example, num_facts=32, num_words=16):
     """What the file in a version's folder says about one question."""
