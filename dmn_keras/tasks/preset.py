@@ -30,8 +30,8 @@ class PresetFolder(Folder):
         path: The folder; it need not exist.
     """
 
-    kind = "a preset"
-    writer = "save_to_preset"
+    kind = "a run or a preset"
+    writer = "dmn-keras train"
     record_name = "config.json"
     format = 2
     entries = ("config.json", "model.weights.h5", "calibration.json")
