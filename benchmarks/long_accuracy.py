@@ -86,15 +86,15 @@ def hidden(recipe, data_dir, books, task, length, split, count, seed):
     import numpy as np
 
     from dmn_keras import datasets
-    from dmn_keras.datasets.babi_long import hide
-    from dmn_keras.datasets.babi_long.hiding import count_tokens
+    from dmn_keras.datasets.babi_long import insert_into_background
+    from dmn_keras.datasets.babi_long.background import count_tokens
 
     config = recipe.dataset_config.split(",")[0]
     examples = datasets.load("babi", task=task, split=split, data_dir=data_dir, config=config)
     # From all over the file: its first questions are those of few stories.
     chosen = np.random.default_rng([seed, int(task)]).permutation(len(examples))[:count]
     return [
-        hide(example, books, max(length, count_tokens(example.story)) if length else 0, [seed, int(task), i])
+        insert_into_background(example, books, max(length, count_tokens(example.story)) if length else 0, [seed, int(task), i])
         for i, example in enumerate(examples[i] for i in sorted(chosen))
     ]
 

@@ -36,7 +36,7 @@ def main(arguments=None):
         Exit status: 1 if an answer was wrong, else 0.
     """
     from dmn_keras import datasets
-    from dmn_keras.datasets.babi_long import Books, hide, write_text
+    from dmn_keras.datasets.babi_long import Books, insert_into_background, write_text
 
     parser = base.parser("long_cost", __doc__, books=True)
     parser.add_argument("--task", default="2")
@@ -49,7 +49,7 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         for length in options.lengths:
             story = pathlib.Path(folder, f"story-{length}.txt")
-            hidden = hide(example, books, length, options.seed)
+            hidden = insert_into_background(example, books, length, options.seed)
             write_text(hidden.story, story)
             rows.append({"length": length, "sentences": len(hidden.story), **measure(options.run, story, example)})
             print(rows[-1], flush=True)

@@ -17,8 +17,8 @@ def main(arguments=None):
     """Train the GRU and write it to a folder."""
     import keras
 
-    from dmn_keras.datasets.babi_long import Books, hide
-    from dmn_keras.datasets.babi_long.hiding import count_tokens
+    from dmn_keras.datasets.babi_long import Books, insert_into_background
+    from dmn_keras.datasets.babi_long.background import count_tokens
     from dmn_keras.text import Vocabulary
     from dmn_keras.training.data import Source, train_and_validation
 
@@ -41,7 +41,7 @@ def main(arguments=None):
 
     def hidden(example, number):
         length = max(int(rng.integers(options.tokens)), count_tokens(example.story)) if rng.random() < 0.5 else 0
-        return hide(example, books, length, number)
+        return insert_into_background(example, books, length, number)
 
     train, valid = (
         [hidden(example, i) for examples in part.values() for i, example in enumerate(examples)] for part in parts

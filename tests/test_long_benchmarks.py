@@ -20,7 +20,7 @@ from benchmarks import (
 from dmn_keras import datasets
 from dmn_keras.asking import Answerer
 from dmn_keras.datasets import Example
-from dmn_keras.datasets.babi_long import Books, hide
+from dmn_keras.datasets.babi_long import Books, insert_into_background
 from dmn_keras.text import Encoder, Vocabulary
 from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
@@ -239,7 +239,7 @@ def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monke
     # The answer of the file is what this model says, right or not.
     books = folder / "books"
     [example] = datasets.load("babi", task="2", split="test", data_dir=folder / "babi", config="en-10k", num_examples=1)
-    story = hide(example, Books(books / "test"), 300, 0).story
+    story = insert_into_background(example, Books(books / "test"), 300, 0).story
     data = write_babi(tmp_path / "babi", answer=answerers[8].ask(story, example.question).answer)
     file = tmp_path / "cost.json"
     where = [run, "--data-dir", str(data), "--books", str(books), "--json", str(file)]

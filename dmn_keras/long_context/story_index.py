@@ -1,4 +1,4 @@
-"""A story on disk as a first pass reads it: computed once, asked any number of questions."""
+"""A story on disk as a retriever reads it: computed once, asked any number of questions."""
 
 import contextlib
 import dataclasses
@@ -31,9 +31,9 @@ class Contents:
     """What an index was made with, and how much of its story it holds.
 
     Attributes:
-        run: The run whose first pass read the story: its absolute path, or the name of a model of the package; `None`
+        run: The run whose retriever read the story: its absolute path, or the name of a model of the package; `None`
             if it was not named.
-        weights: Fingerprint of the first pass.
+        weights: Fingerprint of the retriever.
         vocabulary: Fingerprint of the words that it knows, and of how many of a sentence it reads.
         units: Size of a vector.
         dtype: Type of the vectors on the disk.
@@ -173,7 +173,7 @@ class StoryIndex(Folder):
         """Raise if the index was made with another model."""
         weights, vocabulary = _fingerprints(retriever)
         if (contents.weights, contents.vocabulary) != (weights, vocabulary):
-            different = "vocabulary" if contents.vocabulary != vocabulary else "first pass"
+            different = "vocabulary" if contents.vocabulary != vocabulary else "retriever"
             raise ValueError(
                 f"{self.path} was made with {contents.run or 'another run'}, as it was then, whose {different} is not "
                 f"this run's. Name the run that it was made with. {self.remedy}"
@@ -328,7 +328,7 @@ def _absolute_run(run):
 
 
 def _fingerprints(retriever):
-    """Return the fingerprints of a first pass and of the words it knows."""
+    """Return the fingerprints of a retriever and of the words it knows."""
     weights = hashlib.sha256()
     for weight in retriever.layer.weights:
         values = ops.convert_to_numpy(weight)

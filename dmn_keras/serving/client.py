@@ -48,7 +48,7 @@ _OUTPUTS = {
 }
 """Type and rank of a model's outputs; floats are between 0 and 1, integers -1 or more."""
 _OPTIONAL = ("confidence", "known", "positions", "num_facts", "num_open", "unknown_words")
-"""Those of calibrated models, of models with a first pass, and of newer exports."""
+"""Those of calibrated models, of models with a retriever, and of newer exports."""
 
 
 class ServerError(RuntimeError):

@@ -8,7 +8,15 @@ import pytest
 
 from dmn_keras import datasets
 from dmn_keras.datasets import Example, babi, babi_long
-from dmn_keras.datasets.babi_long import BABI_NAMES, Books, Config, LongStory, Neighbours, hide, write_text
+from dmn_keras.datasets.babi_long import (
+    BABI_NAMES,
+    Books,
+    Config,
+    LongStory,
+    Neighbours,
+    insert_into_background,
+    write_text,
+)
 from dmn_keras.datasets.babi_long import neighbours as neighbours_module
 from dmn_keras.inference.unanswerable import common_words, without_answer
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
@@ -132,7 +140,7 @@ def test_any_neighbour_can_be_had_first():
 def test_a_story_is_hidden_in_its_order(kind, num_tokens, books):
     background = books if kind == "books" else Neighbours(2)
     for seed in range(30):
-        hidden = hide(EXAMPLE, background, num_tokens, seed)
+        hidden = insert_into_background(EXAMPLE, background, num_tokens, seed)
         story, sentences = hidden.story, list(hidden.story)
         assert bare(hidden) == STORY
         assert list(hidden.story_positions) == sorted(hidden.story_positions)
@@ -148,7 +156,7 @@ def test_a_story_is_hidden_in_its_order(kind, num_tokens, books):
 
 
 def test_a_long_story_is_a_sequence(books):
-    story = hide(EXAMPLE, books, 200, 3).story
+    story = insert_into_background(EXAMPLE, books, 200, 3).story
     sentences = list(story)
     assert [story[i] for i in range(len(story))] == sentences
     assert [story[-i] for i in range(1, len(story) + 1)] == sentences[::-1]
@@ -163,7 +171,7 @@ def test_every_set_of_places_is_drawn(books):
     example = Example(STORY[:2], "Who?")
     seen, starts = {}, set()
     for seed in range(3000):
-        hidden = hide(example, books, 26, seed)
+        hidden = insert_into_background(example, books, 26, seed)
         starts.add(hidden.story.start)
         if len(hidden.story) == 5:
             seen[hidden.story_positions] = seen.get(hidden.story_positions, 0) + 1
@@ -173,41 +181,46 @@ def test_every_set_of_places_is_drawn(books):
 
 
 def test_equal_arguments_give_equal_stories_on_every_platform(books, tmp_path):
-    first, again = (hide(EXAMPLE, books, 500, 11) for _ in range(2))
+    first, again = (insert_into_background(EXAMPLE, books, 500, 11) for _ in range(2))
     assert list(first.story) == list(again.story)
     assert (
         first.story_positions
         == again.story_positions
-        == hide(EXAMPLE, books, 500, np.random.default_rng(11)).story_positions
+        == insert_into_background(EXAMPLE, books, 500, np.random.default_rng(11)).story_positions
     )
-    assert hide(EXAMPLE, books, 500, 12).story_positions != first.story_positions
-    hidden = hide(EXAMPLE, books, 100, 0)
+    assert insert_into_background(EXAMPLE, books, 500, 12).story_positions != first.story_positions
+    hidden = insert_into_background(EXAMPLE, books, 100, 0)
     assert (hidden.story.start, hidden.story_positions) == (76, (0, 3, 13, 15))
     assert Neighbours(0).at(300) == "Jonas headed to the balcony."
     for path in books.paths:  # wherever the books lie
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert repr(hidden) == repr(hide(EXAMPLE, Books(tmp_path), 100, 0)) != repr(hide(EXAMPLE, books, 100, 1))
-    assert repr(hide(EXAMPLE, Neighbours(1), 100, 0)) != repr(hide(EXAMPLE, Neighbours(2), 100, 0))
+    others = [(Books(tmp_path), 100, 0), (books, 100, 1), (Neighbours(2), 100, 0)]
+    again, another_place, another_text = (insert_into_background(EXAMPLE, *where) for where in others)
+    assert repr(hidden) == repr(again)
+    assert len({repr(hidden), repr(another_place), repr(another_text)}) == 3
+    assert repr(insert_into_background(EXAMPLE, Neighbours(1), 100, 0)) != repr(
+        insert_into_background(EXAMPLE, Neighbours(2), 100, 0)
+    )
 
 
 def test_no_tokens_are_the_story_alone_and_too_few_are_refused(books):
-    hidden = hide(EXAMPLE, books, 0, 0)
+    hidden = insert_into_background(EXAMPLE, books, 0, 0)
     assert (hidden.story, hidden.story_positions) == (STORY, (0, 1, 2, 3))
     assert hidden.supporting_facts == EXAMPLE.supporting_facts
     for num_tokens in (-1, 1, STORY_TOKENS - 1):
         message = f"num_tokens must be 0, .* or at least the 16 tokens of the story. Received: num_tokens={num_tokens}"
         with pytest.raises(ValueError, match=message):
-            hide(EXAMPLE, books, num_tokens, 0)
+            insert_into_background(EXAMPLE, books, num_tokens, 0)
 
 
 def test_a_hidden_story_can_be_hidden_again(books):
-    twice = hide(hide(EXAMPLE, Neighbours(0), 100, 0), books, 300, 1)
+    twice = insert_into_background(insert_into_background(EXAMPLE, Neighbours(0), 100, 0), books, 300, 1)
     assert bare(twice) == STORY
     assert [twice.story[i] for i in twice.supporting_facts] == [STORY[3], STORY[2]]
 
 
 def test_a_million_tokens_are_never_in_memory_together(books):
-    story = hide(EXAMPLE, books, 1_000_000, 0).story
+    story = insert_into_background(EXAMPLE, books, 1_000_000, 0).story
     next(iter(story))
     tracemalloc.start()
     counted = sum(1 for _ in story)
@@ -222,7 +235,7 @@ def test_a_million_tokens_are_never_in_memory_together(books):
 
 @pytest.mark.parametrize("kind", ["books", "neighbours"])
 def test_a_story_is_written_and_read(kind, books, tmp_path):
-    story = hide(EXAMPLE, books if kind == "books" else Neighbours(0), 2000, 0).story
+    story = insert_into_background(EXAMPLE, books if kind == "books" else Neighbours(0), 2000, 0).story
     path = tmp_path / "story.txt"
     path.write_text("An older one.")
     write_text(story, path)
@@ -327,10 +340,13 @@ def test_configs(text, expected):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (None, "config of dataset 'babi_long' must name one hiding place: .* 'en-10k,tokens=1000,books=FOLDER'.* None"),
-        ("en,tokens=3", "must name one hiding place: .* Received: 'en,tokens=3'"),
-        ("books=b,neighbours", "must name one hiding place"),
-        ("books=", "must name one hiding place"),
+        (
+            None,
+            "'babi_long' must name one background text: .* 'en-10k,tokens=1000,books=FOLDER'.* None",
+        ),
+        ("en,tokens=3", "must name one background text: .* Received: 'en,tokens=3'"),
+        ("books=b,neighbours", "must name one background text"),
+        ("books=", "must name one background text"),
         ("en-10,neighbours", "config: part must be one of en, .* Received: 'en-10'. Did you mean"),
         ("neighbours=3", "config: part must be one of"),
         ("neighbours,", "config: part must be one of .* Received: ''"),
@@ -349,13 +365,13 @@ def test_configs_refused(config, message):
 
 
 def test_words_of_the_hiding_place_are_unknown(books):
-    vocabulary = Vocabulary.from_examples([hide(EXAMPLE, books, 500, 0)])
+    vocabulary = Vocabulary.from_examples([insert_into_background(EXAMPLE, books, 500, 0)])
     assert vocabulary.words == Vocabulary.from_examples([EXAMPLE]).words
     assert "beta" not in vocabulary
 
 
 def test_a_long_story_is_encoded_whole_and_cut(books):
-    hidden = hide(EXAMPLE, books, 200, 0)
+    hidden = insert_into_background(EXAMPLE, books, 200, 0)
     preprocessor = QuestionAnsweringPreprocessor()
     preprocessor.adapt([hidden])
     whole, plain = preprocessor.encode([hidden, EXAMPLE])
@@ -369,7 +385,7 @@ def test_a_long_story_is_encoded_whole_and_cut(books):
 
 
 def test_a_story_without_its_answer_names_its_story_positions(books):
-    hidden = hide(EXAMPLE, books, 200, 0)
+    hidden = insert_into_background(EXAMPLE, books, 200, 0)
     cut = without_answer(hidden, common_words([hidden]))
     assert bare(cut) == STORY[:2]
     assert common_words([hidden]) == common_words([EXAMPLE])

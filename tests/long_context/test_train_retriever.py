@@ -135,20 +135,20 @@ def test_a_model_may_learn_all_at_once(trained, tmp_path):
     examples = source.load("train")["all"]
     assert all(e.story_positions is None for e in examples)
 
-    def hide(example, sentence):
+    def insert_into_background(example, sentence):
         own = tuple(range(1, 1 + len(example.story)))
         return dataclasses.replace(example, story=(sentence, *example.story), supporting_facts=(), story_positions=own)
 
     class Hidden(type(source)):
         def load(self, split, *, seed=0):
-            return {"all": list(map(hide, examples, BOOK))}
+            return {"all": list(map(insert_into_background, examples, BOOK))}
 
     given = Hidden(source.dataset, source.tasks, source.data_dir)
     settings = {"max_retrieved_facts": 5, "epochs": 25, "patience": 25, "learning_rate": 0.02}
     metrics = train(given, tiny(**settings), tmp_path / "run", verbose=0)
     assert metrics["epochs"] == 25
     qa = RunFolder(tmp_path / "run").load()
-    assert "whale" not in qa.vocabulary.words  # what only the hiding place says is unknown
+    assert "whale" not in qa.vocabulary.words  # what only the background text says is unknown
     assert qa.config.model.max_retrieved_facts == 5
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert history[-1]["retriever_logits_loss"] < 0.3 * history[0]["retriever_logits_loss"]

@@ -1,4 +1,4 @@
-"""The sentences of books as a hiding place."""
+"""The sentences of books as background text."""
 
 import array
 import mmap

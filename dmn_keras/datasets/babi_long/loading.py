@@ -12,10 +12,10 @@ import zlib
 import numpy as np
 
 from dmn_keras.datasets import babi
+from dmn_keras.datasets.babi_long.background import count_tokens, insert_into_background
 from dmn_keras.datasets.babi_long.books import Books
-from dmn_keras.datasets.babi_long.hiding import count_tokens, hide
 from dmn_keras.datasets.babi_long.neighbours import Neighbours
-from dmn_keras.datasets.stories.draws import Draws
+from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.errors import unknown_name
 
 DEFAULT_TOKENS = (1000, 1000)
@@ -51,7 +51,7 @@ class Config:
             The `Config`.
 
         Raises:
-            ValueError: If a part is unknown, twice there or malformed, or no hiding place is named.
+            ValueError: If a part is unknown, twice there or malformed, or no background text is named.
         """
         parts = [part.strip() for part in (text or "").split(",")]
         first = parts[0] if parts[0] in babi.CONFIGS else None
@@ -65,7 +65,7 @@ class Config:
             given[name] = value
         if ("books" in given) == ("neighbours" in given) or given.get("books") == "":
             raise ValueError(
-                "config of dataset 'babi_long' must name one hiding place: books=FOLDER, a folder of .txt files, or "
+                "config of dataset 'babi_long' must name one background text: books=FOLDER, a folder of .txt files, or "
                 f"neighbours; e.g. 'en-10k,tokens=1000,books=FOLDER'. Received: {text!r}."
             )
         return cls(first or babi.DEFAULT_CONFIG, _range(given.get("tokens")), given.get("books"))
@@ -113,10 +113,10 @@ def load(examples, *, config, split, seed=0):
             logged = time.monotonic()
         rng = np.random.default_rng([seed, number, zlib.crc32(example.task.encode()), index])
         least, most = config.tokens
-        num_tokens = least + Draws(rng).below(most - least + 1)
+        num_tokens = least + Random(rng).randbelow(most - least + 1)
         fits = num_tokens >= count_tokens(example.story)
         bare += not fits and least > 0
-        hidden.append(hide(example, background, num_tokens if fits else 0, rng))
+        hidden.append(insert_into_background(example, background, num_tokens if fits else 0, rng))
     _warn(hidden, bare, config)
     return hidden
 

@@ -1,11 +1,11 @@
-"""Facts about others as a hiding place."""
+"""Facts about others as background text."""
 
 import bisect
 import functools
 import itertools
 
-from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
+from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.datasets.stories.world import HANDLING, World
 from dmn_keras.text import tokenize
 
@@ -68,7 +68,7 @@ class Neighbours:
 @functools.lru_cache(maxsize=_KEPT)
 def _facts(seed, block):
     """Return the facts of a block, and the sums of their tokens from 0 up to each."""
-    world = World(Draws([*seed, block]), HANDLING, num_facts=_BLOCK, **_names())
+    world = World(Random([*seed, block]), HANDLING, num_facts=_BLOCK, **_names())
     world.fill()
     facts = tuple(fact.sentence for fact in world.facts)
     return facts, tuple(itertools.accumulate((len(tokenize(fact)) for fact in facts), initial=0))

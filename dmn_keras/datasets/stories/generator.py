@@ -4,8 +4,8 @@ import numbers
 import zlib
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.datasets.stories.draws import Draws
 from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
+from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.datasets.stories.tasks import TASKS
 from dmn_keras.datasets.stories.world import World
 from dmn_keras.errors import unknown_name
@@ -69,11 +69,11 @@ def generate(
         "places": PLACES.first(num_places),
         "objects": OBJECTS.first(num_objects),
     }
-    draws = Draws([seed, zlib.crc32(task.encode()), SPLITS.index(split)])
+    draws = Random([seed, zlib.crc32(task.encode()), SPLITS.index(split)])
     examples = []
     while len(examples) < num_examples:
-        length = least_facts + draws.below(most_facts - least_facts + 1)
-        world = World(draws, TASKS[task].deeds, num_facts=length, **names)
+        length = least_facts + draws.randbelow(most_facts - least_facts + 1)
+        world = World(draws, TASKS[task].actions, num_facts=length, **names)
         question = TASKS[task].build(world)
         story = tuple(fact.sentence for fact in world.facts)
         if split_of(story) == split:

@@ -32,7 +32,7 @@ class Names:
         """Return a list of `count` names in random order, drawn from the first ones.
 
         Args:
-            draws: The `Draws` that make the choice.
+            draws: The `Random` that make the choice.
             count: Number of names.
             among: Number of names to draw from, the built-in ones if None; `count` if that is more.
         """

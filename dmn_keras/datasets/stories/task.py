@@ -15,14 +15,14 @@ class Task:
         usual_facts: Least and greatest number of facts of a story, unless the caller says otherwise.
         least_facts: Number of facts below which the question cannot be asked.
         least_people: Number of people likewise: while one rests another goes on.
-        deeds: What the people of its world do of their own will.
+        actions: What the people of its world do of their own will.
     """
 
     build: Callable[[World], Question]
     usual_facts: tuple[int, int]
     least_facts: int = 1
     least_people: int = 1
-    deeds: tuple[Callable, ...] = MOVING
+    actions: tuple[Callable, ...] = MOVING
 
     @property
     def least(self):

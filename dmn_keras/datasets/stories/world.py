@@ -1,4 +1,4 @@
-"""The little world: who and what is where, and the facts told about it so far."""
+"""The little world: who and what is where, and the facts about it so far."""
 
 from typing import NamedTuple
 
@@ -27,18 +27,18 @@ class World:
     A task directs the events its question will need (`move`, `fetch`, ...) and lets the people do as they
     please in between (`pause`, `fill`), where they do the same kinds of things. `rest` and `keep` protect
     what the question is about. Each method that makes facts happen takes constant time a fact, and
-    returns the index of the last fact it told.
+    returns the index of the last fact it added.
 
     Args:
-        draws: The `Draws` that make all choices.
-        deeds: What the people do of their own will: functions of a world and a person who has a place.
+        draws: The `Random` that make all choices.
+        actions: What the people do of their own will: functions of a world and a person who has a place.
         num_facts: Number of facts the story is to have.
         people: The people's names.
         places: The places' names, at least 2.
         objects: The objects' names.
 
     Attributes:
-        facts: The facts told so far.
+        facts: The facts so far.
         at: For each person who has moved the place they are at; for each object that was touched the person
             who holds it or the place it lies at.
         hands: For each person who ever held an object, those they hold, in the order they got them.
@@ -47,8 +47,8 @@ class World:
         lost: For each person the latest fact of an object leaving their hands.
     """
 
-    def __init__(self, draws, deeds, *, num_facts, people, places, objects):
-        self.draws, self.deeds, self.num_facts = draws, deeds, num_facts
+    def __init__(self, draws, actions, *, num_facts, people, places, objects):
+        self.draws, self.actions, self.num_facts = draws, actions, num_facts
         self.people, self.places, self.objects = people, places, objects
         self.facts, self.at, self.hands = [], {}, {}
         self.moved, self.gained, self.lost = {}, {}, {}
@@ -56,14 +56,14 @@ class World:
 
     @property
     def facts_left(self):
-        """Number of facts that are still to be told."""
+        """Number of facts that are still to come."""
         return self.num_facts - len(self.facts)
 
     # What can happen. Whoever calls these sees to it that it is possible.
 
     def tell(self, kind, *names):
         """Tell a fact, in one of the surface forms of its kind."""
-        self.facts.append(Fact(self.draws.pick(FORMS[kind]).format(*names), kind, names))
+        self.facts.append(Fact(self.draws.choice(FORMS[kind]).format(*names), kind, names))
         return len(self.facts) - 1
 
     def tell_shuffled(self, meanings):
@@ -75,7 +75,7 @@ class World:
 
     def move(self, person, place=None, *, pronoun=None):
         """Move `person` to `place`, by default to any other than where they are; say `pronoun` if given."""
-        place = place or self.draws.other(self.places, self.at.get(person))
+        place = place or self.draws.choice_except(self.places, self.at.get(person))
         fact = self.tell("move on", pronoun, place) if pronoun else self.tell("move", person, place)
         self.at[person], self.moved[person] = place, fact
         return fact
@@ -116,7 +116,7 @@ class World:
 
     def pause(self, reserve):
         """Let a random number of facts happen, but leave `reserve` of them (or all, if fewer are left)."""
-        self._live(self.draws.below(max(self.facts_left - reserve, 0) + 1))
+        self._live(self.draws.randbelow(max(self.facts_left - reserve, 0) + 1))
 
     def fill(self):
         """Let the rest of the facts happen."""
@@ -124,11 +124,11 @@ class World:
 
     def handle(self, person):
         """Let `person` take, drop or give an object at random; if nothing can be done with it they move."""
-        thing = self.draws.pick(self.objects)
+        thing = self.draws.choice(self.objects)
         if thing == self._kept:
             return self.move(person)
         if self.at.get(thing) == person:
-            friend = self.draws.pick(self._awake)
+            friend = self.draws.choice(self._awake)
             meet = friend != person and self.at.get(friend) == self.at[person]
             return self.give(person, thing, friend) if meet else self.drop(person, thing)
         in_reach = self.at.get(thing) in (None, self.at[person])
@@ -136,9 +136,9 @@ class World:
 
     def _live(self, num_facts):
         for _ in range(num_facts):
-            person = self.draws.pick(self._awake)
+            person = self.draws.choice(self._awake)
             if person in self.at:
-                self.draws.pick(self.deeds)(self, person)
+                self.draws.choice(self.actions)(self, person)
             else:
                 self.move(person)
 

@@ -27,18 +27,18 @@ def lists(world):
 
 def _carry(world):
     """Tell a story of a person with some objects in their hands; return both, and how they got there."""
-    draws, person = world.draws, world.draws.pick(world.people)
-    goal = draws.below(min(len(world.objects), world.num_facts - 1, len(NUMBERS) - 1) + 1)
+    draws, person = world.draws, world.draws.choice(world.people)
+    goal = draws.randbelow(min(len(world.objects), world.num_facts - 1, len(NUMBERS) - 1) + 1)
     peak = _peak(world, goal)
     # To fetch takes two facts at most, to drop takes one.
     world.pause(reserve=max(3 * peak - goal, len(world.objects) - goal))
     world.rest(person)
     things = world.hands.setdefault(person, [])
     while len(things) < peak:
-        world.fetch(person, draws.pick([thing for thing in world.objects if thing not in things]))
+        world.fetch(person, draws.choice([thing for thing in world.objects if thing not in things]))
         world.pause(reserve=2 * (peak - len(things)) + peak - goal)
     while len(things) > goal:
-        world.drop(person, draws.pick(things))
+        world.drop(person, draws.choice(things))
         world.pause(reserve=len(things) - goal)
     world.fill()
     support = [world.gained[thing] for thing in things] or [world.lost[person]]
@@ -51,8 +51,8 @@ def _peak(world, goal):
     Empty hands always come of having held something.
     """
     possible = goal < len(world.objects) and goal + 3 <= world.num_facts  # a move, the takes, and a drop
-    return goal + 1 if goal == 0 or (possible and world.draws.flip()) else goal
+    return goal + 1 if goal == 0 or (possible and world.draws.coin()) else goal
 
 
-COUNTING = Task(counting, usual_facts=(4, 14), least_facts=3, least_people=2, deeds=HANDLING)
-LISTS = Task(lists, usual_facts=(4, 14), least_facts=3, least_people=2, deeds=HANDLING)
+COUNTING = Task(counting, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)
+LISTS = Task(lists, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)

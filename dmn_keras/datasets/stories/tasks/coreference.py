@@ -7,7 +7,7 @@ from dmn_keras.datasets.stories.world import Question, World
 
 def build(world):
     """Ask where somebody is; the supporting facts are the last that names them, and the next, which does not."""
-    person = world.draws.pick(world.people)
+    person = world.draws.choice(world.people)
     world.pause(reserve=2)
     named = world.move(person)
     move = go_on(world, person)
@@ -25,4 +25,4 @@ def go_on(world, person):
     return world.move(subject, pronoun=pronoun(subject))
 
 
-TASK = Task(build, usual_facts=(2, 10), least_facts=2, least_people=2, deeds=(World.move, go_on))
+TASK = Task(build, usual_facts=(2, 10), least_facts=2, least_people=2, actions=(World.move, go_on))

@@ -16,8 +16,8 @@ def build(world):
     num_workers = world.num_facts - num_trades
     trades = TRADES.choose(draws, num_trades)
     workers = PEOPLE.choose(draws, num_workers, len(world.people))
-    rules = [("own", trade, draws.pick(world.objects)) for trade in trades]
-    jobs = [draws.below(num_trades) for _ in workers]
+    rules = [("own", trade, draws.choice(world.objects)) for trade in trades]
+    jobs = [draws.randbelow(num_trades) for _ in workers]
     memberships = [("be", worker, trades[job]) for worker, job in zip(workers, jobs, strict=True)]
     indexes = world.tell_shuffled(rules + memberships)
     rule = jobs[0]  # of any person: their order is random

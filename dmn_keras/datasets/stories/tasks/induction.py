@@ -6,7 +6,7 @@ from dmn_keras.datasets.stories.world import Question
 
 
 def build(world):
-    """Ask what somebody wears, which is not told, but one other person of their trade wears it.
+    """Ask what somebody wears, which no fact says, but one other person of their trade wears it.
 
     The supporting facts are the trade of the person asked about, the other person's trade, and what that one
     wears. There are three such facts for each trade; those of one trade may be cut off, which is not asked
@@ -19,7 +19,7 @@ def build(world):
     meanings = [
         meaning
         for trade, (person, model) in zip(trades, pairs, strict=True)
-        for meaning in (("be", person, trade), ("be", model, trade), ("wear", model, draws.pick(COLOURS)))
+        for meaning in (("be", person, trade), ("be", model, trade), ("wear", model, draws.choice(COLOURS)))
     ]
     indexes = world.tell_shuffled(meanings[: world.num_facts])
     (_, person, _), _, (_, _, colour) = meanings[:3]  # any trade: their order is random

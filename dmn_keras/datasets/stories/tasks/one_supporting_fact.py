@@ -6,7 +6,7 @@ from dmn_keras.datasets.stories.world import Question
 
 def build(world):
     """Ask where somebody is; the supporting fact is their latest move."""
-    person = world.draws.pick(world.people)
+    person = world.draws.choice(world.people)
     world.pause(reserve=1)
     move = world.move(person)
     world.rest(person)

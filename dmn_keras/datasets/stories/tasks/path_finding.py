@@ -1,4 +1,4 @@
-"""How do you go from a place to another? By the roads of a map told in sentences."""
+"""How do you go from a place to another? By the roads of a map that sentences describe."""
 
 from collections import defaultdict
 
@@ -15,7 +15,7 @@ def build(world):
 
     The map is a tree on a grid, so there is one way only. It has one place more than there are facts, drawn
     from the world's places or, if these are too few, from as many as it takes. The supporting facts are the
-    two roads in walking order; each is told from one of its ends.
+    two roads in walking order; each is described from one of its ends.
     """
     draws, size = world.draws, world.num_facts + 1
     roads = draw_map(draws, PLACES.choose(draws, size, len(world.places)))
@@ -24,7 +24,7 @@ def build(world):
     for index, (place, direction, neighbour) in zip(indexes, roads, strict=True):
         steps[place].append((neighbour, direction, index))
         steps[neighbour].append((place, OPPOSITE[direction], index))
-    middle = draws.pick([place for place in steps if len(steps[place]) > 1])
+    middle = draws.choice([place for place in steps if len(steps[place]) > 1])
     (start, back, first), (goal, onward, second) = draws.sample(steps[middle], 2)
     question = f"How do you go from the {start} to the {goal}?"
     return Question(question, (OPPOSITE[back], onward), (first, second))
@@ -39,7 +39,7 @@ def draw_map(draws, places):
     taken, roads = {(0, 0): places[0]}, []
     sides = [((0, 0), direction) for direction in COMPASS]
     while len(taken) < len(places):
-        i = draws.below(len(sides))
+        i = draws.randbelow(len(sides))
         sides[i], sides[-1] = sides[-1], sides[i]
         (x, y), direction = sides.pop()
         cell = x + COMPASS[direction][0], y + COMPASS[direction][1]
@@ -51,7 +51,7 @@ def draw_map(draws, places):
 
 
 def _either_way(draws, place, direction, neighbour):
-    if draws.flip():
+    if draws.coin():
         return "lie", neighbour, direction, place
     return "lie", place, OPPOSITE[direction], neighbour
 

@@ -11,9 +11,9 @@ def build(world):
     were given it), that person's move there, and their move before that.
     """
     draws = world.draws
-    (first, person), thing = draws.sample(world.people, 2), draws.pick(world.objects)
+    (first, person), thing = draws.sample(world.people, 2), draws.choice(world.objects)
     world.pause(reserve=6)
-    if world.facts_left >= 5 and draws.flip():
+    if world.facts_left >= 5 and draws.coin():
         world.fetch(first, thing)
     gain = world.fetch(person, thing)
     world.keep(thing)
@@ -23,10 +23,10 @@ def build(world):
     place = world.at[person]
     world.rest(person)
     world.pause(reserve=1)
-    if world.facts_left and draws.flip():
+    if world.facts_left and draws.coin():
         world.move(person)  # the place asked for need not be where the object is now
     world.fill()
     return Question(f"Where was the {thing} before the {place}?", (origin,), (gain, arrival, before))
 
 
-TASK = Task(build, usual_facts=(5, 16), least_facts=3, least_people=2, deeds=HANDLING)
+TASK = Task(build, usual_facts=(5, 16), least_facts=3, least_people=2, actions=HANDLING)

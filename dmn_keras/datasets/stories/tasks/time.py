@@ -1,4 +1,4 @@
-"""Where was a person before or after they were at a place? The parts of a day, told in any order."""
+"""Where was a person before or after they were at a place? The parts of a day, in any order."""
 
 from dmn_keras.datasets.stories.names import PEOPLE
 from dmn_keras.datasets.stories.task import Task
@@ -23,10 +23,10 @@ def build(world):
     days = {person: [] for person in people}
     for index, (_, when, person, place) in zip(world.tell_shuffled(visits), visits, strict=True):
         days[person].append((DAY.index(when), index, place))
-    person = draws.pick([person for person in people if len(days[person]) > 1])
+    person = draws.choice([person for person in people if len(days[person]) > 1])
     day = sorted(days[person])
-    first = draws.below(len(day) - 1)
-    pair, word = day[first : first + 2], draws.pick(("before", "after"))
+    first = draws.randbelow(len(day) - 1)
+    pair, word = day[first : first + 2], draws.choice(("before", "after"))
     (_, answer, place), (_, asked, anchor) = pair if word == "before" else pair[::-1]
     return Question(f"Where was {person} {word} the {anchor}?", (place,), (asked, answer))
 

@@ -11,14 +11,14 @@ def build(world):
     and that person's latest move: for a dropped object the latest before they dropped it.
     """
     draws = world.draws
-    (first, person), thing = draws.sample(world.people, 2), draws.pick(world.objects)
+    (first, person), thing = draws.sample(world.people, 2), draws.choice(world.objects)
     world.pause(reserve=5)
-    if world.facts_left >= 4 and draws.flip():
+    if world.facts_left >= 4 and draws.coin():
         world.fetch(first, thing)  # so that the next one is given it
     event = world.fetch(person, thing)
     world.keep(thing)
     world.pause(reserve=1)
-    deed = draws.pick(("drop", "move", "stay")) if world.facts_left else "stay"
+    deed = draws.choice(("drop", "move", "stay")) if world.facts_left else "stay"
     if deed == "drop":
         event = world.drop(person, thing)
     elif deed == "move":
@@ -30,4 +30,4 @@ def build(world):
     return Question(f"Where is the {thing}?", (place,), (event, move))
 
 
-TASK = Task(build, usual_facts=(4, 14), least_facts=2, least_people=2, deeds=HANDLING)
+TASK = Task(build, usual_facts=(4, 14), least_facts=2, least_people=2, actions=HANDLING)

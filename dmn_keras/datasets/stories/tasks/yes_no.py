@@ -10,14 +10,14 @@ def build(world):
     Yes and no have equal chances. A wrong place is, if there is one, a place where another person is, so
     that having been mentioned does not speak for a place.
     """
-    person = world.draws.pick(world.people)
+    person = world.draws.choice(world.people)
     world.pause(reserve=1)
     move = world.move(person)
     world.rest(person)
     world.fill()
-    here, yes = world.at[person], world.draws.flip()
+    here, yes = world.at[person], world.draws.coin()
     elsewhere = [place for place in world.at.values() if place != here] or world.places
-    place = here if yes else world.draws.other(elsewhere, here)
+    place = here if yes else world.draws.choice_except(elsewhere, here)
     return Question(f"Is {person} in the {place}?", ("yes" if yes else "no",), (move,))
 
 

@@ -5,7 +5,7 @@ import numpy as np
 BLOCK = 1024
 
 
-class Draws:
+class Random:
     """Choices drawn from one `np.random.Generator`.
 
     Only uniform numbers are asked of NumPy, a block at a time: a story of 10,000 facts takes some 40,000
@@ -18,21 +18,21 @@ class Draws:
     def __init__(self, seed):
         self._uniform = _uniform(np.random.default_rng(seed))
 
-    def below(self, count):
+    def randbelow(self, count):
         """Return an integer from 0 to `count - 1`."""
         return int(next(self._uniform) * count)
 
-    def flip(self):
+    def coin(self):
         """Return True or False, with equal chances."""
         return next(self._uniform) < 0.5
 
-    def pick(self, items):
+    def choice(self, items):
         """Return one of the sequence `items`."""
-        return items[self.below(len(items))]
+        return items[self.randbelow(len(items))]
 
-    def other(self, items, than):
+    def choice_except(self, items, than):
         """Return one of `items` that differs from `than`; at least one must."""
-        while (item := self.pick(items)) == than:
+        while (item := self.choice(items)) == than:
             pass
         return item
 
@@ -40,7 +40,7 @@ class Draws:
         """Return `count` of `items`, at different positions, in random order."""
         items = list(items)
         for i in range(count):
-            j = i + self.below(len(items) - i)
+            j = i + self.randbelow(len(items) - i)
             items[i], items[j] = items[j], items[i]
         return items[:count]
 

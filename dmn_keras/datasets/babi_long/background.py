@@ -6,24 +6,24 @@ import functools
 import itertools
 from collections.abc import Sequence
 
-from dmn_keras.datasets.stories.draws import Draws
+from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.text import split_sentences, tokenize
 from dmn_keras.utils.files import atomic
 from dmn_keras.utils.lines import shorten
 
 
 class LongStory(Sequence):
-    """The sentences of a story and of its hiding place, each made or read when it is asked for.
+    """The sentences of a story and of its background text, each made or read when it is asked for.
 
     Args:
         facts: The story's own sentences, in order.
         positions: The index that each of them has in the long story, rising.
-        background: The hiding place, `Books` or `Neighbours`.
+        background: The background text, `Books` or `Neighbours`.
         start: Index in it of the first sentence; the others follow as there.
         num_tokens: Tokens of all sentences.
         length: Number of all sentences.
-        repeats: How often the first sentence of the hiding place comes again, because the books are shorter than the
-            text: the rounds through all books that were begun after the first. 0 if none of them is told twice.
+        repeats: How often the first sentence of the background text comes again, because the books are shorter than the
+            text: the rounds through all books that were begun after the first. 0 if none of them is repeated.
     """
 
     def __init__(self, facts, positions, background, *, start, num_tokens, length, repeats):
@@ -59,7 +59,7 @@ class LongStory(Sequence):
         yield from itertools.islice(others, self.length - begin)
 
 
-def hide(example, background, num_tokens, seed):
+def insert_into_background(example, background, num_tokens, seed):
     """Hide a story among the sentences of a longer text.
 
     The text begins at a sentence drawn at random and goes on as it stands, in whole sentences, as far as the length
@@ -67,7 +67,7 @@ def hide(example, background, num_tokens, seed):
 
     Args:
         example: The `Example`.
-        background: The hiding place, `Books` or `Neighbours`.
+        background: The background text, `Books` or `Neighbours`.
         num_tokens: Most tokens of the long story, its own included; it falls short of them by less than the sentence
             that comes next. 0 for the story alone.
         seed: Anything `np.random.default_rng` takes. Equal arguments give equal stories on every platform.
@@ -88,8 +88,8 @@ def hide(example, background, num_tokens, seed):
             f"num_tokens must be 0, for the story alone, or at least the {own} tokens of the story. "
             f"Received: num_tokens={num_tokens}."
         )
-    draws = Draws(seed)
-    start = draws.below(background.num_starts)
+    draws = Random(seed)
+    start = draws.randbelow(background.num_starts)
     count, tokens, repeats = background.fit(start, num_tokens - own)
     length = len(example.story) + count
     positions = _places(draws, len(example.story), length)
@@ -144,6 +144,6 @@ def _places(draws, count, length):
     """
     places = set()
     for last in range(length - count, length):
-        place = draws.below(last + 1)
+        place = draws.randbelow(last + 1)
         places.add(last if place in places else place)
     return sorted(places)
