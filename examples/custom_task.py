@@ -1,4 +1,4 @@
-"""A task of one's own, from public parts: which of the facts answers the question?"""
+"""A task of one's own, from public parts: it finds the fact that answers a question."""
 
 import sys
 
