@@ -69,7 +69,7 @@ def join(cluster):
     """
     import jax
 
-    from dmn_keras.training.evaluation import versions
+    from dmn_keras.inference.evaluation import versions
 
     try:
         jax.distributed.initialize(
