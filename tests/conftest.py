@@ -16,15 +16,30 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-UNIT = ("datasets", "layers", "models", "text", "utils", "test_asking.py", "test_losses.py", "test_metrics.py")
+UNIT = ("datasets", "inference", "layers", "models", "tasks", "text", "utils", "test_losses.py", "test_metrics.py")
 """Folders and files whose tests are quick: `pytest -m unit` runs them, but for those that are marked `slow`."""
 
 
-def pytest_collection_modifyitems(config, items):
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
+def pytest_collection_modifyitems(items):
     root = pathlib.Path(__file__).parent
     for item in items:
-        if item.path.relative_to(root).parts[0] in UNIT and item.get_closest_marker("slow") is None:
+        file = item.path.relative_to(root)
+        if file.parts[0] in UNIT and item.get_closest_marker("slow") is None:
             item.add_marker("unit")
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(file)))  # so that one worker makes the fixtures of a file
+    items.sort(key=lambda item: item.path.name != "test_backends.py")  # what takes longest begins first
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory):
+    """The task that comes with the package, and its SavedModel among the models of a server."""
+    from dmn_keras.serving import SAMPLES, export
+    from dmn_keras.tasks.question_answering import QuestionAnswerer
+
+    qa = QuestionAnswerer.from_preset()
+    return qa, export(qa, tmp_path_factory.mktemp("models") / "babi-joint", questions=SAMPLES[::5], warmup=False)
 
 
 @pytest.fixture

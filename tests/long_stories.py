@@ -1,13 +1,10 @@
-"""Tiny models with a first pass, and stories longer than what they keep."""
+"""Tiny models with a retriever, and stories longer than what they retrieve."""
 
 import random
 
-from dmn_keras.asking import Answerer
-from dmn_keras.models.dmn import NARROWING
-from dmn_keras.training.fit import build, make_recipe
-from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.models import RETRIEVER
 from tests.layers.helpers import randomize
-from tests.training.runs import own_data, tiny
+from tests.training.runs import own_data, tiny_task
 
 QUESTION = "Where is John?"
 
@@ -21,21 +18,18 @@ def long_story(num_facts=150, seed=0):
     return [sentence if rng.random() < 0.9 else said[0] for sentence in said]
 
 
-def narrowing_answerer(folder, *, source=None, narrow_to=8, seed=0, gate_bias=None, **settings):
-    """Return the `Answerer` of a model with random weights that knows the words of some questions.
+def task_with_retriever(folder, *, source=None, max_retrieved_facts=8, seed=0, gate_bias=None, **settings):
+    """Return a `QuestionAnswerer` with random weights that knows the words of some questions, saved in `folder/run`.
 
     They are those of `source`, by default some that use half of the words of `long_story`. With `gate_bias` the gates
-    of the first pass open for all facts, or for none.
+    of the retriever open for all facts, or for none.
     """
     source = source or own_data(folder / "data")
     examples = [example for of_task in source.load("train").values() for example in of_task]
-    settings = {"num_passes": 2, "fact_encoder": "sentence", "narrow_to": narrow_to, **settings}
-    recipe = make_recipe(source, tiny(**settings), examples)
-    run = RunFolder(folder / "run")
-    run.create(recipe)
-    model = randomize(build(recipe), seed=seed)
+    settings = {"num_passes": 2, "fact_encoder": "sentence", **settings}
+    qa = tiny_task(examples, max_retrieved_facts=max_retrieved_facts, **settings)
+    randomize(qa.network, seed=seed)
     if gate_bias is not None:
-        model.get_layer(NARROWING).gate.output_bias.assign([gate_bias])
-    model.optimizer.build(model.trainable_variables)
-    run.save_model(model)
-    return Answerer(run.path)
+        qa.network.get_layer(RETRIEVER).gate.output_bias.assign([gate_bias])
+    qa.save_to_preset(folder / "run", source=source.to_dict())
+    return qa

@@ -1,4 +1,4 @@
-"""The tests of layers and models on every other Keras backend that is installed."""
+"""The tests of what computes, on every other Keras backend that is installed."""
 
 import importlib.util
 import os
@@ -11,15 +11,17 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 OTHERS = [name for name in ("tensorflow", "jax", "torch") if name != keras.backend.backend()]
+TESTS = ["layers", "test_losses.py", "test_metrics.py", "models/test_answering.py"]
+TESTS += ["models/test_dmn.py::test_overfits_32_stories"]
 
 
-@pytest.mark.parametrize("folder", ["tests/layers", "tests/models"])
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
-def test_layers_and_models_pass_on(backend, folder):
+def test_layers_losses_and_metrics_and_a_model_pass_on(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the {backend} backend is not installed")
-    # This file, which would start the others again, stands outside of these folders.
-    command = [sys.executable, "-m", "pytest", folder, "-n0", "-p", "no:cacheprovider"]
+    tests = [f"tests/{name}" for name in TESTS]
+    command = [sys.executable, "-m", "pytest", *tests, "-n0", "-p", "no:cacheprovider"]
     # One thread: several would wait for each other, on products as small as these.
     # JAX compiles each of thousands of tiny functions: quickly rather than well.
     quick = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()}

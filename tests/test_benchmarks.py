@@ -154,18 +154,12 @@ def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
 # Serving
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """The model that comes with the package as a SavedModel, among the models of a server."""
-    from dmn_keras.serving import export
-
-    return export(Answerer(), tmp_path_factory.mktemp("models") / "babi-joint", warmup=False)
-
-
 @tensorflow_alone
-def test_speed_of_an_exported_model(exported, monkeypatch):
+@pytest.mark.xdist_group("export")
+def test_speed_of_an_exported_model(pretrained, monkeypatch):
     monkeypatch.setattr(serving, "BATCHES", (1, 3))
-    speed, story = serving.speed(exported, 5), serving.long_story(exported, 20)
+    _, path = pretrained
+    speed, story = serving.speed(path, 5), serving.long_story(path, 20)
     assert 0 < speed["median_ms"] <= speed["p99_ms"]
     assert story["facts"] == 20
     assert story["ms"] > 0

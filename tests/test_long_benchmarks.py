@@ -26,7 +26,7 @@ from dmn_keras.training.data import Source
 from dmn_keras.training.fit import build, make_recipe
 from dmn_keras.training.run_folder import RunFolder
 from tests.layers.helpers import randomize
-from tests.long_stories import narrowing_answerer
+from tests.long_stories import task_with_retriever
 from tests.training.runs import eagerly, tensorflow_only, tiny, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
@@ -80,7 +80,7 @@ def everything(tmp_path_factory):
     data, books = write_babi(folder / "babi"), write_books(folder / "books")
     source = Source("babi", ("1", "2"), str(data), "en-10k")
     answerers = {
-        most: narrowing_answerer(
+        most: task_with_retriever(
             folder / str(most), source=source, narrow_to=most, seed=1, fact_encoder="position", num_passes=1
         )
         for most in (8, 3, None)
@@ -200,7 +200,7 @@ def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkey
 def test_facts_are_kept_as_by_an_answerer(made, tmp_path, monkeypatch):
     folder, _, answerers = made
     source = Source("babi", ("1", "2"), str(folder / "babi"), "en-10k")
-    closed = narrowing_answerer(tmp_path, source=source, gate_bias=-100.0, fact_encoder="position")
+    closed = task_with_retriever(tmp_path, source=source, gate_bias=-100.0, fact_encoder="position")
     monkeypatch.setattr(narrowing_loss, "KEPT", (8,))
     for answerer, example in itertools.product((answerers[8], closed), asked(made, 1000)):
         [read] = answerer.narrowing.narrow(example.story, [example.question])

@@ -73,13 +73,12 @@ def test_help_does_not_wait_for_keras():
     assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_trained_run_is_evaluated_and_asked_by_commands_of_their_own(tmp_path):
+def test_a_trained_run_is_asked_by_a_command_of_its_own(tmp_path):
     own_data(tmp_path / "data")
     (tmp_path / "story.txt").write_text("Mary went to the kitchen.")
     where = ["--dataset", "jsonl", "--data-dir", "data"]
     sizes = ["--epochs", "1", "--set", "units=4", "--set", "num_passes=1", "--verbose", "0"]
     run_module("dmn_keras", "train", *where, *sizes, "--output", "run", cwd=tmp_path)
-    assert "all" in run_module("dmn_keras", "evaluate", "run", *where, cwd=tmp_path)
     question = ["--story", "story.txt", "--question", "Where is Mary?"]
     assert "pass 1" in run_module("dmn_keras", "ask", "run", *question, cwd=tmp_path)
 

@@ -47,7 +47,7 @@ def test_python_example_of_a_run(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "wrong answers, in percent:" in printed
     assert "Clara went to the kitchen. [" in printed
-    assert (tmp_path / "runs/first/model.keras").exists()
+    assert (tmp_path / "runs/first/model.weights.h5").exists()
 
 
 def test_python_example_of_the_layers(tmp_path, monkeypatch, capsys):

@@ -54,10 +54,8 @@ def _compare(options):
 
     seeds = _seeds(options.seeds)
     found = _found(options)
-    epochs = {
-        task: {"default": options.epochs or file["settings"]["epochs"], "found": file["settings"]["epochs"]}
-        for task, file in found.items()
-    }
+    searched = {task: file["settings"]["trainer"]["epochs"] for task, file in found.items()}
+    epochs = {task: {"default": options.epochs or most, "found": most} for task, most in searched.items()}
     runs = []
     for task, file in found.items():
         runs.append(Runs(f"default-{task}", task, {"epochs": epochs[task]["default"]}, seeds))
@@ -99,14 +97,14 @@ def _seeds(text):
 def _found(options):
     """Return the content of the file of each task, in the tasks' order."""
     from dmn_keras.datasets import parse_tasks, task_names
-    from dmn_keras.training.config import Config
+    from dmn_keras.tasks.config import RunConfig
     from dmn_keras.utils.files import read_json
 
     found = {}
     for path in options.found:
         content = read_json(path)
         try:
-            Config.from_dict(content["settings"])
+            RunConfig.from_dict(content["settings"])
             tasks = content["search"]["tasks"]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"--found {path} is not a file that a search wrote (best.json): {error}") from error

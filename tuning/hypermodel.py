@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import keras
 import keras_tuner
 
-from dmn_keras.training import fit
+from dmn_keras.datasets import Source, train_and_validation
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.training.callbacks import TrainingDivergedError, progress
-from dmn_keras.training.config import Config
-from dmn_keras.training.data import Source, train_and_validation
 from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.trainer import fit_run
 from dmn_keras.utils.files import read_json
 from tuning.space import Space
 
@@ -41,25 +42,31 @@ class DMNHyperModel(keras_tuner.HyperModel):
         self.executions = executions
         self._loaded = None, None
 
-    def config(self, hp: keras_tuner.HyperParameters, seed: int | None = None) -> Config:
-        """Return the `Config` of the values of `hp`."""
+    def config(self, hp: keras_tuner.HyperParameters, seed: int | None = None) -> RunConfig:
+        """Return the `RunConfig` of the values of `hp`."""
         return self.space.config(self.space.declare(hp), seed=self.seed if seed is None else seed)
 
-    def recipe(self, config: Config) -> fit.Recipe:
-        """Return the `Recipe` of a `Config`."""
+    def task(self, config: RunConfig) -> QuestionAnswerer:
+        """Return the task of a `RunConfig`, adapted to the training questions; its network is not built yet."""
         train, _ = self._questions(config)
-        return fit.make_recipe(self.source, config, [e for examples in train.values() for e in examples])
+        task = QuestionAnswerer(config)
+        task.adapt([example for examples in train.values() for example in examples])
+        return task
 
     def build(self, hp, seed=None):
-        """Return the compiled model of the values of `hp`; frees those before it."""
+        """Return the compiled task of the values of `hp`; frees those before it."""
         keras.backend.clear_session()
         gc.collect()
-        return fit.build(self.recipe(self.config(hp, seed)), say=_ignore)
+        config = self.config(hp, seed)
+        keras.utils.set_random_seed(config.trainer.seed)
+        task = self.task(config)
+        task.compile()
+        return task
 
     def fit(
         self,
         hp: keras_tuner.HyperParameters,
-        model: keras.Model,
+        model: QuestionAnswerer,
         *,
         folder: pathlib.Path | None = None,
         seed: int | None = None,
@@ -71,10 +78,10 @@ class DMNHyperModel(keras_tuner.HyperModel):
 
         Args:
             hp: The values.
-            model: The model of `build`.
+            model: The task of `build`.
             folder: Run folder to leave the training in; a temporary one by default.
             seed: The seed that `build` was given.
-            epochs: Number of the epoch after which to stop; that of the `Config` by default.
+            epochs: Number of the epoch after which to stop; that of the `RunConfig` by default.
             callbacks: Further Keras callbacks.
             verbose: Keras' verbosity of `fit`.
 
@@ -85,12 +92,12 @@ class DMNHyperModel(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: If the loss becomes NaN or infinite.
         """
         config = self.config(hp, seed)
-        recipe, (train, valid) = self.recipe(config), self._questions(config)
+        train, valid = self._questions(config)
         with tempfile.TemporaryDirectory() as temporary:
             run = RunFolder(folder or pathlib.Path(temporary, "run"))
-            run.create(recipe)
-            options = {"last_epoch": epochs, "callbacks": callbacks, "verbose": verbose, "say": _ignore}
-            error, _ = fit.fit_run(model, recipe, run, train, valid, **options)
+            run.create(model, self.source)
+            options = {"last_epoch": epochs, "callbacks": callbacks, "verbose": verbose}
+            error, _ = fit_run(model, run, train, valid, **options)
             if isinstance(error, TrainingDivergedError):
                 raise keras_tuner.errors.FailedTrialError(str(error))
             if error is not None:
@@ -101,10 +108,10 @@ class DMNHyperModel(keras_tuner.HyperModel):
         """Return what `fit` would, if the training in `folder` has nothing left to do; else `None`."""
         config = self.config(hp, seed)
         history = _history(folder, epochs)
-        finished = progress(history, patience=config.patience, solved_epochs=config.solved_epochs).finished
+        finished = progress(history, config.trainer).finished
         return self.score(training_result(folder, epochs), config) if finished or len(history) == epochs else None
 
-    def score(self, result: dict, config: Config) -> dict[str, float]:
+    def score(self, result: dict, config: RunConfig) -> dict[str, float]:
         """Return the objective: the validation error, and where errors are equal the validation loss.
 
         The loss adds less than any two means of errors over a trial's seeds can differ by.
@@ -113,7 +120,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
         return {OBJECTIVE: result["error"] + step * result["loss"] / (1.0 + result["loss"])}
 
     def _questions(self, config):
-        key = {"validation_fraction": config.validation_fraction, "seed": config.seed}
+        key = {"validation_fraction": config.data.validation_fraction, "seed": config.trainer.seed}
         if self._loaded[0] != key:
             self._loaded = key, train_and_validation(self.source, **key)
         return self._loaded[1]
@@ -145,7 +152,3 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
 def _history(folder, epochs):
     path = RunFolder(folder).history
     return read_json(path)[:epochs] if path.exists() else []
-
-
-def _ignore(line):
-    """Print nothing: a search prints one line a trial."""

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.base import markdown
-from dmn_keras.training import fit
-from dmn_keras.training.data import Source, train_and_validation
+from dmn_keras.datasets import Source, train_and_validation
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.trainer import measure_run
 from dmn_keras.utils.files import read_json, write_json
 from tuning.folder import STATUS, SearchFolder
 from tuning.hypermodel import training_result
@@ -150,11 +152,13 @@ def draw(rows: Sequence[dict], space: Space, path: pathlib.Path) -> bool:
 def _best(folder, source, row, about):
     """Write `best/`, the run of the seed with the lowest validation error, and `best.json`; return its content."""
     seed = min(row["results"], key=lambda seed: (row["results"][seed]["error"], row["results"][seed]["loss"]))
-    run = fit.RunFolder(folder.run(row["first"], seed))
+    run = RunFolder(folder.run(row["first"], seed))
     origin = {"run": run.path.relative_to(folder.path).as_posix(), "epochs_of_run": len(read_json(run.history))}
     metrics = _model(folder, source, run, origin)
+    settings = run.read_task(QuestionAnswerer).config.to_dict()
+    del settings["trainer"]["seed"]  # it is `model_seed`
     content = {
-        "settings": {name: value for name, value in run.recipe().config.to_dict().items() if name != "seed"},
+        "settings": settings,
         "chosen": row["labels"],
         "validation_error": round(100 * row["error"], 4),
         "validation_errors": {str(s): round(100 * result["error"], 4) for s, result in row["results"].items()},
@@ -176,15 +180,14 @@ def _model(folder, source, run, origin):
     if best.metrics.exists() and origin.items() <= known.items():
         return read_json(best.metrics)
     shutil.rmtree(best.path, ignore_errors=True)
-    recipe = run.recipe()
-    config = recipe.config
+    task = run.read_task(QuestionAnswerer)
+    seed, fraction = task.config.trainer.seed, task.config.data.validation_fraction
     print("Measuring the best model on the test questions", flush=True)
-    _, valid = train_and_validation(source, validation_fraction=config.validation_fraction, seed=config.seed)
-    best.create(recipe)
+    _, valid = train_and_validation(source, validation_fraction=fraction, seed=seed)
+    best.create(task, source)
     for path in (run.history, run.best_weights):
         shutil.copy(path, best.path / path.name)
-    model = fit.build(recipe)
-    model.optimizer.build(model.trainable_variables)  # its state lies beside the weights
-    metrics = fit.measure_run(model, recipe, best, source, valid)
+    task.compile()
+    metrics = measure_run(task, best, source, valid)
     best.remove_backup()
     return metrics

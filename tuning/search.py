@@ -21,8 +21,8 @@ from tuning import workers
 from tuning.command import run_command
 
 COMMAND = "tuning/search.py"
-BASE = {"patience": 8, "solved_epochs": 2, "num_buckets": 3}
-"""Settings of a trial, beside its epochs, that are not those of `Config`: a search stops early."""
+BASE = {"patience": 8, "stop_after_perfect_epochs": 2, "num_buckets": 3}
+"""Settings of a trial, beside its epochs, that are not those of `RunConfig`: a search stops early."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,7 +84,7 @@ def _whole(least):
 
 
 def _search(options, arguments, started):
-    from dmn_keras.training.evaluation import versions
+    from dmn_keras.inference.evaluation import versions
     from tuning.folder import SearchFolder
 
     if options.budget is None and options.max_trials is None:
@@ -117,8 +117,9 @@ def _search(options, arguments, started):
 def _prepared(options):
     """Return the hypermodel, the oracle and what defines the search; finds every mistake in the arguments."""
     from dmn_keras import datasets
-    from dmn_keras.training.config import Config, parse_settings
-    from dmn_keras.training.data import Source, train_and_validation
+    from dmn_keras.datasets import Source, train_and_validation
+    from dmn_keras.tasks.config import RunConfig
+    from dmn_keras.utils.settings import parse_settings
     from tuning.hypermodel import DMNHyperModel
     from tuning.space import make_space, parse_choices
     from tuning.tuner import make_oracle
@@ -130,7 +131,7 @@ def _prepared(options):
     for name in ("epochs", "seed"):
         if name in fixed:
             raise ValueError(f"--set {name}: a search has an argument for it, --{name}.")
-    fraction = Config.from_dict(fixed).validation_fraction
+    fraction = RunConfig().replace(fixed).data.validation_fraction
     questions = train_and_validation(source, validation_fraction=fraction, seed=options.seed)
     space = make_space(
         options.space,
@@ -143,7 +144,7 @@ def _prepared(options):
     searched = {name: getattr(options, name) for name in ("tuner", "seed", "executions", "epochs")}
     oracle = make_oracle(options.tuner, space, seed=options.seed, epochs=options.epochs, max_trials=options.max_trials)
     hypermodel = DMNHyperModel(source, space, seed=options.seed, executions=options.executions)
-    hypermodel.recipe(hypermodel.config(oracle.get_space()))
+    hypermodel.task(hypermodel.config(oracle.get_space()))
     digest = hashlib.sha256(repr(questions).encode()).hexdigest()[:16]
     data = {"dataset": source.dataset, "config": source.config, "tasks": list(source.tasks), "questions": digest}
     return hypermodel, oracle, {**data, **searched, "space": space.describe()}

@@ -1,4 +1,4 @@
-"""What a search chooses from: the values of each setting, and the `Config` of a choice."""
+"""What a search chooses from: the values of each setting, and the `RunConfig` of a choice."""
 
 import contextlib
 import dataclasses
@@ -8,21 +8,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dmn_keras.errors import unknown_name
-from dmn_keras.models.dmn import check_input_module
-from dmn_keras.training.config import Config, parse_settings
-from dmn_keras.training.presets import PRESETS
-from dmn_keras.training.presets import preset as preset_settings
+from dmn_keras.models.dynamic_memory_network import check_settings
+from dmn_keras.tasks.config import NAMED_SETTINGS, PRESETS, RunConfig
+from dmn_keras.tasks.config import preset as preset_settings
+from dmn_keras.utils.settings import parse_settings
 
 PRESET = "preset"
-"""The one choice that is no setting of `Config`, but a name of several."""
+"""The one choice that is no setting of `RunConfig`, but a name of several."""
+
+
+def _short_names(config: RunConfig) -> dict[str, Any]:
+    return {path.rpartition(".")[2]: value for path, value in config.flat().items()}
+
+
+_PLAIN = _short_names(RunConfig().replace(NAMED_SETTINGS["_plain"]))
+"""Settings without any of the parts that a space may choose."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The values of a setting, and the condition under which it is chosen; else it has the default of `Config`.
+    """The values of a setting, and the condition under which it is chosen; else it has the default of `RunConfig`.
 
     Attributes:
-        name: A setting of `Config`, or `"preset"`.
+        name: A setting of `RunConfig`, or `"preset"`.
         values: Its values.
         when: Dict of another setting to the values under which this one is chosen; all must hold.
         key: Its name in keras-tuner, `name` by default. Of two choices with one name under different conditions
@@ -48,7 +56,7 @@ SPACES = {
         Choice(PRESET, ("fused", "matched", "linked", "normed")),
         Choice("units", (32, 64, 80)),
         Choice("num_passes", (2, 3)),
-        Choice("episode", ("soft", "update", "mix")),
+        Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
         Choice("dropout", (0.0, 0.1, 0.2)),
         Choice("learning_rate", (1e-3, 2e-3, 3e-3)),
         Choice("schedule", ("plateau", "cosine")),
@@ -63,12 +71,12 @@ SPACES = {
         Choice("embedding_dim", _WORD_SIZES, _FUSED, key="embedding_dim_fused"),
         Choice("question_match", _MATCH, _WORD_GRU),
         Choice("question_match", _MATCH, _FUSED, key="question_match_fused"),
-        Choice("fact_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
+        Choice("lexical_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
         Choice("embedding_scale", (0.1, 0.3, 1.0, 1.7)),
         Choice("num_passes", (1, 2, 3, 4)),
         Choice("gate", ("softmax", "sigmoid")),
         Choice("gate_features", ("dmn", "dmn_plus")),
-        Choice("episode", ("soft", "update", "mix")),
+        Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
         Choice("memory_update", ("gru", "relu")),
         Choice("tie_weights", (True, False)),
         Choice("num_heads", (1, 2)),
@@ -81,7 +89,7 @@ SPACES = {
         Choice("curriculum", (0, 2, 4)),
         Choice("supervise_gates", (False, True)),
         _GATE_WEIGHT,
-        Choice("gate_order", ("file", "any"), _SUPERVISED),
+        Choice("gate_order", ("annotated", "unordered"), _SUPERVISED),
     ),
 }
 """The spaces by name. `small`: this package's presets and what matters most around them. `full`: every part of the
@@ -130,16 +138,16 @@ class Space:
         keys = {choice.key or choice.name: choice.name for choice in self.choices}
         return {name: values[key] for key, name in keys.items() if key in values}
 
-    def config(self, values: Mapping[str, Any], *, seed: int = 0) -> Config:
-        """Return the `Config` of the values of the active choices.
+    def config(self, values: Mapping[str, Any], *, seed: int = 0) -> RunConfig:
+        """Return the `RunConfig` of the values of the active choices.
 
         Raises:
             ValueError: If a value is out of range.
         """
-        inactive = {choice.name: getattr(Config(), choice.name) for choice in self.choices if choice.when}
+        inactive = {choice.name: _PLAIN[choice.name] for choice in self.choices if choice.when}
         chosen = {name: value for name, value in {**inactive, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
-        return Config.from_dict({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
+        return RunConfig().replace({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         """Draw a choice: dict of setting to value, of the active choices."""
@@ -185,7 +193,12 @@ def make_space(
     for other in [other for other, values in asked.items() if len(values) == 1]:
         (settings[other],) = asked.pop(other)
     preset = settings.pop(PRESET, preset)
-    base = {**({} if preset is None else preset_settings(preset)), **(base or {})}
+    if preset is not None:
+        start = preset_settings(preset)
+    else:  # with a choice of presets, each trial begins with its own
+        searched = PRESET in asked or any(choice.name == PRESET for choice in SPACES[name])
+        start = {} if searched else NAMED_SETTINGS["_plain"]
+    base = {**start, "supervise_gates": False, **(base or {})}
     if not facts_named:
         settings.setdefault("supervise_gates", False)
     every = [
@@ -212,7 +225,7 @@ def make_space(
 
 def _possible(choices, settings, base):
     """Return the space of the choices whose conditions can hold; conditions on fixed settings are settled here."""
-    offered = {name: {value} for name, value in {**Config().to_dict(), **base, **settings}.items()}
+    offered = {name: {value} for name, value in {**_PLAIN, **base, **settings}.items()}
     possible, searched = [], set()
     for choice in choices:
         if all(offered[name] & set(values) for name, values in choice.when.items()):
@@ -221,15 +234,15 @@ def _possible(choices, settings, base):
             offered[choice.name] = set(choice.values)
             searched.add(choice.name)
         elif choice.name not in searched:
-            offered[choice.name] = {getattr(Config(), choice.name)}
-    inactive = {c.name: getattr(Config(), c.name) for c in choices if c.name not in searched}
+            offered[choice.name] = {_PLAIN[choice.name]}
+    inactive = {c.name: _PLAIN[c.name] for c in choices if c.name not in searched}
     return Space(possible, {**inactive, **settings}, base)
 
 
 def _check_values(settings, asked, preset):
     """Raise if a setting is unknown, given twice, or a value of it out of range."""
-    Config.from_dict(settings)
-    allowed = [PRESET, *(name for name in Config().to_dict() if name != "seed")]
+    RunConfig().replace(settings)
+    allowed = [PRESET, *(name for name in _PLAIN if name != "seed")]
     for name, values in asked.items():
         if name not in allowed:
             raise ValueError(unknown_name("--choices", name, allowed))
@@ -240,7 +253,7 @@ def _check_values(settings, asked, preset):
             raise ValueError(f"--choices {name} must have values, each once. Received: {name}={list(values)}")
         for value in values:
             try:
-                Config.from_dict(preset_settings(value) if name == PRESET else {name: value})
+                RunConfig().replace(preset_settings(value) if name == PRESET else {name: value})
             except ValueError as error:
                 raise ValueError(f"--choices: {error}") from error
 
@@ -251,9 +264,7 @@ def _check_models(space):
     for _ in range(1000):
         values = space.sample(rng)
         try:
-            c = space.config(values)
-            encoder = c.fact_level, c.fact_encoder, c.question_match, c.fact_links, c.link_chains, c.input_fusion
-            check_input_module(*encoder, c.units, c.embedding_dim or c.units)
+            check_settings(space.config(values).model)
         except ValueError as error:
             shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())
             raise ValueError(

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
 
     folder = RunFolder.find(options.folder)
     pretrained = folder.path != pathlib.Path(options.folder)
-    source, config = source_of(options, folder.source()), folder.read_task().config
+    source, config = source_of(options, folder.source()), folder.read_config()
     fraction, seed = config.data.validation_fraction, config.trainer.seed
     train, valid = train_and_validation(source, validation_fraction=fraction, seed=seed)
     test = with_answers(source.load("test", seed=seed))

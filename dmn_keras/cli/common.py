@@ -87,7 +87,7 @@ _SHARED = {
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
     "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},
     "--data-dir": {"metavar": "DIR", "help": "archive, folder or file of the data"},
-    "--dataset": {"metavar": "NAME", "help": "babi, babi_long, stories (generated) or jsonl"},
+    "--dataset": {"metavar": "NAME", "help": "babi, babi_long, stories (generated), stepgame or jsonl"},
     "--devices": {"metavar": "LIST", "help": "only these devices, by number or name: 0,1 or gpu:0,gpu:1"},
     "--strategy": {"metavar": "NAME", "default": "auto", "help": "auto, one, mirrored, multi_worker or tpu"},
     "--tasks": {"help": "names, numbers and ranges: 1, 1-20, counting,lists"},
@@ -164,6 +164,8 @@ def source_of(options: argparse.Namespace, trained_on=None):
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
                 raise FileNotFoundError(f"The run was trained on {data_dir}, which is gone: add --data-dir DIR.")
+    if dataset not in (known := datasets.question_answering_datasets()):
+        raise ValueError(unknown_name("dataset", dataset, known))
     names = datasets.task_names(dataset, data_dir)
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)

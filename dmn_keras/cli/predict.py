@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import dataclasses
 import itertools
-import json
 import sys
 
 from dmn_keras.cli.common import RUN, add, print_json
@@ -36,13 +35,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _examples(file, name, example_class):
     """Yield the examples of a file of JSON lines."""
-    from dmn_keras.utils.lines import numbered_lines, shorten
+    from dmn_keras.utils.json_lines import parse_object
+    from dmn_keras.utils.lines import numbered_lines
 
     for place, text in numbered_lines(file, source="the standard input" if name == "-" else name):
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
-        if not isinstance(record, dict):
-            raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
-        yield example_class.from_record(record, place)
+        yield example_class.from_record(parse_object(text, place), place)

@@ -10,7 +10,15 @@ from dmn_keras.datasets.example import (
     TokenTaggingExample,
     VisualQuestionAnsweringExample,
 )
-from dmn_keras.datasets.registry import DATASETS, SPLITS, load, parse_tasks, task_names
+from dmn_keras.datasets.registry import (
+    DATASETS,
+    SPLITS,
+    load,
+    parse_tasks,
+    question_answering_datasets,
+    register,
+    task_names,
+)
 from dmn_keras.datasets.source import Source, cut_by_story, train_and_validation, with_answers
 
 __all__ = [
@@ -25,6 +33,8 @@ __all__ = [
     "cut_by_story",
     "load",
     "parse_tasks",
+    "question_answering_datasets",
+    "register",
     "task_names",
     "train_and_validation",
     "with_answers",

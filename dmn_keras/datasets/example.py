@@ -64,11 +64,14 @@ class TextClassificationExample:
         text: The text; tokens that the data separates are joined by a blank.
         label: Name of the class; empty when not known.
         weight: Weight of the example in the training loss.
+        is_phrase: Whether the text is part of a sentence, of which an epoch may draw some
+            (`dmn_keras.datasets.sst.draw_phrases`).
     """
 
     text: str
     label: str = ""
     weight: float = 1.0
+    is_phrase: bool = False
 
 
 @dataclass(frozen=True, slots=True)

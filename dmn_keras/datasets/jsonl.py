@@ -1,13 +1,13 @@
 """Own data: questions about stories as JSON lines."""
 
 import itertools
-import json
 import operator
 import pathlib
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.record import question_fields
-from dmn_keras.utils.lines import numbered_lines, shorten
+from dmn_keras.utils.json_lines import parse_object
+from dmn_keras.utils.lines import numbered_lines
 
 
 def load(path):
@@ -67,38 +67,8 @@ def load(path):
 
 def _record(text, place, sentences):
     """Return the checked fields of a line, `story_id` None where it has none."""
-    try:
-        record = json.loads(text, object_pairs_hook=_object, parse_float=_Float, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{place}: expected one JSON object: {error}. Received: {shorten(text)}.") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
-    fields = question_fields(record, place)
+    fields = question_fields(parse_object(text, place), place)
     return {**fields, "story": tuple(sentences.setdefault(sentence, sentence) for sentence in fields["story"])}
-
-
-class _Float(float):
-    """A number of the file, with the text that it has there."""
-
-    def __new__(cls, text):
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    def __str__(self):
-        return self.text
-
-
-def _object(pairs):
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} comes twice")
-    return content
-
-
-def _refuse_constant(name):
-    raise ValueError(f"{name} is no JSON")
 
 
 def _shared_stories(stories):

@@ -1,13 +1,12 @@
 """A dict with the fields of a question -> checked fields, with errors that name the record and the field."""
 
 import difflib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from dmn_keras.text.sentences import split_sentences
 from dmn_keras.text.tokenizer import tokenize
-from dmn_keras.utils.lines import shorten
+from dmn_keras.utils.json_lines import as_json, check_characters, check_text, check_texts, scalar_text
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
@@ -28,9 +27,11 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     """
     _check_keys(record, place)
     story = record["story"]
-    story = tuple(split_sentences(_text(story, "story", place))) if isinstance(story, str) else _facts(story, place)
+    story = (
+        tuple(split_sentences(check_text(story, "story", place))) if isinstance(story, str) else _facts(story, place)
+    )
     _check_word(" ".join(story), "story", place)
-    question = _text(record["question"], "question", place)
+    question = check_text(record["question"], "question", place)
     _check_word(question, "question", place)
     return {
         "story": story,
@@ -40,11 +41,6 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         "task": _task(record.get("task"), place),
         "story_id": _story_id(record.get("story_id"), place),
     }
-
-
-def _as_json(value):
-    """Return a value as it stands in the file, shortened for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False, default=repr), quote=False)
 
 
 def _check_keys(record, place):
@@ -58,57 +54,32 @@ def _check_keys(record, place):
             raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
 
 
-def _text(value, name, place):
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{place}: {name} must be a string that is not empty. Received: {_as_json(value)}.")
-    _check_characters(value, name, place)
-    return value.strip()
-
-
-def _check_characters(value, name, place):
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {_as_json(value)}.")
-
-
 def _check_word(text, name, place):
     if not any(map(str.isalnum, text)) and not tokenize(text):
-        raise ValueError(f"{place}: {name} must hold at least one word. Received: {_as_json(text)}.")
+        raise ValueError(f"{place}: {name} must hold at least one word. Received: {as_json(text)}.")
 
 
 def _facts(value, place):
     """Return the facts of a story; one without a word is left out when it is encoded."""
     if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{place}: story must be a string or a list of strings. Received: {_as_json(value)}.")
+        raise ValueError(f"{place}: story must be a string or a list of strings. Received: {as_json(value)}.")
     for index, item in enumerate(value):
         if not isinstance(item, str):
-            raise ValueError(f"{place}: story[{index}] must be a string. Received: {_as_json(item)}.")
-        _check_characters(item, f"story[{index}]", place)
+            raise ValueError(f"{place}: story[{index}] must be a string. Received: {as_json(item)}.")
+        check_characters(item, f"story[{index}]", place)
     return tuple(item.strip() for item in value)
-
-
-def _texts(value, name, place):
-    if not isinstance(value, list | tuple) or not value:
-        raise ValueError(f"{place}: {name} must be a list of at least one string. Received: {_as_json(value)}.")
-    return tuple(_text(item, f"{name}[{index}]", place) for index, item in enumerate(value))
 
 
 def _answer(value, place):
     if value is None:
         return ()
     if isinstance(value, list | tuple):
-        parts = _texts([_scalar_text(part) for part in value], "answer", place)
+        parts = check_texts([scalar_text(part) for part in value], "answer", place)
     else:
-        parts = (_text(_scalar_text(value), "answer", place),)
+        parts = (check_text(scalar_text(value), "answer", place),)
     for part in parts:
         _check_word(part, "each part of answer", place)
     return parts
-
-
-def _scalar_text(value):
-    """Return the text of a number or a truth value, and any other value as it is."""
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return str(value) if isinstance(value, int | float) else value
 
 
 def _is_index(value):
@@ -121,7 +92,7 @@ def _supporting_facts(value, num_facts, place):
     if not isinstance(value, list | tuple) or not all(_is_index(index) and index < num_facts for index in value):
         raise ValueError(
             f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
-            f"{num_facts - 1}. Received: {_as_json(value)}."
+            f"{num_facts - 1}. Received: {as_json(value)}."
         )
     return tuple(value)
 
@@ -129,16 +100,15 @@ def _supporting_facts(value, num_facts, place):
 def _task(value, place):
     if value is None:
         return DEFAULT_TASK
-    task = str(value) if _is_index(value) else _text(value, "task", place)
+    task = str(value) if _is_index(value) else check_text(value, "task", place)
     if task in (".", "..") or any(character in task for character in "/\\\0"):
         raise ValueError(
-            f"{place}: task must be able to name a folder: without / and \\, and not . or .. "
-            f"Received: {_as_json(task)}."
+            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {as_json(task)}."
         )
     return task
 
 
 def _story_id(value, place):
     if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {_as_json(value)}.")
+        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {as_json(value)}.")
     return value

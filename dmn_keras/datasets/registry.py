@@ -1,20 +1,77 @@
-"""Datasets by name, and the tasks in each."""
+"""Datasets by name: what each yields, its tasks, and the function that loads it."""
 
+import dataclasses
 import functools
 import importlib
 import pathlib
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dmn_keras.datasets import babi, jsonl
+from dmn_keras.datasets.example import (
+    Example,
+    SequenceTransductionExample,
+    TextClassificationExample,
+    TokenTaggingExample,
+    VisualQuestionAnsweringExample,
+)
 from dmn_keras.errors import listing, unknown_name
 
-DATASETS = ("babi", "babi_long", "stories", "jsonl")
 SPLITS = ("train", "valid", "test")
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
 
-def task_names(dataset, data_dir=None):
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A registered dataset.
+
+    Attributes:
+        load: Function `(split, *, task, config, data_dir, seed, num_examples)` that returns a list of examples.
+        example_class: Record of its examples.
+        task_names: Function of `data_dir` that returns the names of its tasks.
+    """
+
+    load: Callable[..., list]
+    example_class: type
+    task_names: Callable[[str | None], Sequence[str]]
+
+
+DATASETS: dict[str, Dataset] = {}
+"""The registered datasets by name."""
+
+
+def register(
+    name: str, *, example_class: type = Example, task_names: Callable[[str | None], Sequence[str]] = lambda _: ("all",)
+) -> Callable:
+    """Return a decorator that registers a function as the loader of a dataset.
+
+    Args:
+        name: Name of the dataset, as for `load` and `--dataset`.
+        example_class: Record of its examples.
+        task_names: Function of `data_dir` that returns the names of its tasks. Defaults to the one task `"all"`.
+
+    Example:
+
+    >>> @register("mine")
+    ... def load_mine(split, *, task, config, data_dir, seed, num_examples):
+    ...     return [Example(("Mary is here.",), "Who is here?", ("Mary",))]
+    """
+
+    def decorate(function):
+        DATASETS[name] = Dataset(function, example_class, task_names)
+        return function
+
+    return decorate
+
+
+def question_answering_datasets() -> list[str]:
+    """Return the names of the datasets that yield questions about stories."""
+    return [name for name, dataset in DATASETS.items() if dataset.example_class is Example]
+
+
+def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
     """Return the names of a dataset's tasks.
 
     Args:
@@ -30,13 +87,7 @@ def task_names(dataset, data_dir=None):
         ValueError: If `dataset` is unknown, `data_dir` is missing for `jsonl`, or a record is malformed.
     """
     _check("dataset", dataset, DATASETS)
-    if dataset in ("babi", "babi_long"):
-        return babi.TASKS
-    if dataset == "stories":
-        return tuple(_stories().TASKS)
-    paths = [_jsonl_path(data_dir, split) for split in SPLITS]
-    examples = (example for path in paths if path is not None for example in jsonl.load(path))
-    return tuple(dict.fromkeys(example.task for example in examples))
+    return tuple(DATASETS[dataset].task_names(data_dir))
 
 
 def parse_tasks(text, names):
@@ -67,16 +118,28 @@ def parse_tasks(text, names):
     return tuple(dict.fromkeys(tasks))
 
 
-def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_examples=None):
-    """Return the questions of one task and split of a dataset.
+def load(
+    dataset: str,
+    *,
+    task: str,
+    split: str,
+    data_dir: str | None = None,
+    config: str | None = None,
+    seed: int = 0,
+    num_examples: int | None = None,
+) -> list[Any]:
+    """Return the examples of one task and split of a dataset.
 
     - `babi`: read from `data_dir` (see `babi.load` for what it may be) or, without it, from the official
       archive, downloaded once through TensorFlow Datasets.
-    - `babi_long`: the same, each story hidden among the sentences of books or of generated neighbours, which
+    - `babi_long`: the same, each story inserted into the sentences of books or of generated neighbours, which
       `config` names; `seed` chooses the places (see `babi_long.load`).
     - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
+    - `stepgame`: read from `data_dir`, see `stepgame.load`; a task is a number of steps.
     - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
       one `.jsonl` file, which is the training part.
+    - `sst`, `conllu`, `easy_vqa`, `sort_of_clevr`, `text_classification`, `token_tagging`,
+      `visual_question_answering`, `algorithmic`, `formal_languages`, `graphs`: see their modules.
 
     Args:
         dataset: One of `DATASETS`.
@@ -84,16 +147,17 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
         split: One of `SPLITS`.
         data_dir: Path of the data; see above.
         config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None. For `babi_long` the same, the length in
-            tokens (1000 if not given) or a range to draw it from, and the hiding place:
+            tokens (1000 if not given) or a range to draw it from, and the background text:
             `"en-10k,tokens=0-2000,books=FOLDER"`, or `neighbours` in place of `books=FOLDER`. For `stories`
             the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
-            number or, for `num_facts`, a range to draw from. None for `jsonl`.
-        seed: Integer, used by `stories` and `babi_long`.
-        num_examples: Number of questions; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
+            number or, for `num_facts`, a range to draw from. None for `jsonl`. Of `babi`, `rename=swap` exchanges
+            names between tasks and `rename=new` gives names never seen (`dmn_keras.datasets.renaming`).
+        seed: Integer, used by what is generated or drawn.
+        num_examples: Number of examples; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.
 
     Returns:
-        A list of `Example`. Empty where the data has no such part: then a validation part is
+        A list of the dataset's `example_class`. Empty where the data has no such part: then a validation part is
         for the caller to cut from the training part, by `story_id`.
 
     Raises:
@@ -103,53 +167,121 @@ def load(dataset, *, task, split, data_dir=None, config=None, seed=0, num_exampl
     """
     _check("dataset", dataset, DATASETS)
     _check("split", split, SPLITS)
-    task, config = str(task), _config(dataset, config)
     if num_examples is not None and num_examples < 1:
         raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
-    if dataset == "stories":
-        stories = _stories()
-        _check("task", task, tuple(stories.TASKS))
-        count = num_examples or STORIES_NUM_EXAMPLES[split]
-        return stories.generate(task, split=split, num_examples=count, seed=seed, **_story_sizes(config))
-    if dataset == "babi":
-        return _load_babi(data_dir, config=config, task=task, split=split)[:num_examples]
-    if dataset == "babi_long":
-        long = _babi_long().Config.parse(config)
-        stories = _load_babi(data_dir, config=long.babi, task=task, split=split)[:num_examples]
-        return _babi_long().load(stories, config=long, split=split, seed=seed)
-    return _load_jsonl(data_dir, task=task, split=split)[:num_examples]
+    options = {"config": config, "data_dir": data_dir, "seed": seed, "num_examples": num_examples}
+    return DATASETS[dataset].load(split, task=str(task), **options)
 
 
-def _load_babi(data_dir, *, config, task, split):
+@register("babi", task_names=lambda _: babi.TASKS)
+def _load_babi(split, *, task, config, data_dir, seed, num_examples):
+    kept, renaming = _split_renaming(config)
+    config = babi.DEFAULT_CONFIG if kept is None else kept
+    _check("config", config, babi.CONFIGS)
+    examples = _read_babi(data_dir, config=config, task=task, split=split)[:num_examples]
+    return examples if renaming is None else _renamed(examples, renaming, seed)
+
+
+def _read_babi(data_dir, *, config, task, split):
     _check("task", task, babi.TASKS)
     if split not in babi.splits(config):
         return []
     return babi.load(data_dir or _babi_archive(), config=config, task=task, split=split)
 
 
-def _load_jsonl(data_dir, *, task, split):
-    _check("task", task, task_names("jsonl", data_dir))
+def _split_renaming(config):
+    """Return a config without its part `rename=...`, and what that names, `None` where there is none."""
+    parts = [part.strip() for part in (config or "").split(",")]
+    found = [part for part in parts if part.startswith("rename=")]
+    if not found:
+        return config, None
+    renaming = found[-1].partition("=")[2]
+    _check("config: rename", renaming, ("swap", "new"))
+    return ",".join(part for part in parts if part not in found) or None, renaming
+
+
+def _renamed(examples, renaming, seed):
+    from dmn_keras.datasets.renaming import BABI_NAMES, SYS_BABI_PAIRS, made_up, rename, swap
+    from dmn_keras.text import tokenize
+
+    if renaming == "swap":
+        return rename(examples, swap(SYS_BABI_PAIRS))
+    texts = {text for example in examples for text in (*example.story, example.question, *example.answer)}
+    names = sorted({name for of_task in BABI_NAMES.values() for name in of_task})
+    return rename(examples, made_up(names, avoid={word for text in texts for word in tokenize(text)}, seed=seed))
+
+
+@register("babi_long", task_names=lambda _: babi.TASKS)
+def _load_babi_long(split, *, task, config, data_dir, seed, num_examples):
+    babi_long = importlib.import_module("dmn_keras.datasets.babi_long")
+    long = babi_long.Config.parse(config)
+    stories = _read_babi(data_dir, config=long.babi, task=task, split=split)[:num_examples]
+    return babi_long.load(stories, config=long, split=split, seed=seed)
+
+
+def _story_tasks(_=None):
+    return importlib.import_module("dmn_keras.datasets.stories").TASKS
+
+
+@register("stories", task_names=_story_tasks)
+def _load_stories(split, *, task, config, data_dir, seed, num_examples):
+    sizes = _story_sizes(config)
+    _check("task", task, tuple(_story_tasks()))
+    stories = importlib.import_module("dmn_keras.datasets.stories")
+    count = num_examples or STORIES_NUM_EXAMPLES[split]
+    return stories.generate(task, split=split, num_examples=count, seed=seed, **sizes)
+
+
+def _jsonl_tasks(data_dir):
+    paths = [_jsonl_path(data_dir, split) for split in SPLITS]
+    examples = (example for path in paths if path is not None for example in jsonl.load(path))
+    return dict.fromkeys(example.task for example in examples)
+
+
+@register("jsonl", task_names=_jsonl_tasks)
+def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
+    if config is not None:
+        raise ValueError(f"config must be None for dataset 'jsonl', which has none. Received: {config!r}.")
+    _check("task", task, tuple(_jsonl_tasks(data_dir)))
     path = _jsonl_path(data_dir, split)
-    return [] if path is None else [example for example in jsonl.load(path) if example.task == task]
+    examples = [] if path is None else [example for example in jsonl.load(path) if example.task == task]
+    return examples[:num_examples]
+
+
+@register("stepgame", task_names=lambda _: tuple(map(str, range(1, 11))))
+def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
+    stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
+    _check("task", task, stepgame.TASKS)
+    parts = [part for part in (config or "").split(",") if part and not part.strip().startswith("k=")]
+    return stepgame.load(split, config=",".join([*parts, f"k={task}"]), data_dir=data_dir, num_examples=num_examples)
+
+
+def _register_module(name, example_class, module, **fixed):
+    """Register the function `load` of a module, whose only task is `"all"`."""
+
+    @register(name, example_class=example_class)
+    def load_module(split, *, task, **options):
+        _check("task", task, ("all",))
+        return importlib.import_module(f"dmn_keras.datasets.{module}").load(split, **options, **fixed)
+
+
+_register_module("sst", TextClassificationExample, "sst")
+_register_module("conllu", TokenTaggingExample, "conllu")
+_register_module("easy_vqa", VisualQuestionAnsweringExample, "easy_vqa")
+_register_module("sort_of_clevr", VisualQuestionAnsweringExample, "sort_of_clevr")
+for _kind, _class in (
+    ("text_classification", TextClassificationExample),
+    ("token_tagging", TokenTaggingExample),
+    ("visual_question_answering", VisualQuestionAnsweringExample),
+):
+    _register_module(_kind, _class, "columns", kind=_kind)
+for _name in ("algorithmic", "formal_languages", "graphs"):
+    _register_module(_name, SequenceTransductionExample, _name)
 
 
 def _check(argument, value, expected):
     if value not in expected:
         raise ValueError(unknown_name(argument, value, expected))
-
-
-def _config(dataset, config):
-    """Return the dataset's config after a check, its default for None."""
-    if dataset == "babi_long":
-        _babi_long().Config.parse(config)
-    elif dataset == "babi":
-        config = babi.DEFAULT_CONFIG if config is None else config
-        _check("config", config, babi.CONFIGS)
-    elif dataset == "stories":
-        _story_sizes(config)
-    elif config is not None:
-        raise ValueError(f"config must be None for dataset {dataset!r}, which has none. Received: {config!r}.")
-    return config
 
 
 def _story_sizes(config):
@@ -176,14 +308,6 @@ def _task_range(part, bounds, names):
     return [name for name in map(str, range(first, last + 1)) if name in names]
 
 
-def _babi_long():
-    return importlib.import_module("dmn_keras.datasets.babi_long")
-
-
-def _stories():
-    return importlib.import_module("dmn_keras.datasets.stories")
-
-
 @functools.cache
 def _babi_archive():
     """Return the official archive, downloaded if need be."""
@@ -191,7 +315,7 @@ def _babi_archive():
         from dmn_keras.datasets.babi import babi_qa
     except ImportError as error:
         raise ImportError(
-            f"Downloading bAbI needs tensorflow_datasets: {error}. Pass --data-dir (data_dir) with a copy of it, or "
+            f"Downloading bAbI needs tensorflow_datasets: {error}. Pass data_dir, the path of a copy of it, or "
             "use the dataset 'stories', which needs none."
         ) from error
     return babi_qa.download()
@@ -200,9 +324,7 @@ def _babi_archive():
 def _jsonl_path(data_dir, split):
     """Return the file of a split, None if it is an optional one that is not there."""
     if data_dir is None:
-        raise ValueError(
-            "data_dir (--data-dir) is required for dataset 'jsonl': a folder with train.jsonl, or a .jsonl file."
-        )
+        raise ValueError("data_dir is required for dataset 'jsonl': a folder with train.jsonl, or a .jsonl file.")
     data_dir = pathlib.Path(data_dir).expanduser()
     if data_dir.is_file():
         return data_dir if split == "train" else None

@@ -11,10 +11,12 @@ from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.lexical_links import LexicalLinks
+from dmn_keras.layers.memory_hop import MemoryHop
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.temporal_position import TemporalPosition
 
 disable_triton_gemm()
 
@@ -31,8 +33,10 @@ __all__ = [
     "InputFusion",
     "LastState",
     "LexicalLinks",
+    "MemoryHop",
     "MemoryUpdate",
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "TemporalPosition",
 ]

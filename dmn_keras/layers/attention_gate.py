@@ -24,6 +24,8 @@ DMN_PLUS_FEATURES = ("fact*question", "fact*memory", "|fact-question|", "|fact-m
 
 _BILINEAR = ("fact.W.question", "fact.W.memory")
 _LOWEST = -1e9  # never float16, see `AttentionGate.logits`
+PADDED = -1e4
+"""Gate logit of a padded fact in outputs: low enough for a gate of 0, high enough to be summed with others."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -173,7 +175,7 @@ class AttentionGate(WeightedLayer):
             Gates, float32 `(batch, facts)`, exactly 0 for padded facts.
         """
         if self.activation == "softmax":
-            return _softmax_over_real(logits, facts_mask)
+            return softmax_over_real(logits, facts_mask)
         gates = ops.sigmoid(logits)
         return gates if facts_mask is None else ops.where(facts_mask, gates, ops.zeros_like(gates))
 
@@ -219,7 +221,7 @@ def masked_logits(logits, mask, lowest=_LOWEST):
     return logits if mask is None else ops.where(mask, logits, lowest)
 
 
-def _softmax_over_real(logits, mask):
+def softmax_over_real(logits, mask):
     """Softmax over the last axis; 0 where padded, also where all is padded.
 
     Not `ops.softmax`, which warns of an axis of size 1: a story may have a single fact.

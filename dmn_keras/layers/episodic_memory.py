@@ -3,14 +3,11 @@
 import keras
 from keras import ops
 
-from dmn_keras.layers.attention_gate import DMN_FEATURES, AttentionGate, masked_logits, top_k_mask
+from dmn_keras.layers.attention_gate import DMN_FEATURES, PADDED, AttentionGate, masked_logits, top_k_mask
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.weighted_layer import WeightedLayer
-
-_PADDED = -1e4
-"""Gate logit of a padded fact: low enough for a gate of 0, high enough to be summed with others."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -212,7 +209,7 @@ class EpisodicMemory(WeightedLayer):
 
     def _mean_logits(self, of_heads, mask):
         """Return logits whose sigmoid or softmax is the mean of the heads' gates, `(batch, candidates)`."""
-        of_heads = [masked_logits(logits, mask, _PADDED) for logits in of_heads]
+        of_heads = [masked_logits(logits, mask, PADDED) for logits in of_heads]
         if len(of_heads) == 1:
             return of_heads[0]
         if self.gate == "softmax":

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from dmn_keras.layers.checks import one_of, positive_integer
-from dmn_keras.shipped import SHIPPED
+from dmn_keras.tasks.pretrained import PRETRAINED
 from dmn_keras.tasks.question_answering.retrieval import BestFacts, Retrieved, StoryRetriever, parts
 from dmn_keras.text import MAX_WORDS, read_sentences
 from dmn_keras.utils.files import check_regular_file
@@ -224,7 +224,7 @@ def write_index(
     index = StoryIndex(path)
     index.refuse_foreign()
     if str(source) == "-":
-        raise ValueError("--story -: an index needs a text file on a disk.")
+        raise ValueError("story must be a text file on a disk.")
     check_regular_file(source)
     next(iter(read_sentences(source, wrapped=wrapped)))  # a file that is no text leaves no folder
     settings = (retriever.layer.units, dtype, wrapped, os.path.abspath(source))
@@ -246,14 +246,14 @@ def write_index(
         except OSError as error:
             raise OSError(
                 f"{path} cannot be written: {error}. What was written stays; the same command resumes. Where the disk "
-                "is full, free space, or use --dtype float16 with --overwrite."
+                'is full, free space, or use dtype="float16" with overwrite.'
             ) from error
 
 
 def _resumed(index, before, wanted, retriever, checksum):
     """Return the `Contents` without the last fact, if they are of the same story, model and settings."""
     index._check_model(before, retriever)
-    start_over = "Start over with --overwrite."
+    start_over = "Start over with overwrite."
     for name in ("dtype", "wrapped"):
         of_index, of_call = getattr(before, name), getattr(wanted, name)
         if of_index != of_call:
@@ -324,7 +324,7 @@ def _absolute_run(run):
     if run is None:
         return None
     run = pathlib.Path(run)
-    return str(run) if str(run) in SHIPPED and not run.exists() else os.path.abspath(run)
+    return str(run) if str(run) in PRETRAINED and not run.exists() else os.path.abspath(run)
 
 
 def _fingerprints(retriever):

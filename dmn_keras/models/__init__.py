@@ -5,11 +5,13 @@ import importlib
 _WHERE = {
     "DMNConfig": "dmn_keras.models.dmn_config",
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
+    "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
+    "memn2n": "dmn_keras.models.memory_network",
 }
 """Public names and their modules: settings load without Keras."""
 

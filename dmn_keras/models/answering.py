@@ -12,7 +12,7 @@ def answering_model(model, *, beam_width=1, suppress_tokens=()):
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:
-        model: What `dmn` returned, or a saved one loaded again.
+        model: What `dmn` or `memn2n` returned, or a saved one loaded again.
         beam_width: Positive integer; how many partial answers the search keeps, 1 for greedy. A model that answers in
             one word chooses the likeliest whatever the width.
         suppress_tokens: Ids of words that no answer holds; their probability is not given to the others. With that of
@@ -27,7 +27,7 @@ def answering_model(model, *, beam_width=1, suppress_tokens=()):
         `"retrieved"`, boolean `(batch, facts)`, the facts that the passes see.
 
     Raises:
-        ValueError: If `beam_width` is out of range, or the model lacks the layers of `dmn`.
+        ValueError: If `beam_width` is out of range, or the model has no output `"answer"`.
 
     Example:
 
@@ -37,38 +37,45 @@ def answering_model(model, *, beam_width=1, suppress_tokens=()):
     >>> answerer.predict({"story": story, "question": question}, verbose=0)["words"].shape
     (4, 3)
     """
-    memory = model.get_layer("memory_dropout").output
-    question = model.get_layer("question_state").output
-    search = _AnswerSearch(model.get_layer("answer_decoder"), beam_width, suppress_tokens, name="answer_search")
+    beam_width, outputs = positive_integer("beam_width", beam_width), model.output
+    if not isinstance(outputs, dict) or "answer" not in outputs:
+        raise ValueError(f"model must have an output of the name answer. Received: {model.name!r} with {outputs}")
+    if len(outputs["answer"].shape) == 2:
+        found = _likeliest_words(outputs["answer"], beam_width, suppress_tokens)
+    else:
+        decoder = model.get_layer("answer_decoder")
+        found = _AnswerSearch(decoder, beam_width, suppress_tokens, name="answer_search")(*decoder.input[:2])
     inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
-    attention = {n: tensor for n, tensor in model.output.items() if n != "answer" and not n.endswith("_logits")}
+    attention = {n: tensor for n, tensor in outputs.items() if n != "answer" and not n.endswith("_logits")}
     if can_retrieve(model):
         _, attention["retrieved"] = model.get_layer(SCATTER_GATES).input
-    return DynamicMemoryNetwork(inputs, {**search(memory, question), **attention}, name=f"{model.name}_answers")
+    return DynamicMemoryNetwork(inputs, {**found, **attention}, name=f"{model.name}_answers")
+
+
+def _likeliest_words(logits, beam_width, suppress_tokens):
+    """Return what `AnswerDecoder.generate` does, for answers of one word: the words of the largest logits."""
+    log_probabilities = suppress(ops.log_softmax(ops.cast(logits, "float32")), suppress_tokens)
+    best, words = ops.top_k(log_probabilities, min(beam_width, logits.shape[-1]))
+    words = ops.cast(words, "int32")[:, :, None]
+    return {
+        "words": words[:, 0],
+        "log_probability": best[:, 0],
+        "top_words": words,
+        "top_log_probabilities": best,
+    }
 
 
 class _AnswerSearch(keras.layers.Layer):
-    """`AnswerDecoder.generate`, and its counterpart for one word, as a step of a functional model."""
+    """`AnswerDecoder.generate` as a step of a functional model."""
 
     def __init__(self, decoder, beam_width, suppress_tokens, **kwargs):
         super().__init__(dtype=decoder.dtype_policy, **kwargs)
         self.decoder = decoder
-        self.beam_width = positive_integer("beam_width", beam_width)
+        self.beam_width = beam_width
         self.suppress_tokens = tuple(suppress_tokens)
 
     def build(self, memory_shape, question_shape):
         """Nothing to build: the decoder has its weights."""
 
     def call(self, memory, question):
-        if self.decoder.max_words is not None:
-            return self.decoder.generate(memory, question, self.beam_width, self.suppress_tokens)
-        log_probabilities = ops.log_softmax(ops.cast(self.decoder(memory, question), "float32"))
-        log_probabilities = suppress(log_probabilities, self.suppress_tokens)
-        best, words = ops.top_k(log_probabilities, min(self.beam_width, self.decoder.vocabulary_size))
-        words = ops.cast(words, "int32")[:, :, None]
-        return {
-            "words": words[:, 0],
-            "log_probability": best[:, 0],
-            "top_words": words,
-            "top_log_probabilities": best,
-        }
+        return self.decoder.generate(memory, question, self.beam_width, self.suppress_tokens)

@@ -103,8 +103,18 @@ class DMNConfig(Settings):
         """Number of rows of the gates."""
         return self.memory.num_passes
 
+    @property
+    def gate(self) -> str:
+        """What makes gates of logits."""
+        return self.memory.gate
+
+    @property
+    def learned_stop(self) -> bool:
+        """Whether the network has the output `stop`."""
+        return self.memory.learned_stop
+
     def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
         """Return the network, see `dmn_keras.models.dmn`."""
         from dmn_keras.models.dynamic_memory_network import dmn
 
-        return dmn(vocabulary_size, self, answer_words=answer_words, word_vectors=word_vectors)
+        return dmn(vocabulary_size, config=self, answer_words=answer_words, word_vectors=word_vectors)

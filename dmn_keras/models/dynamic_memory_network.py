@@ -92,8 +92,10 @@ _DROPPED = -20.0
 
 def dmn(
     vocabulary_size: int,
-    config: DMNConfig | None = None,
+    units: int | None = None,
+    num_passes: int | None = None,
     *,
+    config: DMNConfig | None = None,
     answer_words: int | None = None,
     word_vectors=None,
     name: str = "dmn",
@@ -106,13 +108,15 @@ def dmn(
 
     Args:
         vocabulary_size: Positive integer, number of token ids, padding included.
+        units: Positive integer, size of facts, question, episode and memory. Defaults to that of `config`.
+        num_passes: Positive integer, passes over the facts. Defaults to that of `config`, or 3.
         config: The `DMNConfig`; by default the best known settings. `RunConfig.preset("dmn_2015").model` is that of
             Kumar et al. 2015, `RunConfig.preset("dmn_plus").model` that of Xiong et al. 2016.
         answer_words: Positive integer, the longest answer in words, for a decoder of several words; `None` for one word
             (classification). Defaults to `None`.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
         name: Name of the model. Defaults to `"dmn"`.
-        **settings: Settings of `config` to change, by name, e.g. `units=32, gate="sigmoid"`.
+        **settings: Settings of `config` to change, by name, e.g. `gate="sigmoid"`.
 
     Returns:
         A `keras.Model` with named inputs and outputs.
@@ -143,6 +147,8 @@ def dmn(
         dropout on facts and memory.
     """
     vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+    sizes = {"units": units, "num_passes": num_passes}
+    settings |= {name: size for name, size in sizes.items() if size is not None}
     config = (DMNConfig() if config is None else config).replace(settings)
     embedding_dim = _embedding_dim(config, vocabulary_size, word_vectors)
     check_settings(config, embedding_dim)

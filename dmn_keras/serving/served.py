@@ -28,7 +28,7 @@ class ServedModel(tf.Module):
         self._weights = [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
         self._calibration = qa.calibration
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
-        self._least_stop = 0.5 if qa.config.model.memory.gate == "sigmoid" else 0.0
+        self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
     def _on_weights(self, network, variables):

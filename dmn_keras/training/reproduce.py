@@ -184,7 +184,7 @@ def _candidate(run, name):
         **{key: metrics[key] for key in keys},
         "validation_loss": best_epoch.get("val_answer_loss", best_epoch["val_loss"]),  # without gates and penalty
         "run": name,
-        "command": command_of(run.source(), run.read_task().config),
+        "command": command_of(run.source(), run.read_config()),
     }
     return {"tasks": metrics["tasks"], "of_run": of_run}
 

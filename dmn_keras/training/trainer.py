@@ -208,7 +208,6 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
     # Several workers build the network once more in the scope of all devices, where each waits for the others.
     with context.scope() if context.num_workers == 1 else contextlib.nullcontext():
         if start is None:
-            keras.utils.set_random_seed(seed)
             task = QuestionAnswerer(config)
             task.adapt(examples)
         else:
@@ -218,6 +217,7 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
             _check_same(run, task, source)
             finished = _finished(run, config)
         if not finished:
+            keras.utils.set_random_seed(seed)  # after the networks of others were built
             task.compile()
     for line in data_report(train, valid, task.preprocessor):
         _log.info("%s", line)

@@ -1,8 +1,8 @@
 """Lines of a text file, each with the words that name it in an error."""
 
 
-def numbered_lines(lines, *, source):
-    r"""Yield the lines that are not blank, decoded, each with its place.
+def numbered_lines(lines, *, source, keep_blank=False):
+    r"""Yield the lines, decoded, each with its place; blank ones are skipped by default.
 
     Lines are split by the caller. A file opened in binary mode is best: it splits at `\n` alone, and a line
     that is not UTF-8 can be named. A byte order mark before the first line is dropped.
@@ -10,6 +10,7 @@ def numbered_lines(lines, *, source):
     Args:
         lines: Iterable of `bytes` (UTF-8) or `str`, one line each, line ends allowed.
         source: Name of the file for error messages.
+        keep_blank: Whether blank lines are yielded too.
 
     Yields:
         Pairs of the line's place, e.g. `"qa1_train.txt, line 3"`, and its text without the line end.
@@ -23,7 +24,7 @@ def numbered_lines(lines, *, source):
         if number == 1:
             text = text.removeprefix("\ufeff")
         text = text.rstrip("\r\n")
-        if text.strip():
+        if keep_blank or text.strip():
             yield place, text
 
 

@@ -10,11 +10,11 @@ from dmn_keras import datasets
 from dmn_keras.datasets import Example, babi, babi_long
 from dmn_keras.datasets.babi_long import BABI_NAMES, Books, Config, LongStory, Neighbours, hide, write_text
 from dmn_keras.datasets.babi_long import neighbours as neighbours_module
-from dmn_keras.text import Encoder, Vocabulary, read_sentences, split_sentences, tokenize
-from dmn_keras.training.unanswerable import common_words, without_answer
+from dmn_keras.inference.unanswerable import common_words, without_answer
+from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
+from dmn_keras.text import Vocabulary, read_sentences, split_sentences, tokenize
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
-SHARED = pathlib.Path(__file__).parents[2] / "../shared/data"
 STORY = ("Mary took the milk.", "John went home.", "Mary went to the park.", "Mary dropped the milk.")
 EXAMPLE = Example(STORY, "Where is the milk?", ("park",), (3, 2), task="2", story_id=7)
 STORY_TOKENS = 16
@@ -49,7 +49,7 @@ def tokens(sentences):
 
 
 def bare(example):
-    return tuple(example.story[i] for i in example.own_facts)
+    return tuple(example.story[i] for i in example.story_positions)
 
 
 # Books
@@ -116,19 +116,6 @@ def test_neighbours_are_never_those_of_babi():
     assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
 
 
-def test_names_of_babi_are_those_of_its_files():
-    if not (SHARED / "babi").is_dir():
-        pytest.skip("the bAbI archive is not in ../shared/data/babi")
-    said = {
-        word
-        for task in babi.TASKS
-        for example in babi.load(SHARED / "babi", config="en", task=task, split="train")
-        for sentence in example.story
-        for word in sentence.rstrip(".").split()
-    }
-    assert set(BABI_NAMES) <= said
-
-
 def test_any_neighbour_can_be_had_first():
     in_order = [Neighbours(4).at(i) for i in range(600)]
     neighbours_module._facts.cache_clear()
@@ -148,12 +135,12 @@ def test_a_story_is_hidden_in_its_order(kind, num_tokens, books):
         hidden = hide(EXAMPLE, background, num_tokens, seed)
         story, sentences = hidden.story, list(hidden.story)
         assert bare(hidden) == STORY
-        assert list(hidden.own_facts) == sorted(hidden.own_facts)
+        assert list(hidden.story_positions) == sorted(hidden.story_positions)
         assert [story[i] for i in hidden.supporting_facts] == [STORY[3], STORY[2]]
         unchanged = {name: getattr(EXAMPLE, name) for name in ("question", "answer", "task", "story_id")}
         assert {name: getattr(hidden, name) for name in unchanged} == unchanged
         assert len(story) == len(sentences)
-        others = [sentence for i, sentence in enumerate(sentences) if i not in hidden.own_facts]
+        others = [sentence for i, sentence in enumerate(sentences) if i not in hidden.story_positions]
         assert others == [background.at(story.start + i) for i in range(len(others))], "as it stands in the book"
         assert tokens(sentences) == story.num_tokens <= num_tokens
         following = tokens([background.at(story.start + len(others))])
@@ -179,7 +166,7 @@ def test_every_set_of_places_is_drawn(books):
         hidden = hide(example, books, 26, seed)
         starts.add(hidden.story.start)
         if len(hidden.story) == 5:
-            seen[hidden.own_facts] = seen.get(hidden.own_facts, 0) + 1
+            seen[hidden.story_positions] = seen.get(hidden.story_positions, 0) + 1
     assert set(seen) == set(itertools.combinations(range(5), 2))
     assert min(seen.values()) > 0.7 * max(seen.values()), "all with equal chances"
     assert starts == set(range(len(books)))
@@ -188,10 +175,14 @@ def test_every_set_of_places_is_drawn(books):
 def test_equal_arguments_give_equal_stories_on_every_platform(books, tmp_path):
     first, again = (hide(EXAMPLE, books, 500, 11) for _ in range(2))
     assert list(first.story) == list(again.story)
-    assert first.own_facts == again.own_facts == hide(EXAMPLE, books, 500, np.random.default_rng(11)).own_facts
-    assert hide(EXAMPLE, books, 500, 12).own_facts != first.own_facts
+    assert (
+        first.story_positions
+        == again.story_positions
+        == hide(EXAMPLE, books, 500, np.random.default_rng(11)).story_positions
+    )
+    assert hide(EXAMPLE, books, 500, 12).story_positions != first.story_positions
     hidden = hide(EXAMPLE, books, 100, 0)
-    assert (hidden.story.start, hidden.own_facts) == (76, (0, 3, 13, 15))
+    assert (hidden.story.start, hidden.story_positions) == (76, (0, 3, 13, 15))
     assert Neighbours(0).at(300) == "Jonas headed to the balcony."
     for path in books.paths:  # wherever the books lie
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -201,7 +192,7 @@ def test_equal_arguments_give_equal_stories_on_every_platform(books, tmp_path):
 
 def test_no_tokens_are_the_story_alone_and_too_few_are_refused(books):
     hidden = hide(EXAMPLE, books, 0, 0)
-    assert (hidden.story, hidden.own_facts) == (STORY, (0, 1, 2, 3))
+    assert (hidden.story, hidden.story_positions) == (STORY, (0, 1, 2, 3))
     assert hidden.supporting_facts == EXAMPLE.supporting_facts
     for num_tokens in (-1, 1, STORY_TOKENS - 1):
         message = f"num_tokens must be 0, .* or at least the 16 tokens of the story. Received: num_tokens={num_tokens}"
@@ -292,7 +283,7 @@ def test_a_question_is_hidden_the_same_whatever_the_others(folder):
     every = load(config)
     few = load(config, num_examples=2)
     assert [list(example.story) for example in few] == [list(example.story) for example in every[:2]]
-    assert [e.own_facts for e in load(config, seed=1)] != [e.own_facts for e in every]
+    assert [e.story_positions for e in load(config, seed=1)] != [e.story_positions for e in every]
     parts = (("train", 0), ("test", 0), ("train", 1))
     first = [load("en,tokens=100,neighbours", split, seed=seed)[0] for split, seed in parts]
     assert len({frozenset(example.story) - {*bare(example)} for example in first}) == 3
@@ -306,7 +297,7 @@ def test_lengths_are_drawn_from_the_range_and_a_longer_story_stays_alone():
     assert min(lengths) == STORY_TOKENS
     alone = [example for example in hidden if not isinstance(example.story, LongStory)]
     assert 0.08 < len(alone) / 300 < 0.26
-    assert all(example.story == STORY and example.own_facts == (0, 1, 2, 3) for example in alone)
+    assert all(example.story == STORY and example.story_positions == (0, 1, 2, 3) for example in alone)
     assert max(lengths) > 90
     assert max(lengths) <= 100
 
@@ -365,21 +356,21 @@ def test_words_of_the_hiding_place_are_unknown(books):
 
 def test_a_long_story_is_encoded_whole_and_cut(books):
     hidden = hide(EXAMPLE, books, 200, 0)
-    vocabulary = Vocabulary.from_examples([hidden])
-    whole = Encoder(vocabulary)(hidden)
+    preprocessor = QuestionAnsweringPreprocessor()
+    preprocessor.adapt([hidden])
+    whole, plain = preprocessor.encode([hidden, EXAMPLE])
     assert len(whole.story) == len(hidden.story)
-    assert whole.own_facts == hidden.own_facts
-    kept = len(hidden.story) - hidden.own_facts[1]
-    cut = Encoder(vocabulary, max_facts=kept)(hidden)
-    assert cut.story == whole.story[-kept:]
-    assert cut.own_facts == tuple(fact - hidden.own_facts[1] for fact in hidden.own_facts[1:])
-    assert Encoder(vocabulary)(EXAMPLE).own_facts is None
-    assert Encoder(vocabulary, fact_level="word")(hidden).own_facts is None
+    assert whole.story_positions == hidden.story_positions
+    assert plain.story_positions is None
+    preprocessor.max_facts = len(hidden.story) - hidden.story_positions[1]
+    [cut] = preprocessor.encode([hidden])
+    assert cut.story == whole.story[-preprocessor.max_facts :]
+    assert cut.story_positions == tuple(fact - hidden.story_positions[1] for fact in hidden.story_positions[1:])
 
 
-def test_a_story_without_its_answer_names_its_own_facts(books):
+def test_a_story_without_its_answer_names_its_story_positions(books):
     hidden = hide(EXAMPLE, books, 200, 0)
     cut = without_answer(hidden, common_words([hidden]))
     assert bare(cut) == STORY[:2]
     assert common_words([hidden]) == common_words([EXAMPLE])
-    assert without_answer(EXAMPLE, common_words([EXAMPLE])).own_facts is None
+    assert without_answer(EXAMPLE, common_words([EXAMPLE])).story_positions is None

@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from dmn_keras.datasets import babi
-from dmn_keras.datasets.babi import reader
+from dmn_keras.utils import archives
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
 UNPACKED = DUMMY / "tasks_1-20_v1-2"
@@ -196,7 +196,7 @@ def test_sizes_that_an_archive_declares_are_not_believed(name, kind, tmp_path):
 
 
 def test_an_entry_of_many_bytes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(reader, "MAX_MEMBER_BYTES", 10)
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 10)
     with pytest.raises(ValueError, match=f"its entry '{NAME}' has more than 10 bytes"):
         questions(pack_entries(tmp_path / "mine.tgz", PLAIN))
 

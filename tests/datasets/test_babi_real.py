@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from dmn_keras.datasets import Example, babi
+from dmn_keras.datasets import babi
 
 DATA = pathlib.Path(__file__).parents[2] / "../shared/data/babi"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the bAbI archive is not in ../shared/data/babi")
@@ -35,22 +35,3 @@ def test_validation_part_is_cut_from_the_training_questions():
         assert len(train) + len(valid) == 1000
         assert 95 <= len(valid) <= 100, task  # by story, which tasks 17, 18 and 20 have several questions of
         assert len(load(task, "test", "en-valid")) == 1000
-
-
-def test_answers_of_several_parts_are_in_tasks_8_and_19_only():
-    parts = {
-        task: {len(example.answer) for split in ("train", "test") for example in load(task, split)}
-        for task in babi.TASKS
-    }
-    assert parts == {**{task: {1} for task in babi.TASKS}, "8": {1, 2, 3}, "19": {2}}
-
-
-def test_first_example_of_task_1():
-    assert load("1", "train")[0] == Example(
-        story=("Mary moved to the bathroom.", "John went to the hallway."),
-        question="Where is Mary?",
-        answer=("bathroom",),
-        supporting_facts=(0,),
-        task="1",
-        story_id=0,
-    )

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dmn_keras import datasets
-from dmn_keras.datasets import babi, jsonl, registry, stories
+from dmn_keras.datasets import babi, registry, stories
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"
 NAMES = tuple(map(str, range(1, 21)))
@@ -35,7 +35,7 @@ def load(dataset, task="1", split="train", **options):
     return datasets.load(dataset, task=task, split=split, **options)
 
 
-def test_import_needs_numpy_and_the_standard_library_alone():
+def test_import_needs_the_standard_library_alone():
     # The package above imports Keras, so that the names are loaded without it.
     code = (
         "import sys, types; package = types.ModuleType('dmn_keras'); package.__path__ = ['dmn_keras'];"
@@ -44,7 +44,7 @@ def test_import_needs_numpy_and_the_standard_library_alone():
     )
     root = pathlib.Path(__file__).parents[2]
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "['dmn_keras', 'numpy']"
+    assert result.stdout.strip() == "['dmn_keras']"
 
 
 def test_task_names(own, tmp_path):
@@ -52,7 +52,7 @@ def test_task_names(own, tmp_path):
     assert datasets.task_names("stories") == tuple(stories.TASKS)
     assert datasets.task_names("jsonl", own) == ("b", "a", "c")
     (tmp_path / "plain.jsonl").write_text('{"story": ["A."], "question": "Who?"}\n')
-    assert datasets.task_names("jsonl", tmp_path / "plain.jsonl") == (jsonl.DEFAULT_TASK,) == ("all",)
+    assert datasets.task_names("jsonl", tmp_path / "plain.jsonl") == ("all",)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_babi_without_tensorflow_datasets(monkeypatch):
     monkeypatch.delitem(sys.modules, "dmn_keras.datasets.babi.babi_qa", raising=False)
     monkeypatch.delattr(babi, "babi_qa", raising=False)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass --data-dir"):
+    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass data_dir"):
         load("babi")
 
 
@@ -160,7 +160,7 @@ def test_one_file_of_own_data_is_the_training_part(own):
     "call", [lambda **kw: load("jsonl", "all", **kw), lambda **kw: datasets.task_names("jsonl", **kw)]
 )
 def test_own_data_that_is_not_there(call, tmp_path):
-    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) is required for dataset 'jsonl'"):
+    with pytest.raises(ValueError, match=r"data_dir is required for dataset 'jsonl'"):
         call()
     with pytest.raises(FileNotFoundError, match=r"expected a folder with train.jsonl, .*; it does not exist"):
         call(data_dir=tmp_path / "nothing")
@@ -176,7 +176,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
     [
         (
             {"dataset": "bAbI"},
-            "dataset must be one of babi, babi_long, stories, jsonl. Received: 'bAbI'. Did you mean 'babi'",
+            "dataset must be one of babi, babi_long, stories, .*Received: 'bAbI'. Did you mean 'babi'",
         ),
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'"),
         ({"task": "0"}, "task must be a number from 1 to 20. Received: '0'"),

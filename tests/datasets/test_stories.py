@@ -200,7 +200,8 @@ def test_snapshot(thousand):
     )
     assert (example.question, example.answer) == ("Where is the lantern?", ("cellar",))
     assert example.supporting_facts == (5, 4)
-    assert zlib.crc32(repr(list(thousand.values())).encode()) == 2405542069
+    told = [(e.story, e.question, e.answer, e.supporting_facts) for examples in thousand.values() for e in examples]
+    assert zlib.crc32(repr(told).encode()) == 37822033
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def weighted_sum(outputs, seed=7):
     for x in keras.tree.flatten(outputs):
         if keras.backend.is_float_dtype(x.dtype):
             total = total + ops.sum(x * ops.cast(rng.standard_normal(x.shape), x.dtype))
-    return total
+    return ops.convert_to_tensor(total)
 
 
 def compiled(layer, inputs, masks=None):

@@ -86,6 +86,11 @@ def _forced(layer, case):
     return [numpy(case.call(layer, training=True))]
 
 
+def _in_training(layer, case):
+    keras.utils.set_random_seed(0)
+    return [numpy(case.call(case.make(**layer.get_config()), training=True))]
+
+
 def cell_inputs(units):
     fact_and_gate = np.concatenate([random(B, D), np.full((B, 1), 0.3, "float32")], axis=1)
     return {"inputs": fact_and_gate, "states": random(B, units)}
@@ -211,6 +216,21 @@ CASES = {
                 "layer_norm": True,
                 "top_facts": 1,
             },
+        ),
+        Case(
+            layers.TemporalPosition,
+            {},
+            {"facts_mask": fact_mask()},
+            others={"random_noise": 0.9},
+            observe=_in_training,
+        ),
+        Case(
+            layers.MemoryHop,
+            {"linear_map": True},
+            {"keys": random(B, F, U), "values": random(B, F, U, seed=1), "state": random(B, U, seed=2)},
+            masks={"keys_mask": fact_mask()},
+            padded={"keys": "keys_mask", "values": "keys_mask"},
+            others={"attention": "hard", "linear_map": False},
         ),
         Case(
             layers.AnswerDecoder,

@@ -54,7 +54,7 @@ def test_the_likeliest_answers_come_in_order(answer_words):
         np.testing.assert_array_equal(answers["top_words"][..., 0], np.argsort(-logits)[:, :4])
 
 
-def test_a_model_of_other_layers_is_refused():
+def test_a_model_without_answers_is_refused():
     inputs = keras.Input((3,))
-    with pytest.raises(ValueError, match=r"No such layer: memory_dropout"):
-        answering_model(keras.Model(inputs, keras.layers.Dense(2)(inputs)))
+    with pytest.raises(ValueError, match=r"model must have an output of the name answer. Received: 'other' with"):
+        answering_model(keras.Model(inputs, keras.layers.Dense(2)(inputs), name="other"))

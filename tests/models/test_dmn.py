@@ -45,7 +45,9 @@ tensorflow_only = pytest.mark.skipif(
 
 
 def make(seed=0, **setting):
-    model = randomize(dmn(stories.VOCABULARY_SIZE, DMN_2015, **{"units": UNITS, "num_passes": PASSES, **setting}), seed)
+    model = randomize(
+        dmn(stories.VOCABULARY_SIZE, config=DMN_2015, **{"units": UNITS, "num_passes": PASSES, **setting}), seed
+    )
     if "max_retrieved_facts" in setting:
         model.get_layer(RETRIEVER).gate.output_bias.assign([0.5])  # so that more gates are open than not
     return model
@@ -171,7 +173,7 @@ def test_a_training_step_moves_every_weight(setting):
 def test_overfits_32_stories(name):
     keras.utils.set_random_seed(0)
     setting = SETTINGS[name]
-    model = dmn(stories.VOCABULARY_SIZE, DMN_2015, units=24, num_passes=PASSES, **setting)
+    model = dmn(stories.VOCABULARY_SIZE, config=DMN_2015, units=24, num_passes=PASSES, **setting)
     compile_model(model, keras.optimizers.Adam(0.03))
     inputs, targets = inputs_and_targets(setting, 32)
     history = model.fit(inputs, targets, batch_size=32, epochs=60, verbose=0).history
@@ -277,7 +279,7 @@ def observed(changes):
     keras.utils.set_random_seed(1)
     size = changes.get("vocabulary_size", stories.VOCABULARY_SIZE)
     changes = {name: value for name, value in changes.items() if name != "vocabulary_size"}
-    model = dmn(size, DMN_2015, **{"units": UNITS, "num_passes": PASSES, **changes})
+    model = dmn(size, config=DMN_2015, **{"units": UNITS, "num_passes": PASSES, **changes})
     inputs, _ = inputs_and_targets(changes)
     shapes = [tuple(w.shape) for w in model.trainable_variables] + [model.name]
     outputs = numpy(call(model, inputs, training=True))
@@ -306,7 +308,7 @@ def test_every_argument_changes_the_model(argument, base):
 
 def test_word_vectors_are_taken_and_kept():
     setting = {"word_vectors": VECTORS, "train_word_vectors": False, "units": UNITS, "num_passes": PASSES}
-    model = compile_model(dmn(stories.VOCABULARY_SIZE, DMN_2015, **setting), "sgd", run_eagerly=True)
+    model = compile_model(dmn(stories.VOCABULARY_SIZE, config=DMN_2015, **setting), "sgd", run_eagerly=True)
     model.fit(*inputs_and_targets({}), batch_size=8, verbose=0)
     np.testing.assert_array_equal(numpy(model.get_layer("semantic_memory").embeddings), VECTORS)
 
@@ -341,7 +343,7 @@ def test_word_vectors_are_taken_and_kept():
 )
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
-        dmn(9, DMN_2015, **arguments)
+        dmn(9, config=DMN_2015, **arguments)
 
 
 @pytest.mark.parametrize(("name", "key"), [("2015", "answer"), ("2016", "task"), ("answer-words", "id")])

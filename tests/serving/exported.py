@@ -1,22 +1,21 @@
 """Models with random weights, exported once for all tests of serving that ask for them."""
 
-from dmn_keras.asking import Answerer
-from dmn_keras.datasets import Example
+import functools
+
+import numpy as np
+
+from dmn_keras.datasets import Example, Source
 from dmn_keras.serving import SAMPLES, export
-from dmn_keras.text import Encoder, Vocabulary, pad_ids, pad_sentences
-from dmn_keras.training.calibration import Calibration
-from dmn_keras.training.data import Source
-from dmn_keras.training.fit import build, make_recipe
-from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.tasks.question_answering import Calibration
+from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
-from tests.training.runs import tiny
+from tests.training.runs import tiny_task
 
 SETTINGS = {
-    "one-word": {"fact_encoder": "sentence", "question_match": 3, "fact_links": 1, "num_passes": 2},
-    "several-words": {"fact_encoder": "story", "episode": "mix", "gate": "sigmoid"},
+    "one-word": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 1, "num_passes": 2},
+    "several-words": {"fact_encoder": "story", "episode": "gated_gru", "gate": "sigmoid"},
     "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3},
-    "word-facts": {"fact_level": "word", "fact_encoder": "sentence"},
-    "narrowing": {"narrow_to": 3, "fact_encoder": "sentence", "num_passes": 2},
+    "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2},
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 
@@ -30,27 +29,36 @@ QUESTIONS = [
 
 
 def answerer(folder, name, seed=0, **settings):
-    """Return the `Answerer` of a model with random weights that knows the words of `SAMPLES`."""
+    """Return a task with random weights that knows the words of `SAMPLES`, saved in a folder."""
     samples = [example for example in SAMPLES if name != "one-word" or len(example.answer) == 1]
-    recipe = make_recipe(Source("jsonl", ("all",)), tiny(**{**SETTINGS[name], **settings}, seed=seed), samples)
-    run = RunFolder(folder)
-    run.create(recipe)
-    model = randomize(build(recipe), seed=seed)
-    model.optimizer.build(model.trainable_variables)
-    run.save_model(model)
-    return Answerer(folder)
+    qa = tiny_task(samples, **{**SETTINGS[name], **settings}, seed=seed)
+    randomize(qa.network, seed=seed)
+    qa.save_to_preset(folder, source=Source("jsonl", ("all",)).to_dict())
+    return qa
 
 
 def exported(folder, name):
-    """Export such a model, calibrated, that writes words with capitals; returns the `Answerer` and the version's path.
+    """Export such a model, calibrated, that writes words with capitals; returns the task and the version's path.
 
     It has no warm-up requests.
     """
     made = answerer(folder / "run" / name, name)
     words = made.vocabulary.words[3:]
-    made.vocabulary = Vocabulary(words, [word.title() for word in words])
+    made.preprocessor.vocabulary = Vocabulary(words, [word.title() for word in words])
     made.calibration = Calibration(scale=0.1, shift=4.0)
     return made, export(made, folder / "models" / name, questions=QUESTIONS, warmup=False)
+
+
+@functools.cache
+def _load(path):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(path))
+
+
+def load(path):
+    """Return a SavedModel, loaded once for all tests: its first calls take longest."""
+    return _load(path.resolve())
 
 
 def record(**features):
@@ -63,12 +71,10 @@ def record(**features):
 
 
 def token_ids(made, examples):
-    """Return the ids of questions as an `Answerer`'s model takes them, with some padding."""
-    config = made.recipe.config
-    encoder = Encoder(made.vocabulary, max_facts=config.max_facts, fact_level=config.fact_level)
-    encoded = [encoder(example) for example in examples]
-    if config.fact_level == "word":
-        story = pad_ids([e.story[0] for e in encoded], 70)
-    else:
-        story = pad_sentences([e.story for e in encoded], 9, 12)
-    return {"story": story, "question": pad_ids([e.question for e in encoded], 15)}
+    """Return the ids of questions as a network takes them, with some padding."""
+    ids = made.preprocessor(examples)
+    widths = {"story": (9, 12), "question": (15,)}
+    return {
+        name: np.pad(array, [(0, 0), *((0, to - size) for to, size in zip(widths[name], array.shape[1:], strict=True))])
+        for name, array in ids.items()
+    }

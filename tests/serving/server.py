@@ -18,6 +18,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from tests.serving.exported import load
+
 LABELS = {"stable": min, "canary": max}
 
 
@@ -40,7 +42,7 @@ class Models:
     def __init__(self, folder):
         self.folder = folder
         paths = [path for path in pathlib.Path(folder).glob("*/*") if path.name.isdigit()]
-        self.loaded = {(path.parent.name, int(path.name)): tf.saved_model.load(str(path)) for path in paths}
+        self.loaded = {(path.parent.name, int(path.name)): load(path) for path in paths}
         self.faults, self.requests, self.lock = [], 0, threading.Lock()
 
     def versions(self, model):

@@ -41,7 +41,7 @@ BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
 
 @pytest.fixture(scope="module")
 def served(exports, tmp_path_factory):
-    """The `Answerer` of a model, the server's `Models`, and its addresses for REST and gRPC."""
+    """The task of a model, the server's `Models`, and its addresses for REST and gRPC."""
     folder = tmp_path_factory.mktemp("served")
     made, path = exports("one-word")
     (folder / "one-word").mkdir()
@@ -397,27 +397,18 @@ TIMES = "{} must be a positive number of seconds, at most 86,400. Received: {}="
         (TIMES.format("backoff", "backoff"), "backoff", (-1.0,)),
         ("retries must be an integer, 0 or more", "retries", (-1,)),
         ("tls needs https or grpcs", "tls", (Tls(),)),
+        ("key of tls needs the certificate", "tls", (Tls(key="key.pem"),)),
+        ("authority of tls must be a PEM file", "tls", (Tls("nowhere.pem"),)),
+        ("tls must name PEM files", "tls", (Tls(__file__), Tls(certificate=__file__))),
     ],
 )
 def test_arguments_are_checked(message, name, values):
+    url = "grpcs://localhost:1" if "PEM" in message or "certificate" in message else "grpc://localhost:1"
     for value in values:
         with pytest.raises(ValueError, match=message):
-            Client(**{"url": "grpc://localhost:1", name: value})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"url": "http://host", "version": 1, "label": "stable"}, "version and label exclude each other"),
-        ({"url": "grpcs://host:1", "tls": Tls(key="key.pem")}, "key of tls needs the certificate"),
-        ({"url": "https://host", "tls": Tls("nowhere.pem")}, "authority of tls must be a PEM file"),
-        ({"url": "https://host", "tls": Tls(__file__)}, "tls must name PEM files"),
-        ({"url": "grpcs://host:1", "tls": Tls(certificate=__file__)}, "tls must name PEM files"),
-    ],
-)
-def test_arguments_that_do_not_fit_together(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Client(**arguments)
+            Client(**{"url": url, name: value})
+    with pytest.raises(ValueError, match="version and label exclude each other"):
+        Client("http://host", version=1, label="stable")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_every_signature_gives_what_the_keras_model_gives(exports):
         }
         with eagerly():
             answers = [made.ask(example.story, example.question, beam_width=3) for example in examples]
-        expected[str(path)] = answers, made.model.predict(ids, verbose=0)
+        expected[str(path)] = answers, made.network.predict(ids, verbose=0)
         # TensorFlow for Python would run such operations, a server would not.
         graph = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
         nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]

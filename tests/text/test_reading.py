@@ -1,5 +1,4 @@
 import io
-import pathlib
 import random
 import tracemalloc
 
@@ -7,7 +6,6 @@ import pytest
 
 from dmn_keras.text import read_sentences, reading, split_sentences
 
-PROSE = pathlib.Path(__file__).parents[2] / "../shared/data/prose"
 ALPHABET = [*'a b.?!\n\r\t \u00e9\u3000\U0001f600\u00a0 .")。।3…', "Mr.", " U.S. ", "He", "p.m.", "No."]
 
 
@@ -122,19 +120,12 @@ def test_lines_are_counted_from_the_beginning_wherever_reading_began(rest, messa
 
 
 def test_a_large_file_is_not_held_in_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(reading, "_BLOCK", 1 << 12)
     path = tmp_path / "large.txt"
-    path.write_bytes(b"Anna went to the kitchen. Ben stayed.\n" * 100_000)
+    path.write_bytes(b"Anna went to the kitchen. Ben stayed.\n" * 20_000)
     tracemalloc.start()
     count = sum(1 for _ in read_sentences(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 200_000
+    assert count == 40_000
     assert peak < path.stat().st_size / 10
-
-
-@pytest.mark.skipif(not PROSE.is_dir(), reason="no books in ../shared/data/prose")
-def test_real_books():
-    for path in sorted(PROSE.glob("*/*.txt")):
-        text = path.read_bytes().decode()
-        assert [sentence.text for sentence in read_sentences(path)] == split_sentences(text)

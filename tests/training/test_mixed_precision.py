@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from dmn_keras.asking import Answerer
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.training.callbacks import ResumableBackup
-from dmn_keras.training.fit import build, make_recipe, train
 from dmn_keras.training.run_folder import RunFolder
-from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, without_tracing
+from dmn_keras.training.trainer import train
+from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, tiny_task, without_tracing
 
 POLICIES = ("mixed_bfloat16", "mixed_float16")
 STORY, QUESTION = "Mary park. John home. Bill office.", "Where is John?"
@@ -22,14 +22,14 @@ def runs(tmp_path_factory):
     source = own_data(folder / "data")
     with eagerly():
         for policy in ("float32", *POLICIES):
-            settings = {"dtype": policy, "epochs": 2, "supervise_gates": True, "episode": "mix"}
+            settings = {"dtype": policy, "epochs": 2, "supervise_gates": True, "episode": "gated_gru"}
             train(source, tiny(**settings), folder / policy, verbose=0)
     return folder
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_run_is_close_to_that_of_float32(runs, policy):
-    one, other = (Answerer(runs / name).ask(STORY, QUESTION) for name in ("float32", policy))
+    one, other = (QuestionAnswerer.from_preset(runs / name).ask(STORY, QUESTION) for name in ("float32", policy))
     assert other.probability == pytest.approx(one.probability, rel=0.05)
     # A step of float16 may have been left out: of four steps that is a good part.
     tolerance = {"mixed_bfloat16": 0.02, "mixed_float16": 0.05}[policy]
@@ -40,14 +40,15 @@ def test_a_run_is_close_to_that_of_float32(runs, policy):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_weights_gates_and_logits_stay_in_float32(runs, policy):
-    model, _, recipe = RunFolder(runs / policy).load()
-    assert recipe.config.dtype == policy
+    task = RunFolder(runs / policy).load()
+    model = task.network
+    assert task.config.trainer.dtype == policy
     assert keras.config.dtype_policy().name == "float32"
     assert {weight.dtype for weight in model.trainable_variables} == {"float32"}
     assert model.get_layer("episodic_memory").compute_dtype == policy.removeprefix("mixed_")
     story = np.array([[[4, 5], [6, 7], [0, 0]], [[4, 0], [0, 0], [0, 0]]])
     outputs = model({"story": story, "question": np.array([[4, 5], [6, 0]])})
-    assert all(keras.backend.standardize_dtype(x.dtype) == "float32" for x in outputs.values())
+    assert {keras.backend.standardize_dtype(x.dtype) for x in outputs.values()} == {"float32"}
     gates = keras.ops.convert_to_numpy(outputs["gates"])
     np.testing.assert_allclose(gates.sum(axis=-1), 1.0, atol=1e-6)
     assert (gates[0, :, 2:] == 0).all()
@@ -57,7 +58,7 @@ def test_weights_gates_and_logits_stay_in_float32(runs, policy):
 @pytest.fixture
 def model(tmp_path):
     source = own_data(tmp_path / "data")
-    model = build(make_recipe(source, tiny(dtype="mixed_float16"), source.load("train")["all"]))
+    model = tiny_task(source.load("train")["all"], dtype="mixed_float16")
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -69,7 +70,7 @@ def test_the_loss_is_scaled_in_float16_alone(model, tmp_path):
     assert float(model.optimizer.inner_optimizer.learning_rate) == 0.25
     source = own_data(tmp_path / "other")
     for dtype in ("float32", "mixed_bfloat16"):
-        other = build(make_recipe(source, tiny(dtype=dtype), source.load("train")["all"]))
+        other = tiny_task(source.load("train")["all"], dtype=dtype)
         assert isinstance(other.optimizer, keras.optimizers.Adam)
 
 

@@ -2,25 +2,28 @@
 
 import dataclasses
 import json
+import logging
 import pathlib
 
 import pytest
 
-from dmn_keras.datasets import task_names
+from dmn_keras.datasets import Source, task_names
+from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.training import reproduce as module
 from dmn_keras.training.reproduce import collect, plan, reproduce
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES, Runs, Table
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
-from tests.training.test_fit import stop_in_batch
+from tests.training.test_trainer import stop_in_batch
 
 pytestmark = [tensorflow_only, without_tracing]
 
+PLAIN = {**NAMED_SETTINGS["_plain"], **TINY}
 SMALL = Table(
-    "tiny stories", "jsonl", None, (Runs("a", "all", TINY, seeds=(0, 1)), Runs("b", "all", {**TINY, "l2": 0.1}))
+    "tiny stories", "jsonl", None, (Runs("a", "all", PLAIN, seeds=(0, 1)), Runs("b", "all", {**PLAIN, "l2": 0.1}))
 )
 RESULTS = pathlib.Path(__file__).parents[2] / "benchmarks/results"
-QUIET = {"verbose": 0, "say": lambda line: None}
+QUIET = {"verbose": 0}
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_some_tasks_of_a_table_only():
     table = TABLES["babi-10k"]
     chosen = plan(table, tasks="16")
     assert [folder.as_posix() for folder, _, _ in chosen] == [f"linked/seed{seed}/16" for seed in (0, 1, 2)]
-    assert [config.seed for _, _, config in chosen] == [0, 1, 2]
+    assert [config.trainer.seed for _, _, config in chosen] == [0, 1, 2]
     assert {tasks for _, tasks, _ in chosen} == {("16",)}
     joint = dataclasses.replace(table, runs=(Runs("all", "1-3", {}, seeds=(4, 5), joint=True),))
     assert [(folder.as_posix(), tasks) for folder, tasks, _ in plan(joint, tasks="2")] == [
@@ -101,15 +104,16 @@ def test_word_vectors_are_asked_for_where_they_are_needed(tmp_path, data, monkey
             reproduce("small", tmp_path / "out", data_dir=data, word_vectors=wrong, **QUIET)
     assert not (tmp_path / "out").exists()
     configs = [config for _, _, config in plan(table, data, word_vectors="glove.txt")]
-    assert [config.word_vectors for config in configs] == [None, None, None, "glove.txt"]
+    assert [config.data.word_vectors for config in configs] == [None, None, None, "glove.txt"]
 
 
 def write_run(folder, validation_error, validation_loss, error, seed=0, **others):
     """Write the files of a run that `collect` reads; `others` are the validation errors of further tasks."""
     run = RunFolder(folder)
     run.path.mkdir(parents=True)
-    recipe = {"dataset": "babi", "dataset_config": "en", "tasks": ["1"], "vocabulary": [], "answer_words": None}
-    run.config.write_text(json.dumps({"format": 1, "dmn_keras": "0", **recipe, "config": {"seed": seed, "units": 9}}))
+    config = RunConfig().replace(units=9, seed=seed).to_dict()
+    source = Source("babi", ("1",), None, "en").to_dict()
+    run.write_record(task="QuestionAnswerer", config=config, preprocessor={}, source=source)
     row = {"validation_error": validation_error, "error": error}
     about = {"seed": seed, "epochs": 2, "best_epoch": 2, "seconds": 1.0, "status": "patience", "versions": {}}
     others = {task: {"validation_error": of_task, "error": error} for task, of_task in others.items()}
@@ -134,24 +138,25 @@ def test_the_run_is_chosen_by_validation_alone(tmp_path):
     )
 
 
-def test_a_diverged_run_does_not_stop_the_table_and_is_not_tried_again(tmp_path, data, monkeypatch):
-    said, tried, train = [], [], module.train
+def test_a_diverged_run_does_not_stop_the_table_and_is_not_tried_again(tmp_path, data, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    tried, train = [], module.train
 
     def diverge(source, config, output, **options):
-        tried.append(config.seed)
+        tried.append(config.trainer.seed)
         metrics = train(source, config, output, **options)
-        if config.seed == 1:
+        if config.trainer.seed == 1:
             RunFolder(output).metrics.write_text(json.dumps({**metrics, "status": "diverged"}))
             raise module.TrainingDivergedError("the loss is nan in epoch 2")
         return metrics
 
     monkeypatch.setattr(module, "train", diverge)
     with eagerly():
-        content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append)
-        assert any("the loss is nan in epoch 2" in line for line in said)
-        assert reproduce("small", tmp_path / "out", data_dir=data, verbose=0, say=said.append) == content
+        content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0)
+        assert any("the loss is nan in epoch 2" in line for line in caplog.messages)
+        assert reproduce("small", tmp_path / "out", data_dir=data, verbose=0) == content
     assert tried == [0, 1, 0, 0, 0]
-    assert any("It diverged, and would again" in line for line in said)
+    assert any("It diverged, and would again" in line for line in caplog.messages)
     assert [run["status"] for run in content["tasks"]["all"]["runs"]] == ["epochs", "diverged", "epochs"]
     assert content["finished"] == "3 of 3 runs"
 

@@ -13,6 +13,7 @@ import sys
 import pytest
 
 from dmn_keras import cli
+from dmn_keras.tasks.config import NAMED_SETTINGS
 from dmn_keras.training.strategy import get_distribution
 from dmn_keras.training.workers import Cluster, read_cluster
 from tests.training.runs import TINY, history, own_data
@@ -102,7 +103,7 @@ _UNLIKE = (
     _START
     + """
 import pathlib
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from tests.training.runs import own_data, tiny
 
 folder, index = pathlib.Path(sys.argv[1]), int(sys.argv[2])
@@ -116,6 +117,9 @@ for of_worker_1, data in (({"seed": 7, "units": 6}, source), ({}, other), ({"wor
 assert not (folder / "run").exists()
 """
 )
+
+
+PLAIN = {**NAMED_SETTINGS["_plain"], **TINY, "batch_size": 5, "epochs": 4}
 
 
 def together(code, arguments, *, count=2, timeout=240):
@@ -147,14 +151,14 @@ def jax():
 
 def test_workers_train_to_the_losses_of_one_though_each_is_killed_once(jax, tmp_path):
     own_data(tmp_path / "data", train=13)
-    settings = [f"--set={name}={value}" for name, value in {**TINY, "batch_size": 5, "epochs": 4}.items()]
+    settings = [f"--set={name}={value}" for name, value in PLAIN.items()]
     train = ["train", "--dataset", "jsonl", "--data-dir", str(tmp_path / "data"), *settings, "--verbose", "0"]
     alone = [sys.executable, "-c", _TRAIN, "", *train, "--strategy", "one", "--output", str(tmp_path / "one")]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
     one = subprocess.Popen(alone, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     shared = [*train, "--strategy", "multi_worker", "--output", str(tmp_path / "two")]
 
-    again = "start all of them again, with the same commands and --resume"
+    again = "start all of them again"
     # Worker 1 is killed in its second epoch, then worker 0, where the workers find each other, in the third.
     statuses, printed = together(_TRAIN, [["", *shared], ["1", *shared]])
     assert statuses[1] == -signal.SIGKILL
@@ -184,7 +188,7 @@ def test_workers_that_are_not_alike_are_refused(jax, tmp_path):
     statuses, printed = together(_UNLIKE, [[str(tmp_path), "0"], [str(tmp_path), "1"]])
     assert statuses == [0, 0], "\n".join(printed)
     for text in printed:
-        assert "the workers differ in units, seed, and nothing was changed" in text
+        assert "the workers differ in model.units, trainer.seed, and nothing was changed" in text
         assert re.search(r"the workers differ in .*training questions, .*and nothing was changed", text)
     assert "worker 1 could not start" in printed[0]
     assert "FileNotFoundError:" in printed[1]

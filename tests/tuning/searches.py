@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from dmn_keras.training.run_folder import RunFolder
-from dmn_keras.utils.files import read_json, write_json
+from dmn_keras.utils.files import write_json
 from tests.training.runs import TINY, write_stories
 from tuning import report
 from tuning.hypermodel import DMNHyperModel, training_result
@@ -45,7 +45,7 @@ def arguments(data, output, *more, **options):
     }
     words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
     words += [word for name, value in FIXED.items() for word in ("--set", f"{name}={value}")]
-    choices = ("units=4,5,6", "dropout=0.0,0.2", "episode=soft")
+    choices = ("units=4,5,6", "dropout=0.0,0.2", "episode=soft_attention")
     return [*words, "--preset", "fused", *(word for choice in choices for word in ("--choices", choice)), *more]
 
 
@@ -54,13 +54,13 @@ def pretended_training(before_epoch=lambda config, epoch: None):
     """Train nothing: a run's error depends on its settings alone and falls with each epoch.
 
     Args:
-        before_epoch: Function that is called before each epoch, with the `Config` and its number, and may raise.
+        before_epoch: Function that is called before each epoch, with the `RunConfig` and its number, and may raise.
     """
 
     def fit(self, hp, model, *, folder, seed=None, epochs=None, callbacks=(), verbose=0):
         config, run = self.config(hp, seed), RunFolder(folder)
-        run.create(self.recipe(config))
-        history = read_json(run.history) if run.history.exists() else []
+        run.create(model, self.source)
+        history = run.read_history()
         for epoch in range(len(history), epochs):
             for callback in callbacks:
                 callback.on_train_begin()
@@ -72,7 +72,7 @@ def pretended_training(before_epoch=lambda config, epoch: None):
         return self.score(training_result(folder, epochs), config)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DMNHyperModel, "build", lambda self, hp, seed=None: None)
+        patch.setattr(DMNHyperModel, "build", lambda self, hp, seed=None: self.task(self.config(hp, seed)))
         patch.setattr(DMNHyperModel, "fit", fit)
         patch.setattr(report, "_model", lambda *_: {"mean_error": 25.0, "parameters": 1})
         yield

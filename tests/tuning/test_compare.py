@@ -4,8 +4,9 @@ import statistics
 import pytest
 
 from dmn_keras.losses import AnswerCrossentropy
+from dmn_keras.tasks.config import NAMED_SETTINGS
 from dmn_keras.training import reproduce
-from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing
+from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, tiny, without_tracing
 from tests.tuning.searches import write_data
 from tuning import compare
 
@@ -34,7 +35,7 @@ def found(tmp_path):
     """Files of two searches, one a task."""
     for task, units in (("odd", 5), ("even", 6)):
         content = {
-            "settings": {**TINY, "units": units, "epochs": 2},
+            "settings": tiny(units=units, epochs=2).to_dict(),
             "search": {"tasks": [task]},
             "validation_error": 12.5,
         }
@@ -54,7 +55,8 @@ def _small_default(monkeypatch):
 
     def plan(table, data_dir):
         runs = original(table, data_dir)
-        small = {name: value for name, value in TINY.items() if name != "epochs"}
+        small = {**NAMED_SETTINGS["_plain"], **TINY}
+        del small["epochs"]
         return [(f, t, c.replace(**small) if f.parts[0].startswith("default") else c) for f, t, c in runs]
 
     original = reproduce.plan
@@ -75,8 +77,8 @@ def test_found_beside_the_default(data, found, capsys):
                 run = found / "out" / f"{side}-{task}" / f"seed{seed}" / task
                 errors.append(json.loads((run / "metrics.json").read_text())["tasks"][task]["error"])
                 config = json.loads((run / "config.json").read_text())["config"]
-                assert config["units"] == (units if side == "found" else TINY["units"])
-                assert config["seed"] == seed
+                assert config["model"]["units"] == (units if side == "found" else TINY["units"])
+                assert config["trainer"]["seed"] == seed
             assert row[side]["errors"] == errors
             assert len(row[side]["cpu_minutes"]) == 2
         assert row["validation_error_of_search"] == 12.5

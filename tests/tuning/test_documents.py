@@ -36,4 +36,4 @@ def test_python_example(tmp_path, monkeypatch, capsys):
     code = re.search(r"<!-- example: hypermodel -->\n```python\n(.*?)```", OWN, flags=re.DOTALL)[1]
     with eagerly():
         exec(compile(code, "tuning/README.md", "exec"), {})
-    assert "Config(units=" in capsys.readouterr().out
+    assert "RunConfig(task=" in capsys.readouterr().out

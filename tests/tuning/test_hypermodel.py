@@ -4,7 +4,7 @@ import keras_tuner
 import pytest
 
 from dmn_keras.losses import AnswerCrossentropy
-from dmn_keras.training.fit import train
+from dmn_keras.training.trainer import train
 from tests.training.runs import eagerly, own_data, tensorflow_only, without_tracing
 from tests.tuning.searches import FIXED, quiet
 from tuning.hypermodel import OBJECTIVE, DMNHyperModel
@@ -41,9 +41,10 @@ def losses(folder):
 
 def test_a_trial_is_the_training_of_its_settings_without_the_test_questions(source, tmp_path, monkeypatch):
     hypermodel = DMNHyperModel(source, space())
-    hp = point(hypermodel, dropout="0.1", episode="soft")
+    hp = point(hypermodel, dropout="0.1", episode="soft_attention")
     config = hypermodel.config(hp, seed=2)
-    assert (config.dropout, config.episode, config.seed, config.epochs) == (0.1, "soft", 2, 3)
+    assert (config.model.dropout, config.model.memory.episode) == (0.1, "soft_attention")
+    assert (config.trainer.seed, config.trainer.epochs) == (2, 3)
     train(source, config, tmp_path / "train", verbose=0)
 
     read = []
@@ -78,7 +79,7 @@ def test_the_error_decides_and_the_loss_where_errors_are_equal(source):
 def test_any_tuner_of_keras_tuner_takes_it(source, tmp_path):
     objective = keras_tuner.Objective(OBJECTIVE, "min")
     tuner = keras_tuner.RandomSearch(
-        DMNHyperModel(source, space(episode="soft")), objective, max_trials=2, directory=str(tmp_path), seed=1
+        DMNHyperModel(source, space(episode="soft_attention")), objective, max_trials=2, directory=str(tmp_path), seed=1
     )
     tuner.search(verbose=0, epochs=1)
     trials = tuner.oracle.get_best_trials(2)
@@ -89,6 +90,6 @@ def test_any_tuner_of_keras_tuner_takes_it(source, tmp_path):
 def test_a_loss_that_turns_nan_fails_the_trial_with_its_reason(source, tmp_path, monkeypatch):
     monkeypatch.setattr(AnswerCrossentropy, "call", lambda self, y_true, y_pred: y_pred[..., 0] * float("nan"))
     hypermodel = DMNHyperModel(source, space())
-    hp = point(hypermodel, episode="soft")
+    hp = point(hypermodel, episode="soft_attention")
     with pytest.raises(keras_tuner.errors.FailedTrialError, match="loss became nan in epoch 1"):
         hypermodel.fit(hp, hypermodel.build(hp), folder=tmp_path)

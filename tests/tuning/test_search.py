@@ -11,7 +11,7 @@ import keras_tuner
 import pytest
 
 from dmn_keras import cli
-from dmn_keras.training.config import Config
+from dmn_keras.tasks.config import RunConfig
 from tests.training.runs import eagerly, snapshot, tensorflow_only, without_tracing
 from tests.tuning.searches import ROOT, arguments, history, pretended_training, quiet, trials, write_data
 from tuning import search
@@ -59,7 +59,7 @@ def best(folder):
 
 def test_what_a_search_leaves(whole, data, capsys):
     content = best(whole)
-    assert Config.from_dict(content["settings"]).units in (4, 5, 6)
+    assert RunConfig.from_dict(content["settings"]).model.units in (4, 5, 6)
     assert set(content["validation_errors"]) == {"0", "1"}
     assert content["trials"] == {"done": 2, "failed": 0, "cut off": 0}
     assert content["search"]["tasks"] == ["all"]
@@ -266,16 +266,6 @@ def test_a_mistake_is_told_before_anything_is_written(more, message, data, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_supervision_where_no_fact_is_named_is_told_before_anything_is_written(tmp_path, capsys):
-    data = write_data(tmp_path / "data")
-    for path in data.glob("*.jsonl"):
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        path.write_text("".join(json.dumps({**record, "supporting_facts": []}) + "\n" for record in records))
-    assert search.main(arguments(data, tmp_path / "out", "--supervise-gates")) == 2
-    assert "supervise_gates needs questions that name supporting facts" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_folder_with_something_else_in_it_is_left_alone(data, tmp_path, capsys):
     (tmp_path / "out/runs/mine").mkdir(parents=True)
     for more in ([], ["--overwrite"]):
@@ -311,5 +301,5 @@ def test_help_is_quick_and_imports_no_backend(command):
     [("tuned_fused", 3), ("tuned_matched", 17), ("tuned_matched", 18), ("tuned_linked", 16), (None, 2)],
 )
 def test_what_was_found_is_a_preset(preset, task):
-    found = Config.from_dict(json.loads((ROOT / f"tuning/best/babi-10k-{task}.json").read_text())["settings"])
-    assert preset is None or Config.preset(preset) == found
+    found = RunConfig.from_dict(json.loads((ROOT / f"tuning/best/babi-10k-{task}.json").read_text())["settings"])
+    assert preset is None or RunConfig.preset(preset) == found

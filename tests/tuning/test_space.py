@@ -1,4 +1,3 @@
-import dataclasses
 import random
 import warnings
 
@@ -6,8 +5,9 @@ import keras
 import keras_tuner
 import pytest
 
-from dmn_keras.training import fit
-from dmn_keras.training.presets import PRESETS
+from dmn_keras.datasets import Example
+from dmn_keras.tasks.config import PRESETS
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from tests.tuning.searches import quiet
 from tuning.folder import SearchFolder
 from tuning.hypermodel import OBJECTIVE
@@ -33,19 +33,33 @@ def test_the_first_trials_of_each_tuner_are_models(name, tuner, tmp_path):
             assert space.labels(trial.hyperparameters.values) == {n: to_label(v) for n, v in values.items()}
             c = space.config(values, seed=3)
             settings = {**PRESETS.get(values.get(PRESET), {}), **values, "seed": 3}
-            assert all(getattr(c, name) == value for name, value in settings.items() if name != PRESET)
+            flat = {path.rpartition(".")[2]: value for path, value in c.flat().items()}
+            assert all(
+                flat[name] == value for name, value in settings.items() if name not in (PRESET, "supervise_gates")
+            )
             seen |= set(values)
             # The parts of a model; sizes only in so far as they are equal, so that few models are built.
-            size = None if c.embedding_dim in (None, c.units) else 3
-            parts = c.fact_encoder, c.input_fusion, size, c.question_match and 2, c.fact_links, c.gate_features
-            built.setdefault(parts, c.replace(units=4, embedding_dim=size, question_match=parts[3], num_passes=1))
+            size = None if c.model.embedding_dim in (None, c.model.units) else 3
+            module = c.model.input
+            match = module.question_match and 2
+            parts = (
+                module.fact_encoder,
+                module.input_fusion,
+                size,
+                match,
+                module.num_links,
+                c.model.memory.gate_features,
+            )
+            built.setdefault(parts, c.replace(units=4, embedding_dim=size, question_match=match, num_passes=1))
             oracle.update_trial(trial.trial_id, {OBJECTIVE: rng.random()})
             trial.status = "COMPLETED"
             oracle.end_trial(trial)
     assert seen == set(space.names())
-    recipe = fit.Recipe("jsonl", None, ("all",), None, ("mary", "park", "where", "is"), None)
+    example = Example(("Mary park.",), "Where is Mary?", ("park",))
     for config in random.Random(0).sample(list(built.values()), min(len(built), 5)):
-        assert isinstance(fit.build(dataclasses.replace(recipe, config=config)), keras.Model)
+        task = QuestionAnswerer(config)
+        task.adapt([example])
+        assert isinstance(task.network, keras.Model)
 
 
 def declared(space):
@@ -56,24 +70,39 @@ def declared(space):
 
 def test_what_is_not_chosen_is_off():
     config = make_space("full", preset="linked").config({"units": 8, "fact_encoder": "story"})
-    assert (config.fact_links, config.input_fusion, config.question_match) == (0, False, None)
-    assert (config.gate_weight, config.embedding_dim) == (1.0, None)
+    module = config.model.input
+    assert (module.num_links, module.input_fusion, module.question_match) == (
+        0,
+        False,
+        None,
+    )
+    assert (config.task.gate_weight, config.model.embedding_dim) == (1.0, None)
 
 
 def test_fixed_settings_are_not_searched():
     space = make_space("full", settings={"fact_encoder": "position", "input_fusion": True, "units": 7})
-    assert not {"fact_encoder", "input_fusion", "units", "fact_links"} & set(space.names())
+    assert not {"fact_encoder", "input_fusion", "units", "lexical_links"} & set(space.names())
     assert {"question_match", "embedding_dim"} <= set(space.names())
     assert all(not choice.when for choice in space.choices if choice.name == "question_match")
     config = space.config(space.sample(random.Random(0)))
-    assert (config.fact_encoder, config.input_fusion, config.units) == ("position", True, 7)
+    module = config.model.input
+    assert (module.fact_encoder, module.input_fusion, config.model.units) == (
+        "position",
+        True,
+        7,
+    )
 
 
 def test_a_preset_takes_the_place_of_the_choice_of_one():
     space = make_space("small", preset="fused", base={"epochs": 3})
     assert PRESET not in space.names()
     config = space.config({"units": 32})
-    assert (config.question_match, config.fact_encoder, config.epochs) == (32, "position", 3)
+    module = config.model.input
+    assert (module.question_match, module.fact_encoder, config.trainer.epochs) == (
+        32,
+        "position",
+        3,
+    )
 
 
 def test_one_value_is_no_choice_and_what_is_fixed_precedes_the_base():
@@ -81,7 +110,8 @@ def test_one_value_is_no_choice_and_what_is_fixed_precedes_the_base():
     space = make_space("small", choices=choices, base={"patience": 5, "epochs": 7}, settings={"patience": 6})
     assert not {"units", PRESET} & set(space.names())
     config = space.config({})
-    assert (config.units, config.fact_encoder, config.patience, config.epochs) == (9, "position", 6, 7)
+    assert (config.model.units, config.model.input.fact_encoder) == (9, "position")
+    assert (config.trainer.patience, config.trainer.epochs) == (6, 7)
 
 
 def test_gates_are_supervised_only_where_facts_are_named():
@@ -93,14 +123,14 @@ def test_gates_are_supervised_only_where_facts_are_named():
 
 def test_further_settings_can_be_searched():
     space = make_space("small", choices={"max_facts": [None, 70, 130]})
-    assert {space.config(space.sample(random.Random(i))).max_facts for i in range(20)} == {None, 70, 130}
+    assert {space.config(space.sample(random.Random(i))).data.max_facts for i in range(20)} == {None, 70, 130}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"name": "smal"}, "--space must be one of small, full. Received: 'smal'. Did you mean 'small'?"),
-        ({"choices": {"unit": [1, 2]}}, "--choices must be one of preset, units, .*Did you mean 'units'?"),
+        ({"choices": {"unit": [1, 2]}}, "--choices must be one of preset, .*Did you mean 'units'?"),
         ({"choices": {"units": [8, 0]}}, "--choices: units must be between 1 and .*Received: units=0"),
         ({"choices": {"units": [8, 8]}}, "--choices units must have values, each once"),
         ({"choices": {"preset": ["fuse", "linked"]}}, "--choices: preset must be one of .*Did you mean 'fused'?"),
@@ -113,12 +143,12 @@ def test_further_settings_can_be_searched():
         ({"settings": {"dropout": 2.0}}, "dropout must be between"),
         ({"settings": {"dropuot": 0.1}}, "Did you mean 'dropout'?"),
         (
-            {"name": "full", "settings": {"fact_encoder": "position"}, "choices": {"fact_links": [1, 2]}},
-            "The space is contradictory: --choices fact_links can never be chosen; it needs fact_encoder=sentence",
+            {"name": "full", "settings": {"fact_encoder": "position"}, "choices": {"lexical_links": [1, 2]}},
+            "The space is contradictory: --choices lexical_links can never be chosen; it needs fact_encoder=sentence",
         ),
         (
-            {"name": "full", "settings": {"fact_links": 2}},
-            "The space is contradictory: with .*fact_encoder=position.*fact_links needs facts that are sentences",
+            {"name": "full", "settings": {"lexical_links": 2}},
+            "The space is contradictory: with .*fact_encoder=position.*lexical_links needs facts that are read",
         ),
         (
             {"preset": "fused", "settings": {c.name: c.values[0] for c in SPACES["small"] if c.name != PRESET}},

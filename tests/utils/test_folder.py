@@ -1,13 +1,12 @@
 import json
 import subprocess
 import sys
-import textwrap
 
 import pytest
 
 from dmn_keras import __version__
 from dmn_keras.utils.files import TEMPORARY_PREFIX
-from dmn_keras.utils.folder import Folder
+from dmn_keras.utils.folder import LOCK, Folder
 from tests.training.runs import snapshot
 
 
@@ -59,19 +58,10 @@ def test_a_damaged_record(content, message, shelf):
 
 
 def test_one_process_writes_at_a_time(shelf):
-    program = textwrap.dedent(
-        """
-        import sys
-        from tests.utils.test_folder import Shelf
-        with Shelf(sys.argv[1]).lock():
-            print("locked", flush=True)
-            sys.stdin.read()
-        """
-    )
-    other = subprocess.Popen(
-        [sys.executable, "-c", program, shelf.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with other:
+    # Without this package, which would import Keras.
+    program = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print('locked', flush=True); input()"
+    command = [sys.executable, "-c", program, shelf.path / LOCK]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
         with pytest.raises(BlockingIOError, match="is being written by another process"), shelf.lock():
             pass

@@ -145,7 +145,7 @@ def _fetch(dl_manager):
     except (OSError, tfds.download.DownloadError) as error:
         raise ConnectionError(
             f"The bAbI archive cannot be downloaded from {URL}: {error}. To use a local copy, give the folder that "
-            f"holds {reader.ARCHIVE_NAME} or the unpacked {reader.FOLDER_NAME}: --data-dir, data_dir, or, to "
+            f"holds {reader.ARCHIVE_NAME} or the unpacked {reader.FOLDER_NAME}: data_dir, or, to "
             "tfds.load, download_and_prepare_kwargs={'download_config': "
             "tfds.download.DownloadConfig(manual_dir=FOLDER)}."
         ) from error

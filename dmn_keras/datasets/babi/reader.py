@@ -1,14 +1,12 @@
 """Where the files of the bAbI archive are, packed or unpacked, and how one is read."""
 
 import functools
-import gzip
 import pathlib
 import re
-import tarfile
-import zlib
 
 from dmn_keras.datasets.babi.parser import parse
 from dmn_keras.errors import did_you_mean, listing, unknown_name
+from dmn_keras.utils.archives import tar_files
 from dmn_keras.utils.files import check_regular_file
 
 CONFIGS = ("en", "en-10k", "en-valid", "en-valid-10k", "hn", "hn-10k", "shuffled", "shuffled-10k")
@@ -40,10 +38,6 @@ TITLES = {
 TASKS = tuple(TITLES)
 FOLDER_NAME = "tasks_1-20_v1-2"
 ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
-MAX_MEMBERS = 10_000  # entries of an archive; bAbI has a few hundred
-MAX_MEMBER_BYTES = 1 << 26  # of one of its files
-MAX_BYTES = 1 << 30  # of the whole archive, expanded; at the same time no more than MAX_RATIO times its own
-MAX_RATIO = 100  # bAbI expands to ten times its size; up to 16 MiB any archive may
 _EXPECTED = f"Expected the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}."
 
 # "qa1_single-supporting-fact_train.txt", and "qa1_train.txt" in the configs with a validation part.
@@ -202,54 +196,13 @@ def _read_archive(path, config, _version):
     A compressed archive can only be read from its start, so that all files of a config are read at once and
     kept: a second for 20 tasks, not one for each. `_version` makes a changed file a new one.
     """
-    contents, configs = {}, set()
-    limit = min(MAX_BYTES, max(1 << 24, MAX_RATIO * path.stat().st_size))
-    try:
-        with _decompressed(path) as file, tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive:
-            for number, member in enumerate(archive):
-                if number >= MAX_MEMBERS:
-                    raise tarfile.TarError(f"it has more than {MAX_MEMBERS:,} entries")
-                place = pathlib.PurePosixPath(member.name)
-                if member.isdir() or place.parent.name not in CONFIGS or not _FILE_NAME.fullmatch(place.name):
-                    continue
-                if not member.isreg() or member.issparse() or place.is_absolute() or ".." in place.parts:
-                    raise tarfile.TarError(f"its entry {member.name!r} is no plain file inside of it")
-                if member.size > MAX_MEMBER_BYTES:
-                    raise tarfile.TarError(f"its entry {member.name!r} has more than {MAX_MEMBER_BYTES:,} bytes")
-                configs.add(place.parent.name)
-                if place.parent.name == config:
-                    contents[place.name] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
-        cause = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-        raise ValueError(
-            f"data_dir {str(path)!r} cannot be read as an archive: {cause}. It may be incomplete. {_EXPECTED}"
-        ) from error
+    configs = set()
+
+    def select(place):
+        if place.parent.name in CONFIGS and _FILE_NAME.fullmatch(place.name):
+            configs.add(place.parent.name)
+            return place.parent.name == config
+        return False
+
+    contents = {place.name: content for place, content in tar_files(path, select)}
     return contents, tuple(name for name in CONFIGS if name in configs)
-
-
-def _decompressed(path):
-    """Open a tar file, packed by gzip or not."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")
-
-
-class _Limited:
-    """A file to be read by `tarfile`, whose end is an error: an archive says itself how much is to be read of it."""
-
-    def __init__(self, file, limit):
-        self._file, self._limit = file, limit
-        self.tell = file.tell
-
-    def read(self, size):
-        data = self._file.read(min(size, self._limit - self.tell() + 1))
-        self._check(self.tell())
-        return data
-
-    def seek(self, position):
-        self._check(position)
-        return self._file.seek(position)
-
-    def _check(self, position):
-        if position > self._limit:
-            raise tarfile.ReadError(f"it expands to more than {self._limit:,} bytes")

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import logging
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -22,6 +23,7 @@ from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import (
     MAX_WORDS,
+    SPECIAL_WORDS,
     SUPPRESSED_IDS,
     UNKNOWN_ID,
     Sentence,
@@ -31,6 +33,8 @@ from dmn_keras.text import (
     tokenize,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
+
+_log = logging.getLogger(__name__)
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -85,7 +89,13 @@ class QuestionAnswerer(Task):
             self.config = self.config.replace(num_passes=min(max(named, 2), 3) if self.supervises_gates else 3)
         vectors = None
         if self.config.data.word_vectors is not None:
-            vectors = word_vector_matrix(self.config.data.word_vectors, self.vocabulary, seed=self.config.trainer.seed)
+            source, seed = self.config.data.word_vectors, self.config.trainer.seed
+            vectors, missing = word_vector_matrix(source, self.vocabulary, seed=seed)
+            found = len(self.vocabulary) - len(SPECIAL_WORDS) - len(missing)
+            more = " ..." if len(missing) > 10 else ""
+            _log.info(
+                "Word vectors: %d words found, %d missing: %s%s", found, len(missing), ", ".join(missing[:10]), more
+            )
         return self.config.model.build(
             len(self.vocabulary), answer_words=self.preprocessor.answer_words, word_vectors=vectors
         )
@@ -99,14 +109,14 @@ class QuestionAnswerer(Task):
 
     def targets(self) -> list[Target]:
         self.network  # noqa: B018, settles the number of passes
-        task, memory = self.config.task, self.config.model.memory
+        task, model = self.config.task, self.config.model
         targets = [answer_target(self.preprocessor.answer_words)]
         if self.supervises_gates:
-            options = {"order": task.gate_order, "learned_stop": memory.learned_stop, "weight": task.gate_weight}
-            targets.append(gate_target(memory.num_passes, memory.gate, **options))
-            if memory.learned_stop:
-                targets.append(stop_target(memory.num_passes, task.gate_weight))
-        if self.config.model.max_retrieved_facts is not None:
+            options = {"order": task.gate_order, "learned_stop": model.learned_stop, "weight": task.gate_weight}
+            targets.append(gate_target(model.num_passes, model.gate, **options))
+            if model.learned_stop:
+                targets.append(stop_target(model.num_passes, task.gate_weight))
+        if model.max_retrieved_facts is not None:
             targets.append(retriever_target())
         return targets
 
@@ -235,7 +245,7 @@ class QuestionAnswerer(Task):
         gates = row["gates"][:, : len(facts)]
         if "stop" in row:
             # As the episodic memory chooses: sigmoid gates do not compete, so the stop must also be likely in itself.
-            least = 0.5 if self.config.model.memory.gate == "sigmoid" else 0.0
+            least = 0.5 if self.config.model.gate == "sigmoid" else 0.0
             stopped = row["stop"] > gates.max(axis=1, initial=least)
             gates = gates[: int(np.argmax(stopped)) + 1] if stopped.any() else gates
         retrieved = {}

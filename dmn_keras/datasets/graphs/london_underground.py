@@ -1,0 +1,102 @@
+"""The London Underground as a graph."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import math
+import pathlib
+
+from dmn_keras.datasets.graphs.graph import Graph
+from dmn_keras.errors import check_file
+from dmn_keras.utils.lines import numbered_lines
+
+DIRECTIONS = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
+COLUMNS = {
+    "london.stations.csv": ("id", "latitude", "longitude", "name"),
+    "london.lines.csv": ("line", "name"),
+    "london.connections.csv": ("station1", "station2", "line"),
+}
+
+
+def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
+    """Read the London Underground: stations are nodes, and a line in a direction is an edge.
+
+    A connection is two edges, one each way, e.g. `("Oxford Circus", "Central Line east", "Tottenham Court Road")`.
+    The direction is the nearest of eight, by the stations' coordinates; where a line has two connections from a
+    station in the same one, as at a fork, the second is `"... east 2"`.
+
+    Args:
+        data_dir: Folder with `london.stations.csv`, `london.connections.csv` and `london.lines.csv`
+            (https://github.com/nicola/tubemaps, `datasets`).
+
+    Returns:
+        The graph, in the order of the file of connections.
+
+    Raises:
+        FileNotFoundError: If `data_dir` lacks a file.
+        ValueError: If `data_dir` is None, a file lacks a column, a coordinate is no number, or a connection names an
+            unknown station or line; the message has file and line.
+    """
+    if data_dir is None:
+        raise ValueError(
+            "data_dir is required for graph=london: a folder with london.stations.csv, london.connections.csv and "
+            "london.lines.csv."
+        )
+    return _read(pathlib.Path(data_dir).expanduser())
+
+
+@functools.lru_cache(maxsize=4)
+def _read(folder):
+    stations = {row["id"]: (place, row) for place, row in _rows(folder / "london.stations.csv")}
+    points = {id: _point(place, row) for id, (place, row) in stations.items()}
+    lines = {row["line"]: row["name"] for _, row in _rows(folder / "london.lines.csv")}
+    labels, triples = {}, []
+    for place, row in _rows(folder / "london.connections.csv"):
+        ends, line = (row["station1"], row["station2"]), row["line"]
+        for column, value, known in (
+            ("station1", ends[0], points),
+            ("station2", ends[1], points),
+            ("line", line, lines),
+        ):
+            if value not in known:
+                raise ValueError(f"{place}: {column} must be an id of the other files. Received: {value!r}")
+        for source, destination in (ends, ends[::-1]):
+            edge = f"{lines[line]} {_direction(points[source], points[destination])}"
+            used = labels.setdefault((source, edge), {})
+            number = used.setdefault(destination, len(used) + 1)
+            edge += f" {number}" if number > 1 else ""
+            triples.append((stations[source][1]["name"], edge, stations[destination][1]["name"]))
+    return Graph(tuple(dict.fromkeys(triples)))  # a connection may be listed both ways
+
+
+def _rows(path):
+    """Yield the place of each row of a file, e.g. `"london.lines.csv, line 2"`, and the row by column."""
+    check_file("data_dir: file", path)
+    with path.open("rb") as file:
+        places, texts = zip(*numbered_lines(file, source=path.name), strict=True) if path.stat().st_size else ((), ())
+    reader = csv.DictReader(texts)
+    missing = [column for column in COLUMNS[path.name] if column not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(
+            f"{path.name}, line 1: expected the columns {', '.join(COLUMNS[path.name])}. Received: "
+            f"{reader.fieldnames!r}"
+        )
+    for place, row in zip(places[1:], reader, strict=True):
+        if any(not row[column] for column in COLUMNS[path.name]):
+            raise ValueError(f"{place}: expected a value in each of {', '.join(COLUMNS[path.name])}. Received: {row!r}")
+        yield place, row
+
+
+def _point(place, row):
+    """Return a station's place on the map, east and north, in degrees of latitude."""
+    try:
+        latitude, longitude = float(row["latitude"]), float(row["longitude"])
+    except ValueError as error:
+        raise ValueError(f"{place}: latitude and longitude must be numbers. Received: {row!r}") from error
+    return longitude * math.cos(math.radians(latitude)), latitude
+
+
+def _direction(source, destination):
+    angle = math.atan2(destination[1] - source[1], destination[0] - source[0])
+    return DIRECTIONS[round(angle / (2 * math.pi) * len(DIRECTIONS)) % len(DIRECTIONS)]

@@ -1,0 +1,155 @@
+"""The same questions with other names, for models that should reason and not know the names.
+
+`rename` exchanges names in stories, questions and answers alike, so that every answer follows as before. What the names
+of a data set are is given: nothing is guessed from its language.
+
+- Names exchanged between tasks (sys-bAbI): `rename(examples, swap(SYS_BABI_PAIRS))`.
+- Names never seen: `rename(examples, made_up(names, avoid=vocabulary.words))`, for bAbI with the names of
+  `BABI_NAMES`.
+"""
+
+import dataclasses
+import functools
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from dmn_keras.datasets.example import Example
+from dmn_keras.text.tokenizer import is_combining, lower, normalize
+
+_DANIEL, _BILL = ("Daniel", "John", "Mary", "Sandra"), ("Bill", "Fred", "Julie", "Mary")
+BABI_NAMES = {
+    **dict.fromkeys(("1", "2", "3", "6", "7", "8", "9", "11", "12", "13"), _DANIEL),
+    "5": ("Bill", "Fred", "Jeff", "Mary"),
+    "10": _BILL,
+    "14": _BILL,
+    "15": ("Emily", "Gertrude", "Jessica", "Winona"),
+    "16": ("Bernhard", "Brian", "Greg", "Julius", "Lily"),
+    "20": ("Antoine", "Jason", "Sumit", "Yann"),
+}
+"""Task of bAbI in English -> names of people and animals in it; tasks without any are left out."""
+
+SYS_BABI_PAIRS = {"Daniel": "Bill", "John": "Fred", "Sandra": "Julie"}
+"""The pairs that sys-bAbI exchanges: no task of bAbI has both names of a pair (Park et al., ICLR 2024)."""
+
+
+def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Example]:
+    """Exchange names in stories, questions and answers.
+
+    A name is found as it is written, capitals included, where it is a word of its own: `Mary` also in `Mary's`, but not
+    in `Maryland` or `Mary-Ann`. All names are exchanged at once, so that two may take each other's place. Supporting
+    facts stay as they are.
+
+    Args:
+        examples: The examples; a story among background text becomes a tuple, so that it is best renamed before it is
+            inserted.
+        names: Name -> new name. Names of several words are allowed.
+
+    Returns:
+        A list of new examples.
+
+    Raises:
+        ValueError: If two names would become one, be it that `names` gives both the same new name or that a story with
+            a name holds its new name too; or if an answer is a name in capitals that `names` does not have.
+
+    Example:
+
+    >>> example = Example(("Mary met John.",), "Whom did Mary meet?", ("John",))
+    >>> rename([example], {"Mary": "John", "John": "Mary"})
+    [Example(story=('John met Mary.',), question='Whom did John meet?', answer=('Mary',), ...)]
+    """
+    names = {normalize(name): normalize(new) for name, new in names.items()}
+    _check_one_to_one(names)
+    exchange = _exchange(names)
+    return [_renamed(example, names, exchange) for example in examples]
+
+
+def swap(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Return the map for `rename` under which the names of each pair take each other's place.
+
+    Args:
+        pairs: One name of each pair -> the other.
+
+    Raises:
+        ValueError: If a name is in two pairs.
+    """
+    both = {**pairs, **{new: name for name, new in pairs.items()}}
+    if len(both) < 2 * len(pairs):
+        raise ValueError(f"pairs must hold each name once. Received: pairs={dict(pairs)}")
+    return both
+
+
+def made_up(names: Iterable[str], *, avoid: Iterable[str] = (), seed: int = 0) -> dict[str, str]:
+    """Return a map for `rename` that gives each name a new one, made up of three random syllables.
+
+    Args:
+        names: The names; one with a capital becomes one with a capital.
+        avoid: Words that no new name may be, in whatever capitals: those that a model knows, and those of the examples.
+        seed: Integer that chooses the new names.
+
+    Returns:
+        Name -> new name, in the order of `names`, each once.
+    """
+    rng, new = random.Random(seed), {}
+    taken = {lower(word) for word in avoid}
+    for name in dict.fromkeys(names):
+        while (word := "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(3))) in taken:
+            pass
+        taken.add(word)
+        new[name] = word.capitalize() if name[:1].isupper() else word
+    return new
+
+
+def _check_one_to_one(names):
+    """Raise if the map is not one to one, capitals aside: models read words in lower case."""
+    taken = {}
+    for name, new in names.items():
+        if not name.strip() or not new.strip():
+            raise ValueError(f"names must map names to names, none of them empty. Received: {name!r}: {new!r}")
+        other = taken.setdefault(lower(new), name)
+        if lower(other) != lower(name):
+            raise ValueError(f"names must not merge names. Received: {other!r} and {name!r} become {new!r}")
+
+
+def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
+    """Return a function of a text that returns it with its names exchanged, and the old and new names it held."""
+    spellings = sorted({*names, *names.values()}, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)(?<!\w['-])(?:{'|'.join(map(re.escape, spellings))})(?!\w)(?!-\w)")
+
+    @functools.cache  # bAbI says the same sentences again and again
+    def exchange(text):
+        found = set()
+
+        def replace(match):
+            before, name, after = match.string[: match.start()], match[0], match.string[match.end() :]
+            if any(is_combining(mark) for mark in before[-1:] + after[:1]):
+                return name  # a longer word, whose marks are no letters to a pattern
+            found.add(name)
+            return names.get(name, name)
+
+        normal = normalize(text)
+        renamed = pattern.sub(replace, normal) if names else normal
+        return (text if renamed == normal else renamed), frozenset(found)
+
+    return exchange
+
+
+def _renamed(example, names, exchange):
+    texts = [exchange(text) for text in (*example.story, example.question, *example.answer)]
+    found = frozenset().union(*(held for _, held in texts))
+    for name in found & names.keys():
+        new = names[name]
+        if lower(new) != lower(name) and new in found and names.get(new, new) == new:
+            raise ValueError(
+                f"names must not merge names. Received: {name!r} becomes {new!r}, which is in the same story, of task "
+                f"{example.task!r} with the question {example.question!r}"
+            )
+    keys = {lower(name): name for name in names}
+    for part in example.answer:
+        if part not in names and (name := keys.get(lower(part))):
+            raise ValueError(f"names must have the answer {part!r} too, which is {name!r} in other capitals")
+    words = [text for text, _ in texts]
+    answer = words[len(example.story) + 1 :]
+    return dataclasses.replace(
+        example, story=tuple(words[: len(example.story)]), question=words[len(example.story)], answer=tuple(answer)
+    )

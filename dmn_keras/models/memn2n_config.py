@@ -1,0 +1,51 @@
+"""Settings of the end-to-end memory network."""
+
+import dataclasses
+from typing import ClassVar
+
+from dmn_keras.utils.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class MemN2NConfig(Settings):
+    """End-to-end memory network (Sukhbaatar et al. 2015, arXiv:1503.08895), see `dmn_keras.models.memn2n`.
+
+    Attributes:
+        embedding_dim: Size of memories and state.
+        num_hops: Hops over the memory.
+        tying: `"adjacent"` or `"layer_wise"` tying of the embedding matrices.
+        attention: `"softmax"`, or `"hard"` for one fact a hop (MemNN, Weston et al. 2014): supervised gates teach it.
+        position_encoding: Whether words are weighted by their places in the sentence.
+        temporal_encoding: How many of the last facts have a temporal encoding each; `None` for none.
+        random_noise: Most empty memories a fact, in training.
+    """
+
+    family: ClassVar[str] = "memn2n"
+    gate: ClassVar[str] = "softmax"
+    learned_stop: ClassVar[bool] = False
+    max_retrieved_facts: ClassVar[None] = None
+
+    embedding_dim: int = 20
+    num_hops: int = setting(3, high=1000)
+    tying: str = setting("adjacent", choices=("adjacent", "layer_wise"))
+    attention: str = setting("softmax", choices=("softmax", "hard"))
+    position_encoding: bool = True
+    temporal_encoding: int | None = 50
+    random_noise: float = 0.1
+
+    @property
+    def num_passes(self) -> int:
+        """Number of rows of the gates."""
+        return self.num_hops
+
+    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+        """Return the network, see `dmn_keras.models.memn2n`.
+
+        Raises:
+            ValueError: If word vectors are given, which this network does not start from.
+        """
+        from dmn_keras.models.memory_network import memn2n
+
+        if word_vectors is not None:
+            raise ValueError("word_vectors must be None for model.family=memn2n.")
+        return memn2n(vocabulary_size, answer_words=answer_words, **vars(self))

@@ -1,0 +1,312 @@
+import gc
+import json
+import random
+import threading
+import weakref
+
+import keras
+import numpy as np
+import pytest
+
+import dmn_keras
+from dmn_keras.datasets import Example
+from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
+from tests.layers.helpers import randomize
+from tests.tasks.answers import assert_same_answer
+from tests.training.runs import eagerly, tiny_task, without_tracing
+
+pytestmark = without_tracing
+PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
+SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "batch_size": 8}
+
+
+@pytest.fixture(autouse=True)
+def _eager():
+    with eagerly():
+        yield
+
+
+def examples(count=23, several=False, most_facts=9):
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        facts = range(rng.integers(1, most_facts))
+        story = tuple(f"{rng.choice(PEOPLE)} is in the {rng.choice(PLACES)}" for _ in facts)
+        answer = tuple(map(str, rng.choice(PLACES, rng.integers(1, 4)))) if several else (str(rng.choice(PLACES)),)
+        made.append(Example(story, f"where is {rng.choice(PEOPLE)}", answer, (0,), task="1"))
+    return made
+
+
+def task(several=False, **settings):
+    made = QuestionAnswerer(**{**SETTINGS, **settings})
+    made.adapt(examples(several=several))
+    randomize(made.network)
+    return made
+
+
+def as_record(example):
+    return {"story": example.story, "question": example.question, "answer": example.answer}
+
+
+def test_raw_examples_in_every_form_are_the_same():
+    qa, asked = task(), examples(6)
+    expected = qa.predict(asked)
+    records = list(map(as_record, asked))
+    columns = {name: [record[name] for record in records] for name in records[0]}
+    for form in (records, iter(asked), (as_record(e) for e in asked), columns, {**columns, "answer": [None] * 6}):
+        for answer, right in zip(qa.predict(form), expected, strict=True):
+            assert_same_answer(answer, right, 0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is for TensorFlow")
+@pytest.mark.parametrize("batch", [None, 4])
+def test_a_tf_dataset_of_dicts_is_raw_examples(batch):
+    import tensorflow as tf
+
+    qa, asked = task(), examples(6, most_facts=3)
+    signature = {"story": tf.TensorSpec([None], tf.string), "question": tf.TensorSpec([], tf.string)}
+    rows = ({"story": list(e.story), "question": e.question} for e in asked)
+    dataset = tf.data.Dataset.from_generator(lambda: rows, output_signature=signature)
+    dataset = dataset.ragged_batch(batch) if batch else dataset
+    for answer, right in zip(qa.predict(dataset), qa.predict(asked), strict=True):
+        assert_same_answer(answer, right, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("Mary", "data must be an iterable of Example or of dicts"),
+        ([{"question": "Where?"}], "record 1: the key 'story' is missing"),
+        ([as_record(examples(1)[0]), {"story": ["A."], "question": 3}], "record 2: question must be a string"),
+        ([{"story": [1], "question": "Who?"}], r"record 1: story\[0\] must be a string"),
+        (["Mary"], "record 1: expected a dict or Example. Received: str"),
+        ({"story": [["A."]], "question": ["Who?", "Where?"]}, "columns must have one length. Received: story: 1, que"),
+        ({"story": "A.", "question": ["Who?"]}, "column 'story' must be a sequence with a value for each example"),
+    ],
+)
+def test_malformed_data_is_named(data, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        task().predict(data)
+
+
+def test_mistakes_in_the_order_of_calls():
+    qa = QuestionAnswerer(**SETTINGS)
+    with pytest.raises(ValueError, match=r"no vocabulary yet: call adapt\(training_data\) or fit first"):
+        qa.predict(examples(1))
+    with pytest.raises(ValueError, match="fit needs at least one example"):
+        qa.fit([])
+    with pytest.raises(ValueError, match="adapt needs at least one example"):
+        qa.adapt([])
+    qa.fit(iter(examples()), verbose=0)
+    with pytest.raises(ValueError, match="adapt was called after the network was built for other data"):
+        qa.adapt(examples())
+    qa.fit(examples(), verbose=0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"model.family": "memn2n", "embedding_dim": 6}])
+def test_fit_evaluate_save_and_load(settings, tmp_path):
+    own = {} if settings else SETTINGS
+    qa = QuestionAnswerer(**{**own, **settings})
+    assert isinstance(qa, keras.Model)
+    seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(logs))
+    epochs = []
+    qa.compile(optimizer=keras.optimizers.Adam(0.02))
+    history = qa.fit(examples(), validation_data=examples(5), epochs=2, batch_size=9, callbacks=[seen], verbose=0)
+    assert len(epochs) == 2
+    assert set(history.history) >= {"loss", "answer_accuracy", "val_answer_accuracy"}
+    logs = qa.evaluate(examples(5), verbose=0)
+    right = np.mean([a.answer == e.answer_text for a, e in zip(qa.predict(examples(5)), examples(5), strict=True)])
+    assert logs["answer_accuracy"] == pytest.approx(right)
+    assert logs["loss"] == pytest.approx(history.history["val_loss"][-1], rel=1e-4)
+    qa.save_to_preset(tmp_path / "preset")
+    qa.save(tmp_path / "task.keras")
+    for again in (
+        QuestionAnswerer.from_preset(tmp_path / "preset"),
+        dmn_keras.Task.from_preset(tmp_path / "preset"),
+        keras.models.load_model(tmp_path / "task.keras"),
+    ):
+        assert again.config == qa.config
+        for answer, expected in zip(again.predict(examples(5)), qa.predict(examples(5)), strict=True):
+            assert_same_answer(answer, expected, 0)
+
+
+def test_the_backbone_gives_memory_and_gates():
+    qa = task()
+    arrays = qa.preprocessor(examples(4))
+    outputs = qa.backbone.predict_on_batch(arrays)
+    assert outputs["memory"].shape == (4, 6)
+    np.testing.assert_allclose(outputs["gates"], qa.network.predict_on_batch(arrays)["gates"], atol=1e-6)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_answers_do_not_depend_on_the_batch(several):
+    qa, asked = task(several), examples(several=several)
+    whole = qa.predict(asked, batch_size=100)
+    for batch_size in (1, 7):
+        for one, other in zip(whole, qa.predict(asked, batch_size=batch_size), strict=True):
+            assert_same_answer(one, other)
+    for one, question in zip(whole, asked, strict=True):
+        assert_same_answer(qa.ask(question.story, question.question), one)
+        assert np.shape(one.gates) == (2, len(question.story))
+
+
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    ("stop", "passes"), [([0.1, 0.9, 0.9], 2), ([0.9, 0.1, 0.1], 1), ([0.1, 0.1, 0.9], 3), ([0.1, 0.45, 0.6], (2, 3))]
+)
+def test_passes_after_the_stop_are_left_out(stop, passes, gate):
+    qa = task(gate=gate)
+    gates = np.float32([[0.5, 0.2, 0.0], [0.3, 0.4, 0.0], [0.3, 0.2, 0.0]])
+    row = {
+        "words": np.array([4]),
+        "log_probability": np.array(-0.5),
+        "top_words": np.array([[4]]),
+        "top_log_probabilities": np.array([-0.5]),
+        "gates": gates,
+        "stop": np.float32(stop),
+    }
+    [answer] = qa.decode([row], qa.preprocessor.encode([Example(("mary is in the park",) * 2, "where is mary")]))
+    # A stop above all facts but unlikely in itself counts with softmax alone.
+    expected = passes if isinstance(passes, int) else passes[gate == "sigmoid"]
+    np.testing.assert_array_equal(answer.gates, gates[:expected, :2])
+    assert answer.probability == pytest.approx(np.exp(-0.5))
+
+
+WORDS = [
+    "mary",
+    "John",
+    "park",
+    "the",
+    "Zo\u00eb",
+    "Zoe\u0308",
+    "42",
+    "3.5",
+    "\u0928\u093e\u092e",
+    "a" * 90,
+    "is",
+    "it's",
+]
+MARKS = [".", "?", "!", "...", ";", "\u2026", "", ""]
+
+
+def irregular(rng):
+    """A record with facts of several sentences or without a word, and words of all kinds."""
+
+    def fact():
+        if rng.random() < 0.15:
+            return rng.choice(["", " ", "...", "?", "\n"])
+        sentences = (" ".join(rng.choices(WORDS, k=rng.randint(1, 7))) for _ in range(rng.choice([1, 1, 1, 2])))
+        return " ".join(sentence + rng.choice(MARKS) for sentence in sentences)
+
+    story = [fact() for _ in range(rng.randint(0, 9))] + [f"{rng.choice(WORDS[:3])} park."]
+    rng.shuffle(story)
+    question = f"Where is {rng.choice(WORDS)}{rng.choice(MARKS)}?"
+    return {"story": story, "question": question, "answer": rng.choice(PLACES)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_path_reads_irregular_records_alike(seed):
+    """Arrays, answers and gates of 1,000 records in all, one after the other and together, in training and asking."""
+    rng = random.Random(seed)
+    records = [irregular(rng) for _ in range(250)]
+    qa = QuestionAnswerer(**SETTINGS, max_facts=6)
+    qa.adapt([*records[:50], *map(as_record, examples(5))])
+    randomize(qa.network)
+    qa.calibration = Calibration(1.5, -0.5)
+    read = qa.preprocessor.read(records)
+    assert qa.preprocessor.read(json.loads(json.dumps(records))) == read
+    encoded, answers = qa.preprocessor.encode(read), qa.predict(records, batch_size=50)
+    batches = qa.batches(read, batch_size=64)
+    for planned in batches.plan():
+        inputs, targets, _ = batches.batch(planned)
+        for row, member in enumerate(planned.members):
+            facts = [tuple(ids[ids > 0].tolist()) for ids in inputs["story"][row] if ids.any()]
+            assert tuple(facts) == encoded[member].story
+            question = inputs["question"][row]
+            assert tuple(question[question > 0].tolist()) == encoded[member].question
+            assert targets["answer"][row] == encoded[member].answer[0]
+    for record, example, answer in list(zip(records, encoded, answers, strict=True))[::10]:
+        assert len(answer.facts) == len(example.story) <= 6
+        assert_same_answer(qa.ask(record["story"], record["question"]), answer)
+
+
+def spied(qa, monkeypatch):
+    """Count the calls of the model that predicts, by the shapes of their inputs, and how many run at the same time."""
+    calls, running = [], []
+    made = qa.prediction_network()
+    predict = made.predict_on_batch
+
+    def predict_on_batch(inputs):
+        running.append(1)
+        calls.append((tuple(x.shape for x in inputs.values()), len(running)))
+        outputs = predict(inputs)
+        running.pop()
+        return outputs
+
+    monkeypatch.setattr(made, "predict_on_batch", predict_on_batch)
+    monkeypatch.setattr(qa, "prediction_network", lambda **options: made)
+    return calls
+
+
+def test_first_answers_of_many_threads_wait_for_one(monkeypatch):
+    qa = task()
+    calls = spied(qa, monkeypatch)
+    threads = [threading.Thread(target=qa.predict, args=(examples(1),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 6
+    assert calls[0][1] == 1
+    assert calls[1][1] == 1, "while the first is computed the others wait"
+
+
+def test_questions_asked_alone_share_shapes(monkeypatch):
+    qa = task()
+    calls = spied(qa, monkeypatch)
+    for example in examples():
+        qa.ask(example.story, example.question)
+    assert len({len(example.story) for example in examples()}) > 4
+    assert len({shapes for shapes, _ in calls}) == 1
+
+
+def test_the_bundled_samples_cause_few_compilations(monkeypatch):
+    qa = QuestionAnswerer.from_preset("babi-joint")
+    calls = spied(qa, monkeypatch)
+    from dmn_keras.serving import SAMPLES
+
+    for sample in SAMPLES:
+        assert qa.ask(sample.story, sample.question).known
+    assert len(SAMPLES) == 20
+    assert len({shapes for shapes, _ in calls}) <= 3
+
+
+def test_a_task_keeps_its_models_and_they_end_with_it(monkeypatch):
+    qa = task(several=True)
+    built = []
+    make = QuestionAnswerer.prediction_network
+    monkeypatch.setattr(
+        QuestionAnswerer, "prediction_network", lambda *own, **options: built.append(options) or make(*own, **options)
+    )
+    for width in (1, 3, 1, 3):
+        qa.predict(examples(2, several=True), beam_width=width)
+    assert built == [{"beam_width": 1}, {"beam_width": 3}]
+    network = weakref.ref(qa.network)
+    del qa
+    gc.collect()
+    assert network() is None
+
+
+def test_unknown_words_are_in_every_answer():
+    qa = task()
+    asked = {"story": ["Zoe is in the park"], "question": ["where is Zoe?"]}
+    assert qa.predict(asked)[0].unknown_words == ("zoe",)
+
+
+def test_supporting_facts_supervise_the_gates_where_there_are_any():
+    assert [target.name for target in task().targets()] == ["answer", "gate_logits"]
+    assert [target.name for target in task(supervise_gates=False).targets()] == ["answer"]
+    unsupported = QuestionAnswerer(**SETTINGS)
+    unsupported.adapt([as_record(example) for example in examples()])
+    assert [target.name for target in unsupported.targets()] == ["answer"]
+    assert tiny_task(examples(), num_passes=None, supervise_gates=True).config.model.num_passes == 2
