@@ -1,6 +1,7 @@
 """What the benchmarks share: arguments, the record of a measurement, timing, processes and tables."""
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -28,7 +29,7 @@ def parser(script, description, *, backend=False, books=False):
     if backend:
         made.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
     if books:
-        made.add_argument("run", metavar="RUN", help="folder that `dmn-keras narrow` wrote")
+        made.add_argument("run", metavar="RUN", help="folder that `dmn-keras train-retriever` wrote, or babi-long")
         made.add_argument("--data-dir", required=True, metavar="DIR", help="archive or folder of bAbI")
         made.add_argument(
             "--books", required=True, metavar="FOLDER", help="folder with train/ and test/, texts in each"
@@ -42,7 +43,7 @@ def record(script, arguments=None):
 
     In the command `DIR` stands for the folder of the data; of other absolute paths only the name is kept.
     """
-    from dmn_keras.training.evaluation import versions  # imports Keras, whose backend the caller chooses
+    from dmn_keras.inference.evaluation import versions  # imports Keras, whose backend the caller chooses
 
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for i, argument in enumerate(arguments):
@@ -96,6 +97,19 @@ def decimals(values, digits=1):
     return ["-" if value is None else f"{value + 1e-9:,.{digits}f}" for value in values]
 
 
+def read_source(folder, data_dir=None):
+    """Return the `Source` that a run was trained on, its data in `data_dir` where that is given.
+
+    Args:
+        folder: Path of a run, or the name of a pretrained model.
+        data_dir: Archive or folder of the data.
+    """
+    from dmn_keras.training.run_folder import RunFolder
+
+    source = RunFolder.find(folder).source()
+    return source if data_dir is None else dataclasses.replace(source, data_dir=data_dir)
+
+
 def words(text):
     """Return the words and marks of a text in lower case."""
     from dmn_keras.text import tokenize
@@ -105,7 +119,7 @@ def words(text):
 
 def is_wrong(answer, example):
     """Return whether the text of an answer has other words than the answer of an `Example`."""
-    return words(answer) != [word for part in example.answer for word in words(part)]
+    return words(answer) != words(example.answer_text)
 
 
 def milliseconds(function, count):

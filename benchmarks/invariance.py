@@ -41,22 +41,16 @@ def measure(run, options):
         Dict of `"questions"` and `"variants"`: for each way its `"name"`, how many answers `"changed"`, and the
         largest differences of a gate and of an answer's probability.
     """
-    from dmn_keras.text import Encoder
-    from dmn_keras.training.answers import answer_questions
-    from dmn_keras.training.data import Source
+    from dmn_keras import QuestionAnswerer
+    from dmn_keras.inference.evaluation import load_test_examples
 
-    model, vocabulary, recipe = run.load()
-    source = Source(recipe.dataset, recipe.tasks, options.data_dir, recipe.dataset_config)
-    tasks = source.load("test", seed=recipe.config.seed).values()
-    encode = Encoder(vocabulary, max_facts=recipe.config.max_facts, fact_level=recipe.config.fact_level)
-    encoded = [encode(example) for examples in tasks for example in examples[: options.questions]]
-
-    def answers(questions, size=REFERENCE):
-        return answer_questions(model, recipe, questions, batch_size=size)
-
-    reference = answers(encoded)
-    variants = {f"batches of {size}": answers(encoded, size) for size in options.batch_sizes}
-    variants["in reversed order"] = answers(encoded[::-1])[::-1]
+    qa = run.load(QuestionAnswerer)
+    tasks = load_test_examples(base.read_source(run.path, options.data_dir), qa.config.trainer.seed)
+    examples = [example for of_task in tasks.values() for example in of_task[: options.questions]]
+    encoded = qa.preprocessor.encode(examples)
+    reference = qa.predict_encoded(encoded, REFERENCE)
+    variants = {f"batches of {size}": qa.predict_encoded(encoded, size) for size in options.batch_sizes}
+    variants["in reversed order"] = qa.predict_encoded(encoded[::-1], REFERENCE)[::-1]
     found = [compare(name, reference, others) for name, others in variants.items()]
     return {"questions": len(encoded), "variants": found}
 
@@ -69,7 +63,7 @@ def compare(name, reference, answers):
     return {
         "name": name,
         "changed": sum(a.ids != b.ids for a, b in pairs),
-        "gate_difference": float(max(np.abs(a.gates - b.gates).max(initial=0.0) for a, b in pairs)),
+        "gate_difference": float(max(np.abs(np.subtract(a.gates, b.gates)).max(initial=0.0) for a, b in pairs)),
         "probability_difference": max(abs(a.probability - b.probability) for a, b in pairs),
     }
 

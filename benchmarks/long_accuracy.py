@@ -1,9 +1,9 @@
-"""BABILong: answers to bAbI's questions when the story is hidden in books, up to ten million tokens.
+"""BABILong: answers to bAbI's questions when the story stands in books, up to ten million tokens.
 
-Of a run that narrows (`dmn-keras narrow`), for each task and length in tokens: the errors of the run, of the run on
-what BM25 retrieves in place of its own first pass, and, where one is given, of a GRU over all words. Length 0 is the
-bare story, the ceiling. Each question is hidden anew, at places and in a part of the books of its own. A measurement
-that was interrupted goes on with the same command.
+Of a run with a retriever (`dmn-keras train-retriever`), for each task and length in tokens: the errors of the run, of
+the run on what BM25 retrieves in place of its own retriever, and, where one is given, of a GRU over all words. Length 0
+is the bare story, the ceiling. The story of each question stands at positions and in a part of the books of its own.
+The same command resumes a measurement that was interrupted.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ RETRIEVED = (5, 10, 30)
 
 def main(arguments=None):
     """Measure a run, print the table, and write a JSON file if asked to."""
-    from dmn_keras.asking import Answerer
+    from dmn_keras import QuestionAnswerer
     from dmn_keras.datasets import parse_tasks
     from dmn_keras.datasets.babi_long import Books
 
@@ -35,10 +35,9 @@ def main(arguments=None):
     parser.add_argument("--gru", metavar="FOLDER", help="with the GRU that `benchmarks.word_gru` trained")
     parser.add_argument("--gru-up-to", type=int, default=128_000, metavar="N", help="up to that length")
     options = parser.parse_args(arguments)
-    answerer = Answerer(options.run)
-    recipe = answerer.recipe
+    qa, source = QuestionAnswerer.from_preset(options.run), base.read_source(options.run, options.data_dir)
     train, test = (Books(pathlib.Path(options.books, part)) for part in ("train", "test"))
-    tasks = parse_tasks(options.tasks, recipe.tasks)
+    tasks = parse_tasks(options.tasks, source.tasks)
     gru = None
     if options.gru:
         from benchmarks.word_gru import WordGRU
@@ -47,10 +46,10 @@ def main(arguments=None):
     result = {
         **base.record("long_accuracy", arguments),
         "run": {
-            "tasks": list(recipe.tasks),
-            "supervise_gates": recipe.config.supervise_gates,
-            "narrow_to": recipe.config.narrow_to,
-            "parameters": answerer.model.count_params(),
+            "tasks": list(source.tasks),
+            "supervise_gates": qa.config.task.supervise_gates,
+            "max_retrieved_facts": qa.config.model.max_retrieved_facts,
+            "parameters": qa.network.count_params(),
         },
         "books": {"sentences": len(test), "tokens": test.num_tokens},
         "retrieved": {},
@@ -64,15 +63,15 @@ def main(arguments=None):
         if (task, length) in measured:
             continue
         start, count = time.perf_counter(), MANY if length <= MANY_UP_TO else FEW
-        examples = hidden(recipe, options.data_dir, test, task, length, "test", count, options.seed)
+        examples = load_in_books(source, test, task, length, "test", count, options.seed)
         few = examples[:: max(len(examples) // FEW, 1)][:FEW]
-        cell = {"task": task, "length": length, **measure(answerer, examples)}
+        cell = {"task": task, "length": length, **measure(qa, examples)}
         if length <= options.bm25_up_to:
             if task not in result["retrieved"]:
-                questions = hidden(recipe, options.data_dir, train, task, 4_000, "train", FEW, 1)
-                errors = {n: error(answerer, [retrieve(e, n) for e in questions]) for n in RETRIEVED}
+                questions = load_in_books(source, train, task, 4_000, "train", FEW, 1)
+                errors = {n: error(qa, [retrieve(e, n) for e in questions]) for n in RETRIEVED}
                 result["retrieved"][task] = min(errors, key=errors.get)
-            cell["bm25"] = error(answerer, [retrieve(e, result["retrieved"][task]) for e in few])
+            cell["bm25"] = error(qa, [retrieve(e, result["retrieved"][task]) for e in few])
         if gru is not None and length <= options.gru_up_to:
             cell["gru"] = 100 * gru.wrong(few) / len(few)
         result["cells"].append({**cell, "seconds": round(time.perf_counter() - start, 1)})
@@ -81,16 +80,16 @@ def main(arguments=None):
     print(table(result))
 
 
-def hidden(recipe, data_dir, books, task, length, split, count, seed):
-    """Return questions of a task, each with its story hidden in so many tokens of books."""
+def load_in_books(source, books, task, length, split, count, seed):
+    """Return questions of a task of a `Source`, each with its story in so many tokens of books."""
     import numpy as np
 
     from dmn_keras import datasets
     from dmn_keras.datasets.babi_long import insert_into_background
     from dmn_keras.datasets.babi_long.background import count_tokens
 
-    config = recipe.dataset_config.split(",")[0]
-    examples = datasets.load("babi", task=task, split=split, data_dir=data_dir, config=config)
+    config = source.config and source.config.split(",")[0]  # `babi_long` has more parts
+    examples = datasets.load("babi", task=task, split=split, data_dir=source.data_dir, config=config)
     # From all over the file: its first questions are those of few stories.
     chosen = np.random.default_rng([seed, int(task)]).permutation(len(examples))[:count]
     return [
@@ -99,28 +98,28 @@ def hidden(recipe, data_dir, books, task, length, split, count, seed):
     ]
 
 
-def measure(answerer, examples):
-    """Ask a run some questions whose stories are hidden in books.
+def measure(qa, examples):
+    """Ask some questions whose stories stand in books.
 
     Returns:
-        A dict: number of questions, their sentences on average; error in percent; how many sentences the first pass
-        kept and how many of the story's own it lost, on average.
+        A dict: number of questions, their sentences on average; error in percent; how many sentences were retrieved and
+        how many of the story's own were not, on average.
     """
-    answers = [answerer.ask(example.story, example.question) for example in examples]
-    lost = [set(e.own_facts) - set(answer.positions) for e, answer in zip(examples, answers, strict=True)]
+    answers = [qa.ask(example.story, example.question) for example in examples]
+    lost = [set(e.story_positions) - set(answer.positions) for e, answer in zip(examples, answers, strict=True)]
     return {
         "questions": len(examples),
         "sentences": round(statistics.fmean(len(example.story) for example in examples), 1),
         "error": 100
         * statistics.fmean(base.is_wrong(answer.answer, e) for answer, e in zip(answers, examples, strict=True)),
-        "kept": round(statistics.fmean(len(answer.positions) for answer in answers), 2),
+        "selected": round(statistics.fmean(len(answer.positions) for answer in answers), 2),
         "lost": round(statistics.fmean(map(len, lost)), 3),
     }
 
 
-def error(answerer, examples):
-    """Return the error in percent of an `Answerer` on some questions."""
-    return 100 * statistics.fmean(base.is_wrong(answerer.ask(e.story, e.question).answer, e) for e in examples)
+def error(qa, examples):
+    """Return the error in percent of a `QuestionAnswerer` on some questions."""
+    return 100 * statistics.fmean(base.is_wrong(qa.ask(e.story, e.question).answer, e) for e in examples)
 
 
 def retrieve(example, count):
@@ -133,7 +132,7 @@ def retrieve(example, count):
     count = min(count, len(words))
     found, _ = index.retrieve([base.words(example.question)], k=count, show_progress=False, backend_selection="numpy")
     story = tuple(example.story[i] for i in sorted(found[0].tolist()))
-    return dataclasses.replace(example, story=story, supporting_facts=(), own_facts=None)
+    return dataclasses.replace(example, story=story, supporting_facts=(), story_positions=None)
 
 
 def table(result):

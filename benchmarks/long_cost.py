@@ -1,6 +1,6 @@
 """What a long story costs: seconds and peak memory of the public commands, from a bare story to ten million tokens.
 
-A story of bAbI's is hidden in books and written as a text file. `ask --story` reads it from end to end; `index` reads
+A story of bAbI is inserted into books and written as a text file. `ask --story` reads it from end to end; `index` reads
 it once, and `ask --index` asks the index. Each is a process of its own, whose start-up counts; the line with 0 tokens
 shows what that is. One more question to an index is asked within a process that has answered one.
 """
@@ -18,12 +18,13 @@ from benchmarks.long_accuracy import LENGTHS
 
 SECOND_QUESTION = """
 import sys, time
-from dmn_keras.asking import Answerer
+from dmn_keras import QuestionAnswerer
+from dmn_keras.long_context.story_index import StoryIndex
 
-answerer = Answerer(sys.argv[1])
-answerer.ask_index(sys.argv[2], sys.argv[3])
+qa, index = QuestionAnswerer.from_preset(sys.argv[1]), StoryIndex(sys.argv[2])
+qa.ask_index(index, sys.argv[3])
 start = time.perf_counter()
-answerer.ask_index(sys.argv[2], sys.argv[3])
+qa.ask_index(index, sys.argv[3])
 print(time.perf_counter() - start)
 """
 """Run in a process of its own: what this one holds in memory would count for the commands that it starts."""
@@ -49,9 +50,15 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         for length in options.lengths:
             story = pathlib.Path(folder, f"story-{length}.txt")
+<<<<<<< HEAD
             hidden = insert_into_background(example, books, length, options.seed)
             write_text(hidden.story, story)
             rows.append({"length": length, "sentences": len(hidden.story), **measure(options.run, story, example)})
+=======
+            inserted = insert_into_background(example, books, length, options.seed)
+            write_text(inserted.story, story)
+            rows.append({"length": length, "sentences": len(inserted.story), **measure(options.run, story, example)})
+>>>>>>> bench16
             print(rows[-1], flush=True)
     result = {**base.record("long_cost", arguments), "question": example.question, "rows": rows}
     print(table(result))

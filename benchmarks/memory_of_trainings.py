@@ -8,7 +8,15 @@ import time
 
 from benchmarks import base
 
-_SETTINGS = {"units": 8, "num_passes": 2, "fact_encoder": "position", "input_fusion": True, "epochs": 1}
+SETTINGS = {
+    "units": 8,
+    "num_passes": 2,
+    "gate": "softmax",
+    "fact_encoder": "position",
+    "input_fusion": True,
+    "epochs": 1,
+}
+"""Changes of the preset `dmn_2015`."""
 
 
 def main(arguments=None):
@@ -32,7 +40,7 @@ def measure(trainings):
     """
     import keras
 
-    from dmn_keras import Config, Source, train
+    from dmn_keras import RunConfig, Source, train
 
     start, sizes = time.perf_counter(), []
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +51,8 @@ def measure(trainings):
             (folder / f"{split}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
         source = Source("jsonl", tasks=["all"], data_dir=str(folder))
         for i in range(trainings):
-            train(source, Config(**_SETTINGS, seed=i), folder / "run", overwrite=True, verbose=0, say=lambda line: None)
+            config = RunConfig.preset("dmn_2015", **SETTINGS, seed=i)
+            train(source, config, folder / "run", overwrite=True, verbose=0)
             keras.utils.clear_session()
             gc.collect()
             sizes.append(round(base.memory_mib("VmRSS")))
@@ -51,7 +60,7 @@ def measure(trainings):
 
 
 def table(*results):
-    """Lay measurements out as a Markdown table, a line a backend."""
+    """Return the table of several measurements, with a row for each."""
     header = ["backend", "trainings", "MB after the first", "the fifth", "the last", "seconds"]
     rows = [
         [result["versions"]["backend"], len(sizes), *(sizes[i] for i in (0, 4, -1)), result["seconds"]]

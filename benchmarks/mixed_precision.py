@@ -1,6 +1,5 @@
 """What mixed precision costs in accuracy: test errors of the same runs under Keras' three policies, over some seeds."""
 
-import json
 import os
 import statistics
 import tempfile
@@ -10,14 +9,16 @@ from benchmarks import base
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 SETTINGS = {
     "supervise_gates": True,
+    "gate": "softmax",
     "fact_encoder": "position",
     "input_fusion": True,
     "memory_update": "relu",
     "learning_rate": 3e-3,
     "batch_size": 100,
     "patience": 1000,
-    "solved_epochs": 1000,
+    "stop_after_perfect_epochs": 1000,
 }
+"""Changes of the preset `dmn_2015`."""
 TASKS = {
     "one fact": ("babi", "en-10k", "1", {"epochs": 2}),
     "two facts": ("stories", None, "two-supporting-facts", {"epochs": 5, "l2": 1e-4}),
@@ -34,7 +35,7 @@ def main(arguments=None):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="other settings than these")
     options = parser.parse_args(arguments)
     os.environ["KERAS_BACKEND"] = options.backend
-    from dmn_keras.training.config import parse_settings
+    from dmn_keras.utils.settings import parse_settings
 
     changes = parse_settings(options.set)
     rows = [
@@ -54,7 +55,7 @@ def measure(name, policy, data_dir, seeds, changes):
         Dict of `"task"`, `"policy"`, and lists with an entry a seed: `"errors"` and `"validation_errors"` in percent,
         `"losses"` of the best epoch's validation, `"seconds"` of training.
     """
-    from dmn_keras import Config, Source, train
+    from dmn_keras import RunConfig, Source, train
     from dmn_keras.training.run_folder import RunFolder
 
     dataset, config, task, settings = TASKS[name]
@@ -62,9 +63,9 @@ def measure(name, policy, data_dir, seeds, changes):
     row = {"task": name, "policy": policy, "errors": [], "validation_errors": [], "losses": [], "seconds": []}
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
-            chosen = Config.from_dict({**SETTINGS, **settings, **changes, "dtype": policy, "seed": seed})
+            chosen = RunConfig.preset("dmn_2015", **{**SETTINGS, **settings, **changes, "dtype": policy, "seed": seed})
             metrics = train(source, chosen, folder, strategy="one", overwrite=True, verbose=0)
-            best = json.loads(RunFolder(folder).history.read_text(encoding="utf-8"))[metrics["best_epoch"] - 1]
+            best = RunFolder(folder).read_history()[metrics["best_epoch"] - 1]
         [result] = metrics["tasks"].values()
         row["errors"].append(result["error"])
         row["validation_errors"].append(result["validation_error"])

@@ -18,7 +18,7 @@ FORMS = {
 def main(arguments=None):
     """Measure, print the table, and write a JSON file if asked to."""
     parser = base.parser("precision", __doc__)
-    parser.add_argument("--run", help="folder that train wrote; the model that comes with the package by default")
+    parser.add_argument("--run", default="babi-joint", help="folder that train wrote, or a name (default: babi-joint)")
     parser.add_argument("--data-dir", help="archive or folder of the run's data")
     parser.add_argument("--questions", type=int, help="only the first test questions of each task")
     parser.add_argument("--repeats", type=int, default=100, help="how often one question is asked")
@@ -36,31 +36,28 @@ def measure(options):
         `"changed"`, the shares of wrong answers and of those that differ from the first form's, in percent, and
         `"ms"`, the median for one question of task 1.
     """
-    from dmn_keras import serving
-    from dmn_keras.asking import Answerer
-    from dmn_keras.text import tokenize
-    from dmn_keras.training.data import Source
+    from dmn_keras import QuestionAnswerer, serving
+    from dmn_keras.inference.evaluation import load_test_examples
 
-    answerer = Answerer(options.run)
-    recipe = answerer.recipe
-    source = Source(recipe.dataset, recipe.tasks, options.data_dir, recipe.dataset_config)
-    loaded = source.load("test", seed=recipe.config.seed)
+    qa = QuestionAnswerer.from_preset(options.run)
+    loaded = load_test_examples(base.read_source(options.run, options.data_dir), qa.config.trainer.seed)
     examples = [example for of_task in loaded.values() for example in of_task[: options.questions]]
+    encoded = qa.preprocessor.encode(examples)
     # The numbers of facts and of words that the longest question needs.
-    num_facts = min(max(len(e.story) for e in examples), recipe.config.max_facts or 10**9)
-    num_words = 1 + max(len(tokenize(text)) for e in examples for text in (*e.story, e.question))
+    num_facts = max(len(e.story) for e in encoded)
+    num_words = max(len(ids) for e in encoded for ids in (*e.story, e.question))
     rows, first = [], None
     for form, settings in FORMS.items():
         litert = "quantize" in settings
         with tempfile.TemporaryDirectory() as folder:
             if litert:
                 shape = {"num_facts": num_facts, "num_words": num_words}
-                path, _ = serving.export_litert(answerer, folder, **shape, **settings)
-                answers = litert_answers(path, answerer, examples, num_facts, num_words)()
-                path, _ = serving.export_litert(answerer, folder, **settings)  # as one exports it by default
-                one = litert_answers(path, answerer, serving.SAMPLES[:1], 32, 16)
+                path, _ = serving.export_litert(qa, folder, **shape, **settings)
+                answers = litert_answers(path, qa, examples, num_facts, num_words)()
+                path, _ = serving.export_litert(qa, folder, **settings)  # as one exports it by default
+                one = litert_answers(path, qa, serving.SAMPLES[:1], 32, 16)
             else:
-                path = serving.export(answerer, folder, warmup=False, **settings)
+                path = serving.export(qa, folder, warmup=False, **settings)
                 answers = saved_model_answers(path, examples)()
                 one = saved_model_answers(path, serving.SAMPLES[:1])
             ms = statistics.median(base.milliseconds(one, options.repeats))
@@ -97,23 +94,20 @@ def saved_model_answers(path, examples):
     return lambda: [text.decode() for batch in batches for text in serve(**batch)["answer"].numpy().tolist()]
 
 
-def litert_answers(path, answerer, examples, num_facts, num_words):
+def litert_answers(path, qa, examples, num_facts, num_words):
     """Return a function that answers questions with a LiteRT file, one by one, from ids padded to one shape."""
     import tensorflow as tf
-
-    from dmn_keras.text import Encoder, pad_ids, pad_sentences
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(str(path / "model.tflite"), num_threads=1)
     run = interpreter.get_signature_runner()
-    encoded = map(Encoder(answerer.vocabulary, max_facts=answerer.recipe.config.max_facts), examples)
-    ids = [(pad_sentences([e.story], num_facts, num_words), pad_ids([e.question], num_words)) for e in encoded]
-
-    def answer(story, question):
-        return " ".join(answerer.vocabulary.answer(run(story=story, question=question)["words"][0].tolist()))
-
-    return lambda: [answer(*inputs) for inputs in ids]
+    sizes = {"facts": num_facts, "words": num_words, "question_words": num_words}
+    inputs = [
+        {name: spec.pad([getattr(e, name)], sizes) for name, spec in qa.preprocessor.specs.items()}
+        for e in qa.preprocessor.encode(examples)
+    ]
+    return lambda: [qa.vocabulary.answer_text(run(**ids)["words"][0].tolist()) for ids in inputs]
 
 
 def table(result):

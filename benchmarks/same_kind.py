@@ -1,6 +1,6 @@
 """Facts of the same kind: a run trained on short generated stories is asked about long ones.
 
-Every fact is of a kind that matters, so that no first pass can drop any, and all are read. Lengths rise, so that the
+Every fact is of a kind that matters, so that no retriever can drop any, and all are read. Lengths rise, so that the
 peak of memory is that of the longest story so far.
 """
 
@@ -15,7 +15,7 @@ MOST_QUESTIONS = 1000
 
 def main(arguments=None):
     """Measure, print the table, and write a JSON file if asked to."""
-    from dmn_keras.training.run_folder import RunFolder
+    from dmn_keras import QuestionAnswerer
 
     parser = base.parser("same_kind", __doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="folders that `dmn-keras train --dataset stories` wrote")
@@ -23,28 +23,29 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     result = {**base.record("same_kind", arguments), "runs": {}}
     for folder in options.runs:
-        model, vocabulary, recipe = RunFolder(folder).load()
-        rows = [measure(model, vocabulary, recipe, length) for length in options.lengths]
-        name = "`chained`" if recipe.config.link_chains else "`linked`"
-        about = {"trained_on": recipe.dataset_config, "parameters": model.count_params(), "seed": recipe.config.seed}
+        qa, source = QuestionAnswerer.from_preset(folder), base.read_source(folder)
+        rows = [measure(qa, source.tasks, length) for length in options.lengths]
+        name = "`chained`" if qa.config.model.input.link_mode == "chain" else "`linked`"
+        parameters, seed = qa.network.count_params(), qa.config.trainer.seed
+        about = {"trained_on": source.config, "parameters": parameters, "seed": seed}
         result["runs"][name] = {**about, "rows": rows}
         base.write(options.json, result)
     print(table(result))
 
 
-def measure(model, vocabulary, recipe, length):
+def measure(qa, tasks, length):
     """Return errors in percent by task, seconds a question and peak megabytes, of stories of so many facts."""
     from dmn_keras import datasets
-    from dmn_keras.training.evaluation import evaluate_tasks
+    from dmn_keras.inference.evaluation import evaluate_tasks
 
     count = QUESTIONS.get(length, MOST_QUESTIONS)
     stories = {
         task: datasets.load("stories", task=task, split="test", config=f"num_facts={length}", num_examples=count)
-        for task in recipe.tasks
+        for task in tasks
     }
     start = time.perf_counter()
     # About as many facts a batch, however long the stories are.
-    found = evaluate_tasks(model, vocabulary, recipe, stories, batch_size=max(5000 // length, 1))
+    found, _ = evaluate_tasks(qa, stories, batch_size=max(5000 // length, 1))
     seconds = (time.perf_counter() - start) / (count * len(stories))
     return {
         "facts": length,

@@ -6,7 +6,6 @@ take turns, in processes of their own.
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import pathlib
 import statistics
@@ -23,7 +22,7 @@ ONEDNN = {"without": "0", "with": "1"}
 def main(arguments=None):
     """Measure, print the tables, and write a JSON file if asked to."""
     parser = base.parser("serving", __doc__)
-    parser.add_argument("--run", help="folder that train wrote; the model that comes with the package by default")
+    parser.add_argument("--run", default="babi-joint", help="folder that train wrote, or a name (default: babi-joint)")
     parser.add_argument("--requests", type=int, default=1000, help="requests with one question")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each kind, whose medians count")
     parser.add_argument("--speed", metavar="SAVED_MODEL", help=argparse.SUPPRESS)
@@ -47,14 +46,13 @@ def measure(options):
         Dict of `"speed"` (for each setting of oneDNN what `speed` returned, medians of the rounds) and `"stories"`
         (ms and MiB by number of facts).
     """
-    from dmn_keras.asking import Answerer
+    from dmn_keras import QuestionAnswerer
     from dmn_keras.serving import export
 
-    answerer, whole = Answerer(options.run), Answerer(options.run)
-    # Of a long story all facts are to be read.
-    whole.recipe = dataclasses.replace(whole.recipe, config=whole.recipe.config.replace(max_facts=None))
+    qa, whole = (QuestionAnswerer.from_preset(options.run) for _ in range(2))
+    whole.preprocessor.max_facts = None  # of a long story all facts are to be read
     with tempfile.TemporaryDirectory() as folder:
-        path = export(answerer, pathlib.Path(folder, "model"), warmup=False)
+        path = export(qa, pathlib.Path(folder, "model"), warmup=False)
         command = ("serving", "--requests", options.requests, "--speed", path)
         rounds = [
             {name: base.in_process(*command, TF_ENABLE_ONEDNN_OPTS=value) for name, value in ONEDNN.items()}

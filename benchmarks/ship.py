@@ -6,7 +6,7 @@ import pathlib
 
 from benchmarks import base
 
-FILES = ("config.json", "metrics.json", "calibration.json")
+FILES = ("config.json", "model.weights.h5", "metrics.json", "calibration.json")
 
 
 def main(arguments=None):
@@ -19,7 +19,7 @@ def main(arguments=None):
 
 
 def ship(run, folder):
-    """Copy what answering needs of a run, its model without the optimizer's state, and write the card.
+    """Copy what answering needs of a run, and write the card.
 
     Args:
         run: Path of the run folder.
@@ -28,12 +28,9 @@ def ship(run, folder):
     Raises:
         FileNotFoundError: If the run lacks a model, metrics or calibration.
     """
-    import keras
+    from dmn_keras import QuestionAnswerer
 
-    from dmn_keras.training.run_folder import RunFolder
-
-    RunFolder(run).load()  # complains about whatever is missing or damaged
-    model = keras.models.load_model(run / "model.keras", compile=False)
+    QuestionAnswerer.from_preset(run)  # raises if something is missing or damaged
     for name in FILES:
         if not (run / name).exists():
             raise FileNotFoundError(f"{run / name} is missing: finish the run (train --resume) and calibrate it.")
@@ -41,9 +38,9 @@ def ship(run, folder):
     for name in FILES:
         (folder / name).write_bytes((run / name).read_bytes())
     # Where the data lay on this machine is of no use on another.
-    config = {**json.loads((run / "config.json").read_text(encoding="utf-8")), "data_dir": None}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    model.save(folder / "model.keras")
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    config["source"]["data_dir"] = None
+    base.write(folder / "config.json", config)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 
 
@@ -63,8 +60,9 @@ def card(folder):
     from dmn_keras.training.reproduce import command_of
     from dmn_keras.training.run_folder import RunFolder
 
-    recipe = RunFolder(folder).recipe()
-    metrics, calibration = (json.loads((folder / name).read_text(encoding="utf-8")) for name in FILES[1:])
+    run = RunFolder(folder)
+    source, qa = run.source(), run.read_task()
+    metrics, calibration = (json.loads(file.read_text(encoding="utf-8")) for file in (run.metrics, run.calibration))
     columns = {"error": "test error, %", "questions": "questions", "validation_error": "validation error, %"}
     columns = {name: head for name, head in columns.items() if all(name in row for row in metrics["tasks"].values())}
     rows = [
@@ -74,25 +72,25 @@ def card(folder):
     rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", *[""] * len(columns)])
     about = {
         "name": folder.name,
-        "config": recipe.dataset_config,
-        "count": len(recipe.tasks),
+        "config": source.config,
+        "count": len(source.tasks),
         "parameters": f"{metrics['parameters']:,}",
-        "size": f"{(folder / 'model.keras').stat().st_size / 1e6:.1f}",
+        "size": f"{run.model.stat().st_size / 1e6:.1f}",
         "seed": metrics["seed"],
-        "gates": "the supporting facts taught the gates" if recipe.config.supervise_gates else "answers only",
+        "gates": "the supporting facts taught the gates" if qa.config.task.supervise_gates else "answers only",
         "versions": ", ".join(f"{name} {version}" for name, version in metrics["versions"].items()),
         "tasks": base.markdown(["task", *columns.values(), "gate recall, %"], rows),
         "failed": metrics["failed"],
         "reliability": reliability(calibration),
         "threshold": calibration["threshold"],
-        "words": len(recipe.vocabulary),
+        "words": len(qa.vocabulary),
     }
-    if recipe.config.narrow_to is not None:
-        template, about = "model_card_long.md", about | metrics["narrowing"]
+    if qa.config.model.max_retrieved_facts is not None:
+        template, about = "model_card_long.md", about | metrics["retriever"]
     else:
         template = "model_card.md"
         about["minutes"] = f"{metrics['seconds'] / 60:.0f}"
-        about |= {"command": command_of(recipe), "max_facts": recipe.config.max_facts}
+        about |= {"command": command_of(source, qa.config), "max_facts": qa.config.data.max_facts}
         about |= {name: metrics[name] for name in ("epochs", "best_epoch")}
     return (base.FOLDER / template).read_text(encoding="utf-8").format(**about)
 

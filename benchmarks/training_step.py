@@ -11,6 +11,7 @@ import time
 from benchmarks import base
 
 FORMS = ("dmn_2015", "dmn_plus")
+"""Presets of `RunConfig`."""
 WARM_UP = 2
 """Steps at the start that trace, compile and fill caches, and do not count."""
 
@@ -102,21 +103,12 @@ def measure(facts, repeats, jit, settings, peer=False):
 
 
 def build(settings, **others):
-    """Return the untrained model of one of the `FORMS`, with other arguments of `dmn` in place of its own."""
-    from dmn_keras.layers import DMN_PLUS_FEATURES
+    """Return the untrained model of one of the `FORMS`, without dropout and penalty; `others` are settings."""
+    from dmn_keras import RunConfig
     from dmn_keras.models import dmn
 
-    plus = {
-        "fact_encoder": "position",
-        "input_fusion": True,
-        "gate": "softmax",
-        "gate_features": DMN_PLUS_FEATURES,
-        "episode": "update",
-        "memory_update": "relu",
-        "tie_weights": False,
-    }
-    form = plus if settings["form"] == "dmn_plus" else {}
-    return dmn(settings["vocabulary"], settings["units"], **{"num_passes": settings["passes"], **form, **others})
+    config = RunConfig.preset(settings["form"], dropout=0.0, l2=0.0, **others).model
+    return dmn(settings["vocabulary"], settings["units"], settings["passes"], config=config)
 
 
 def _take_turns(others):

@@ -1,10 +1,11 @@
 """A GRU over all words of story and question, the baseline of `benchmarks.long_accuracy`.
 
-It learns the same questions as the model beside it, half of them about the bare story and half about the story hidden
-in up to so many tokens of the training books; the epoch with the lowest validation loss is kept.
+It learns the same questions as the model beside it, half of them about the bare story and half about the story in up to
+so many tokens of the training books; the epoch with the lowest validation loss is chosen.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 
@@ -17,10 +18,15 @@ def main(arguments=None):
     """Train the GRU and write it to a folder."""
     import keras
 
+<<<<<<< HEAD
     from dmn_keras.datasets.babi_long import Books, insert_into_background
     from dmn_keras.datasets.babi_long.background import count_tokens
+=======
+    from dmn_keras.datasets import Source, train_and_validation
+    from dmn_keras.datasets.babi_long import Books, insert_into_background
+    from dmn_keras.datasets.babi_long.background import count_tokens
+>>>>>>> bench16
     from dmn_keras.text import Vocabulary
-    from dmn_keras.training.data import Source, train_and_validation
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.word_gru", description=__doc__)
     parser.add_argument("--data-dir", required=True, metavar="DIR", help="archive or folder of bAbI")
@@ -39,12 +45,12 @@ def main(arguments=None):
     vocabulary = Vocabulary.from_examples(example for examples in parts[0].values() for example in examples)
     books, rng = Books(pathlib.Path(options.books, "train")), np.random.default_rng(options.seed)
 
-    def hidden(example, number):
+    def in_books(example, number):
         length = max(int(rng.integers(options.tokens)), count_tokens(example.story)) if rng.random() < 0.5 else 0
         return insert_into_background(example, books, length, number)
 
     train, valid = (
-        [hidden(example, i) for examples in part.values() for i, example in enumerate(examples)] for part in parts
+        [in_books(example, i) for examples in part.values() for i, example in enumerate(examples)] for part in parts
     )
     gru = WordGRU(build(len(vocabulary), options.units), vocabulary)
     losses = gru.fit(train, valid, options.epochs, options.seed)
@@ -67,9 +73,10 @@ class WordGRU:
     """The baseline: a model from word ids to logits, and its `Vocabulary`."""
 
     def __init__(self, model, vocabulary):
-        from dmn_keras.text import Encoder
+        from dmn_keras.text import sentence_ids
 
-        self.model, self.vocabulary, self.encoder = model, vocabulary, Encoder(vocabulary)
+        self.model, self.vocabulary = model, vocabulary
+        self._sentence_ids = functools.cache(functools.partial(sentence_ids, vocabulary))
 
     @classmethod
     def load(cls, folder):
@@ -82,7 +89,7 @@ class WordGRU:
         return cls(keras.models.load_model(pathlib.Path(folder, "model.keras")), Vocabulary(words))
 
     def fit(self, train, valid, epochs, seed):
-        """Train on lists of `Example`, keep the best epoch, and return the validation losses."""
+        """Train on lists of `Example`, restore the best epoch, and return the validation losses."""
         import keras
 
         rng, losses, best = np.random.default_rng(seed), [], None
@@ -122,13 +129,13 @@ class WordGRU:
             step = 2 ** max(longest.bit_length() - 3, 5)  # a few widths, each compiled once
             padded = keras.utils.pad_sequences(ids, -(-longest // step) * step)  # in front: the question stands last
             targets, weights = np.zeros(rows, "int32"), np.zeros(rows, "float32")
-            targets[: len(members)] = [self.encoder(example).answer[0] for example in members]
+            targets[: len(members)] = [self.vocabulary.encode(example.answer_text)[0] for example in members]
             weights[: len(members)] = 1
             batches.append((padded, targets, weights))
         return batches
 
     def _ids(self, example):
-        return [i for text in (*example.story, example.question) for i in self.encoder.sentence(text)]
+        return [i for text in (*example.story, example.question) for i in self._sentence_ids(text)]
 
 
 if __name__ == "__main__":

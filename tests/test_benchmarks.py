@@ -1,16 +1,18 @@
 """The benchmarks: scripts on tiny sizes, tables against the measured files."""
 
+import argparse
 import importlib
 import importlib.util
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
 import keras
-import numpy as np
 import pytest
+<<<<<<< HEAD
 from dmn_keras.asking import Answerer
 from dmn_keras.training.answers import RawAnswer
 from dmn_keras.training.calibration import calibrate
@@ -20,9 +22,21 @@ from dmn_keras.training.fit import build, make_recipe, train
 
 from benchmarks import base, invariance, mixed_precision, precision, serving, ship
 from dmn_keras.datasets import registry
+=======
+
+from benchmarks import base, invariance, mixed_precision, precision, serving, ship
+from dmn_keras import cli
+from dmn_keras.datasets import Source, registry, train_and_validation
+from dmn_keras.inference.calibration import calibrate
+from dmn_keras.serving import SAMPLES, export
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.question_answering import Answer, QuestionAnswerer
+>>>>>>> bench16
 from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.training.trainer import train
+from dmn_keras.utils.settings import parse_settings
 from tests.layers.helpers import randomize
-from tests.training.runs import eagerly, own_data, tiny, without_tracing
+from tests.training.runs import eagerly, own_data, tiny, tiny_task, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]
 BABI = ROOT.parent / "shared" / "data" / "babi"
@@ -104,13 +118,10 @@ def test_mixed_precision_trains_under_each_policy(tmp_path, capsys, monkeypatch)
 def run_folder(tmp_path_factory):
     """A run folder whose weights are random: its answers are as good as any to be compared, and none is a tie."""
     source = Source("stories", ("two-supporting-facts",))
-    examples = source.load("test")[source.tasks[0]][:200]
-    recipe = make_recipe(source, Config(units=8, num_passes=1), examples)
+    qa = tiny_task(source.load("test")[source.tasks[0]][:200], units=8)
+    randomize(qa.network)
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "two")
-    folder.create(recipe)
-    model = randomize(build(recipe))
-    model.optimizer.build(model.trainable_variables)  # as `fit` does
-    folder.save_model(model)
+    folder.save(qa, source=source.to_dict())
     return folder
 
 
@@ -125,7 +136,7 @@ def test_answers_that_depend_on_the_batch_are_counted(run_folder, tmp_path, caps
     assert max(variant["gate_difference"] for variant in variants) < 1e-5
 
     def answer(word, gate):
-        return RawAnswer((word,), 0.5, np.full((1, 2), gate))
+        return Answer("", 0.5, ("", ""), ((gate, gate),), (), ids=(word,))
 
     found = invariance.compare("x", [answer(3, 0.25), answer(4, 0.25)], [answer(3, 0.5), answer(5, 0.25)])
     assert found == {"name": "x", "changed": 1, "gate_difference": 0.25, "probability_difference": 0.0}
@@ -134,30 +145,41 @@ def test_answers_that_depend_on_the_batch_are_counted(run_folder, tmp_path, caps
 
 
 @without_tracing
-def test_a_calibrated_run_is_shipped_without_its_optimizer(tmp_path):
+def test_a_calibrated_run_is_shipped(tmp_path):
     source = own_data(tmp_path / "data")
     run = RunFolder(tmp_path / "run")
     with eagerly():
-        train(source, tiny(epochs=3, learning_rate=0.03), run.path, verbose=0, say=lambda line: None)
+        train(source, tiny(epochs=3, learning_rate=0.03), run.path, verbose=0)
         with pytest.raises(FileNotFoundError, match=r"calibration\.json is missing: .*calibrate it"):
             ship.ship(run.path, tmp_path / "shipped")
         assert not (tmp_path / "shipped").exists()
-        calibrate(run, source)
+        parts = train_and_validation(source, validation_fraction=0.1, seed=0)
+        calibrate(run, *parts, source.load("test"))
         ship.main([str(run.path), str(tmp_path / "shipped")])
         asked = "Mary park. John home.", "Where is John?"
-        assert Answerer(tmp_path / "shipped").ask(*asked) == Answerer(run.path).ask(*asked)
-    assert not hasattr(keras.models.load_model(tmp_path / "shipped" / "model.keras"), "optimizer")
+        answers = [QuestionAnswerer.from_preset(path).ask(*asked) for path in (tmp_path / "shipped", run.path)]
+    assert answers[0] == answers[1]
+    assert answers[0].confidence is not None
+    assert {path.name for path in (tmp_path / "shipped").iterdir()} == {*ship.FILES, "README.md"}
+    assert RunFolder(tmp_path / "shipped").source().data_dir is None
     [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]
-    assert f"| all | {error:.1f} | 7 |" in (tmp_path / "shipped" / "README.md").read_text()
+    card = (tmp_path / "shipped" / "README.md").read_text()
+    assert f"| all | {error:.1f} | 7 |" in card
+    assert 'QuestionAnswerer.from_preset("shipped")' in card
 
 
 # Serving
 
 
 @tensorflow_alone
+<<<<<<< HEAD
 def test_speed_of_an_exported_model(pretrained, monkeypatch):
+=======
+def test_speed_of_an_exported_model(tmp_path, monkeypatch):
+>>>>>>> bench16
     monkeypatch.setattr(serving, "BATCHES", (1, 3))
-    _, path = pretrained
+    qa = tiny_task(SAMPLES[:1])
+    path = export(qa, tmp_path, questions=SAMPLES[:1], warmup=False)
     speed, story = serving.speed(path, 5), serving.long_story(path, 20)
     assert 0 < speed["median_ms"] <= speed["p99_ms"]
     assert story["facts"] == 20
@@ -184,6 +206,30 @@ def test_tables_are_those_of_the_measured_files(readme):
     cogapp = pytest.importorskip("cogapp")
     command = "python -m cogapp -r README.md benchmarks/README.md"
     assert cogapp.Cog().main(["cog", "--check", str(ROOT / readme)]) == 0, f"run {command}"
+
+
+def commands():
+    lines = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.startswith(("dmn-keras ", "python -m benchmarks."))]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_are_understood(command, monkeypatch):
+    program, *arguments = shlex.split(command, comments=True)
+    if program == "dmn-keras":
+        options = cli._parser().parse_args(arguments)
+        if options.command == "train":
+            RunConfig.preset(options.preset).replace(parse_settings(options.set))
+        return
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_alone(*given):
+        parse(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_alone)
+    with pytest.raises(KeyboardInterrupt):
+        importlib.import_module(arguments[1]).main(arguments[2:])
 
 
 def test_numbers_are_rounded_as_on_paper():

@@ -9,25 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import (
-    long_accuracy,
-    long_cost,
-    long_picture,
-    narrowing_loss,
-    same_kind,
-    word_gru,
-)
+from benchmarks import long_accuracy, long_cost, long_picture, retriever_accuracy, same_kind, word_gru
 from dmn_keras import datasets
-from dmn_keras.asking import Answerer
-from dmn_keras.datasets import Example
+from dmn_keras.datasets import Example, Source
 from dmn_keras.datasets.babi_long import Books, insert_into_background
-from dmn_keras.text import Encoder, Vocabulary
-from dmn_keras.training.data import Source
-from dmn_keras.training.fit import build, make_recipe
-from dmn_keras.training.run_folder import RunFolder
+from dmn_keras.text import Vocabulary, sentence_ids
 from tests.layers.helpers import randomize
 from tests.long_stories import task_with_retriever
-from tests.training.runs import eagerly, tensorflow_only, tiny, without_tracing
+from tests.training.runs import eagerly, tensorflow_only, tiny_task, without_tracing
 
 pytestmark = [tensorflow_only, without_tracing]
 ROOT = pathlib.Path(__file__).parents[1]
@@ -75,18 +64,17 @@ def write_books(folder):
 
 @pytest.fixture(scope="module", name="made")
 def everything(tmp_path_factory):
-    """Arguments of the scripts, and by the facts that they keep the `Answerer`s of models with random weights."""
+    """Arguments of the scripts, and by the most facts that they retrieve the tasks of models with random weights."""
     folder = tmp_path_factory.mktemp("made")
     data, books = write_babi(folder / "babi"), write_books(folder / "books")
     source = Source("babi", ("1", "2"), str(data), "en-10k")
-    answerers = {
-        most: task_with_retriever(
-            folder / str(most), source=source, narrow_to=most, seed=1, fact_encoder="position", num_passes=1
-        )
+    settings = {"seed": 1, "fact_encoder": "position", "num_passes": 1}
+    tasks = {
+        most: task_with_retriever(folder / str(most), source=source, max_retrieved_facts=most, **settings)
         for most in (8, 3, None)
     }
     arguments = [str(folder / "8" / "run"), "--data-dir", str(data), "--books", str(books)]
-    return folder, arguments, answerers
+    return folder, arguments, tasks
 
 
 @pytest.fixture(scope="module", name="baseline")
@@ -99,27 +87,27 @@ def trained_word_gru(made, tmp_path_factory):
 
 def asked(made, length, task="2", count=4):
     """The questions that the scripts ask."""
-    folder, _, answerers = made
-    books = Books(folder / "books" / "test")
-    return long_accuracy.hidden(answerers[8].recipe, str(folder / "babi"), books, task, length, "test", count, 0)
+    folder = made[0]
+    source, books = Source("babi", ("1", "2"), str(folder / "babi"), "en-10k"), Books(folder / "books" / "test")
+    return long_accuracy.load_in_books(source, books, task, length, "test", count, 0)
 
 
-def error(answerer, examples):
+def error(qa, examples):
     """The share of wrong answers in percent."""
-    answers = [answerer.ask(example.story, example.question).answer for example in examples]
+    answers = [qa.ask(example.story, example.question).answer for example in examples]
     return 100 * np.mean([a != " ".join(e.answer) for a, e in zip(answers, examples, strict=True)])
 
 
-def test_questions_are_hidden_anew_each_and_the_same_at_every_length(made):
+def test_each_question_has_positions_of_its_own_and_is_the_same_at_every_length(made):
     short, long = (asked(made, length) for length in (0, 150))
     assert [e.question for e in short] == [e.question for e in long]
-    assert [tuple(e.story[i] for i in e.own_facts) for e in long] == [tuple(e.story) for e in short]
+    assert [tuple(e.story[i] for i in e.story_positions) for e in long] == [tuple(e.story) for e in short]
     assert len({e.story.start for e in long}) > 1
     assert all(130 < e.story.num_tokens <= 150 for e in long)
 
 
 def test_errors_of_each_task_and_length_are_written_down(made, baseline, tmp_path, capsys):
-    _, arguments, answerers = made
+    _, arguments, tasks = made
     file = tmp_path / "sub" / "long.json"
     options = [
         "--tasks",
@@ -138,14 +126,14 @@ def test_errors_of_each_task_and_length_are_written_down(made, baseline, tmp_pat
     result = json.loads(file.read_text())
     assert [(cell["task"], cell["length"]) for cell in result["cells"]] == [("1", 0), ("2", 0), ("1", 150), ("2", 150)]
     assert ["gru" in cell for cell in result["cells"]] == [True, True, False, False]
-    assert (result["run"]["tasks"], result["run"]["narrow_to"]) == (["1", "2"], 8)
+    assert (result["run"]["tasks"], result["run"]["max_retrieved_facts"]) == (["1", "2"], 8)
     for cell in result["cells"]:
         examples = asked(made, cell["length"], cell["task"], 1000)
-        answers = [answerers[8].ask(example.story, example.question) for example in examples]
-        lost = [set(e.own_facts) - set(a.positions) for a, e in zip(answers, examples, strict=True)]
+        answers = [tasks[8].ask(example.story, example.question) for example in examples]
+        lost = [set(e.story_positions) - set(a.positions) for a, e in zip(answers, examples, strict=True)]
         assert cell["questions"] == len(examples) == 8
-        assert cell["error"] == pytest.approx(error(answerers[8], examples))
-        assert cell["kept"] == pytest.approx(np.mean([len(a.positions) for a in answers]), abs=0.01)
+        assert cell["error"] == pytest.approx(error(tasks[8], examples))
+        assert cell["selected"] == pytest.approx(np.mean([len(a.positions) for a in answers]), abs=0.01)
         assert cell["lost"] == pytest.approx(np.mean([len(facts) for facts in lost]), abs=0.001)
     assert long_accuracy.table(result) in capsys.readouterr().out
     # The same command keeps what was measured.
@@ -167,7 +155,7 @@ def test_what_bm25_finds_keeps_its_order():
     assert long_accuracy.retrieve(example, 1).story == (STORY[4],)
 
 
-def test_bm25_takes_the_place_of_the_first_pass(made, tmp_path):
+def test_bm25_takes_the_place_of_the_retriever(made, tmp_path):
     pytest.importorskip("bm25s")
     file = tmp_path / "long.json"
     options = ["--tasks", "2", "--lengths", "150", "200", "--bm25-up-to", "150", "--json", str(file)]
@@ -179,68 +167,64 @@ def test_bm25_takes_the_place_of_the_first_pass(made, tmp_path):
     assert "bm25" not in longer
 
 
-def test_the_first_pass_costs_what_the_table_says(made, tmp_path, capsys, monkeypatch):
-    folder, arguments, answerers = made
-    file = tmp_path / "loss.json"
-    monkeypatch.setattr(narrowing_loss, "KEPT", (8, 3))
+def test_the_retriever_costs_what_the_table_says(made, tmp_path, capsys, monkeypatch):
+    folder, arguments, tasks = made
+    file = tmp_path / "limits.json"
+    monkeypatch.setattr(retriever_accuracy, "MOST", (8, 3))
     options = ["--before", str(folder / "None" / "run"), "--tasks", "2", "--lengths", "0", "100", "--all-up-to", "0"]
-    narrowing_loss.main([*arguments, *options, "--questions", "4", "--json", str(file)])
+    retriever_accuracy.main([*arguments, *options, "--questions", "4", "--json", str(file)])
     result = json.loads(file.read_text())
     assert [list(row["errors"]) for row in result["rows"]] == [["all", "8", "3", "float16"], ["8", "3", "float16"]]
     for row in result["rows"]:
         examples = asked(made, row["length"])
-        ways = {"8": answerers[8], "3": answerers[3]} | ({"all": answerers[None]} if row["length"] == 0 else {})
-        for name, answerer in ways.items():
-            assert row["errors"][name] == error(answerer, examples), (row["length"], name)
-    printed = narrowing_loss.table(result)
+        ways = {"8": tasks[8], "3": tasks[3]} | ({"all": tasks[None]} if row["length"] == 0 else {})
+        for name, qa in ways.items():
+            assert row["errors"][name] == error(qa, examples), (row["length"], name)
+    printed = retriever_accuracy.table(result)
     assert printed in capsys.readouterr().out
     assert printed.splitlines()[3].startswith("| 100 | - | ")
 
 
-def test_facts_are_kept_as_by_an_answerer(made, tmp_path, monkeypatch):
-    folder, _, answerers = made
+def test_facts_are_retrieved_as_by_the_task(made, tmp_path, monkeypatch):
+    folder, _, tasks = made
     source = Source("babi", ("1", "2"), str(folder / "babi"), "en-10k")
     closed = task_with_retriever(tmp_path, source=source, gate_bias=-100.0, fact_encoder="position")
-    monkeypatch.setattr(narrowing_loss, "KEPT", (8,))
-    for answerer, example in itertools.product((answerers[8], closed), asked(made, 1000)):
-        [read] = answerer.narrowing.narrow(example.story, [example.question])
-        kept = tuple(fact.text for fact in read.facts or (read.nearest,))
-        assert narrowing_loss.narrow(answerer, example)["8"].story == kept
+    monkeypatch.setattr(retriever_accuracy, "MOST", (8,))
+    for qa, example in itertools.product((tasks[8], closed), asked(made, 1000)):
+        [retrieved] = qa.retriever.retrieve(example.story, [example.question])
+        story = tuple(fact.text for fact in retrieved.facts or (retrieved.nearest,))
+        assert retriever_accuracy.retrieve(qa, example)["8"].story == story
 
 
 def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
     source = Source("stories", ("one-supporting-fact",))
-    examples = source.load("test")[source.tasks[0]][:100]
-    recipe = make_recipe(source, tiny(max_facts=None), examples)
-    run = RunFolder(tmp_path / "run")
-    run.create(recipe)
-    model = randomize(build(recipe))
-    model.optimizer.build(model.trainable_variables)
-    run.save_model(model)
+    qa = tiny_task(source.load("test")[source.tasks[0]][:100], max_facts=None)
+    randomize(qa.network)
+    qa.save_to_preset(tmp_path / "run", source=source.to_dict())
     monkeypatch.setattr(same_kind, "QUESTIONS", {30: 4})
     monkeypatch.setattr(same_kind, "MOST_QUESTIONS", 9)
     file = tmp_path / "same.json"
-    same_kind.main([str(run.path), "--lengths", "12", "30", "--json", str(file)])
+    same_kind.main([str(tmp_path / "run"), "--lengths", "12", "30", "--json", str(file)])
     result = json.loads(file.read_text())
     [found] = result["runs"].values()
     assert [(row["facts"], row["questions"]) for row in found["rows"]] == [(12, 9), (30, 4)]
-    assert found["parameters"] == model.count_params()
+    assert found["parameters"] == qa.network.count_params()
     for row in found["rows"]:
         sizes = {"config": f"num_facts={row['facts']}", "num_examples": row["questions"]}
         stories = datasets.load("stories", task=source.tasks[0], split="test", **sizes)
-        assert row["errors"] == {source.tasks[0]: pytest.approx(error(Answerer(run.path), stories))}
+        assert row["errors"] == {source.tasks[0]: pytest.approx(error(qa, stories))}
     assert same_kind.table(result) in capsys.readouterr().out
 
 
 def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monkeypatch):
-    folder, [run, *_], answerers = made
+    folder, [run, *_], tasks = made
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
-    # The answer of the file is what this model says, right or not.
+    # The answer in the file is that of this model, right or not.
     books = folder / "books"
     [example] = datasets.load("babi", task="2", split="test", data_dir=folder / "babi", config="en-10k", num_examples=1)
     story = insert_into_background(example, Books(books / "test"), 300, 0).story
-    data = write_babi(tmp_path / "babi", answer=answerers[8].ask(story, example.question).answer)
+    data = write_babi(tmp_path / "babi", answer=tasks[8].ask(story, example.question).answer)
     file = tmp_path / "cost.json"
     where = [run, "--data-dir", str(data), "--books", str(books), "--json", str(file)]
     assert long_cost.main([*where, "--lengths", "300"]) == 0
@@ -254,13 +238,13 @@ def test_the_commands_are_run_about_one_long_story(made, tmp_path, capsys, monke
 
 
 def test_the_picture_is_drawn_even_if_a_supporting_fact_was_dropped(made, tmp_path):
-    _, arguments, answerers = made
+    _, arguments, tasks = made
     file = tmp_path / "gates.png"
     long_picture.main([*arguments, "--task", "2", "--tokens", "200", "--output", str(file)])
     assert file.stat().st_size > 10_000
-    answerer = answerers[8]
-    lost = [e for e in asked(made, 1000) if set(e.supporting_facts) - set(answerer.ask(e.story, e.question).positions)]
-    long_picture.draw(answerer, lost[0], tmp_path / "lost.png")
+    qa = tasks[8]
+    lost = [e for e in asked(made, 1000) if set(e.supporting_facts) - set(qa.ask(e.story, e.question).positions)]
+    long_picture.draw(qa, lost[0], tmp_path / "lost.png")
     assert (tmp_path / "lost.png").stat().st_size > 10_000
 
 
@@ -286,7 +270,7 @@ def test_wrong_answers_of_the_baseline_are_counted():
     for place, right in zip(PLACES, (44, 43, 43), strict=True):
         model = Constant(vocabulary.words.index(place), len(vocabulary))
         assert word_gru.WordGRU(model, vocabulary).wrong(examples) == 130 - right
-    question = Encoder(vocabulary).sentence("Where is Mary?")
+    question = sentence_ids(vocabulary, "Where is Mary?")
     for inputs in model.inputs:
         rows = inputs[inputs.any(axis=1)]
         assert len(inputs) == 100
