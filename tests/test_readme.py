@@ -38,6 +38,29 @@ def test_commands_are_understood(command):
     assert callable(options.run)
 
 
+def test_every_python_block_is_run():
+    names = re.findall(r"<!-- example: (\w+) -->\n```python\n", README)
+    assert names == ["quickstart", "fit", "run", "layers"]  # each has a test below
+    assert README.count("```python") == len(names)
+
+
+def test_quickstart_with_the_pretrained_model(capsys):
+    exec(compile(example("quickstart"), "README.md", "exec"), {})
+    answer, evidence, answers = capsys.readouterr().out.splitlines()
+    assert answer.startswith("kitchen 0.97")
+    assert evidence.startswith("((")
+    assert answers == "['garden', 'office']"
+    assert f"# {answers}\n" in README
+
+
+def test_quickstart_with_own_examples(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
+    exec(compile(example("fit"), "README.md", "exec"), {})
+    assert capsys.readouterr().out.split() == ["1.0", "Rome"]
+    assert (tmp_path / "runs/two-questions/model.weights.h5").exists()
+
+
 def test_python_example_of_a_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 40, "valid": 8, "test": 8})
