@@ -93,7 +93,9 @@ def load_in_books(source, books, task, length, split, count, seed):
     # From all over the file: its first questions are those of few stories.
     chosen = np.random.default_rng([seed, int(task)]).permutation(len(examples))[:count]
     return [
-        insert_into_background(example, books, max(length, count_tokens(example.story)) if length else 0, [seed, int(task), i])
+        insert_into_background(
+            example, books, max(length, count_tokens(example.story)) if length else 0, [seed, int(task), i]
+        )
         for i, example in enumerate(examples[i] for i in sorted(chosen))
     ]
 

@@ -50,15 +50,9 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         for length in options.lengths:
             story = pathlib.Path(folder, f"story-{length}.txt")
-<<<<<<< HEAD
-            hidden = insert_into_background(example, books, length, options.seed)
-            write_text(hidden.story, story)
-            rows.append({"length": length, "sentences": len(hidden.story), **measure(options.run, story, example)})
-=======
             inserted = insert_into_background(example, books, length, options.seed)
             write_text(inserted.story, story)
             rows.append({"length": length, "sentences": len(inserted.story), **measure(options.run, story, example)})
->>>>>>> bench16
             print(rows[-1], flush=True)
     result = {**base.record("long_cost", arguments), "question": example.question, "rows": rows}
     print(table(result))

@@ -18,14 +18,9 @@ def main(arguments=None):
     """Train the GRU and write it to a folder."""
     import keras
 
-<<<<<<< HEAD
-    from dmn_keras.datasets.babi_long import Books, insert_into_background
-    from dmn_keras.datasets.babi_long.background import count_tokens
-=======
     from dmn_keras.datasets import Source, train_and_validation
     from dmn_keras.datasets.babi_long import Books, insert_into_background
     from dmn_keras.datasets.babi_long.background import count_tokens
->>>>>>> bench16
     from dmn_keras.text import Vocabulary
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.word_gru", description=__doc__)

@@ -12,17 +12,6 @@ import sys
 
 import keras
 import pytest
-<<<<<<< HEAD
-from dmn_keras.asking import Answerer
-from dmn_keras.training.answers import RawAnswer
-from dmn_keras.training.calibration import calibrate
-from dmn_keras.training.config import Config
-from dmn_keras.training.data import Source
-from dmn_keras.training.fit import build, make_recipe, train
-
-from benchmarks import base, invariance, mixed_precision, precision, serving, ship
-from dmn_keras.datasets import registry
-=======
 
 from benchmarks import base, invariance, mixed_precision, precision, serving, ship
 from dmn_keras import cli
@@ -31,7 +20,6 @@ from dmn_keras.inference.calibration import calibrate
 from dmn_keras.serving import SAMPLES, export
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering import Answer, QuestionAnswerer
->>>>>>> bench16
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import train
 from dmn_keras.utils.settings import parse_settings
@@ -172,11 +160,7 @@ def test_a_calibrated_run_is_shipped(tmp_path):
 
 
 @tensorflow_alone
-<<<<<<< HEAD
-def test_speed_of_an_exported_model(pretrained, monkeypatch):
-=======
 def test_speed_of_an_exported_model(tmp_path, monkeypatch):
->>>>>>> bench16
     monkeypatch.setattr(serving, "BATCHES", (1, 3))
     qa = tiny_task(SAMPLES[:1])
     path = export(qa, tmp_path, questions=SAMPLES[:1], warmup=False)
