@@ -21,8 +21,7 @@ class FactFinder(Task):
         return keras.Model(dmn.input, {"fact": dmn.output["gate_logits"][:, -1]})
 
     def targets(self):
-        spec = FeatureSpec("float32", ("facts",), padding=-1)
-        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+        spec, accuracy = FeatureSpec("float32", ("facts",), padding=-1), keras.metrics.CategoricalAccuracy("accuracy")
         return [Target("fact", spec, _one_hot, GateCrossentropy("softmax"), metrics=(accuracy,))]
 
     def decode(self, outputs, encoded):

@@ -1,11 +1,17 @@
 """The examples run."""
 
+import pathlib
+
 import keras
 import numpy as np
+import pytest
 
+from dmn_keras import datasets
 from dmn_keras.datasets import stories
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
-from examples import dmn_from_layers
+from examples import custom_task, dmn_from_layers, tickets
+
+TICKETS = pathlib.Path(tickets.__file__).with_suffix("")
 
 
 def test_a_model_from_the_layers_is_trained_saved_and_loaded(tmp_path, capsys):
@@ -33,3 +39,37 @@ def test_a_model_from_the_layers_learns():
     inputs, answers = dmn_from_layers.arrays(preprocessor, examples)
     model.fit(inputs, answers, batch_size=32, epochs=60, verbose=0)
     assert np.mean(model.predict(inputs, verbose=0).argmax(-1) == answers) > 0.9
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is written by TensorFlow")
+def test_a_task_of_ones_own_is_trained_saved_and_exported(tmp_path):
+    import tensorflow as tf
+
+    train = stories.generate("yes-no", num_examples=64)
+    test = stories.generate("yes-no", split="test", num_examples=8)
+    finder = custom_task.FactFinder(units=8, embedding_dim=8, num_passes=2)
+    finder.fit(train, validation_data=test, verbose=0)
+    assert 0 <= finder.evaluate(test, verbose=0)["accuracy"] <= 1
+    found = finder.predict(test)
+    assert all(fact in example.story for fact, example in zip(found, test, strict=True))
+    finder.save_to_preset(tmp_path / "preset")
+    assert custom_task.FactFinder.from_preset(tmp_path / "preset").predict(test) == found
+    served = tf.saved_model.load(str(finder.export(tmp_path / "served", questions=test))).signatures["text"]
+    texts = {"story": [" ".join(e.story) for e in test], "question": [e.question for e in test]}
+    outputs = served(**{name: tf.constant(values) for name, values in texts.items()})
+    chosen = outputs["fact"].numpy().argmax(-1)
+    assert [facts[i].decode() for facts, i in zip(outputs["facts"].numpy(), chosen, strict=True)] == found
+
+
+def test_the_support_tickets_are_those_of_their_script(tmp_path):
+    tickets.main(tmp_path)
+    for split in ("train", "valid", "test"):
+        made, kept = (
+            datasets.load("jsonl", task="all", split=split, data_dir=folder) for folder in (tmp_path, TICKETS)
+        )
+        assert made == kept
+        for example in made:
+            [fact] = example.supporting_facts
+            assert example.answer_text in example.story[fact]
+            topic = example.question.split("the ")[-1].split()[0]
+            assert topic in example.story[fact]

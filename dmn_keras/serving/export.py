@@ -17,6 +17,7 @@ from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.task import Task
 from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
 from dmn_keras.utils.folder import LOCK
@@ -26,7 +27,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 def export(
-    qa: QuestionAnswerer,
+    qa: Task,
     folder: str | os.PathLike,
     *,
     version: int | None = None,
@@ -51,18 +52,21 @@ def export(
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
       and `question`, to the outputs of `serving_default`.
 
+    Of another task than question answering, `serving_default` takes the inputs of its network and gives its outputs; if
+    its preprocessor reads stories, the signature `text` takes `story` and `question` as text, and gives `facts` too.
+
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
     with the Keras model's answers, and then renamed. Where a server batches requests, as `saved_models/batching.config`
     has it, those for `tokens` must agree in their shape; texts may differ.
 
     Args:
-        qa: The trained `QuestionAnswerer`.
+        qa: The trained task.
         folder: The model's folder, which a server polls for versions.
         version: Positive integer; the next free one by default.
         top: How many of the likeliest answers `top_answers` holds, at most as many as the model has words.
         dtype: What the weights are kept as: `"float32"`, or `"float16"` or `"bfloat16"` for half their size. The
             arithmetic is that of the trained model.
-        questions: List of `Example` to compare the answers on; short stories of the 20 bAbI tasks by default.
+        questions: List of examples to compare the answers on; short stories of the 20 bAbI tasks by default.
         warmup: Whether to write requests that a server answers before it takes others, so that the first is as quick
             as the rest. Needs the extra `serving`.
 
@@ -77,15 +81,22 @@ def export(
         ValueError: If an argument is out of range, or a weight of the model no finite number in `dtype`.
     """
     _check_backend()
+    from dmn_keras.serving.served import ServedModel, ServedTask
+
     positive_integer("top", top)
     one_of("dtype", dtype, DTYPES)
+    if not isinstance(qa, QuestionAnswerer):
+        with _new_version(folder, version) as (target, written):
+            _save(ServedTask(_rounded(qa, dtype), dtype=dtype), written)
+            _verify_arrays(qa, written, dtype, questions)
+        return target
     if warmup:
         _prediction_log()
     questions = _questions(questions)
     qa = _rounded(qa, dtype)
     with _new_version(folder, version) as (target, written):
         top = min(top, len(qa.vocabulary) - len(SPECIAL_WORDS))
-        _save(qa, top, dtype, written)
+        _save(ServedModel(qa, top=top, dtype=dtype), written)
         _verify(qa, top, written, questions)
         if warmup:
             _write_warmup(written, questions)
@@ -217,7 +228,8 @@ def _rounded(qa, dtype):
         rounded.network.set_weights(weights)
     if not all(np.isfinite(weight).all() for weight in weights):
         raise ValueError(f"The model has weights that are no finite numbers in {dtype}: train it again.")
-    rounded.calibration = qa.calibration
+    if isinstance(qa, QuestionAnswerer):
+        rounded.calibration = qa.calibration
     return rounded
 
 
@@ -255,13 +267,27 @@ def _exists(path):
     return f"{path} is there already; a version is never replaced. Leave the version out for the next free one."
 
 
-def _save(qa, top, dtype, path):
+def _save(served, path):
     import tensorflow as tf
 
-    from dmn_keras.serving.served import ServedModel
-
-    served = ServedModel(qa, top=top, dtype=dtype)
     tf.saved_model.save(served, str(path), signatures=dict(served.endpoints))
+
+
+def _verify_arrays(task, path, dtype, examples):
+    """Raise if the SavedModel of a task gives other outputs than its network."""
+    import tensorflow as tf
+
+    specs = task.preprocessor.specs.items()
+    inputs = {n: np.ones([2, *(4 if isinstance(a, str) else a for a in s.axes)], s.dtype) for n, s in specs}
+    if examples is not None:
+        inputs = task.preprocessor(examples)
+    written = tf.saved_model.load(str(path)).signatures["serving_default"]
+    outputs = written(**{name: tf.constant(array) for name, array in inputs.items()})
+    expected = task.in_float32().prediction_network()(inputs, training=False)
+    tolerance = 1e-3 if dtype == "float32" else 0.05
+    for name, values in expected.items():
+        if not np.allclose(outputs[name], values, atol=tolerance, rtol=tolerance):
+            raise RuntimeError(f"The written SavedModel gives other {name} than the model. Nothing was exported.")
 
 
 def _verify(qa, top, path, questions):

@@ -7,8 +7,63 @@ import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
 from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
+from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
+
+
+class ServedTask(tf.Module):
+    """A task of any kind: arrays in, and text where it is about stories; all outputs of its network out.
+
+    Args:
+        task: The `Task`.
+        dtype: What the weights are stored as.
+    """
+
+    def __init__(self, task: Task, *, dtype: str = "float32"):
+        super().__init__(name="served")
+        network, variables = task.prediction_network(), _float_variables(task.network)
+        self._weights = _stored(variables, dtype)
+        run = _on_weights(network, variables, self._weights)
+        specs = {
+            name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name)
+            for name, spec in task.preprocessor.specs.items()
+        }
+        arrays = tf.function(lambda **inputs: run(**inputs)).get_concrete_function(**specs)
+        self.endpoints = {"serving_default": arrays}
+        if isinstance(task.preprocessor, QuestionAnsweringPreprocessor):
+            self._text = TextOps(task.preprocessor.vocabulary, task.preprocessor.max_facts)
+            texts = (tf.TensorSpec([None], tf.string, name) for name in ("story", "question"))
+            self.endpoints["text"] = tf.function(self._read(run), input_signature=[*texts]).get_concrete_function()
+
+    def _read(self, run):
+        def serve(story, question):
+            with tf.control_dependencies(_same_batch(story, question)):
+                read = self._text.read(story, question)
+            return {**run(story=read.story, question=read.question), "facts": read.facts}
+
+        return serve
+
+
+def _float_variables(network):
+    return [variable for variable in network.variables if "float" in variable.dtype]
+
+
+def _stored(variables, dtype):
+    return [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
+
+
+def _on_weights(network, variables, stored):
+    """Return a function that runs a Keras model on stored weights, in place of its `variables`."""
+
+    def run(**inputs):
+        weights = [
+            (variable, tf.cast(weight, variable.dtype)) for variable, weight in zip(variables, stored, strict=True)
+        ]
+        with keras.StatelessScope(state_mapping=weights):
+            return network(inputs, training=False)
+
+    return run
 
 
 class ServedModel(tf.Module):
@@ -24,25 +79,14 @@ class ServedModel(tf.Module):
         super().__init__(name="served")
         # Not as attributes: only their weights belong into the file, not the Keras objects.
         model, answerer = qa.network, qa.prediction_network(beam_width=top)
-        variables = [variable for variable in model.variables if "float" in variable.dtype]
-        self._weights = [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
+        variables = _float_variables(model)
+        self._weights = _stored(variables, dtype)
         self._calibration = qa.calibration
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
-        self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
-
-    def _on_weights(self, network, variables):
-        """Return a function that runs a Keras model on the stored weights, in place of its `variables`."""
-
-        def run(story, question):
-            weights = [
-                (variable, tf.cast(weight, variable.dtype))
-                for variable, weight in zip(variables, self._weights, strict=True)
-            ]
-            with keras.StatelessScope(state_mapping=weights):
-                return network({"story": story, "question": question}, training=False)
-
-        return run
+        self.endpoints = self._make_endpoints(
+            *(_on_weights(network, variables, self._weights) for network in (model, answerer))
+        )
 
     def _make_endpoints(self, model, answerer):
         """Return the signatures by name, concrete functions."""
@@ -70,7 +114,7 @@ class ServedModel(tf.Module):
                     tf.debugging.assert_positive(tf.reduce_prod(tf.shape(given)[1:]), message),
                 ]
             with tf.control_dependencies(checks):
-                outputs = model(story, question)
+                outputs = model(story=story, question=question)
             return {"logits": outputs["answer"], "gates": outputs["gates"]}
 
         story_ids = tf.TensorSpec([None, None, None], ids, "story")
@@ -86,7 +130,7 @@ class ServedModel(tf.Module):
         with tf.control_dependencies(_same_batch(story, question)):
             read = self._text.read(story, question)
         facts = read.facts
-        outputs = answerer(read.story, read.question)
+        outputs = answerer(story=read.story, question=read.question)
         top = self._text.answers(outputs["top_words"])
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.

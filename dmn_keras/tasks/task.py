@@ -341,6 +341,12 @@ class Task(keras.Model):
         """
         return PresetFolder.find(name).load(cls)
 
+    def export(self, folder: Any, **options: Any) -> Any:
+        """Write a versioned SavedModel that TF Serving runs, see `dmn_keras.serving.export`."""
+        from dmn_keras.serving import export
+
+        return export(self, folder, **options)
+
     def in_float32(self) -> Self:
         """Return a task with the same weights that computes in float32, itself where it does so already."""
         if self.config.trainer.dtype == "float32":
