@@ -57,6 +57,7 @@ def reliability(calibration):
 
 def card(folder):
     """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
+    from dmn_keras.text import SPECIAL_WORDS
     from dmn_keras.training.reproduce import command_of
     from dmn_keras.training.run_folder import RunFolder
 
@@ -83,7 +84,7 @@ def card(folder):
         "failed": metrics["failed"],
         "reliability": reliability(calibration),
         "threshold": calibration["threshold"],
-        "words": len(qa.vocabulary),
+        "words": len(qa.vocabulary) - len(SPECIAL_WORDS),
     }
     if qa.config.model.max_retrieved_facts is not None:
         template, about = "model_card_long.md", about | metrics["retriever"]
