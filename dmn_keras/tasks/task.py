@@ -329,11 +329,11 @@ class Task(keras.Model):
         PresetFolder(folder).save(self, **content)
 
     @classmethod
-    def from_preset(cls, name: Any) -> Self:
+    def from_preset(cls, name: Any = None) -> Self:
         """Return the task of a folder, or of a pretrained model by its name.
 
         Args:
-            name: A folder that `save_to_preset` or `dmn-keras train` wrote, or a name, e.g. `"babi-joint"`.
+            name: A folder that `save_to_preset` or `dmn-keras train` wrote, or a name. Defaults to `"babi-joint"`.
 
         Raises:
             FileNotFoundError: If there is neither.

@@ -111,7 +111,8 @@ class Settings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Settings):
-                lines += [f"{field.name}: {(value.__doc__ or '').partition('.')[0]}.", value.describe()]
+                title = (value.__doc__ or "").partition("\n")[0].rstrip(".")
+                lines += [f"{field.name}: {title}.", value.describe()]
             else:
                 text = _descriptions(type(self))[field.name].partition(". ")[0].rstrip(".")
                 lines.append(f"  {f'{field.name}={json.dumps(value)}':36} {text}.")

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from dmn_keras.datasets import Example
+from dmn_keras.training.transfer import continue_from
+from tests.layers.helpers import randomize
+from tests.tasks.answers import assert_same_answer
+from tests.tasks.test_question_answerer import SETTINGS, examples, task
+from tests.training.runs import eagerly, without_tracing
+
+pytestmark = without_tracing
+NEW = [Example(("zoe is in the cellar",), "where is zoe", ("cellar",), (0,))]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_training_starts_from_the_words_and_weights_of_a_model(several):
+    with eagerly():
+        start = task(several)
+        task()  # another model in between
+        again = continue_from(start, start.config.replace(seed=5, learning_rate=0.5), NEW)
+        assert again.config.trainer.learning_rate == 0.5
+        words = start.vocabulary.words
+        assert again.vocabulary.words == (*words, "cellar", "zoe")
+        arrays = start.preprocessor(examples(6))
+        expected, found = (qa.network.predict_on_batch(arrays) for qa in (start, again))
+        np.testing.assert_allclose(found["gates"], expected["gates"], atol=1e-6)
+        np.testing.assert_allclose(found["answer"][..., : len(words)], expected["answer"], atol=1e-5)
+        assert not again.predict(NEW)[0].unknown_words
+        randomize(start.network, seed=9)
+        same = continue_from(start, start.config, examples())
+        for one, other in zip(same.predict(examples(6)), start.predict(examples(6)), strict=True):
+            assert_same_answer(one, other)
+    assert SETTINGS["units"] == again.config.model.units
