@@ -26,7 +26,7 @@ from tests.training.test_trainer import stop_in_batch
 
 pytestmark = [tensorflow_only, without_tracing]
 
-TINY_RUN = {**NAMED_SETTINGS["_plain"], **TINY, "epochs": 2}
+TINY_RUN = {**NAMED_SETTINGS["_plain"], **TINY, "epochs": 2, "learning_rate": 0.03}
 SETTINGS = [part for name, value in TINY_RUN.items() for part in ("--set", f"{name}={value}")]
 STORIES = ["--dataset", "stories", "--config", "num_facts=3", "--seed", "0"]
 [KNOWN] = generate("two-supporting-facts", num_examples=1, num_facts=3, seed=0)

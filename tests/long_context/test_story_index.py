@@ -211,7 +211,7 @@ def test_another_story_or_other_settings(change, retriever, book, folder):
             write(retriever, book, folder, **{name: value})
     before = snapshot(folder)
     book.write_text(change(book.read_text()))
-    with pytest.raises(ValueError, match=r"first [\d,]+ bytes of .*book.txt are not those that .* Start over with --o"):
+    with pytest.raises(ValueError, match=r"first [\d,]+ bytes of .*book.txt are not those that .* Start over with overwrite"):
         write(retriever, book, folder)
     assert snapshot(folder) == before
     write(retriever, book, folder, overwrite=True)
@@ -223,9 +223,9 @@ def test_another_model_or_vocabulary(retriever, book, tmp_path):
     index = StoryIndex(tmp_path / "index")
     other = task_with_retriever(tmp_path / "other", seed=1).retriever
     message = "was made with /.*/runs/long, as it was then, whose {} is not this run's"
-    with pytest.raises(ValueError, match=message.format("first pass")):
+    with pytest.raises(ValueError, match=message.format("retriever")):
         index.retrieve(other, [QUESTION])
-    with pytest.raises(ValueError, match=message.format("first pass")):
+    with pytest.raises(ValueError, match=message.format("retriever")):
         write(other, book, tmp_path / "index")
     retriever.vocabulary = type(retriever.vocabulary)([*retriever.vocabulary.words[3:-1], "whale"])
     with pytest.raises(ValueError, match=message.format("vocabulary")):
@@ -246,7 +246,7 @@ def test_run_and_story_are_named_for_any_folder(retriever, book, tmp_path, monke
 def test_a_story_that_is_no_text_file_leaves_nothing(retriever, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for source, message in (
-        ("-", "--story -: an index needs a text file on a disk"),
+        ("-", "story must be a text file on a disk"),
         (tmp_path, "must be a regular file. It is a folder"),
         (tmp_path / "pipe", "must be a regular file. It is a pipe, a socket or a device"),
         ("/dev/null", "must be a regular file. It is a pipe, a socket or a device"),
