@@ -211,7 +211,7 @@ def test_another_story_or_other_settings(change, retriever, book, folder):
             write(retriever, book, folder, **{name: value})
     before = snapshot(folder)
     book.write_text(change(book.read_text()))
-    with pytest.raises(ValueError, match=r"first [\d,]+ bytes of .*book.txt are not those that .* Start over with overwrite"):
+    with pytest.raises(ValueError, match=r"first [\d,]+ bytes of .*book.txt are not .* Start over with overwrite"):
         write(retriever, book, folder)
     assert snapshot(folder) == before
     write(retriever, book, folder, overwrite=True)
