@@ -1,6 +1,7 @@
 """A trained task -> a versioned SavedModel that TF Serving runs as it is, or a small LiteRT file."""
 
 import contextlib
+import functools
 import itertools
 import os
 import pathlib
@@ -9,6 +10,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
-from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
@@ -27,19 +29,19 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 def export(
-    qa: Task,
+    task: Task,
     folder: str | os.PathLike,
     *,
     version: int | None = None,
-    top: int = 3,
+    top: int | None = None,
     dtype: str = "float32",
-    questions: Sequence[Example] | None = None,
+    questions: Any = None,
     warmup: bool = True,
 ) -> pathlib.Path:
     """Write a trained task as a SavedModel, verified, into `FOLDER/VERSION`.
 
     Nothing of Python is needed to serve it: text processing, model and search for the likeliest answers are one graph.
-    Its signatures:
+    Signatures of a `QuestionAnswerer`:
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
@@ -52,21 +54,27 @@ def export(
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
       and `question`, to the outputs of `serving_default`.
 
-    Of another task than question answering, `serving_default` takes the inputs of its network and gives its outputs; if
-    its preprocessor reads stories, the signature `text` takes `story` and `question` as text, and gives `facts` too.
+    Signatures of any other task:
+
+    - `serving_default`: the arrays of the preprocessor's `specs`, `(batch, *axes)`, to the outputs of the task's
+      prediction network by name.
+    - `text`, where the preprocessor is a `QuestionAnsweringPreprocessor`: `story` and `question`, strings `(batch,)`,
+      to the same outputs and `facts`, strings `(batch, facts)`, padded with empty ones.
 
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
-    with the Keras model's answers, and then renamed. Where a server batches requests, as `saved_models/batching.config`
+    with those of the Keras model, and then renamed. Where a server batches requests, as `saved_models/batching.config`
     has it, those for `tokens` must agree in their shape; texts may differ.
 
     Args:
-        qa: The trained task.
+        task: The trained `Task`.
         folder: The model's folder, which a server polls for versions.
         version: Positive integer; the next free one by default.
-        top: How many of the likeliest answers `top_answers` holds, at most as many as the model has words.
+        top: How many of the likeliest answers of a `QuestionAnswerer` `top_answers` holds, at most as many as the model
+            has words. Defaults to 3.
         dtype: What the weights are kept as: `"float32"`, or `"float16"` or `"bfloat16"` for half their size. The
             arithmetic is that of the trained model.
-        questions: List of examples to compare the answers on; short stories of the 20 bAbI tasks by default.
+        questions: Raw examples, as `Task.predict` takes them, to compare the outputs on. Defaults to short stories of
+            the 20 bAbI tasks where the preprocessor is a `QuestionAnsweringPreprocessor`; other tasks need some.
         warmup: Whether to write requests that a server answers before it takes others, so that the first is as quick
             as the rest. Needs the extra `serving`.
 
@@ -81,25 +89,27 @@ def export(
         ValueError: If an argument is out of range, or a weight of the model no finite number in `dtype`.
     """
     _check_backend()
-    from dmn_keras.serving.served import ServedModel, ServedTask
-
-    positive_integer("top", top)
+    answers = isinstance(task, QuestionAnswerer)
+    if not answers and top is not None:
+        raise ValueError(
+            f"top is for a QuestionAnswerer: leave it out for a {type(task).__name__}. Received: top={top}"
+        )
+    top = 3 if top is None else positive_integer("top", top)
     one_of("dtype", dtype, DTYPES)
-    if not isinstance(qa, QuestionAnswerer):
-        with _new_version(folder, version) as (target, written):
-            _save(ServedTask(_rounded(qa, dtype), dtype=dtype), written)
-            _verify_arrays(qa, written, dtype, questions)
-        return target
     if warmup:
         _prediction_log()
-    questions = _questions(questions)
-    qa = _rounded(qa, dtype)
+    questions = _questions(task, questions)
+    task = _rounded(task, dtype)
     with _new_version(folder, version) as (target, written):
-        top = min(top, len(qa.vocabulary) - len(SPECIAL_WORDS))
-        _save(ServedModel(qa, top=top, dtype=dtype), written)
-        _verify(qa, top, written, questions)
+        if answers:
+            top = min(top, len(task.vocabulary) - len(SPECIAL_WORDS))
+            _save(task, written, top=top, dtype=dtype)
+            _verify(task, top, written, questions)
+        else:
+            _save(task, written, dtype=dtype)
+            _verify_outputs(task, written, questions)
         if warmup:
-            _write_warmup(written, questions)
+            _write_warmup(written, _texts if answers else task.preprocessor, questions)
     return target
 
 
@@ -142,7 +152,7 @@ def export_litert(
     _check_backend()
     positive_integer("num_facts", num_facts)
     positive_integer("num_words", num_words)
-    questions = _questions(questions)
+    questions = _questions(qa, questions)
     qa = _rounded(qa, "float32")
     num_facts = min(num_facts, qa.preprocessor.max_facts or num_facts)
     shape = num_facts, num_words
@@ -205,31 +215,38 @@ def _temporary_folder(folder):
         yield pathlib.Path(temporary)
 
 
-def _questions(questions):
-    questions = list(SAMPLES if questions is None else questions)
+def _questions(task, questions):
+    """Return the examples to compare on, a list that is not empty."""
+    reads_text = isinstance(task.preprocessor, QuestionAnsweringPreprocessor)
+    if questions is None and not reads_text:
+        raise ValueError(f"questions must hold examples of {type(task).__name__} to compare on. Received: None")
+    questions = task.preprocessor.read(SAMPLES if questions is None else questions)
     if not questions:
         raise ValueError("questions must hold at least one question to compare the answers on. Received none.")
-    for example in questions:
+    for example in questions if reads_text else ():
         if not tokenize(example.question) or not any(map(tokenize, example.story)):
             raise ValueError(f"questions must hold a word each, and one in their story. Received: {example}")
     return questions
 
 
-def _rounded(qa, dtype):
+def _rounded(task, dtype):
     """Return a task that computes in float32, its weights rounded to `dtype`."""
     import keras
 
-    rounded = qa.in_float32()
+    rounded = task.in_float32()
     weights = rounded.network.get_weights()
     if dtype != "float32":
-        if rounded is qa:
-            rounded = type(qa)(qa.config, preprocessor=qa.preprocessor)
-        weights = [keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(w, dtype), w.dtype)) for w in weights]
+        if rounded is task:
+            rounded = type(task)(task.config, preprocessor=task.preprocessor)
+        weights = [
+            keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(w, dtype), w.dtype)) if w.dtype.kind == "f" else w
+            for w in weights
+        ]
         rounded.network.set_weights(weights)
     if not all(np.isfinite(weight).all() for weight in weights):
         raise ValueError(f"The model has weights that are no finite numbers in {dtype}: train it again.")
-    if isinstance(qa, QuestionAnswerer):
-        rounded.calibration = qa.calibration
+    if isinstance(task, QuestionAnswerer):
+        rounded.calibration = task.calibration
     return rounded
 
 
@@ -267,27 +284,51 @@ def _exists(path):
     return f"{path} is there already; a version is never replaced. Leave the version out for the next free one."
 
 
-def _save(served, path):
+def _save(task, path, **options):
     import tensorflow as tf
 
-    tf.saved_model.save(served, str(path), signatures=dict(served.endpoints))
+    from dmn_keras.serving import served
+
+    module = served.ServedModel if isinstance(task, QuestionAnswerer) else served.ServedTask
+    made = module(task, **options)
+    tf.saved_model.save(made, str(path), signatures=dict(made.endpoints))
 
 
-def _verify_arrays(task, path, dtype, examples):
-    """Raise if the SavedModel of a task gives other outputs than its network."""
+def _verify_outputs(task, path, questions):
+    """Raise if the SavedModel at `path` gives other outputs than a task's prediction network."""
     import tensorflow as tf
 
-    specs = task.preprocessor.specs.items()
-    inputs = {n: np.ones([2, *(4 if isinstance(a, str) else a for a in s.axes)], s.dtype) for n, s in specs}
-    if examples is not None:
-        inputs = task.preprocessor(examples)
-    written = tf.saved_model.load(str(path)).signatures["serving_default"]
-    outputs = written(**{name: tf.constant(array) for name, array in inputs.items()})
-    expected = task.in_float32().prediction_network()(inputs, training=False)
-    tolerance = 1e-3 if dtype == "float32" else 0.05
+    signatures = tf.saved_model.load(str(path)).signatures
+    arrays = task.preprocessor(questions)
+    expected = dict(task.prediction_network()(arrays, training=False))
+    _compare("serving_default", signatures["serving_default"](**_constants(arrays)), expected)
+    if "text" in signatures:
+        outputs = signatures["text"](**_constants(_texts(questions)))
+        facts = [[fact.encode() for fact in example.facts] for example in task.preprocessor.encode(questions)]
+        expected["facts"] = np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T
+        _compare("text", outputs, expected)
+
+
+def _compare(signature, outputs, expected):
+    """Raise if a signature gives other outputs than expected."""
     for name, values in expected.items():
-        if not np.allclose(outputs[name], values, atol=tolerance, rtol=tolerance):
-            raise RuntimeError(f"The written SavedModel gives other {name} than the model. Nothing was exported.")
+        given, values = np.asarray(outputs[name]), np.asarray(values)
+        equal = functools.partial(np.allclose, atol=1e-3) if given.dtype.kind == "f" else np.array_equal
+        if given.shape != values.shape or not equal(given, values):
+            raise RuntimeError(
+                f"The written SavedModel gives other {name} of {signature} than the model. Nothing was exported."
+            )
+
+
+def _constants(arrays):
+    import tensorflow as tf
+
+    return {name: tf.constant(values) for name, values in arrays.items()}
+
+
+def _texts(questions):
+    """Return examples of question answering as a server takes them."""
+    return {"story": [join_sentences(e.story) for e in questions], "question": [e.question for e in questions]}
 
 
 def _verify(qa, top, path, questions):
@@ -295,11 +336,11 @@ def _verify(qa, top, path, questions):
     import tensorflow as tf
 
     signatures = tf.saved_model.load(str(path)).signatures
-    stories, asked = [join_sentences(example.story) for example in questions], [e.question for e in questions]
-    ids = qa.preprocessor(questions)
+    texts, ids = _texts(questions), qa.preprocessor(questions)
+    stories, asked = texts.values()
     records = [_record(story=story, question=question) for story, question in zip(stories, asked, strict=True)]
     outputs = {
-        "serving_default": signatures["serving_default"](story=tf.constant(stories), question=tf.constant(asked)),
+        "serving_default": signatures["serving_default"](**_constants(texts)),
         "record": signatures["record"](examples=tf.constant(records)),
     }
     expected = [qa.ask(example.story, example.question, beam_width=top) for example in questions]
@@ -313,13 +354,8 @@ def _verify(qa, top, path, questions):
                     f"{signature}: {answer.answer!r} ({answer.probability:.4f}) in place of {right.answer!r} "
                     f"({right.probability:.4f}). Nothing was exported."
                 )
-    tokens = signatures["tokens"](**{name: tf.constant(values, tf.int32) for name, values in ids.items()})
     direct = qa.network(ids, training=False)
-    for name, values in (("logits", direct["answer"]), ("gates", direct["gates"])):
-        if not np.allclose(tokens[name], values, atol=1e-3):
-            raise RuntimeError(
-                f"The written SavedModel gives other {name} of tokens than the model. Nothing was exported."
-            )
+    _compare("tokens", signatures["tokens"](**_constants(ids)), {"logits": direct["answer"], "gates": direct["gates"]})
 
 
 def _record(**features):
@@ -406,8 +442,15 @@ def _prediction_log():
     return prediction_log_pb2
 
 
-def _write_warmup(path, questions, *, most=8):
-    """Write requests of one and of several questions where TF Serving looks for them."""
+def _write_warmup(path, inputs_of, questions, *, most=8):
+    """Write requests of one and of several questions where TF Serving looks for them.
+
+    Args:
+        path: The version.
+        inputs_of: Function of a list of examples to the inputs of `serving_default`, a dict.
+        questions: The examples.
+        most: How many of them are asked.
+    """
     import tensorflow as tf
 
     questions = questions[:most]
@@ -418,6 +461,6 @@ def _write_warmup(path, questions, *, most=8):
             log = _prediction_log().PredictionLog()
             request = log.predict_log.request
             request.model_spec.signature_name = "serving_default"
-            request.inputs["story"].CopyFrom(tf.make_tensor_proto([join_sentences(e.story) for e in asked]))
-            request.inputs["question"].CopyFrom(tf.make_tensor_proto([e.question for e in asked]))
+            for name, values in inputs_of(asked).items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
             writer.write(log.SerializeToString())

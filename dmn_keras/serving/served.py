@@ -1,4 +1,4 @@
-"""A trained model with its text processing as one TensorFlow module: what a SavedModel holds."""
+"""A trained task with its text processing as one TensorFlow module: what a SavedModel holds."""
 
 import functools
 
@@ -12,61 +12,72 @@ from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
 
 
-class ServedTask(tf.Module):
-    """A task of any kind: arrays in, and text where it is about stories; all outputs of its network out.
+class _StoredWeights(tf.Module):
+    """Copies of Keras variables, to run Keras models on: the Keras objects themselves do not belong into the file.
+
+    Args:
+        variables: The variables.
+        dtype: What those of them that hold floats are stored as.
+    """
+
+    def __init__(self, variables, dtype):
+        super().__init__(name="served")
+        self._weights = [
+            tf.Variable(tf.cast(v.value, dtype if "float" in v.dtype else v.dtype), trainable=False) for v in variables
+        ]
+
+    def _on_weights(self, network, variables):
+        """Return a function that runs a Keras model on the stored weights, in place of its `variables`."""
+
+        def run(**inputs):
+            weights = [
+                (variable, tf.cast(weight, variable.dtype))
+                for variable, weight in zip(variables, self._weights, strict=True)
+            ]
+            with keras.StatelessScope(state_mapping=weights):
+                return network(inputs, training=False)
+
+        return run
+
+
+class ServedTask(_StoredWeights):
+    """Inputs of any `Task` in, the outputs of its prediction network out, in TensorFlow operations alone.
 
     Args:
         task: The `Task`.
         dtype: What the weights are stored as.
+
+    Attributes:
+        endpoints: The signatures by name, concrete functions. `serving_default` takes the arrays of the preprocessor's
+            `specs`, `(batch, *axes)`; `text` takes strings `story` and `question`, `(batch,)`, and gives also `facts`,
+            strings `(batch, facts)`. It is there where the preprocessor is that of question answering.
     """
 
     def __init__(self, task: Task, *, dtype: str = "float32"):
-        super().__init__(name="served")
-        network, variables = task.prediction_network(), _float_variables(task.network)
-        self._weights = _stored(variables, dtype)
-        run = _on_weights(network, variables, self._weights)
-        specs = {
-            name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name)
-            for name, spec in task.preprocessor.specs.items()
-        }
-        arrays = tf.function(lambda **inputs: run(**inputs)).get_concrete_function(**specs)
-        self.endpoints = {"serving_default": arrays}
-        if isinstance(task.preprocessor, QuestionAnsweringPreprocessor):
-            self._text = TextOps(task.preprocessor.vocabulary, task.preprocessor.max_facts)
-            texts = (tf.TensorSpec([None], tf.string, name) for name in ("story", "question"))
-            self.endpoints["text"] = tf.function(self._read(run), input_signature=[*texts]).get_concrete_function()
+        variables, preprocessor = task.network.weights, task.preprocessor
+        super().__init__(variables, dtype)
+        run = self._on_weights(task.prediction_network(), variables)
 
-    def _read(self, run):
-        def serve(story, question):
-            with tf.control_dependencies(_same_batch(story, question)):
+        def serve(**arrays):
+            with tf.control_dependencies(_same_batch(**arrays)):
+                return run(**arrays)
+
+        def text(story, question):
+            with tf.control_dependencies(_same_batch(story=story, question=question)):
                 read = self._text.read(story, question)
             return {**run(story=read.story, question=read.question), "facts": read.facts}
 
-        return serve
+        arrays = {
+            name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name) for name, spec in preprocessor.specs.items()
+        }
+        self.endpoints = {"serving_default": tf.function(serve).get_concrete_function(**arrays)}
+        if isinstance(preprocessor, QuestionAnsweringPreprocessor):
+            self._text = TextOps(preprocessor.vocabulary, preprocessor.max_facts)
+            texts = {name: tf.TensorSpec([None], tf.string, name) for name in ("story", "question")}
+            self.endpoints["text"] = tf.function(text).get_concrete_function(**texts)
 
 
-def _float_variables(network):
-    return [variable for variable in network.variables if "float" in variable.dtype]
-
-
-def _stored(variables, dtype):
-    return [tf.Variable(tf.cast(variable.value, dtype), trainable=False) for variable in variables]
-
-
-def _on_weights(network, variables, stored):
-    """Return a function that runs a Keras model on stored weights, in place of its `variables`."""
-
-    def run(**inputs):
-        weights = [
-            (variable, tf.cast(weight, variable.dtype)) for variable, weight in zip(variables, stored, strict=True)
-        ]
-        with keras.StatelessScope(state_mapping=weights):
-            return network(inputs, training=False)
-
-    return run
-
-
-class ServedModel(tf.Module):
+class ServedModel(_StoredWeights):
     """Text in, answer and evidence out, in TensorFlow operations alone.
 
     Args:
@@ -76,17 +87,13 @@ class ServedModel(tf.Module):
     """
 
     def __init__(self, qa: QuestionAnswerer, *, top: int = 3, dtype: str = "float32"):
-        super().__init__(name="served")
-        # Not as attributes: only their weights belong into the file, not the Keras objects.
         model, answerer = qa.network, qa.prediction_network(beam_width=top)
-        variables = _float_variables(model)
-        self._weights = _stored(variables, dtype)
+        variables = model.weights
+        super().__init__(variables, dtype)
         self._calibration = qa.calibration
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
-        self.endpoints = self._make_endpoints(
-            *(_on_weights(network, variables, self._weights) for network in (model, answerer))
-        )
+        self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
     def _make_endpoints(self, model, answerer):
         """Return the signatures by name, concrete functions."""
@@ -105,7 +112,7 @@ class ServedModel(tf.Module):
             return serve(story, features["question"])
 
         def tokens(story, question):
-            checks = _same_batch(story, question)
+            checks = _same_batch(story=story, question=question)
             for name, given in (("story", story), ("question", question)):
                 message = f"{name} must hold ids from 0 to {num_words - 1}, at least one place"
                 checks += [
@@ -127,7 +134,7 @@ class ServedModel(tf.Module):
         }
 
     def _answer(self, answerer, story, question):
-        with tf.control_dependencies(_same_batch(story, question)):
+        with tf.control_dependencies(_same_batch(story=story, question=question)):
             read = self._text.read(story, question)
         facts = read.facts
         outputs = answerer(story=read.story, question=read.question)
@@ -213,10 +220,12 @@ def _retrieved_alone(retrieved, facts, gates):
     return facts, tf.transpose(of_facts, [0, 2, 1]), of_retriever
 
 
-def _same_batch(story, question):
-    """Return the check that there is a question for each story."""
+def _same_batch(**inputs):
+    """Return the checks that all inputs hold as many examples."""
+    (name, first), *others = inputs.items()
     return [
         tf.debugging.assert_equal(
-            tf.shape(story)[0], tf.shape(question)[0], message="story and question must have the same batch size"
+            tf.shape(first)[0], tf.shape(other)[0], message=f"{name} and {other_name} must have the same batch size"
         )
+        for other_name, other in others
     ]

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import os
+import pathlib
 import re
 import threading
 import types
@@ -341,9 +343,20 @@ class Task(keras.Model):
         """
         return PresetFolder.find(name).load(cls)
 
-    def export(self, folder: Any, **options: Any) -> Any:
-        """Write a versioned SavedModel that TF Serving runs, see `dmn_keras.serving.export`."""
-        from dmn_keras.serving import export
+    def export(self, folder: str | os.PathLike, **options: Any) -> pathlib.Path:
+        """Write the task as a SavedModel, verified, that TF Serving runs.
+
+        Args:
+            folder: The model's folder; each export is a version in it.
+            **options: Those of `dmn_keras.serving.export`, which says what the signatures are.
+
+        Returns:
+            The path of the version.
+
+        Raises:
+            ImportError, OSError, RuntimeError, ValueError: As `dmn_keras.serving.export`.
+        """
+        from dmn_keras.serving import export  # serving builds on tasks
 
         return export(self, folder, **options)
 
