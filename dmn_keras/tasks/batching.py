@@ -61,7 +61,7 @@ class Batches:
     """The batches of one split.
 
     Examples are put into at most `num_buckets` buckets by the sizes of their largest input, so that little is padded. A
-    bucket is padded once, and a batch is a selection of its rows. The last batch of a bucket is filled up with rows of
+    bucket is padded once, and a batch is a selection of its rows. The last batch of a bucket is padded with rows of
     weight 0: every batch of a bucket has one shape, so that a compiled step is compiled once a bucket.
 
     All real rows of the split have the same weight, `rows / examples`, times that of the example. A loss that is a mean

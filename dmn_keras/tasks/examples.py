@@ -65,7 +65,7 @@ def _unbatched(record):
     """Return the records of an element of a dataset, which may be a batch: then every value has a first axis."""
     if not isinstance(record, Mapping):
         raise ValueError(f"a dataset must yield dicts. Received an element of type {type(record).__name__}")
-    if "question" in record and np.ndim(record["question"]) == 0:
+    if any(not hasattr(value, "to_list") and np.ndim(value) == 0 for value in record.values()):
         return [record]
     return _rows({name: plain(value) for name, value in record.items()})
 

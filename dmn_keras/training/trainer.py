@@ -233,7 +233,7 @@ def new_task(config: RunConfig, preprocessor: Any) -> QuestionAnswerer:
 
 
 def _consistent_values(prepared, context):
-    """Return what has to be the same for all workers."""
+    """Return the values that workers compare before they train."""
     return {
         **prepared.task.config.flat(),
         **prepared.task.preprocessor.get_config(),
