@@ -53,7 +53,9 @@ class TrainerConfig(Settings):
     """Training.
 
     Attributes:
-        learning_rate: Step size of Adam, at the start; greater than 0.
+        optimizer: `"adam"`; `"rmsprop"` in the form of Graves 2013 (arXiv:1308.0850, equations 38 to 45: centered, with
+            momentum); or `"sgd"`.
+        learning_rate: Step size of the optimizer, at the start; greater than 0.
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
             result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
             `epochs`.
@@ -76,6 +78,7 @@ class TrainerConfig(Settings):
         seed: Seed of weights, order, dropout and the validation cut.
     """
 
+    optimizer: str = setting("adam", choices=("adam", "rmsprop", "sgd"))
     learning_rate: float = setting(1e-3, positive=True)
     schedule: str = setting("plateau", choices=("plateau", "cosine"))
     curriculum: int = setting(0, low=0)
