@@ -1,0 +1,236 @@
+"""Networks with a memory on generated sequences: how well they do on lengths and graphs that they never saw."""
+
+import dataclasses
+import math
+import pathlib
+import statistics
+import time
+
+from benchmarks import base
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What is trained and measured.
+
+    Attributes:
+        about: What it shows.
+        dataset: Name of the data set.
+        lessons: Configs of the lessons of training; a tenth of an epoch's examples are of earlier ones.
+        models: Settings by the name of a model.
+        tests: Config of the test examples by length, or by another number.
+        trained_to: Longest length of training.
+        epochs: Most epochs. The learning rate falls along half a cosine.
+        num_tests: Examples of each test.
+        epochs_per_lesson: Epochs after which a lesson is passed; `None` to pass it by accuracy.
+        num_examples: Examples of an epoch, drawn anew.
+        enough: Validation cost, in bits a sequence, at which training ends.
+        variants: Settings to change for the tests, by name.
+        restarts: Whether the seeds are restarts, of which the one with the lowest validation cost counts.
+    """
+
+    about: str
+    dataset: str
+    lessons: tuple[str, ...]
+    models: dict[str, dict]
+    tests: dict[int, str]
+    trained_to: int
+    epochs: int
+    num_tests: int = 100
+    epochs_per_lesson: int | None = None
+    num_examples: int = 1600
+    enough: float = 0.001
+    variants: dict[str, dict] = dataclasses.field(default_factory=lambda: {"": {}})
+    restarts: bool = False
+
+
+_COPY = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
+_STACK = {"units": 40, "depth": 120, "batch_size": 20, "learning_rate": 0.003, "num_buckets": 1}
+_ROUNDING = {"soft": {"rounding": False, "depth": 250}, "rounding": {"rounding": True, "depth": 250}}
+
+
+def _counting(language, num_tests=1):
+    """Return the experiment of a counting language: n grows to 19, and n = 2 to 60 are tested."""
+    lessons = ((4, 6), (8, 4), (12, 3), (19, 2))
+    return Experiment(
+        about=f"{language}: percent of n = 2 to 60 whose sequences are predicted, each three times in a row",
+        dataset="formal_languages",
+        lessons=tuple(f"{language},length=2-{most},sequences={count}" for most, count in lessons),
+        models={
+            "Stack RNN 40+10": {**_STACK, "cell": "stack_rnn", "num_stacks": 10},
+            "List RNN 40+5": {**_STACK, "cell": "list_rnn", "num_stacks": 5},
+            "RNN 40": {**_STACK, "cell": "simple_rnn"},
+            "LSTM 40": {**_STACK, "cell": "lstm"},
+        },
+        tests={n: f"{language},length={n},sequences=3" for n in range(2, 61)},
+        num_tests=num_tests,
+        trained_to=19,
+        epochs=32,
+        epochs_per_lesson=6,
+        num_examples=1000,
+        enough=0.0,
+        variants=_ROUNDING,
+        restarts=True,
+    )
+
+
+EXPERIMENTS = {
+    "copy": Experiment(
+        about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
+        dataset="algorithmic",
+        lessons=("copy",),
+        models={
+            "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward"},
+            "NTM, LSTM": {**_COPY, "cell": "ntm", "controller": "lstm"},
+            "LSTM 256": {**_COPY, "cell": "lstm", "units": 256},
+        },
+        tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
+        trained_to=20,
+        epochs=30,
+    ),
+    **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
+    "anbmcnm": _counting("anbmcnm", num_tests=8),
+}
+"""The experiments by name."""
+
+
+def main(arguments=None):
+    """Train what is missing, print the table, and write a JSON file if asked to."""
+    parser = base.parser("sequence_transduction", __doc__)
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("--models", nargs="+", help="names of models (default: all)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--runs", required=True, metavar="DIR", help="folder of the trained models")
+    options = parser.parse_args(arguments)
+    experiment, folder = EXPERIMENTS[options.experiment], pathlib.Path(options.runs) / options.experiment
+    rows = {}
+    for model in options.models or experiment.models:
+        rows[model] = []
+        for seed in options.seeds:
+            rows[model].append(
+                run(experiment, model, seed, folder / model.replace(", ", "-").replace(" ", "-") / str(seed))
+            )
+            if experiment.restarts and rows[model][-1]["solved"]:
+                break
+    result = {"about": experiment.about, **base.record("sequence_transduction", arguments), "models": rows}
+    print(table(experiment, rows))
+    base.write(options.json, result)
+
+
+def run(experiment, model, seed, folder):
+    """Train one model and measure it; what was measured before is read.
+
+    Returns:
+        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, and by variant
+        `"validation"`, the scores of validation examples of the last lesson, and `"tests"`, those by length.
+    """
+    from dmn_keras.utils.files import read_json, write_json
+
+    if (folder / "result.json").exists():
+        return read_json(folder / "result.json")
+    start = time.process_time()
+    transducer, history = train(experiment, experiment.models[model], seed)
+    row = {
+        "seed": seed,
+        "parameters": transducer.network.count_params(),
+        "epochs": len(history["loss"]),
+        "seconds": round(time.process_time() - start, 1),
+        "variants": {name: measure(experiment, transducer, changes) for name, changes in experiment.variants.items()},
+    }
+    row["solved"] = all(scores["validation"]["exact"] == 100 for scores in row["variants"].values())
+    transducer.save_to_preset(folder)
+    write_json(folder / "history.json", history)
+    write_json(folder / "result.json", row)
+    return row
+
+
+def train(experiment, settings, seed):
+    """Return the trained task with the best weights by validation cost, and the history."""
+    import keras
+
+    from dmn_keras.tasks.sequence_transduction import SequenceTransducer
+
+    keras.utils.set_random_seed(seed)
+    transducer = SequenceTransducer(seed=seed, **settings)
+    transducer.adapt(load(experiment, "valid", experiment.lessons[-1], 200))
+    lessons = _lessons(experiment, seed)
+    rate = transducer.config.trainer.learning_rate
+    history = transducer.fit(
+        lessons,
+        validation_data=load(experiment, "valid", experiment.lessons[-1], 200),
+        epochs=experiment.epochs,
+        callbacks=[
+            lessons,
+            keras.callbacks.LearningRateScheduler(
+                lambda epoch: rate * max(0.5 + 0.5 * math.cos(math.pi * epoch / experiment.epochs), 0.01)
+            ),
+            keras.callbacks.EarlyStopping(
+                "val_bits_per_sequence", mode="min", patience=experiment.epochs, restore_best_weights=True
+            ),
+            keras.callbacks.LambdaCallback(on_epoch_end=_stop_at(transducer, experiment.enough)),
+        ],
+        verbose=2,
+    ).history
+    return transducer, history
+
+
+def _stop_at(transducer, enough):
+    def stop(epoch, logs):
+        transducer.stop_training |= logs["val_bits_per_sequence"] <= enough
+
+    return stop
+
+
+def _lessons(experiment, seed):
+    from dmn_keras.datasets import algorithmic, formal_languages, graphs
+    from dmn_keras.datasets.curriculum import Curriculum
+    from dmn_keras.datasets.sequences import parse_config
+    from dmn_keras.tasks.sequence_transduction import Lessons
+
+    tasks = {**algorithmic.TASKS, **formal_languages.TASKS, **graphs.TASKS}
+    names, settings = zip(*(parse_config(lesson, tasks) for lesson in experiment.lessons), strict=True)
+    options = {"num_examples": experiment.num_examples, "epochs_per_lesson": experiment.epochs_per_lesson}
+    return Lessons(tasks[names[0]].build, Curriculum(settings), seed=seed, **options)
+
+
+def load(experiment, split, config, count):
+    """Return examples of a config."""
+    from dmn_keras import datasets
+
+    return datasets.load(experiment.dataset, task="all", split=split, config=config, num_examples=count)
+
+
+def measure(experiment, transducer, changes):
+    """Return the scores of validation and test examples with some settings changed that no weight depends on."""
+    from dmn_keras.tasks.sequence_transduction import SequenceTransducer, score_by_length
+
+    tested = SequenceTransducer(transducer.config.replace(changes), preprocessor=transducer.preprocessor)
+    tested.network.set_weights(transducer.network.get_weights())
+    valid = load(experiment, "valid", experiment.lessons[-1], 200)
+    tests = {length: load(experiment, "test", c, experiment.num_tests) for length, c in experiment.tests.items()}
+    return {"validation": tested.score(valid, tested.predict(valid)), "tests": score_by_length(tested, tests)}
+
+
+def table(experiment, rows):
+    """Return the percentage of right sequences by length; of seeds the median and the worst, of restarts the chosen."""
+    return "\n\n".join(_table(experiment, rows, variant) for variant in experiment.variants)
+
+
+def _table(experiment, rows, variant):
+    if experiment.restarts:
+        lines = []
+        for model, of_model in rows.items():
+            chosen = min(of_model, key=lambda row: row["variants"][variant]["validation"]["bits_per_sequence"])
+            exact = [test["exact"] == 100 for test in chosen["variants"][variant]["tests"].values()]
+            lines.append([model, f"{100 * statistics.mean(exact):.1f}", len(of_model), chosen["parameters"]])
+        return f"{variant}\n{base.markdown(['model', '% of n', 'restarts', 'parameters'], lines)}"
+    lines = []
+    for model, of_model in rows.items():
+        tests = [list(row["variants"][variant]["tests"].values()) for row in of_model]
+        exact = [[of_seed["exact"] for of_seed in of_length] for of_length in zip(*tests, strict=True)]
+        lines.append([model, *(f"{statistics.median(values):.0f} ({min(values):.0f})" for values in exact)])
+    return base.markdown(["median (worst) exact %", *map(str, experiment.tests)], lines)
+
+
+if __name__ == "__main__":
+    main()
