@@ -12,7 +12,9 @@ from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.lexical_links import LexicalLinks
 from dmn_keras.layers.memory_hop import MemoryHop
+from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.ntm_cell import NTMCell
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
@@ -34,7 +36,9 @@ __all__ = [
     "LastState",
     "LexicalLinks",
     "MemoryHop",
+    "MemoryRNN",
     "MemoryUpdate",
+    "NTMCell",
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",

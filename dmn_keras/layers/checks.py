@@ -1,5 +1,6 @@
 """Checks of constructor arguments, with the messages all layers share."""
 
+import math
 import numbers
 
 from dmn_keras.errors import unknown_name
@@ -18,6 +19,21 @@ def positive_integer(argument, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{argument} must be a positive integer. Received: {argument}={value!r}")
     return int(value)
+
+
+def positive_number(argument, value):
+    """Return `value` as a `float` if it is a finite number above 0.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no number, infinite, NaN or not above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+        raise ValueError(f"{argument} must be a positive number. Received: {argument}={value!r}")
+    return float(value)
 
 
 def fraction(argument, value):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dmn_keras.layers.checks import fraction, one_of, positive_integer
+from dmn_keras.layers.checks import fraction, one_of, positive_integer, positive_number
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None])
@@ -16,6 +16,12 @@ def test_fraction_refuses(value):
         fraction("dropout", value)
 
 
+@pytest.mark.parametrize("value", [0, -1.5, True, "3", None, float("nan"), float("inf")])
+def test_positive_number_refuses(value):
+    with pytest.raises(ValueError, match=rf"^clip must be a positive number. Received: clip={value!r}$"):
+        positive_number("clip", value)
+
+
 def test_one_of_suggests_the_nearest_name():
     message = r"^gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'\?$"
     with pytest.raises(ValueError, match=message):
@@ -25,6 +31,7 @@ def test_one_of_suggests_the_nearest_name():
 def test_right_values_are_returned():
     assert positive_integer("units", 3) == 3
     assert type(positive_integer("units", np.int64(3))) is int
+    assert type(positive_number("clip", np.int64(3))) is float
     assert type(fraction("dropout", np.float32(0.5))) is float
     assert fraction("dropout", 0) == 0
     assert fraction("dropout", 0.5) == 0.5
