@@ -11,6 +11,7 @@ from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.lexical_links import LexicalLinks
+from dmn_keras.layers.list_rnn_cell import ListRNNCell
 from dmn_keras.layers.memory_hop import MemoryHop
 from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
@@ -18,6 +19,7 @@ from dmn_keras.layers.ntm_cell import NTMCell
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
 
 disable_triton_gemm()
@@ -35,6 +37,7 @@ __all__ = [
     "InputFusion",
     "LastState",
     "LexicalLinks",
+    "ListRNNCell",
     "MemoryHop",
     "MemoryRNN",
     "MemoryUpdate",
@@ -42,5 +45,6 @@ __all__ = [
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "StackRNNCell",
     "TemporalPosition",
 ]

@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import keras
+
 from dmn_keras.errors import unknown_name
 
 
@@ -64,6 +66,38 @@ def probability(argument, value):
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
         raise ValueError(f"{argument} must be a number between 0 and 1. Received: {argument}={value!r}")
     return float(value)
+
+
+def number(argument, value):
+    """Return `value` as a `float` if it is a finite number.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no number, infinite or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{argument} must be a finite number. Received: {argument}={value!r}")
+    return float(value)
+
+
+def activation(argument, value):
+    """Return the function that `value` names, as `keras.activations.get` does.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed: the name of an activation, or a function.
+
+    Raises:
+        ValueError: If Keras has no activation of this name.
+    """
+    try:
+        return keras.activations.get(value)
+    except ValueError:
+        names = "the name of a Keras activation, or a function"
+        raise ValueError(f"{argument} must be {names}. Received: {argument}={value!r}") from None
 
 
 def one_of(argument, value, allowed):

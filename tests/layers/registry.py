@@ -133,6 +133,27 @@ def cell_case(cell, arguments, others, **options):
     )
 
 
+def _action_case(cell, memories):
+    """The case of a cell that acts on memories, whose number is the argument `memories`."""
+    return cell_case(
+        cell,
+        {memories: 2, "depth": F, "recurrent": True},
+        others={
+            memories: 3,
+            "depth": F + 1,
+            "cell_size": 2,
+            "top_k": 1,
+            "no_op": True,
+            "recurrent": False,
+            "rounding": True,
+            "activation": "tanh",
+            "value_activation": "tanh",
+            "empty_value": 0.5,
+        },
+        observe=_first_states,
+    )
+
+
 CASES = {
     case.layer.__name__: case
     for case in [
@@ -293,5 +314,7 @@ CASES = {
             },
             observe=_first_states,
         ),
+        _action_case(layers.StackRNNCell, "num_stacks"),
+        _action_case(layers.ListRNNCell, "num_lists"),
     ]
 }
