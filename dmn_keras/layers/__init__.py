@@ -11,11 +11,15 @@ from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.lexical_links import LexicalLinks
+from dmn_keras.layers.list_rnn_cell import ListRNNCell
 from dmn_keras.layers.memory_hop import MemoryHop
+from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.ntm_cell import NTMCell
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
 
 disable_triton_gemm()
@@ -33,10 +37,14 @@ __all__ = [
     "InputFusion",
     "LastState",
     "LexicalLinks",
+    "ListRNNCell",
     "MemoryHop",
+    "MemoryRNN",
     "MemoryUpdate",
+    "NTMCell",
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "StackRNNCell",
     "TemporalPosition",
 ]
