@@ -165,7 +165,7 @@ def read_settings(content: Mapping[str, Any], named: Mapping[str, Mapping]) -> d
 NAMED_SETTINGS = read_settings(read_json(pathlib.Path(__file__).with_name("presets.json")), {})
 """Sets of settings by name; those whose name begins with `_` are parts of others."""
 PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not name.startswith("_")}
-"""Settings of `RunConfig` by preset; `presets.json` holds them.
+"""Settings of `RunConfig` by preset; `presets.json` holds them. For question answering:
 
 - `dmn_2015` (Kumar et al. 2015; "ODMN" in Xiong et al. 2016): one word GRU over the story, sigmoid gates, GRU update.
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
@@ -180,6 +180,15 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
   fewer questions.
 - `tuned_fused`, `tuned_matched`, `tuned_linked`: the same forms as searches left them on bAbI's `en-10k`
   (`tuning/best/`), tasks 3, 17 and 18, and 16, learned from answers alone.
+
+For sequence transduction, sizes and rates of the papers:
+
+- `ntm_2014`, `ntm_2014_feedforward` (Graves et al. 2014, tables 1 and 2): copy, repeat copy, and with the LSTM
+  associative recall. Gradients are clipped by norm, where the paper clips each number.
+- `stack_rnn_2015`, `list_rnn_2015` (Joulin and Mikolov 2015): the counting languages. A sequence is a batch, where the
+  paper cuts a stream into parts of 50 steps.
+- `stack_rnn_2022` (Deletang et al. 2023): the tasks of the Chomsky hierarchy.
+- `dnc_2016` (Graves et al. 2016): traversal of graphs; the controller's 256 units are ours.
 """
 
 

@@ -19,6 +19,7 @@ from dmn_keras.tasks.sequence_transduction import (
     plot_lengths,
     score_by_length,
 )
+from dmn_keras.tasks.sequence_transduction.answer import format_values
 from dmn_keras.tasks.sequence_transduction.targets import BitsPerSequence, SequenceAccuracy, SequenceCrossentropy
 
 
@@ -110,13 +111,13 @@ def test_answers_hold_the_scored_steps_and_their_symbols():
     (answer,) = transducer(BITS).predict(BITS[:1])
     assert answer.values.shape == answer.probabilities.shape == (BITS[0].scored.sum(), 3)
     np.testing.assert_array_equal(answer.values, answer.probabilities > 0.5)
-    assert answer.text == ""
+    assert answer.text.split() == ["".join(map(str, step)) for step in answer.values.tolist()]
 
 
 def test_scores_count_sequences_and_bits():
     answers = [
-        SequenceAnswer(np.array([[1, 0]]), np.array([[0.5, 0.25]])),
-        SequenceAnswer(np.array([[1, 1], [0, 0]]), np.array([[0.75, 0.5], [0.5, 0.5]])),
+        SequenceAnswer(np.array([[1, 0]]), np.array([[0.5, 0.25]]), "10"),
+        SequenceAnswer(np.array([[1, 1], [0, 0]]), np.array([[0.75, 0.5], [0.5, 0.5]]), "11 00"),
     ]
     targets = [np.array([[1, 0]], "float32"), np.array([[0, 1], [1, 1], [0, 0]], "float32")]
     scored = [np.array([True]), np.array([True, False, True])]
@@ -126,6 +127,18 @@ def test_scores_count_sequences_and_bits():
     np.testing.assert_allclose(score["bit_error"], 100 / 6)
     costs = [1 - np.log2(0.75), 2 + 3]
     np.testing.assert_allclose(score["bits_per_sequence"], np.mean(costs), rtol=1e-6)
+
+
+def test_a_wrong_answer_is_a_row_of_a_table():
+    task, example = transducer(CLASSES), CLASSES[0]
+    right = example.targets[example.scored]
+    answer = SequenceAnswer(right, np.eye(2)[right], "")
+    assert task.mistake(example, answer) is None
+    other = SequenceAnswer(1 - right, np.eye(2)[1 - right], "x")
+    expected = {"expected": "".join("ab"[i] for i in right), "answer": "x", "wrong": len(right)}
+    assert task.mistake(example, other) == {"steps": len(example.inputs), **expected}
+    assert task.explain(example, other) == f"{len(example.inputs)} steps -> x"
+    assert format_values(np.array([3, 0, 1])) == "3 0 1"
 
 
 def test_scores_of_predictions_are_the_metrics_of_evaluate():

@@ -5,6 +5,18 @@ import dataclasses
 import numpy as np
 
 
+def format_values(values: np.ndarray, symbols: str = "") -> str:
+    """Return bits `(steps, bits)` or classes `(steps,)` as text.
+
+    Args:
+        values: Bits, written as `"0110 1000"`, or classes, written as `"3 0 1"`.
+        symbols: The symbols of the classes, for `"dab"`.
+    """
+    if values.ndim == 2:
+        return " ".join("".join(str(int(bit)) for bit in step) for step in values)
+    return "".join(symbols[i] for i in values) if symbols else " ".join(map(str, values.tolist()))
+
+
 @dataclasses.dataclass(frozen=True)
 class SequenceAnswer:
     """The bits or classes of the scored steps of one sequence.
@@ -12,12 +24,12 @@ class SequenceAnswer:
     Attributes:
         values: Bits int32 `(scored, bits)`, or classes int32 `(scored,)`.
         probabilities: float32 `(scored, bits)`, of each bit that it is 1, or `(scored, classes)`, of each class.
-        text: The symbols of the classes, where they have any.
+        text: The values as `format_values` writes them.
     """
 
     values: np.ndarray
     probabilities: np.ndarray
-    text: str = ""
+    text: str
 
     def num_wrong(self, targets: np.ndarray) -> int:
         """Return how many bits or classes differ from the right ones.

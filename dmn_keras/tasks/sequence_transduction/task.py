@@ -8,7 +8,7 @@ import numpy as np
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
 from dmn_keras.tasks.config import RunConfig
-from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer
+from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer, format_values
 from dmn_keras.tasks.sequence_transduction.preprocessor import SequenceTransductionPreprocessor
 from dmn_keras.tasks.sequence_transduction.targets import sequence_target
 from dmn_keras.tasks.task import Task
@@ -76,10 +76,10 @@ class SequenceTransducer(Task):
     def _answer(self, probabilities, example):
         probabilities = probabilities[: len(example.inputs)][example.scored]
         if self.preprocessor.output == "bits":
-            return SequenceAnswer((probabilities > 0.5).astype("int32"), probabilities)
-        values = probabilities.argmax(axis=-1).astype("int32")
-        symbols = self.preprocessor.symbols
-        return SequenceAnswer(values, probabilities, "".join(symbols[i] for i in values) if symbols else "")
+            values = (probabilities > 0.5).astype("int32")
+        else:
+            values = probabilities.argmax(axis=-1).astype("int32")
+        return SequenceAnswer(values, probabilities, format_values(values, self.preprocessor.symbols))
 
     def score(
         self, examples: Sequence[SequenceTransductionExample], answers: Sequence[SequenceAnswer]
@@ -103,3 +103,16 @@ class SequenceTransducer(Task):
             "bit_error": 100.0 * sum(wrong) / max(sum(right.size for right in targets), 1),
             "bits_per_sequence": float(np.mean(costs)),
         }
+
+    def mistake(self, example, answer):
+        """Return the row of a wrong answer, `None` of a right one."""
+        right = example.targets[example.scored]
+        wrong = answer.num_wrong(right)
+        if not wrong:
+            return None
+        expected = format_values(right, self.preprocessor.symbols)
+        return {"steps": len(example.inputs), "wrong": wrong, "expected": expected, "answer": answer.text}
+
+    def explain(self, example, answer):
+        """Return an answer as a line of text."""
+        return f"{len(example.inputs)} steps -> {answer.text}"
