@@ -336,7 +336,7 @@ class EpochSequence(keras.utils.PyDataset):
     ):
         super().__init__(workers=1)
         self.batches, self.plan, self.redraw = batches, plan, redraw
-        self._drawn_epoch = 0 if epoch is None else epoch()
+        self._drawn_epoch = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
         self._steps = len(batches)
@@ -351,8 +351,9 @@ class EpochSequence(keras.utils.PyDataset):
         fraction = fraction_of_epoch(epoch, self.curriculum)
         if self.redraw is None:
             return self.batches.plan(rng, fraction=fraction)
-        if epoch != self._drawn_epoch:
-            self.batches, self._drawn_epoch = self.redraw(epoch, self.batches), epoch
+        if self._drawn_epoch not in (None, epoch):
+            self.batches = self.redraw(epoch, self.batches)
+        self._drawn_epoch = epoch
         plan = self.batches.plan(rng, fraction=fraction)
         while len(plan) < self._steps:
             plan += self.batches.plan(rng, fraction=fraction)
