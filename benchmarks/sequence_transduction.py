@@ -45,7 +45,7 @@ class Experiment:
 
 
 _COPY = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
-_STACK = {"units": 40, "depth": 120, "batch_size": 20, "learning_rate": 0.003, "num_buckets": 1}
+_STACK = {"units": 40, "depth": 60, "batch_size": 20, "learning_rate": 0.003, "num_buckets": 1}
 _ROUNDING = {"soft": {"rounding": False, "depth": 250}, "rounding": {"rounding": True, "depth": 250}}
 
 
@@ -74,6 +74,27 @@ def _counting(language, num_tests=1):
     )
 
 
+def _chomsky(task):
+    """Return the experiment of a task of the Chomsky hierarchy: trained to length 40, tested at 41 to 100."""
+    stack = {"num_stacks": 1, "cell_size": 8, "depth": 80, "top_k": 1, "no_op": True, "recurrent": True}
+    stack |= {"activation": "relu", "value_activation": "linear", "empty_value": 0.0, "rounding": False}
+    trained = {"batch_size": 32, "learning_rate": 0.001, "clip_norm": 1.0, "num_buckets": 2}
+    return Experiment(
+        about=f"{task}, trained on lengths 1 to 40; percent of the answers without a wrong symbol",
+        dataset="formal_languages",
+        lessons=tuple(f"{task},length=1-{most}" for most in (5, 10, 20, 40)),
+        models={
+            "Stack RNN 128": {**stack, **trained, "cell": "stack_rnn", "units": 128},
+            "LSTM 128": {**trained, "cell": "lstm", "units": 128},
+        },
+        tests={length: f"{task},length={length}" for length in (40, 41, 50, 60, 70, 80, 90, 100, 500)},
+        trained_to=40,
+        epochs=40,
+        epochs_per_lesson=4,
+        variants={"soft": {"depth": 1000}, "rounding": {"depth": 1000, "rounding": True}},
+    )
+
+
 EXPERIMENTS = {
     "copy": Experiment(
         about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
@@ -90,6 +111,20 @@ EXPERIMENTS = {
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
     "anbmcnm": _counting("anbmcnm", num_tests=8),
+    "reverse_string": _chomsky("reverse_string"),
+    "stack_manipulation": _chomsky("stack_manipulation"),
+    "associative_recall": Experiment(
+        about="associative recall, trained on 2 to 6 items of 3 x 6 bits; percent of the answers without a wrong bit",
+        dataset="algorithmic",
+        lessons=("associative_recall",),
+        models={
+            "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward", "num_buckets": 1},
+            "LSTM 256": {**_COPY, "cell": "lstm", "units": 256, "num_buckets": 1},
+        },
+        tests={items: f"associative_recall,items={items}" for items in (2, 6, 10, 15, 20)},
+        trained_to=6,
+        epochs=40,
+    ),
 }
 """The experiments by name."""
 
