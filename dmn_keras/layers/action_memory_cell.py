@@ -106,8 +106,8 @@ class ActionMemoryCell(MemoryCell):
         return ops.reshape(states[1], (-1, *self.memory_shape)) + self.empty_value
 
     def memory_record(self, states):
-        """Name what `record_memory` records of the states: the memories, and the actions that led to them."""
-        return {"memory": self.contents(states), "actions": self.action_probabilities(states[0])}
+        """Name what `record_memory` records of the states: the entries, and the actions that led to them."""
+        return {"entries": self.contents(states), "actions": self.action_probabilities(states[0])}
 
     def check_length(self, length):
         """Warn if a sequence can put more into a memory than it holds.

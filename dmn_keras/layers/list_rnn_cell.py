@@ -21,8 +21,8 @@ class ListRNNCell(ActionMemoryCell):
     The head is the middle of `2 * depth + 1` entries. An insertion moves the entries at the head and left of it to the
     left, as a push moves a stack's entries down; left brings them back.
 
-    Use it in `keras.layers.RNN`. A masked step leaves the states as they are. The initial states are zeros: the state
-    holds each entry less `empty_value`; `contents` returns the entries themselves.
+    For `MemoryRNN`, which calls `check_length`, or `keras.layers.RNN`. A masked step leaves the states as they are. The
+    initial states are zeros: the state holds each entry less `empty_value`; `contents` returns the entries themselves.
 
     Args:
         units: Positive integer, size of the hidden state, which is the output.
@@ -39,7 +39,8 @@ class ListRNNCell(ActionMemoryCell):
         activation: Activation of the hidden state. Defaults to `"sigmoid"`.
         value_activation: Activation of the value to insert. Defaults to `"sigmoid"`.
         empty_value: Number that an empty list reads as. Defaults to `-1.0`.
-        **kwargs: Initializers and regularizers, as of `StackRNNCell`; `name`, `dtype` and `trainable`.
+        **kwargs: Initializers and regularizers, as in `keras.layers.SimpleRNN`: of `R` (recurrent), of the other
+            matrices (kernel) and of the biases. Arguments of every layer.
 
     Call arguments:
         inputs: `(batch, dim)`.

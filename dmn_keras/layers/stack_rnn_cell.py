@@ -21,8 +21,8 @@ class StackRNNCell(ActionMemoryCell):
     numbers, no-op, `activation="relu"`, `value_activation="linear"`, `top_k=1`, `recurrent=True` and `empty_value=0`;
     their code has one softmax over the actions of all stacks, which this cell has not.
 
-    Use it in `keras.layers.RNN`. A masked step leaves the states as they are. The initial states are zeros: the state
-    holds each entry less `empty_value`; `contents` returns the entries themselves.
+    For `MemoryRNN`, which calls `check_length`, or `keras.layers.RNN`. A masked step leaves the states as they are. The
+    initial states are zeros: the state holds each entry less `empty_value`; `contents` returns the entries themselves.
 
     Args:
         units: Positive integer, size of the hidden state, which is the output.
@@ -38,9 +38,8 @@ class StackRNNCell(ActionMemoryCell):
         activation: Activation of the hidden state. Defaults to `"sigmoid"`.
         value_activation: Activation of the value to push. Defaults to `"sigmoid"`.
         empty_value: Number that an empty stack reads as. Defaults to `-1.0`.
-        **kwargs: `kernel_initializer` (`U`, `P`, `A` and `D`), `recurrent_initializer` (`R`), `bias_initializer`,
-            `kernel_regularizer`, `recurrent_regularizer` and `bias_regularizer`, as of `keras.layers.SimpleRNNCell`;
-            `name`, `dtype` and `trainable`.
+        **kwargs: Initializers and regularizers, as in `keras.layers.SimpleRNN`: of `R` (recurrent), of the other
+            matrices (kernel) and of the biases. Arguments of every layer.
 
     Call arguments:
         inputs: `(batch, dim)`.

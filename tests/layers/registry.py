@@ -316,5 +316,36 @@ CASES = {
         ),
         _action_case(layers.StackRNNCell, "num_stacks"),
         _action_case(layers.ListRNNCell, "num_lists"),
+        cell_case(
+            layers.DNCCell,
+            {"memory_slots": 6, "memory_width": 3, "controller": "gru"},
+            others={
+                "memory_slots": 7,
+                "memory_width": 4,
+                "read_heads": 2,
+                "write_heads": 2,
+                "controller": "lstm",
+                "link": False,
+                "masked_lookup": True,
+                "deallocate": True,
+                "sharpen_links": True,
+                "clip": 0.5,
+            },
+        ),
+        cell_case(
+            layers.DynamicNTMCell,
+            # Without `lru`, whose gradient is, by the equations, not that of differences.
+            {"memory_slots": 4, "memory_width": 3, "address_width": 2, "lru": False},
+            others={
+                "memory_slots": 5,
+                "memory_width": 4,
+                "address_width": 3,
+                "controller": "feedforward",
+                "num_steps": 2,
+                "lru": True,
+                "addressing": "discrete",
+                "no_op": False,
+            },
+        ),
     ]
 }
