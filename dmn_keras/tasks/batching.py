@@ -79,8 +79,8 @@ class Batches:
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
         same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
         ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes.
-        like: Batches of other examples, whose shapes are used again where the examples fit into them; those that do not
-            make one more bucket, with rounded sizes. Examples that are drawn anew each epoch then cause few shapes.
+        like: Batches of other examples, whose shapes are used again where the examples fit into them; for those that do
+            not, sizes and rows are rounded as with `ladder`. Examples drawn anew each epoch then cause few shapes.
 
     Raises:
         ValueError: If there is no example.
@@ -109,7 +109,7 @@ class Batches:
         self.buckets, others = [], np.arange(len(features))
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
-            num_buckets, ladder = 1, True
+            ladder = True
         for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
             members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
@@ -317,9 +317,9 @@ class EpochSequence(keras.utils.PyDataset):
         part: Number of this worker, from 0.
         parts: Number of workers; each batch's rows are a multiple of it.
         plan: The batches themselves, as `Batches.plan` lists them, the same every epoch; `None` for all.
-        redraw: Function of the number of an epoch and the `Batches` before it that returns the `Batches` of examples
-            that are drawn anew for it; `None` for the same examples every epoch. Each epoch has as many batches as the
-            first: of more the last are left out, of fewer some come again.
+        redraw: Function of the number of an epoch that returns the `Batches` of examples that are drawn anew for it;
+            `None` for the same examples every epoch. Each epoch has as many batches as `batches`: of more the last are
+            left out, of fewer some come again.
     """
 
     def __init__(
@@ -332,7 +332,7 @@ class EpochSequence(keras.utils.PyDataset):
         part: int = 0,
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
-        redraw: Callable[[int, Batches], Batches] | None = None,
+        redraw: Callable[[int], Batches] | None = None,
     ):
         super().__init__(workers=1)
         self.batches, self.plan, self.redraw = batches, plan, redraw
@@ -352,7 +352,7 @@ class EpochSequence(keras.utils.PyDataset):
         if self.redraw is None:
             return self.batches.plan(rng, fraction=fraction)
         if self._drawn_epoch not in (None, epoch):
-            self.batches = self.redraw(epoch, self.batches)
+            self.batches = self.redraw(epoch)
         self._drawn_epoch = epoch
         plan = self.batches.plan(rng, fraction=fraction)
         while len(plan) < self._steps:

@@ -41,11 +41,13 @@ class DataConfig(Settings):
         max_facts: Keep only the last facts of a longer story; `None` keeps all.
         word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
         validation_fraction: Fraction of the training stories held out, where the data has no validation part.
+        redraw: Whether a training part that is generated is drawn anew in every epoch.
     """
 
     max_facts: int | None = 130
     word_vectors: str | None = None
     validation_fraction: float = setting(0.1, high=0.9)
+    redraw: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
-from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.config import DataConfig, RunConfig
 from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer, format_values
 from dmn_keras.tasks.sequence_transduction.preprocessor import SequenceTransductionPreprocessor
 from dmn_keras.tasks.sequence_transduction.targets import sequence_target
@@ -40,7 +40,7 @@ class SequenceTransducer(Task):
     """
 
     preprocessor_class = SequenceTransductionPreprocessor
-    default_config = RunConfig(model=RecurrentMemoryConfig())
+    default_config = RunConfig(model=RecurrentMemoryConfig(), data=DataConfig(redraw=True))
 
     def build_network(self):
         return self.config.model.build(self.preprocessor.input_size, self.preprocessor.output_size)
