@@ -214,6 +214,7 @@ def run(experiment, model, seed, folder, data_dir=None):
         `"validation"`, the scores of validation examples of the last lesson, and `"tests"`, those by length; `"solved"`
         is whether a variant answers all validation examples.
     """
+    from dmn_keras.datasets import Source
     from dmn_keras.utils.files import read_json, write_json
 
     if (folder / "result.json").exists():
@@ -229,7 +230,9 @@ def run(experiment, model, seed, folder, data_dir=None):
         "variants": {name: measure(experiment, transducer, changes, data_dir) for name, changes in variants},
     }
     row["solved"] = any(scores["validation"]["exact"] == 100 for scores in row["variants"].values())
-    transducer.save_to_preset(folder)
+    *_, last = experiment.variants.values()
+    source = Source(experiment.dataset, ("all",), None, experiment.lessons[-1])
+    with_settings(transducer, last).save_to_preset(folder, source=source.to_dict())
     write_json(folder / "history.json", history)
     write_json(folder / "result.json", row)
     return row
@@ -292,12 +295,18 @@ def load(experiment, split, config, count, data_dir=None):
     return datasets.load(experiment.dataset, task="all", split=split, **options)
 
 
-def measure(experiment, transducer, changes, data_dir=None):
-    """Return the scores of validation and test examples with some settings changed that no weight depends on."""
-    from dmn_keras.tasks.sequence_transduction import SequenceTransducer, score_by_length
+def with_settings(transducer, changes):
+    """Return the task with some settings changed that no weight depends on."""
+    changed = type(transducer)(transducer.config.replace(changes), preprocessor=transducer.preprocessor)
+    changed.network.set_weights(transducer.network.get_weights())
+    return changed
 
-    tested = SequenceTransducer(transducer.config.replace(changes), preprocessor=transducer.preprocessor)
-    tested.network.set_weights(transducer.network.get_weights())
+
+def measure(experiment, transducer, changes, data_dir=None):
+    """Return the scores of validation and test examples with some settings changed."""
+    from dmn_keras.tasks.sequence_transduction import score_by_length
+
+    tested = with_settings(transducer, changes)
     valid = load(experiment, "valid", experiment.lessons[-1], 200)
     configs = {length: c for length, c in experiment.tests.items() if data_dir or "graph=london" not in c}
     tests = {length: load(experiment, "test", c, experiment.num_tests, data_dir) for length, c in configs.items()}
