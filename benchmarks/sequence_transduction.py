@@ -235,7 +235,7 @@ def run(experiment, model, seed, folder, data_dir=None):
     with_settings(transducer, last).save_to_preset(folder, source=source.to_dict())
     write_json(folder / "history.json", history)
     write_json(folder / "result.json", row)
-    return row
+    return read_json(folder / "result.json")
 
 
 def train(experiment, settings, seed):
@@ -310,7 +310,11 @@ def measure(experiment, transducer, changes, data_dir=None):
     valid = load(experiment, "valid", experiment.lessons[-1], 200)
     configs = {length: c for length, c in experiment.tests.items() if data_dir or "graph=london" not in c}
     tests = {length: load(experiment, "test", c, experiment.num_tests, data_dir) for length, c in configs.items()}
-    return {"validation": tested.score(valid, tested.predict(valid)), "tests": score_by_length(tested, tests)}
+    scores = {"validation": tested.score(valid, tested.predict(valid)), "tests": score_by_length(tested, tests)}
+    if experiment.restarts:
+        wrong = [length for length, score in scores.pop("tests").items() if score["exact"] < 100]
+        scores |= {"percent_of_lengths": round(100 * (1 - len(wrong) / len(tests)), 1), "wrong_lengths": wrong}
+    return scores
 
 
 def table(experiment, rows):
@@ -323,8 +327,8 @@ def _table(experiment, rows, variant):
         lines = []
         for model, of_model in rows.items():
             chosen = min(of_model, key=lambda row: row["variants"][variant]["validation"]["bits_per_sequence"])
-            exact = [test["exact"] == 100 for test in chosen["variants"][variant]["tests"].values()]
-            lines.append([model, f"{100 * statistics.mean(exact):.1f}", len(of_model), chosen["parameters"]])
+            percent = chosen["variants"][variant]["percent_of_lengths"]
+            lines.append([model, f"{percent:.1f}", len(of_model), chosen["parameters"]])
         return f"{variant}\n{base.markdown(['model', '% of n', 'restarts', 'parameters'], lines)}"
     lines = []
     for model, of_model in rows.items():
