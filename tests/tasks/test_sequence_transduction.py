@@ -16,7 +16,9 @@ from dmn_keras.tasks.sequence_transduction import (
     SequenceTransducer,
     SequenceTransductionPreprocessor,
     length_table,
+    memory_over_time,
     plot_lengths,
+    plot_memory,
     score_by_length,
 )
 from dmn_keras.tasks.sequence_transduction.answer import format_values
@@ -204,6 +206,25 @@ def test_lengths_are_scored_laid_out_and_drawn(tmp_path):
     assert [line.split()[0] for line in length_table(scores).splitlines()] == ["length", "2", "20"]
     plot_lengths({"lstm": scores}, tmp_path / "lengths.svg", trained_to=4, metric="bit_error")
     assert "trained to 4" in (tmp_path / "lengths.svg").read_text()
+
+
+@pytest.mark.parametrize(("cell", "examples"), [("ntm", BITS), ("stack_rnn", CLASSES)])
+def test_memory_over_time_is_recorded_and_drawn(cell, examples, tmp_path):
+    task = transducer(examples, cell=cell, memory_slots=4, memory_width=3, num_stacks=2, depth=16)
+    records = memory_over_time(task, examples[0])
+    assert {len(record) for record in records.values()} == {len(examples[0].inputs)}
+    logits = task.network.get_layer("logits")(records["outputs"])
+    expected = task.predict([examples[0]])[0].probabilities
+    activation = keras.ops.sigmoid if cell == "ntm" else keras.ops.softmax
+    actual = keras.ops.convert_to_numpy(activation(logits))[examples[0].scored]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    plot_memory(task, examples[0], tmp_path / "memory.svg")
+    assert ("write weights" if cell == "ntm" else "actions") in (tmp_path / "memory.svg").read_text()
+
+
+def test_a_network_without_memory_has_nothing_to_record():
+    with pytest.raises(ValueError, match=r"model\.cell must be one with a memory. Received: cell=lstm"):
+        memory_over_time(transducer(BITS), BITS[0])
 
 
 def test_task_is_saved_and_loaded(tmp_path):
