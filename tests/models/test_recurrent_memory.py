@@ -67,6 +67,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:depth=2 is less")
 @pytest.mark.parametrize(("cell", "name"), [(cell, name) for cell, changes in CHANGES.items() for name in changes])
 def test_every_setting_changes_the_outputs(cell, name):
     base = {"cell": cell, "controller": "gru"}

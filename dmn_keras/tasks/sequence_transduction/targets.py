@@ -121,9 +121,10 @@ class SequenceAccuracy(_SequenceMetric):
 
     def values(self, y_true, y_pred):
         if self.output == "bits":
-            wrong = ops.any(ops.logical_and(y_true >= 0, (y_true > 0.5) != (y_pred > 0)), axis=-1)
+            differs = ops.not_equal(y_true > 0.5, y_pred > 0)
         else:
-            wrong = ops.logical_and(y_true >= 0, ops.argmax(y_pred, axis=-1) != ops.cast(y_true, "int32"))
+            differs = ops.not_equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), ops.cast(y_true, "int32"))
+        wrong = ops.reshape(ops.logical_and(y_true >= 0, differs), (ops.shape(y_pred)[0], -1))
         return 1 - ops.cast(ops.any(wrong, axis=-1), "float32")
 
 

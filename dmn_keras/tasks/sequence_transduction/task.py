@@ -1,5 +1,6 @@
 """Sequence transduction: something is to be said at the steps of a sequence."""
 
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -60,7 +61,9 @@ class SequenceTransducer(Task):
 
     def predict_encoded(self, encoded, batch_size=64):
         self._check_depth(encoded)
-        return super().predict_encoded(encoded, batch_size)
+        with warnings.catch_warnings():  # of the padded length
+            warnings.filterwarnings("ignore", "depth=.* is less than the length")
+            return super().predict_encoded(encoded, batch_size)
 
     def _check_depth(self, encoded):
         """Warn if a sequence can put more into a memory than it holds."""
