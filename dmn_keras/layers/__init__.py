@@ -8,6 +8,7 @@ from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_retriever import FactRetriever
+from dmn_keras.layers.image_regions import ImageRegions
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.lexical_links import LexicalLinks
@@ -16,6 +17,7 @@ from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.shared_facts_memory import SharedFactsMemory
 from dmn_keras.layers.temporal_position import TemporalPosition
 
 disable_triton_gemm()
@@ -30,6 +32,7 @@ __all__ = [
     "EpisodicMemory",
     "FactEncoder",
     "FactRetriever",
+    "ImageRegions",
     "InputFusion",
     "LastState",
     "LexicalLinks",
@@ -38,5 +41,6 @@ __all__ = [
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "SharedFactsMemory",
     "TemporalPosition",
 ]
