@@ -65,7 +65,14 @@ def visual_dmn(
     regions = keras.layers.Dropout(config.dropout, name="region_dropout")(regions)
     facts = InputFusion(config.units, **recurrent, name="input_fusion")(regions)
 
-    words = keras.layers.Embedding(vocabulary_size, config.embedding_dim, mask_zero=True, name="semantic_memory")
+    words = keras.layers.Embedding(
+        vocabulary_size,
+        config.embedding_dim,
+        mask_zero=True,
+        # Keras' own 0.05 gives questions that are nearly one: they learn to differ first.
+        embeddings_initializer=keras.initializers.RandomUniform(-0.3, 0.3),
+        name="semantic_memory",
+    )
     questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))
 
     memory = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
