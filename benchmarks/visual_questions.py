@@ -4,8 +4,10 @@ Each epoch is judged on the validation questions; the best one answers the test 
 """
 
 import collections
+import json
 import os
 import pathlib
+import statistics
 import time
 
 from benchmarks import base
@@ -18,7 +20,7 @@ SETTINGS = {
 
 
 def main(arguments=None):
-    """Train with one seed, write the preset, and add its row to a file of results."""
+    """Train with one seed, write the preset, and put its row into a file of results."""
     parser = base.parser("visual_questions", __doc__, backend=True)
     parser.add_argument("dataset", choices=SETTINGS)
     parser.add_argument("folder", type=pathlib.Path, help="where the trained preset goes")
@@ -27,32 +29,31 @@ def main(arguments=None):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a further setting")
     options = parser.parse_args(arguments)
     os.environ["KERAS_BACKEND"] = options.backend
+    from dmn_keras import datasets
     from dmn_keras.utils.settings import parse_settings
 
     settings = {**SETTINGS[options.dataset], **parse_settings(options.set), "seed": options.seed}
-    parts = load(options.dataset, options.data_dir)
-    vqa, row = train(parts, settings, options.folder)
+    where = {"task": "all", "data_dir": options.data_dir, "seed": options.seed}
+    parts = {split: datasets.load(options.dataset, split=split, **where) for split in datasets.SPLITS}
+    source = datasets.Source(options.dataset, ("all",), None, None)
+    vqa, row = train(parts, settings, options.folder, source)
     row |= {f"validation_{name}": value for name, value in scores(vqa, parts["valid"]).items()}
-    row |= scores(vqa, parts["test"])
-    base.write(options.json, {**base.record("visual_questions", arguments), **row})
+    row |= {**scores(vqa, parts["test"]), **base.record("visual_questions", arguments)}
+    if options.json:
+        path = pathlib.Path(options.json)
+        before = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+        rows = [*(other for other in before if other["seed"] != options.seed), row]
+        base.write(path, summary(options.dataset, rows, question_only(parts["train"], parts["test"])))
 
 
-def load(dataset, data_dir):
-    """Return the examples of each split, a dict."""
-    from dmn_keras import datasets
-
-    return {
-        split: datasets.load(dataset, task="all", split=split, data_dir=data_dir) for split in datasets.registry.SPLITS
-    }
-
-
-def train(parts, settings, folder):
+def train(parts, settings, folder, source):
     """Train, and write the best epoch.
 
     Args:
         parts: Dict of split to examples.
         settings: Settings of `VisualQuestionAnswerer` by name.
         folder: Path of the preset.
+        source: The `Source` that the preset names.
 
     Returns:
         The trained task, and a dict of what it cost.
@@ -80,7 +81,7 @@ def train(parts, settings, folder):
     ).history["val_accuracy"]
     cost = {"minutes": (time.time() - begin) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
     vqa.load_weights(weights)
-    vqa.save_to_preset(folder)
+    vqa.save_to_preset(folder, source=source.to_dict())
     weights.unlink()
     return vqa, {
         "seed": trainer.seed,
@@ -95,6 +96,22 @@ def scores(vqa, examples):
     """Return the metrics of examples in percent, and how many there are."""
     metrics = vqa.score(examples, vqa.predict(examples, batch_size=250))
     return {**{name: round(value, 3) for name, value in metrics.items()}, "questions": len(examples)}
+
+
+def summary(dataset, rows, baseline):
+    """Return the content of a file of results.
+
+    Args:
+        dataset: Name of the dataset.
+        rows: A dict for each seed.
+        baseline: What `question_only` returned.
+    """
+    return {
+        "about": f"{dataset}, whole test set, accuracy in percent; the epoch was chosen on the validation questions",
+        "question_only": baseline,
+        "median": {name: round(statistics.median(row[name] for row in rows), 3) for name in baseline},
+        "runs": sorted(rows, key=lambda row: row["seed"]),
+    }
 
 
 def question_only(train, test):

@@ -31,11 +31,11 @@ def test_padding_changes_nothing():
 
 def test_gates_lie_where_their_regions_are():
     model = network(num_passes=1)
-    memory = model.get_layer("episodic_memory")
-    in_sequence = keras.Model(model.input, memory.output["gates"])
     gates = outputs(model)["gates"][0, 0, 0]
     assert gates.shape == (4, 4)
-    read = numpy(in_sequence({"image": IMAGES, "question": QUESTIONS}))[0, 0, 0]
+    inputs = [model.get_layer(name).output for name in ("input_fusion", "question_encoder")]
+    facts, questions = keras.Model(model.input, inputs)({"image": IMAGES, "question": QUESTIONS}, training=False)
+    read = numpy(model.get_layer("episodic_memory")(facts, questions))["gates"][0, 0, 0]
     np.testing.assert_allclose(np.concatenate([gates[0], gates[1, ::-1], gates[2], gates[3, ::-1]]), read, atol=1e-6)
     assert len(np.unique(read.round(6))) > 8
 

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,15 @@ from tests.tasks.images import NO_IMAGES, encode, questions, randomized
 from tests.training.runs import eagerly, without_tracing
 
 pytestmark = without_tracing
-SETTINGS = {"image_size": 8, "convolutions": 2, "filters": 4, "units": 6, "embedding_dim": 4, "batch_size": 3}
+SETTINGS = {
+    "image_size": 8,
+    "convolutions": 2,
+    "filters": 4,
+    "units": 6,
+    "embedding_dim": 4,
+    "batch_size": 3,
+    "num_buckets": 1,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +29,9 @@ def _eager():
         yield
 
 
+@functools.cache
 def task(**settings):
+    """Return a task that no test changes."""
     made = VisualQuestionAnswerer(**{**SETTINGS, **settings})
     made.adapt(questions())
     randomized(made.network)
