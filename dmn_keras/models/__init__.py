@@ -9,10 +9,12 @@ _WHERE = {
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "VisualDMNConfig": "dmn_keras.models.visual_dmn_config",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "memn2n": "dmn_keras.models.memory_network",
+    "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",
     "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""

@@ -186,7 +186,7 @@ class Batches:
         padding = len(bucket.members)  # the row behind the last
         rows = np.full(planned.rows, padding)
         rows[: len(planned.members)] = self._row[planned.members]
-        arrays = {name: array[rows] for name, array in self._arrays(planned.bucket).items()}
+        arrays = {name: values[index[rows]] for name, (values, index) in self._arrays(planned.bucket).items()}
         weights = np.zeros(planned.rows, "float32")
         own = self.features.weights
         weights[: len(planned.members)] = self._weight * bucket.weight
@@ -197,12 +197,19 @@ class Batches:
         return inputs, targets, dict.fromkeys(targets, weights)
 
     def _pad(self, number):
-        """Return the arrays of a bucket, with a row of padding at the end."""
+        """Return of each feature of a bucket the array of its distinct values, and where in it those of each row are.
+
+        Examples may share an object, such as an image with many questions. The last row is padding.
+        """
         bucket, arrays = self.buckets[number], {}
         for name, values in {**self.features.inputs, **self.features.targets}.items():
             spec = self.features.specs[name]
-            padded = spec.pad([values[i] for i in bucket.members], bucket.sizes)
-            arrays[name] = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            of_rows = [values[i] for i in bucket.members]
+            distinct = {id(value): value for value in of_rows}
+            places = {key: place for place, key in enumerate(distinct)}
+            padded = spec.pad([*distinct.values()], bucket.sizes)
+            padded = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            arrays[name] = padded, np.array([*(places[id(value)] for value in of_rows), len(places)])
         return arrays
 
 
@@ -377,7 +384,7 @@ class EpochSequence(keras.utils.PyDataset):
     def for_fit(self):
         """Return what `model.fit` and `model.evaluate` read: a `tf.data.Dataset` on TensorFlow, itself elsewhere.
 
-        All dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
+        The padded dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
         """
         if keras.backend.backend() != "tensorflow":
             return self
@@ -387,6 +394,13 @@ class EpochSequence(keras.utils.PyDataset):
             for planned in self.draw():
                 yield self.batches.batch(planned)
 
-        signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), self[0])
+        inputs, targets, weights = self[0]
+        specs = self.batches.features.specs
+
+        def signature_of(arrays):
+            return {n: tf.TensorSpec([None, *specs[n].shape({})], array.dtype) for n, array in arrays.items()}
+
+        of_weights = {name: tf.TensorSpec([None], array.dtype) for name, array in weights.items()}
+        signature = signature_of(inputs), signature_of(targets), of_weights
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 
-from dmn_keras.datasets.example import Example, SequenceTransductionExample
+from dmn_keras.datasets.example import Example, SequenceTransductionExample, VisualQuestionAnsweringExample
 from dmn_keras.datasets.registry import DATASETS
 
 
@@ -22,6 +22,7 @@ class TaskEntry:
 
 TASKS = {
     "QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example),
+    "VisualQuestionAnswerer": TaskEntry("dmn_keras.tasks.visual_question_answering", VisualQuestionAnsweringExample),
     "SequenceTransducer": TaskEntry("dmn_keras.tasks.sequence_transduction", SequenceTransductionExample),
 }
 """The task classes by name."""
