@@ -227,6 +227,17 @@ def test_a_network_without_memory_has_nothing_to_record():
         memory_over_time(transducer(BITS), BITS[0])
 
 
+@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("rmsprop", "RMSprop"), ("sgd", "SGD")])
+def test_optimizer_is_that_of_the_settings(name, kind):
+    task = transducer(BITS, optimizer=name, learning_rate=0.25, clip_norm=2.0)
+    task.compile()
+    assert type(task.optimizer).__name__ == kind
+    assert float(task.optimizer.learning_rate) == 0.25
+    assert task.optimizer.clipnorm == 2.0
+    if name == "rmsprop":  # Graves 2013, equations 38 to 45
+        assert (task.optimizer.rho, task.optimizer.momentum, task.optimizer.centered) == (0.95, 0.9, True)
+
+
 def test_task_is_saved_and_loaded(tmp_path):
     task = transducer(CLASSES, learning_rate=0.01)
     task.save_to_preset(tmp_path / "preset")
