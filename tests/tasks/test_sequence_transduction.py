@@ -248,6 +248,18 @@ def test_task_is_saved_and_loaded(tmp_path):
         np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is written by TensorFlow")
+def test_an_exported_task_answers_as_predict_does(tmp_path):
+    import tensorflow as tf
+
+    task = transducer(CLASSES, cell="stack_rnn", num_stacks=2, depth=20)
+    served = tf.saved_model.load(str(task.export(tmp_path / "served", questions=CLASSES[:3]))).signatures
+    (longer,) = load("formal_languages", "anbn,length=7", 1)
+    outputs = served["serving_default"](inputs=tf.constant(longer.inputs[None]))
+    actual = outputs["probabilities"].numpy()[0][longer.scored]
+    np.testing.assert_allclose(actual, task.predict([longer])[0].probabilities, atol=1e-6)
+
+
 def test_a_small_stack_learns_to_count():
     task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, num_buckets=1)
     keras.utils.set_random_seed(0)
