@@ -29,8 +29,11 @@ def load(dataset="algorithmic", config="copy,length=1-4,width=3", count=12, **op
     return datasets.load(dataset, task="all", split="train", config=config, num_examples=count, **options)
 
 
+QUICK = {"num_buckets": 1, "jit_compile": False}
+
+
 def transducer(examples, **settings):
-    task = SequenceTransducer(**{"cell": "lstm", "units": 6, "batch_size": 4, **settings})
+    task = SequenceTransducer(**QUICK, **{"cell": "lstm", "units": 6, "batch_size": 4, **settings})
     keras.utils.set_random_seed(0)
     task.adapt(examples)
     task.build()
@@ -261,7 +264,7 @@ def test_an_exported_task_answers_as_predict_does(tmp_path):
 
 
 def test_a_small_stack_learns_to_count():
-    task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, num_buckets=1)
+    task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, **QUICK)
     keras.utils.set_random_seed(0)
     task.fit(lambda epoch: load("formal_languages", "anbn,length=1-4", 128, seed=epoch), epochs=20, verbose=0)
     examples = load("formal_languages", "anbn,length=1-4", 20, seed=99)
