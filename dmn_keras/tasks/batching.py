@@ -106,16 +106,16 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets, others = [], np.arange(len(features))
+        self.buckets, others, smallest = [], np.arange(len(features)), 16
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
-            ladder = True
+            ladder, smallest = True, 4
         for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
             members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
             of_bucket = {**shared, **side}
             if ladder:
-                of_bucket = {axis: rung(size) for axis, size in of_bucket.items()}
+                of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
             self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
