@@ -7,11 +7,13 @@ _WHERE = {
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
+    "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "memn2n": "dmn_keras.models.memory_network",
+    "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""
 
