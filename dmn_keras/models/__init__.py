@@ -11,6 +11,7 @@ _WHERE = {
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
+    "forbid_unused_placeholders": "dmn_keras.models.placeholders",
     "memn2n": "dmn_keras.models.memory_network",
 }
 """Public names and their modules: settings load without Keras."""

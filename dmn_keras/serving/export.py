@@ -20,7 +20,7 @@ from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
-from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
+from dmn_keras.text import join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
 from dmn_keras.utils.folder import LOCK
 
@@ -102,7 +102,7 @@ def export(
     task = _rounded(task, dtype)
     with _new_version(folder, version) as (target, written):
         if answers:
-            top = min(top, len(task.vocabulary) - len(SPECIAL_WORDS))
+            top = min(top, len(task.vocabulary.known_words))
             _save(task, written, top=top, dtype=dtype)
             _verify(task, top, written, questions)
         else:
@@ -426,7 +426,8 @@ def _litert_comparison(qa, file, shape):
         question[:, : ids["question"].shape[1]] = ids["question"]
         words = run(story=story, question=question)["words"][0]
         expected = qa.ask(example.story, example.question).answer
-        return qa.vocabulary.answer_text(words.tolist()) == expected
+        [encoded] = qa.preprocessor.encode([example])
+        return qa.vocabulary.answer_text(words.tolist(), encoded.placeholders) == expected
 
     return same
 

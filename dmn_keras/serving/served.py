@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
-from dmn_keras.serving.text_ops import TextOps
+from dmn_keras.models import RETRIEVER, can_retrieve
+from dmn_keras.serving.text_ops import TextOps, distinct
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
@@ -65,7 +66,8 @@ class ServedTask(_StoredWeights):
         def text(story, question):
             with tf.control_dependencies(_same_batch(story=story, question=question)):
                 read = self._text.read(story, question)
-            return {**run(story=read.story, question=read.question), "facts": read.facts}
+                apart = self._text.tell_apart(read)
+            return {**run(story=apart.story, question=apart.question), "facts": read.facts}
 
         arrays = {
             name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name) for name, spec in preprocessor.specs.items()
@@ -92,6 +94,11 @@ class ServedModel(_StoredWeights):
         super().__init__(variables, dtype)
         self._calibration = qa.calibration
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
+        self._retriever = None
+        if can_retrieve(model) and qa.vocabulary.placeholder_ids:
+            inputs = {name: model.input[name] for name in ("story", "question")}
+            retriever = keras.Model(inputs, model.get_layer(RETRIEVER).output)
+            self._retriever = self._on_weights(retriever, variables)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
@@ -137,12 +144,14 @@ class ServedModel(_StoredWeights):
         with tf.control_dependencies(_same_batch(story=story, question=question)):
             read = self._text.read(story, question)
         facts = read.facts
-        outputs = answerer(story=read.story, question=read.question)
-        top = self._text.answers(outputs["top_words"])
+        apart = self._text.tell_apart(read, self._retrieved(read))
+        outputs = answerer(story=apart.story, question=apart.question)
+        top = self._text.answers(outputs["top_words"], apart.placeholders)
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
-        num_unknown = tf.cast(self._unknown_words(read, self._is_evidence(gates)).row_lengths(), tf.float32)
+        alike = self._unknown_words(read, self._is_evidence(gates), apart.has_none)
+        num_unknown = tf.cast(alike.row_lengths(), tf.float32)
         shown, of_retriever = None, {}
         if "retrieved" in outputs:
             shown = outputs["retrieved"]
@@ -165,6 +174,13 @@ class ServedModel(_StoredWeights):
                 answers["known"] &= tf.reduce_any(outputs["retrieved"], axis=1)
         return answers
 
+    def _retrieved(self, read):
+        """Return the facts that a retriever selects, boolean `(batch, facts)`; `None` where it is not asked."""
+        if self._retriever is None:
+            return None
+        shown = self._retriever(story=read.story, question=read.question)["retrieved"]
+        return shown[:, : tf.shape(read.facts)[1]]
+
     def _until_stop(self, outputs):
         """Return the gates, zero in the passes after the one that a learned stop ended with."""
         gates = outputs["gates"]
@@ -179,24 +195,24 @@ class ServedModel(_StoredWeights):
         highest = tf.reduce_max(gates, axis=2, keepdims=True)
         return tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
 
-    def _unknown_words(self, read, chosen):
+    def _unknown_words(self, read, chosen, counted=None):
         """Return the different words of some facts and the question that the model does not know.
 
         Args:
             read: The batch, as `TextOps.read` returns it.
             chosen: boolean `(batch, facts)`, the facts; `None` for all.
+            counted: boolean `(words,)`, which of the words that were `Read` count; `None` for all.
 
         Returns:
             Ragged strings `(batch, words)`, in lower case, their characters decomposed.
         """
-        batch, (row, fact) = tf.shape(read.story)[0], tf.unstack(read.unknown_at, axis=1)
-        words = read.unknown
+        batch, row, words = tf.shape(read.story)[0], read.unknown_at[:, 0], read.unknown
+        is_counted = tf.ones_like(words, tf.bool) if counted is None else counted
         if chosen is not None:
             chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
-            is_chosen = tf.gather_nd(chosen, tf.stack([row, fact + 1], axis=1))
-            row, words = row[is_chosen], words[is_chosen]
-        _, number = tf.unique(tf.strings.join([tf.strings.as_string(row), words], " "))
-        count = tf.reduce_max(tf.concat([number, [-1]], axis=0)) + 1
+            is_counted &= tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
+        row, words = row[is_counted], words[is_counted]
+        number, count = distinct(row, words)
         first = tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, count)
         first = tf.gather(first, tf.argsort(tf.gather(row, first), stable=True))
         return tf.RaggedTensor.from_value_rowids(tf.gather(words, first), tf.gather(row, first), nrows=batch)

@@ -273,7 +273,7 @@ def fraction_of_epoch(epoch: int, curriculum: int) -> float:
 
 
 class EpochSequence(keras.utils.PyDataset):
-    """`Batches` for `model.fit`, in an order that is a function of seed and epoch alone.
+    """`Batches` for `model.fit`, in an order, and augmented, as a function of seed and epoch alone.
 
     A run that resumes at an epoch therefore sees the batches it would have seen.
 
@@ -288,6 +288,8 @@ class EpochSequence(keras.utils.PyDataset):
         part: Number of this worker, from 0.
         parts: Number of workers; each batch's rows are a multiple of it.
         plan: The batches themselves, as `Batches.plan` lists them, the same every epoch; `None` for all.
+        augment: Function `(inputs, targets, rng)` of the arrays of a batch and a `numpy.random.Generator` that returns
+            other inputs and targets of the same shapes; `None` leaves batches as they are.
     """
 
     def __init__(
@@ -300,18 +302,19 @@ class EpochSequence(keras.utils.PyDataset):
         part: int = 0,
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
+        augment: Callable[[dict, dict, np.random.Generator], tuple[dict, dict]] | None = None,
     ):
         super().__init__(workers=1)
-        self.batches, self.plan = batches, plan
+        self.batches, self.plan, self.augment = batches, plan, augment
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
         self._plan = self.draw()
 
     def draw(self) -> Sequence[Batch]:
         """Return the batches of the epoch that begins."""
+        self._epoch = epoch = 0 if self.epoch is None else self.epoch()
         if self.plan is not None:
             return self.plan
-        epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
         return self.batches.plan(rng, fraction=fraction_of_epoch(epoch, self.curriculum))
 
@@ -323,8 +326,16 @@ class EpochSequence(keras.utils.PyDataset):
         """Return the batch `index` of the current epoch."""
         planned = self._plan[index]
         rows = planned.rows // self.parts
-        own = planned.members[self.part * rows : (self.part + 1) * rows]
-        return self.batches.batch(planned._replace(rows=rows, members=own))
+        own = slice(self.part * rows, (self.part + 1) * rows)
+        arrays = self._augmented(index, planned)
+        return tuple({name: array[own] for name, array in of_kind.items()} for of_kind in arrays)
+
+    def _augmented(self, index, planned):
+        """Return the arrays of batch `index` of the current epoch."""
+        inputs, targets, weights = self.batches.batch(planned)
+        if self.augment is not None:
+            inputs, targets = self.augment(inputs, targets, np.random.default_rng([self.seed or 0, self._epoch, index]))
+        return inputs, targets, weights
 
     def on_epoch_begin(self):
         """Draw the order of the epoch that begins."""
@@ -340,8 +351,8 @@ class EpochSequence(keras.utils.PyDataset):
         import tensorflow as tf
 
         def generate():
-            for planned in self.draw():
-                yield self.batches.batch(planned)
+            for index, planned in enumerate(self.draw()):
+                yield self._augmented(index, planned)
 
         signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), self[0])
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)

@@ -7,7 +7,7 @@ import pathlib
 import re
 import threading
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -87,6 +87,10 @@ class Task(keras.Model):
     def prediction_network(self, **options: Any) -> keras.Model:
         """Return the model that `predict` runs, on the weights of the network."""
         return self.network
+
+    def augmentation(self) -> Callable | None:
+        """Return what changes the batches of training anew in each epoch, `augment` of `EpochSequence`."""
+        return None
 
     # What all tasks share.
 
@@ -244,7 +248,11 @@ class Task(keras.Model):
         counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
         trainer = self.config.trainer
         sequence = EpochSequence(
-            self.batches(examples, **size), seed=trainer.seed, epoch=lambda: finished[0], curriculum=trainer.curriculum
+            self.batches(examples, **size),
+            seed=trainer.seed,
+            epoch=lambda: finished[0],
+            curriculum=trainer.curriculum,
+            augment=self.augmentation(),
         )
         if validation_data is not None and not is_batched(validation_data):
             held_out = self.batches(self._read(validation_data, "validation_data"), **size)

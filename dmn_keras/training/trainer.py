@@ -328,7 +328,12 @@ def fit_run(
         return None, history
     _make_variables(task, batches)
     sequence = EpochSequence(
-        batches, seed=trainer.seed, epoch=lambda: len(history), curriculum=trainer.curriculum, **own
+        batches,
+        seed=trainer.seed,
+        epoch=lambda: len(history),
+        curriculum=trainer.curriculum,
+        augment=task.augmentation(),
+        **own,
     )
     _log.info("Compiling the training step, which the first batch waits for")
     try:

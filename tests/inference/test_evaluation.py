@@ -27,7 +27,7 @@ VOCABULARY = Vocabulary(["apple", "milk", "pear"])
     ],
 )
 def test_every_word_in_its_order_counts(given, expected, right):
-    answer = Answer(given, 1.0, (), (), (), ids=tuple(VOCABULARY.ids(given.split())))
+    answer = Answer(given, 1.0, (), (), (), words=tuple(given.lower().split()))
     assert is_right(answer, Example(("milk",), "what", expected), VOCABULARY) == right
 
 

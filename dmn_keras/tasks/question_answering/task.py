@@ -13,7 +13,8 @@ import numpy as np
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
-from dmn_keras.models import answering_model, can_retrieve
+from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.answer import Answer
 from dmn_keras.tasks.question_answering.calibration import Calibration
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
@@ -30,6 +31,7 @@ from dmn_keras.text import (
     num_cut,
     read_sentences,
     split_sentences,
+    told_apart,
     tokenize,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
@@ -70,7 +72,12 @@ class QuestionAnswerer(Task):
 
     def new_preprocessor(self):
         retrieves = self.config.model.max_retrieved_facts is not None
-        return QuestionAnsweringPreprocessor(None if retrieves else self.config.data.max_facts)
+        settings = self.config.task
+        return QuestionAnsweringPreprocessor(
+            None if retrieves else self.config.data.max_facts,
+            num_placeholders=settings.num_placeholders,
+            min_stories=settings.min_stories,
+        )
 
     @property
     def vocabulary(self):
@@ -96,9 +103,15 @@ class QuestionAnswerer(Task):
             _log.info(
                 "Word vectors: %d words found, %d missing: %s%s", found, len(missing), ", ".join(missing[:10]), more
             )
-        return self.config.model.build(
-            len(self.vocabulary), answer_words=self.preprocessor.answer_words, word_vectors=vectors
+        num_placeholders = len(self.vocabulary.placeholder_ids)
+        retrieves = self.config.model.max_retrieved_facts is not None
+        network = self.config.model.build(
+            len(self.vocabulary),
+            answer_words=self.preprocessor.answer_words,
+            word_vectors=vectors,
+            **({"num_placeholders": num_placeholders} if retrieves else {}),
         )
+        return forbid_unused_placeholders(network, num_placeholders) if num_placeholders else network
 
     @functools.cached_property
     def backbone(self) -> keras.Model:
@@ -119,6 +132,11 @@ class QuestionAnswerer(Task):
         if model.max_retrieved_facts is not None:
             targets.append(retriever_target())
         return targets
+
+    def augmentation(self):
+        if not self.vocabulary.placeholder_ids:
+            return None
+        return PlaceholderAugmentation(self.vocabulary.placeholder_ids, self.config.task.placeholder_fraction)
 
     def prediction_network(self, beam_width: int = 1) -> keras.Model:
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
@@ -219,6 +237,18 @@ class QuestionAnswerer(Task):
         counts = {"num_facts": retrieved.num_facts, "num_open": retrieved.num_open}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
+    def predict_encoded(self, encoded, batch_size=64, **options):
+        if self.retriever is not None and self.vocabulary.placeholder_ids:
+            encoded = list(map(self._told_apart_where_retrieved, encoded))
+        return super().predict_encoded(encoded, batch_size, **options)
+
+    def _told_apart_where_retrieved(self, example):
+        """Leave placeholders for the words of the facts that the retriever selects, however many there are of others."""
+        if not example.placeholders:
+            return example
+        facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
+        return self.preprocessor.tell_apart(example, [fact.position for fact in facts])
+
     def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
         """Return the `Answer`s to raw examples, in their order.
 
@@ -255,16 +285,17 @@ class QuestionAnswerer(Task):
             retrieved = {"positions": tuple(selected), "num_facts": len(facts), "num_open": open_facts}
             facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
-        others = tuple((self.vocabulary.answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)
+        others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
         return Answer(
-            answer=self.vocabulary.answer_text(row["words"].tolist()),
+            answer=answer_text(row["words"].tolist()),
             probability=float(np.exp(row["log_probability"])),
             facts=facts,
             gates=tuple(map(tuple, gates.tolist())),
             unknown_words=self._unknown_words([*facts, example.question_text]),
             others=others,
             num_cut=num_cut([example.question_text, *facts]),
-            ids=tuple(self.vocabulary.answer_ids(row["words"].tolist())),
+            words=tuple(self.vocabulary.answer(row["words"].tolist(), example.placeholders)),
             question=example.question_text,
             **retrieved,
         )
@@ -282,7 +313,8 @@ class QuestionAnswerer(Task):
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
-        num_unknown = len(self._unknown_words([answer.question, *decisive]))
+        apart, _ = told_apart(self.vocabulary, answer.facts, answer.question)
+        num_unknown = len(set(self._unknown_words([answer.question, *decisive])) - apart.keys())
         confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
