@@ -7,7 +7,7 @@ import pathlib
 import re
 import threading
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -83,6 +83,34 @@ class Task(keras.Model):
             encoded: What the preprocessor gave for the examples.
             **options: Those of `predict`.
         """
+
+    def score(self, examples: Sequence, answers: Sequence) -> dict[str, float]:
+        """Return the metrics of some answers, at least one, in percent; the first says how much is right.
+
+        `dmn_keras.train` and `dmn-keras evaluate` need it.
+
+        Args:
+            examples: Examples with their right answers.
+            answers: What `predict` gave for them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no score.")
+
+    def mistake(self, example: Any, answer: Any) -> dict[str, Any] | None:
+        """Return what a table of wrong answers shows of an answer, by column; `None` if it is right."""
+        raise NotImplementedError(f"{type(self).__name__} defines no mistake.")
+
+    def explain(self, example: Any, answer: Any) -> str:
+        """Return an example and its answer as lines of text."""
+        return f"{example}\n{answer}"
+
+    def data_report(self, train: Mapping[str, Sequence], valid: Mapping[str, Sequence]) -> Iterator[str]:
+        """Yield lines about the training and validation examples, dicts by part; the preprocessor is adapted."""
+        counts = [sum(map(len, part.values())) for part in (train, valid)]
+        yield f"Data: {counts[0]:,} training and {counts[1]:,} validation examples"
+
+    def encode_training(self, examples: Mapping[str, Sequence]) -> list:
+        """Return what the network learns from, encoded examples, of a dict by part of the dataset."""
+        return self.preprocessor.encode([example for of_part in examples.values() for example in of_part])
 
     def prediction_network(self, **options: Any) -> keras.Model:
         """Return the model that `predict` runs, on the weights of the network."""
@@ -200,6 +228,22 @@ class Task(keras.Model):
         trainer = self.config.trainer
         return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
 
+    def training_sequence(
+        self, encoded: Sequence, epoch: Callable[[], int], *, part: int = 0, parts: int = 1, **options: Any
+    ) -> EpochSequence:
+        """Return encoded training examples as `EpochSequence`, whose batches are a function of seed and epoch.
+
+        Args:
+            encoded: What `encode_training` returned.
+            epoch: Function that returns the number of the epoch, from 0, when it begins.
+            part: Number of this worker, from 0.
+            parts: Number of workers.
+            **options: Those of `batches`.
+        """
+        trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
+        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
+        return EpochSequence(batches, part=part, parts=parts, **order)
+
     def fit(
         self,
         x: Any = None,
@@ -246,14 +290,7 @@ class Task(keras.Model):
         size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
         finished = [initial_epoch]
         counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
-        trainer = self.config.trainer
-        sequence = EpochSequence(
-            self.batches(examples, **size),
-            seed=trainer.seed,
-            epoch=lambda: finished[0],
-            curriculum=trainer.curriculum,
-            augment=self.augmentation(),
-        )
+        sequence = self.training_sequence(self.preprocessor.encode(examples), lambda: finished[0], **size)
         if validation_data is not None and not is_batched(validation_data):
             held_out = self.batches(self._read(validation_data, "validation_data"), **size)
             validation_data = EpochSequence(held_out).for_fit()

@@ -7,7 +7,7 @@ from typing import Any
 from dmn_keras.datasets.example import Example
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.preprocessor import Preprocessor
-from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, sentence_ids, told_apart, tokenize
+from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, sentence_ids, tokenize, told_apart
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
