@@ -10,7 +10,7 @@ With `--new-names` tickets have numbers, and they and the agents are others in e
 model can know them beforehand: `num_placeholders` makes it tell them apart.
 
     python examples/tickets.py examples/tickets_new_names --new-names
-    dmn-keras train --dataset jsonl --data-dir examples/tickets_new_names --set num_placeholders=32 --output runs/tickets
+    dmn-keras train --dataset jsonl --data-dir examples/tickets_new_names --output runs/new --set num_placeholders=32
 """
 
 import json

@@ -132,29 +132,12 @@ def test_unknown_words_are_named_with_their_place(read):
 
 def test_unknown_words_have_the_placeholders_that_they_have_in_python():
     rng = random.Random(0)
-    pieces = [
-        *[
-            "Mary",
-            "john",
-            "Zoe",
-            "ZOE",
-            "zoë",
-            "Zoë",
-            "Quinn",
-            "TCK-1",
-            "tck-1",
-            "Σίσυφος",
-            "σίσυφοσ",
-            "日",
-            "각",
-            "x+y",
-        ],
-        *PIECES,
-    ]
+    names = ["Mary", "john", "Zoe", "ZOE", "zoë", "Zoe\u0308", "Quinn", "TCK-1", "tck-1", "Σίσυφος", "σίσυφοσ", "x+y"]
+    pieces = [*names, *PIECES]
     preprocessor = QuestionAnsweringPreprocessor(num_placeholders=3, words=VOCABULARY.known_words)
     text_ops = TextOps(preprocessor.vocabulary)
     texts = [" ".join(rng.choices(pieces, k=rng.randrange(14))) for _ in range(400)]
-    questions = [" ".join(rng.choices(pieces[:14], k=rng.randrange(4))) for _ in texts]
+    questions = [" ".join(rng.choices(names, k=rng.randrange(4))) for _ in texts]
     read = text_ops.read(tf.constant(texts), tf.constant(questions))
     chosen = np.array([[rng.random() < 0.6 for _ in range(read.facts.shape[1])] for _ in texts])
     overflown = 0

@@ -245,8 +245,8 @@ class QuestionAnswerer(Task):
         return super().predict_encoded(encoded, batch_size, **options)
 
     def _told_apart_where_retrieved(self, example):
-        """Leave placeholders for the words of the facts that the retriever selects, however many there are of others."""
-        if not example.placeholders:
+        """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
+        if not self._unknown_words([*example.facts, example.question_text]):
             return example
         facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
         return self.preprocessor.tell_apart(example, [fact.position for fact in facts])
