@@ -150,7 +150,7 @@ class ServedModel(_StoredWeights):
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
-        alike = self._unknown_words(read, self._is_evidence(gates), apart.has_none)
+        alike = self._unknown_words(read, apart.has_none, self._is_evidence(gates))
         num_unknown = tf.cast(alike.row_lengths(), tf.float32)
         shown, of_retriever = None, {}
         if "retrieved" in outputs:
@@ -164,7 +164,7 @@ class ServedModel(_StoredWeights):
             "top_probabilities": probabilities,
             "facts": facts,
             "gates": gates,
-            "unknown_words": self._unknown_words(read, shown).to_tensor(""),
+            "unknown_words": self._unknown_words(read, apart.has_none, shown).to_tensor(""),
             **of_retriever,
         }
         if self._calibration is not None:
@@ -195,19 +195,18 @@ class ServedModel(_StoredWeights):
         highest = tf.reduce_max(gates, axis=2, keepdims=True)
         return tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
 
-    def _unknown_words(self, read, chosen, counted=None):
+    def _unknown_words(self, read, is_counted, chosen):
         """Return the different words of some facts and the question that the model does not know.
 
         Args:
             read: The batch, as `TextOps.read` returns it.
+            is_counted: boolean `(words,)`, which of its unknown words count: those without a placeholder.
             chosen: boolean `(batch, facts)`, the facts; `None` for all.
-            counted: boolean `(words,)`, which of the words that were `Read` count; `None` for all.
 
         Returns:
             Ragged strings `(batch, words)`, in lower case, their characters decomposed.
         """
         batch, row, words = tf.shape(read.story)[0], read.unknown_at[:, 0], read.unknown
-        is_counted = tf.ones_like(words, tf.bool) if counted is None else counted
         if chosen is not None:
             chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
             is_counted &= tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])

@@ -286,7 +286,7 @@ class TextOps(tf.Module):
         Returns:
             The batch `ToldApart`.
         """
-        num_placeholders, first_id = len(self._placeholder_ids), self._placeholder_ids.start
+        num_placeholders = len(self._placeholder_ids)
         batch, num_facts = tf.shape(read.story)[0], tf.shape(read.story)[1]
         is_chosen = tf.ones_like(read.unknown, tf.bool)
         if not num_placeholders:
@@ -299,33 +299,24 @@ class TextOps(tf.Module):
         )
         row, fact, position = tf.unstack(at, axis=1)
         number, count = distinct(row, words)
-
         # The question comes first, then the story from its end.
         order = tf.where(fact < 0, position, MAX_WORDS + (num_facts - fact) * MAX_WORDS - 1 - position)
         order = tf.math.unsorted_segment_min(order, number, count)
-        row_of_word = tf.math.unsorted_segment_min(row, number, count)
-        by_order = tf.argsort(order, stable=True)
-        by_order = tf.gather(by_order, tf.argsort(tf.gather(row_of_word, by_order), stable=True))
-        sorted_rows = tf.gather(row_of_word, by_order)
-        rank = tf.range(count) - tf.searchsorted(sorted_rows, sorted_rows, side="left")
-        rank = tf.scatter_nd(by_order[:, None], rank, [count])
+        rank = tf.gather(_ranks(tf.math.unsorted_segment_min(row, number, count), order), number)
+        fits = rank < num_placeholders
+        ids = self._placeholder_ids.start + rank
 
         # A word is written as where it comes first, the question last.
-        reading_order = tf.where(fact < 0, num_facts, fact) * MAX_WORDS + position
-        first = tf.math.unsorted_segment_min(reading_order, number, count)
-        is_first = reading_order == tf.gather(first, number)
-        fits = tf.gather(rank, number) < num_placeholders
-        place = tf.stack([row, tf.gather(rank, number)], axis=1)
-        placeholders = tf.tensor_scatter_nd_update(
-            tf.fill([batch, num_placeholders], ""), place[fits & is_first], written[fits & is_first]
-        )
-        ids = first_id + place[:, 1]
+        order = tf.where(fact < 0, num_facts, fact) * MAX_WORDS + position
+        is_first = fits & (order == tf.gather(tf.math.unsorted_segment_min(order, number, count), number))
+        placeholders = tf.fill([batch, num_placeholders], "")
+        place = tf.stack([row, rank], axis=1)
+        placeholders = tf.tensor_scatter_nd_update(placeholders, place[is_first], written[is_first])
         in_story, in_question = fits & (fact >= 0), fits & (fact < 0)
         story = tf.tensor_scatter_nd_update(read.story, at[in_story], ids[in_story])
-        question = tf.tensor_scatter_nd_update(
-            read.question, tf.gather(at, [0, 2], axis=1)[in_question], ids[in_question]
-        )
-        has_none = tf.scatter_nd(tf.where(is_chosen), ~fits, tf.shape(is_chosen, tf.int64)) | ~is_chosen
+        place = tf.stack([row, position], axis=1)
+        question = tf.tensor_scatter_nd_update(read.question, place[in_question], ids[in_question])
+        has_none = tf.tensor_scatter_nd_update(~is_chosen, tf.where(is_chosen), ~fits)
         return ToldApart(story, question, placeholders, has_none)
 
     def _run(self, codes):
@@ -508,6 +499,15 @@ def distinct(row, words):
     """
     _, number = tf.unique(tf.strings.join([tf.strings.as_string(row), words], " "))
     return number, _most(number) + 1
+
+
+def _ranks(row, order):
+    """Return the rank of each value of `order` among those of the same row, from 0."""
+    by_order = tf.argsort(order, stable=True)
+    by_order = tf.gather(by_order, tf.argsort(tf.gather(row, by_order), stable=True))
+    row = tf.gather(row, by_order)
+    rank = tf.range(tf.size(row)) - tf.searchsorted(row, row, side="left")
+    return tf.scatter_nd(by_order[:, None], rank, tf.shape(row))
 
 
 def _substrings(codes, begins, stops):

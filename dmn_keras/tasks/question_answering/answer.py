@@ -12,11 +12,11 @@ class Answer:
         probability: Probability the model gives to the whole answer, between 0 and 1.
         facts: The sentences the model has read, in order; of a model with a retriever those that it selected.
         gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
-        unknown_words: Words of story and question that the model does not know; it reads all of them as one word, but
-            for those that it has placeholders for. Of a model with a retriever those of its facts and the question.
+        unknown_words: Words of story and question that the model does not know; it reads all of them as one word. Of a
+            model with a retriever those of its facts and the question. With placeholders, those beyond them.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.inference.calibration`); `None` where the run was not calibrated. It is divided by the
-            number of different unknown words in the question and the evidence that the model cannot tell apart.
+            number of different unknown words in the question and the evidence, which the model cannot tell apart.
         known: Whether the confidence is high enough to answer at all; `True` without calibration. `False` too where a
             retriever selected nothing of the story. Where it is `False`, `answer` is the best guess.
         others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.

@@ -30,7 +30,7 @@ class PlaceholderAugmentation:
 
     >>> augment = PlaceholderAugmentation(range(20, 24), 0.5)
     >>> inputs = {"story": np.array([[[5, 6, 2], [20, 6, 2]]]), "question": np.array([[6, 20, 2]])}
-    >>> augment(inputs, {"answer": np.array([5])}, np.random.default_rng(0))
+    >>> inputs, targets = augment(inputs, {"answer": np.array([5])}, np.random.default_rng(1))
     """
 
     def __init__(self, placeholder_ids: range, fraction: float):

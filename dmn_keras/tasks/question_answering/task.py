@@ -30,11 +30,11 @@ from dmn_keras.text import (
     SUPPRESSED_IDS,
     UNKNOWN_ID,
     Sentence,
+    lower,
     num_cut,
     read_sentences,
     split_sentences,
     tokenize,
-    told_apart,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
 
@@ -336,7 +336,7 @@ class QuestionAnswerer(Task):
             probability=float(np.exp(row["log_probability"])),
             facts=facts,
             gates=tuple(map(tuple, gates.tolist())),
-            unknown_words=self._unknown_words([*facts, example.question_text]),
+            unknown_words=self._unknown_words([*facts, example.question_text], set(map(lower, example.placeholders))),
             others=others,
             num_cut=num_cut([example.question_text, *facts]),
             words=tuple(self.vocabulary.answer(row["words"].tolist(), example.placeholders)),
@@ -344,11 +344,16 @@ class QuestionAnswerer(Task):
             **retrieved,
         )
 
-    def _unknown_words(self, texts):
-        """Return the different unknown words of texts; most texts, which were encoded before, have none."""
+    def _unknown_words(self, texts, told_apart=frozenset()):
+        """Return the different unknown words of texts; most texts, which were encoded before, have none.
+
+        Args:
+            texts: The texts.
+            told_apart: Words that have placeholders, which are left out.
+        """
         suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
         words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
-        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary))
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in told_apart))
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""
@@ -357,8 +362,7 @@ class QuestionAnswerer(Task):
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
-        apart, _ = told_apart(self.vocabulary, answer.facts, answer.question)
-        num_unknown = len(set(self._unknown_words([answer.question, *decisive])) - apart.keys())
+        num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
         confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
