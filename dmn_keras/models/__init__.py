@@ -8,6 +8,7 @@ _WHERE = {
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "SCATTER_GATES": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",

@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers.answer_decoder import FORBIDDEN
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dynamic_memory_network import RETRIEVER, DynamicMemoryNetwork, can_retrieve
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
 
 ALLOWED_WORDS = "allowed_words"
 """Name of the layer that knows which words an answer may hold, in a model that has placeholders."""
@@ -14,8 +14,8 @@ ALLOWED_WORDS = "allowed_words"
 def forbid_unused_placeholders(model, num_placeholders: int) -> DynamicMemoryNetwork:
     """Return a model, on the layers and weights of another, whose answers hold no placeholder that its story lacks.
 
-    Placeholders stand for the unknown words of a story (`dmn_keras.text.told_apart`). Of those that neither the facts
-    that the passes see nor the question hold, the logits are so low that no probability is left to them.
+    Placeholders stand for the unknown words of a story (`dmn_keras.text.told_apart`). Of those that neither story
+    nor question hold, the logits are so low that no probability is left to them.
 
     Args:
         model: What `dmn` or `memn2n` returned.
@@ -25,11 +25,11 @@ def forbid_unused_placeholders(model, num_placeholders: int) -> DynamicMemoryNet
         The model, with the inputs and outputs of the other.
     """
     inputs, outputs = model.input, dict(model.output)
-    story = model.get_layer(RETRIEVER).output["story"] if can_retrieve(model) else inputs["story"]
     logits = outputs["answer"]
-    allowed = _AllowedWords(logits.shape[-1], num_placeholders, name=ALLOWED_WORDS)(story, inputs["question"])
+    allowed_words = _AllowedWords(logits.shape[-1], num_placeholders, name=ALLOWED_WORDS)
+    allowed = allowed_words(inputs["story"], inputs["question"])
     of_words = allowed if len(logits.shape) == 2 else allowed[:, None]
-    outputs["answer"] = ops.where(of_words, logits, ops.cast(FORBIDDEN, logits.dtype))
+    outputs["answer"] = ops.where(of_words, logits, FORBIDDEN)
     return DynamicMemoryNetwork(inputs, outputs, name=model.name)
 
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
-from dmn_keras.models import RETRIEVER, can_retrieve
+from dmn_keras.models import SCATTER_GATES, can_retrieve
 from dmn_keras.serving.text_ops import TextOps, distinct
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
@@ -97,8 +97,8 @@ class ServedModel(_StoredWeights):
         self._retriever = None
         if can_retrieve(model) and qa.vocabulary.placeholder_ids:
             inputs = {name: model.input[name] for name in ("story", "question")}
-            retriever = keras.Model(inputs, model.get_layer(RETRIEVER).output)
-            self._retriever = self._on_weights(retriever, variables)
+            _, retrieved = model.get_layer(SCATTER_GATES).input
+            self._retriever = self._on_weights(keras.Model(inputs, {"retrieved": retrieved}), variables)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
