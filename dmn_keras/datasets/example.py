@@ -162,7 +162,7 @@ class SequenceTransductionExample(BaseExample):
     Attributes:
         inputs: float32 array `(steps, input_size)`.
         targets: float32 array `(steps, output_size)` of bits, or int32 array `(steps,)` of classes; what stands at a
-            step that is not scored is not looked at.
+            step that is not scored is not looked at. Empty when not known.
         scored: Boolean array `(steps,)`, whether the output of a step is scored.
         task: Name of the task, e.g. `"copy"`.
     """
@@ -171,3 +171,15 @@ class SequenceTransductionExample(BaseExample):
     targets: np.ndarray
     scored: np.ndarray
     task: str = ""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the targets are known."""
+        return len(self.targets) > 0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> SequenceTransductionExample:
+        """Return the example of a dict, see `dmn_keras.datasets.sequence_record.sequence_fields`."""
+        from dmn_keras.datasets.sequence_record import sequence_fields
+
+        return cls(**sequence_fields(record, place))

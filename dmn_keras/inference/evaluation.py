@@ -23,6 +23,8 @@ FAILED_ABOVE = 5.0
 _OTHER_FIELDS = ("error", "questions", "accuracy", "validation_error", "validation_questions")
 """Fields of a row that are no column of their own in `table`."""
 
+_NOT_PERCENT = ("bits_per_sequence",)
+
 
 def evaluate_tasks(
     task: Task, parts: Mapping[str, Sequence], *, batch_size: int = 100, **options: Any
@@ -116,7 +118,7 @@ def table(result: Mapping[str, Any]) -> str:
     rows = result["tasks"]
     width = max(len("task"), *map(len, rows))
     metrics = dict.fromkeys(name for row in rows.values() for name in row if name not in _OTHER_FIELDS)
-    titles = {name: f"{name.replace('_', ' ')} %" for name in metrics}
+    titles = {name: name.replace("_", " ") + " %" * (name not in _NOT_PERCENT) for name in metrics}
     lines = ["  ".join([f"{'task':>{width}}", "questions", "error %", *titles.values()])]
     for task, row in rows.items():
         failed = "  failed" if len(rows) > 1 and row["error"] > FAILED_ABOVE else ""

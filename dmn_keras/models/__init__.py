@@ -7,6 +7,7 @@ _WHERE = {
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
+    "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "SCATTER_GATES": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
@@ -14,6 +15,7 @@ _WHERE = {
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "forbid_unused_placeholders": "dmn_keras.models.placeholders",
     "memn2n": "dmn_keras.models.memory_network",
+    "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""
 

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 
-from dmn_keras.datasets.example import Example
+from dmn_keras.datasets.example import Example, SequenceTransductionExample
 from dmn_keras.datasets.registry import DATASETS
 
 
@@ -20,7 +20,10 @@ class TaskEntry:
     example_class: type
 
 
-TASKS = {"QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example)}
+TASKS = {
+    "QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example),
+    "SequenceTransducer": TaskEntry("dmn_keras.tasks.sequence_transduction", SequenceTransductionExample),
+}
 """The task classes by name."""
 
 

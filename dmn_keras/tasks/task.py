@@ -22,6 +22,13 @@ from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.target import Target
 from dmn_keras.utils.settings import Settings
 
+_OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, {}),
+    "rmsprop": (keras.optimizers.RMSprop, {"rho": 0.95, "momentum": 0.9, "epsilon": 1e-4, "centered": True}),
+    "sgd": (keras.optimizers.SGD, {}),
+}
+"""Keras optimizers and their options, by the setting `optimizer`."""
+
 
 class Task(keras.Model):
     """A Keras model whose `fit`, `evaluate` and `predict` take raw examples.
@@ -169,7 +176,8 @@ class Task(keras.Model):
         """Configure the training; what is not given has the defaults of the configuration.
 
         Args:
-            optimizer: Keras optimizer or its name. Defaults to Adam with `learning_rate` and `clip_norm`.
+            optimizer: Keras optimizer or its name. Defaults to `optimizer` of the configuration with its
+                `learning_rate` and `clip_norm`.
             loss: Keras losses by output. Defaults to those of `targets`.
             **arguments: Further arguments of `keras.Model.compile`.
         """
@@ -192,7 +200,8 @@ class Task(keras.Model):
         elif not hasattr(self._compile_arguments, "loss_weights"):
             arguments["loss_weights"] = None
         if arguments.get("optimizer") is None:
-            optimizer = keras.optimizers.Adam(trainer.learning_rate, clipnorm=trainer.clip_norm)
+            kind, options = _OPTIMIZERS[trainer.optimizer]
+            optimizer = kind(trainer.learning_rate, clipnorm=trainer.clip_norm, **options)
             if trainer.dtype == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             arguments["optimizer"] = optimizer
@@ -229,7 +238,14 @@ class Task(keras.Model):
         return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
 
     def training_sequence(
-        self, encoded: Sequence, epoch: Callable[[], int], *, part: int = 0, parts: int = 1, **options: Any
+        self,
+        encoded: Sequence,
+        epoch: Callable[[], int],
+        *,
+        part: int = 0,
+        parts: int = 1,
+        redraw: Callable[[int], Sequence] | None = None,
+        **options: Any,
     ) -> EpochSequence:
         """Return encoded training examples as `EpochSequence`, whose batches are a function of seed and epoch.
 
@@ -238,10 +254,14 @@ class Task(keras.Model):
             epoch: Function that returns the number of the epoch, from 0, when it begins.
             part: Number of this worker, from 0.
             parts: Number of workers.
+            redraw: Function of the number of an epoch that returns other encoded examples for it, where each has its
+                own; `None` for the same ones.
             **options: Those of `batches`.
         """
         trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
         order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
+        if redraw is not None:
+            order["redraw"] = lambda number: self.encoded_batches(redraw(number), like=batches, **options)
         return EpochSequence(batches, part=part, parts=parts, **order)
 
     def fit(
@@ -258,8 +278,9 @@ class Task(keras.Model):
         """Train on raw examples; adapts the preprocessor and compiles where that was not done.
 
         Args:
-            x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or batches of arrays,
-                a `keras.utils.PyDataset` or a `tf.data.Dataset` of tuples.
+            x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or a function that
+                draws those of an epoch, whose number it gets; or batches of arrays, a `keras.utils.PyDataset` or a
+                `tf.data.Dataset` of tuples.
             validation_data: The same, held out.
             batch_size: Examples of a batch. Defaults to that of the configuration.
             epochs: Number of epochs.
@@ -284,13 +305,16 @@ class Task(keras.Model):
                 callbacks=callbacks,
                 **arguments,
             )
-        examples = self._read(x, "fit")
+        draw = x if callable(x) else None
+        examples = self._read(x if draw is None else draw(initial_epoch), "fit")
         if not self.preprocessor.is_adapted:
             self.adapt(examples)
         size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
         finished = [initial_epoch]
         counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
-        sequence = self.training_sequence(self.preprocessor.encode(examples), lambda: finished[0], **size)
+        redraw = draw and (lambda epoch: self.preprocessor.encode(self._read(draw(epoch), "fit")))
+        encoded = self.preprocessor.encode(examples)
+        sequence = self.training_sequence(encoded, lambda: finished[0], redraw=redraw, **size)
         if validation_data is not None and not is_batched(validation_data):
             held_out = self.batches(self._read(validation_data, "validation_data"), **size)
             validation_data = EpochSequence(held_out).for_fit()

@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -106,7 +106,9 @@ def train(
         with context.scope():
             if context.num_workers > 1:  # all build the network together, in the scope of all devices
                 task = renewed(task)
-            error, history = fit_run(task, run, prepared.train, prepared.valid, context=context, verbose=verbose)
+            redraw = _redraw(source, config) if config.data.redraw else None
+            parts = prepared.train, prepared.valid
+            error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
         if not history:
             raise error
         context.barrier()  # the first worker has written the best weights, which all of them measure
@@ -264,6 +266,12 @@ def _begin(run, prepared, source, overwrite):
     run.create(prepared.task, source)
 
 
+def _redraw(source, config):
+    """Return a function of the number of an epoch that draws its training examples."""
+    # Above all seeds of runs, so that no epoch has the examples of another run's.
+    return lambda epoch: source.load("train", seed=config.trainer.seed + 2**32 * epoch)
+
+
 def fit_run(
     task: Task,
     run: RunFolder,
@@ -271,6 +279,7 @@ def fit_run(
     valid_examples: Mapping[str, Sequence],
     *,
     context: DistributionContext | None = None,
+    redraw: Callable[[int], Mapping[str, Sequence]] | None = None,
     last_epoch: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
@@ -284,6 +293,8 @@ def fit_run(
         valid_examples: The same, held out.
         context: The `DistributionContext` of the devices and workers that train, in whose scope the network was built;
             one device by default.
+        redraw: Function of the number of an epoch, from 1, that returns other training examples for it; `None` for the
+            same ones in every epoch.
         last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the configuration; a later call
             continues as if there had been no stop.
         callbacks: Further Keras callbacks. What they raise ends training and is passed on.
@@ -299,7 +310,8 @@ def fit_run(
     epochs = trainer.epochs if last_epoch is None else min(last_epoch, trainer.epochs)
     devices, history = {"multiple_of": context.num_devices}, []
     encoded = task.encode_training(train_examples)
-    sequence = task.training_sequence(encoded, lambda: len(history), same_steps=True, **devices, **own)
+    anew = redraw and (lambda number: task.encode_training(redraw(number)))
+    sequence = task.training_sequence(encoded, lambda: len(history), redraw=anew, same_steps=True, **devices, **own)
     batches = sequence.batches
     valid_batches = task.batches([example for of_part in valid_examples.values() for example in of_part], **devices)
     backup = ResumableBackup(run, len(batches), writes=writes)
