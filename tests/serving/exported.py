@@ -11,12 +11,12 @@ from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.training.runs import tiny_task
 
+PLACEHOLDERS = {"num_placeholders": 2, "min_stories": 1}
 SETTINGS = {
     "one-word": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 1, "num_passes": 2},
     "several-words": {"fact_encoder": "story", "episode": "gated_gru", "gate": "sigmoid"},
-    "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3},
-    "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2, "num_placeholders": 2},
-    "open-vocabulary": {"num_placeholders": 3, "min_stories": 1, "num_passes": 2},
+    "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3, **PLACEHOLDERS},
+    "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2, **PLACEHOLDERS},
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 
