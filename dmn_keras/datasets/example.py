@@ -73,6 +73,13 @@ class TextClassificationExample:
     weight: float = 1.0
     is_phrase: bool = False
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.text_fields`."""
+        from dmn_keras.datasets.word_records import text_fields
+
+        return cls(**text_fields(record, place))
+
 
 @dataclass(frozen=True, slots=True)
 class TokenTaggingExample:
@@ -85,6 +92,13 @@ class TokenTaggingExample:
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TokenTaggingExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.token_fields`."""
+        from dmn_keras.datasets.word_records import token_fields
+
+        return cls(**token_fields(record, place))
 
 
 @dataclass(frozen=True, slots=True)

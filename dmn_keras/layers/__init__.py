@@ -5,11 +5,14 @@ from dmn_keras.layers.answer_decoder import AnswerDecoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
+from dmn_keras.layers.character_encoder import CharacterEncoder
+from dmn_keras.layers.context_windows import ContextWindows
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
+from dmn_keras.layers.learned_question import LearnedQuestion
 from dmn_keras.layers.lexical_links import LexicalLinks
 from dmn_keras.layers.memory_hop import MemoryHop
 from dmn_keras.layers.memory_update import MemoryUpdate
@@ -17,6 +20,8 @@ from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.scatter_gates import ScatterGates
 from dmn_keras.layers.temporal_position import TemporalPosition
+from dmn_keras.layers.unfold_facts import UnfoldFacts
+from dmn_keras.layers.word_dropout import WordDropout
 
 disable_triton_gemm()
 
@@ -27,11 +32,14 @@ __all__ = [
     "AttentionGRU",
     "AttentionGRUCell",
     "AttentionGate",
+    "CharacterEncoder",
+    "ContextWindows",
     "EpisodicMemory",
     "FactEncoder",
     "FactRetriever",
     "InputFusion",
     "LastState",
+    "LearnedQuestion",
     "LexicalLinks",
     "MemoryHop",
     "MemoryUpdate",
@@ -39,4 +47,6 @@ __all__ = [
     "QuestionMatch",
     "ScatterGates",
     "TemporalPosition",
+    "UnfoldFacts",
+    "WordDropout",
 ]

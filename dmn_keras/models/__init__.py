@@ -8,10 +8,12 @@ _WHERE = {
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "TextDMNConfig": "dmn_keras.models.text_dmn_config",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "memn2n": "dmn_keras.models.memory_network",
+    "text_dmn": "dmn_keras.models.text_dmn",
 }
 """Public names and their modules: settings load without Keras."""
 
