@@ -7,6 +7,8 @@ from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
 from dmn_keras.layers.character_encoder import CharacterEncoder
 from dmn_keras.layers.context_windows import ContextWindows
+from dmn_keras.layers.dnc_cell import DNCCell
+from dmn_keras.layers.dynamic_ntm_cell import DynamicNTMCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_retriever import FactRetriever
@@ -14,11 +16,16 @@ from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.learned_question import LearnedQuestion
 from dmn_keras.layers.lexical_links import LexicalLinks
+from dmn_keras.layers.list_rnn_cell import ListRNNCell
 from dmn_keras.layers.memory_hop import MemoryHop
+from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.ntm_cell import NTMCell
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
+from dmn_keras.layers.recorder import record_memory
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
 from dmn_keras.layers.unfold_facts import UnfoldFacts
 from dmn_keras.layers.word_dropout import WordDropout
@@ -34,6 +41,8 @@ __all__ = [
     "AttentionGate",
     "CharacterEncoder",
     "ContextWindows",
+    "DNCCell",
+    "DynamicNTMCell",
     "EpisodicMemory",
     "FactEncoder",
     "FactRetriever",
@@ -41,12 +50,17 @@ __all__ = [
     "LastState",
     "LearnedQuestion",
     "LexicalLinks",
+    "ListRNNCell",
     "MemoryHop",
+    "MemoryRNN",
     "MemoryUpdate",
+    "NTMCell",
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "StackRNNCell",
     "TemporalPosition",
     "UnfoldFacts",
     "WordDropout",
+    "record_memory",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dmn_keras.datasets import Example, Source, train_and_validation, with_answers
+from dmn_keras.datasets import Example, Source, labelled, train_and_validation
 from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.fact_retriever import OPEN
@@ -87,7 +87,7 @@ def train_retriever(
     with output.lock():
         refuse_run(output)
         history = _fit(retriever, parts, epochs, seed, verbose)
-        test = with_answers(source.load("test", seed=config.trainer.seed))
+        test = labelled(source.load("test", seed=config.trainer.seed))
         rows, _ = evaluate_tasks(qa, {task: questions for task, questions in test.items() if questions})
         metrics = {
             **summary(rows),

@@ -7,6 +7,7 @@ _WHERE = {
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
+    "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "TextDMNConfig": "dmn_keras.models.text_dmn_config",
     "answering_model": "dmn_keras.models.answering",
@@ -14,6 +15,7 @@ _WHERE = {
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "memn2n": "dmn_keras.models.memory_network",
     "text_dmn": "dmn_keras.models.text_dmn",
+    "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""
 

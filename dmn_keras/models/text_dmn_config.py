@@ -39,9 +39,9 @@ class TextDMNConfig(Settings):
 
     family: ClassVar[str] = "text_dmn"
 
-    units: int = 96
+    units: int = 128
     dropout: float = setting(0.3, high=0.99)
     word_dropout: float = setting(0.1, high=0.99)
     l2: float = 0.0
     input: WordEncoderConfig = setting(WordEncoderConfig())
-    memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig(num_passes=2, gate_features="dmn_plus"))
+    memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig(num_passes=2, gate_features="dmn_plus", gate_units=64))

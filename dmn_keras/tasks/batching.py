@@ -82,6 +82,8 @@ class Batches:
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
         same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
         ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes.
+        like: Batches of other examples, whose shapes are used again where the examples fit into them; for those that do
+            not, sizes and rows are rounded as with `ladder`. Examples drawn anew each epoch then cause few shapes.
 
     Raises:
         ValueError: If there is no example.
@@ -96,6 +98,7 @@ class Batches:
         multiple_of: int = 1,
         same_steps: bool = False,
         ladder: bool = False,
+        like: "Batches | None" = None,
     ):
         if not len(features):
             raise ValueError("features must hold at least one example. Received none.")
@@ -106,8 +109,12 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets = []
-        for members in split_by_size(sizes, num_buckets):
+        self.buckets, others = [], np.arange(len(features))
+        if like is not None:
+            self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
+            ladder = True
+        for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
+            members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
             of_bucket = {**shared, **side}
             if ladder:
@@ -212,6 +219,28 @@ class Batches:
         return arrays
 
 
+def _fit(sizes, axes, buckets, shared):
+    """Put examples into the first of some buckets that holds them.
+
+    Args:
+        sizes: Integer array `(examples, axes)`.
+        axes: Names of these axes.
+        buckets: Buckets of other examples, smallest first.
+        shared: Sizes of the axes that all buckets share.
+
+    Returns:
+        The buckets with their new members, some empty, and the examples that fit into none, an index array.
+    """
+    filled, others = [], np.arange(len(sizes))
+    for bucket in buckets:
+        limits = [bucket.sizes.get(axis, 1) for axis in axes]
+        fits = (sizes[others] <= limits).all(axis=1) if axes else np.ones(len(others), bool)
+        fits &= all(size <= bucket.sizes[axis] for axis, size in shared.items())
+        filled.append(dataclasses.replace(bucket, members=others[fits]))
+        others = others[~fits]
+    return filled, others
+
+
 def rung(size: int, smallest: int = 16) -> int:
     """Return the step of the ladder that a size is padded to: `smallest` times a power of 2, at least the size."""
     return smallest << max(0, math.ceil(size / smallest) - 1).bit_length()
@@ -301,6 +330,9 @@ class EpochSequence(keras.utils.PyDataset):
         part: Number of this worker, from 0.
         parts: Number of workers; each batch's rows are a multiple of it.
         plan: The batches themselves, as `Batches.plan` lists them, the same every epoch; `None` for all.
+        redraw: Function of the number of an epoch that returns the `Batches` of examples that are drawn anew for it;
+            `None` for the same examples every epoch. Each epoch has as many batches as `batches`: of more the last are
+            left out, of fewer some come again.
     """
 
     def __init__(
@@ -313,11 +345,14 @@ class EpochSequence(keras.utils.PyDataset):
         part: int = 0,
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
+        redraw: Callable[[int], Batches] | None = None,
     ):
         super().__init__(workers=1)
-        self.batches, self.plan = batches, plan
+        self.batches, self.plan, self.redraw = batches, plan, redraw
+        self._drawn_epoch = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
+        self._steps = len(batches)
         self._plan = self.draw()
 
     def draw(self) -> Sequence[Batch]:
@@ -326,7 +361,16 @@ class EpochSequence(keras.utils.PyDataset):
             return self.plan
         epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
-        return self.batches.plan(rng, fraction=fraction_of_epoch(epoch, self.curriculum))
+        fraction = fraction_of_epoch(epoch, self.curriculum)
+        if self.redraw is None:
+            return self.batches.plan(rng, fraction=fraction)
+        if self._drawn_epoch not in (None, epoch):
+            self.batches = self.redraw(epoch)
+        self._drawn_epoch = epoch
+        plan = self.batches.plan(rng, fraction=fraction)
+        while len(plan) < self._steps:
+            plan += self.batches.plan(rng, fraction=fraction)
+        return plan[: self._steps]
 
     def __len__(self):
         """Return the number of batches of an epoch."""

@@ -265,8 +265,8 @@ def test_versions_are_counted_and_never_replaced(plain, tmp_path):
         ({"version": 0}, "version must be a positive integer. Received: version=0"),
         ({"top": 0}, "top must be a positive integer. Received: top=0"),
         ({"dtype": "float15"}, "dtype must be .*float16"),
-        ({"questions": []}, "questions must hold at least one question"),
-        ({"questions": [Example((), "Where?")]}, "questions must hold a word each"),
+        ({"questions": []}, "questions must hold at least one example"),
+        ({"questions": [Example((), "Where?")]}, "with a word in it"),
     ],
 )
 def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):

@@ -5,7 +5,7 @@ import functools
 import itertools
 import logging
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,11 +14,13 @@ import numpy as np
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
 from dmn_keras.models import answering_model, can_retrieve
-from dmn_keras.tasks.question_answering.answer import Answer
+from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.calibration import Calibration
+from dmn_keras.tasks.question_answering.data_report import data_report
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.retrieval import OPEN, StoryRetriever
 from dmn_keras.tasks.question_answering.targets import answer_target, gate_target, retriever_target, stop_target
+from dmn_keras.tasks.question_answering.unanswerable import unanswerable
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import (
@@ -237,6 +239,52 @@ class QuestionAnswerer(Task):
             self._judged(a, min_confidence) for a in super().predict(x, batch_size=batch_size, beam_width=beam_width)
         ]
 
+    def encode_training(self, examples: Mapping[str, Sequence[Example]]) -> list:
+        encoded = super().encode_training(examples)
+        for of_part in examples.values():
+            again = unanswerable(of_part, self.config.task.unanswerable_fraction, self.config.trainer.seed)
+            encoded += [dataclasses.replace(e, answer=(UNKNOWN_ID,)) for e in self.preprocessor.encode(again)]
+        return encoded
+
+    def data_report(self, train, valid):
+        return data_report(train, valid, self.preprocessor)
+
+    def is_right(self, example: Example, answer: Answer) -> bool:
+        """Return whether an answer has all words of an example's answer, in their order.
+
+        An answer with a word outside of the vocabulary cannot be given.
+        """
+        expected = self.vocabulary.encode(example.answer_text)
+        return UNKNOWN_ID not in expected and list(answer.ids) == expected
+
+    def score(self, examples, answers):
+        """Return `"accuracy"` and, where the examples name supporting facts, `"gate_recall"`.
+
+        The recall is the percentage of the supporting facts found among as many facts with the highest gates, over all
+        passes.
+        """
+        pairs = list(zip(examples, answers, strict=True))
+        metrics = {"accuracy": 100.0 * sum(itertools.starmap(self.is_right, pairs)) / len(pairs)}
+        recall = _gate_recall(pairs)
+        return metrics if recall is None else {**metrics, "gate_recall": 100.0 * recall}
+
+    def explain(self, example, answer):
+        right = f"; right: {example.answer_text}" if example.answer else ""
+        return f"Question: {example.question}\nAnswer:   {answer_text(answer)}{right}\n\n{attention_table(answer)}"
+
+    def mistake(self, example, answer):
+        if self.is_right(example, answer):
+            return None
+        return {
+            "question": example.question,
+            "expected": example.answer_text,
+            "answer": answer.answer,
+            "probability": round(answer.probability, 4),
+            "evidence": " | ".join(answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence)))),
+            "unknown_words": " ".join(answer.unknown_words),
+            "story": " ".join(answer.facts),
+        }
+
     def decode(self, outputs, encoded, beam_width=1):
         return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
 
@@ -286,6 +334,21 @@ class QuestionAnswerer(Task):
         confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
+
+
+def _gate_recall(rows):
+    """Return the fraction of supporting facts among the facts with the highest gates, `None` where none are named."""
+    found = named = 0
+    for example, answer in rows:
+        facts = set(example.supporting_facts)
+        if not facts:
+            continue
+        gates = np.max(answer.gates, axis=0)
+        highest = np.argsort(-gates, kind="stable")[: len(facts)].tolist()
+        positions = range(len(gates)) if answer.positions is None else answer.positions
+        found += len(facts & {positions[i] for i in highest})
+        named += len(facts)
+    return found / named if named else None
 
 
 def _facts(story, wrapped):

@@ -28,3 +28,8 @@ class Classification:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dict that JSON can hold."""
         return dataclasses.asdict(self)
+
+
+def classification_text(answer: Classification) -> str:
+    """Format a `Classification` in a line: its class and probability."""
+    return f"{answer.label} (probability {answer.probability:.3f})"

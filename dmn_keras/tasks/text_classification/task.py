@@ -11,7 +11,7 @@ from dmn_keras.tasks.config import RunConfig, TrainerConfig
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
-from dmn_keras.tasks.text_classification.answer import Classification
+from dmn_keras.tasks.text_classification.answer import Classification, classification_text
 from dmn_keras.tasks.text_classification.config import TextClassificationConfig
 from dmn_keras.tasks.text_classification.preprocessor import TextClassificationPreprocessor
 from dmn_keras.tasks.words_config import WordsConfig
@@ -40,7 +40,7 @@ class TextClassifier(Task):
     preprocessor_class = TextClassificationPreprocessor
     default_config = RunConfig(
         task=TextClassificationConfig(),
-        model=TextDMNConfig(),
+        model=TextDMNConfig(dropout=0.5),
         data=WordsConfig(),
         trainer=TrainerConfig(batch_size=64, epochs=10, patience=10, schedule="cosine", num_buckets=6),
     )
@@ -81,6 +81,21 @@ class TextClassifier(Task):
             gates=tuple(map(tuple, row["gates"][:, : len(example.words)].tolist())),
             unknown_words=self.preprocessor.unknown_words(example.tokens),
         )
+
+    def score(self, examples, answers):
+        right = [answer.label == example.label for example, answer in zip(examples, answers, strict=True)]
+        return {"accuracy": 100.0 * np.mean(right)}
+
+    def mistake(self, example, answer):
+        if answer.label == example.label:
+            return None
+        probability = round(answer.probability, 4)
+        unknown = " ".join(answer.unknown_words)
+        shown = {"expected": example.label, "answer": answer.label, "probability": probability}
+        return {**shown, "unknown_words": unknown, "text": example.text}
+
+    def explain(self, example, answer):
+        return f"Text:  {example.text}\nClass: {classification_text(answer)}; right: {example.label}"
 
 
 def _labels(encoded):

@@ -27,3 +27,8 @@ class Tagging:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dict that JSON can hold."""
         return dataclasses.asdict(self)
+
+
+def tagging_text(answer: Tagging) -> str:
+    """Format a `Tagging` in a line: each word with its tag."""
+    return " ".join(f"{word}/{tag}" for word, tag in zip(answer.words, answer.tags, strict=True))

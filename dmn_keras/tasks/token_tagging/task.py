@@ -11,7 +11,7 @@ from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.tasks.text_classification.task import build_text_network
-from dmn_keras.tasks.token_tagging.answer import Tagging
+from dmn_keras.tasks.token_tagging.answer import Tagging, tagging_text
 from dmn_keras.tasks.token_tagging.config import TokenTaggingConfig
 from dmn_keras.tasks.token_tagging.preprocessor import TokenTaggingPreprocessor
 from dmn_keras.tasks.words_config import WordsConfig
@@ -43,7 +43,7 @@ class TokenTagger(Task):
         model=TextDMNConfig(input=WordEncoderConfig(character_units=64)),
         data=WordsConfig(),
         trainer=TrainerConfig(
-            batch_size=32, epochs=15, patience=15, schedule="cosine", num_buckets=6, learning_rate=2e-3, clip_norm=50.0
+            batch_size=32, epochs=14, patience=14, schedule="cosine", num_buckets=6, learning_rate=2e-3, clip_norm=50.0
         ),
     )
 
@@ -85,6 +85,27 @@ class TokenTagger(Task):
             gates=tuple(gates),
             unknown_words=self.preprocessor.unknown_words(example.tokens),
         )
+
+    def score(self, examples, answers):
+        """Return the accuracy: the percentage of the words whose tag is right."""
+        pairs = zip(examples, answers, strict=True)
+        right = [given == tag for example, answer in pairs for given, tag in _paired(answer, example)]
+        return {"accuracy": 100.0 * np.mean(right)}
+
+    def mistake(self, example, answer):
+        wrong = [
+            f"{word}: {given} for {tag}"
+            for word, (given, tag) in zip(answer.words, _paired(answer, example), strict=True)
+            if given != tag
+        ]
+        return {"wrong": ", ".join(wrong), "tokens": " ".join(example.tokens)} if wrong else None
+
+    def explain(self, example, answer):
+        return tagging_text(answer)
+
+
+def _paired(answer, example):
+    return zip(answer.tags, example.tags, strict=True)
 
 
 def _tags(encoded):

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Iterator, Mapping, Sequence
 
 from dmn_keras.datasets import Example
-from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
+from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 
 _MOST_WORDS = 8
 
