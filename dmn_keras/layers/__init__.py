@@ -27,7 +27,6 @@ from dmn_keras.layers.recorder import record_memory
 from dmn_keras.layers.scatter_gates import ScatterGates
 from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
-from dmn_keras.layers.unfold_facts import UnfoldFacts
 from dmn_keras.layers.word_dropout import WordDropout
 
 disable_triton_gemm()
@@ -60,7 +59,6 @@ __all__ = [
     "ScatterGates",
     "StackRNNCell",
     "TemporalPosition",
-    "UnfoldFacts",
     "WordDropout",
     "record_memory",
 ]

@@ -10,8 +10,6 @@ from dmn_keras.layers.checks import positive_integer
 class ContextWindows(keras.layers.Layer):
     """Makes of each fact and its neighbours a short story, so that a memory of its own answers for each fact.
 
-    `UnfoldFacts` brings what the memory gives back into the order of the facts.
-
     Args:
         size: Positive integer, neighbours on each side.
         **kwargs: Arguments of every layer.
@@ -21,8 +19,8 @@ class ContextWindows(keras.layers.Layer):
         facts_mask: Boolean, `(batch, facts)`, `True` for a real fact. `None` means that all are real.
 
     Returns:
-        Windows, `(batch * facts, 2 * size + 1, units)`, the fact itself in the middle; and a boolean mask of the places
-        that hold a real fact, `(batch * facts, 2 * size + 1)`.
+        Windows, `(batch, facts, 2 * size + 1, units)`, the fact itself in the middle; and a boolean mask of the places
+        that hold a real fact, `(batch, facts, 2 * size + 1)`.
 
     Raises:
         ValueError: If `size` is no positive integer.
@@ -31,7 +29,7 @@ class ContextWindows(keras.layers.Layer):
 
     >>> windows, mask = dmn_keras.layers.ContextWindows(2)(keras.random.normal((2, 5, 32)))
     >>> windows.shape, mask.shape
-    ((10, 5, 32), (10, 5))
+    ((2, 5, 5, 32), (2, 5, 5))
     """
 
     def __init__(self, size, **kwargs):
@@ -46,12 +44,7 @@ class ContextWindows(keras.layers.Layer):
     def _windows(self, values):
         padded = ops.pad(values, [[0, 0], [self.size, self.size], [0, 0]])
         shifted = [padded[:, i : i - 2 * self.size or None] for i in range(2 * self.size + 1)]
-        return ops.reshape(ops.stack(shifted, axis=2), (-1, 2 * self.size + 1, values.shape[-1]))
-
-    def compute_output_spec(self, facts, facts_mask=None):
-        width = 2 * self.size + 1
-        windows = keras.KerasTensor((None, width, facts.shape[-1]), dtype=self.compute_dtype)
-        return windows, keras.KerasTensor((None, width), dtype="bool")
+        return ops.stack(shifted, axis=2)
 
     def compute_mask(self, facts, previous_mask=None):
         return None, None

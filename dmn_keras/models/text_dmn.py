@@ -9,9 +9,9 @@ from dmn_keras.layers import (
     EpisodicMemory,
     InputFusion,
     LearnedQuestion,
-    UnfoldFacts,
     WordDropout,
 )
+from dmn_keras.layers.sequences import static_shape
 from dmn_keras.models.dynamic_memory_network import GATE_FEATURES
 from dmn_keras.models.text_dmn_config import TextDMNConfig
 
@@ -85,13 +85,26 @@ def text_dmn(
         answer = keras.layers.Concatenate(name="answer")([drop(episodes["memory"]), question])
         return keras.Model(inputs, {"label": classes(answer), "gates": episodes["gates"]}, name=name)
     asked = ops.reshape(facts + question[:, None], (-1, config.units))
+    width = 2 * context_size + 1
     windows, real = ContextWindows(context_size, name="context_windows")(facts, mask)
+    windows, real = ops.reshape(windows, (-1, width, config.units)), ops.reshape(real, (-1, width))
     episodes = memory(windows, asked, facts_mask=real)
     answer = keras.layers.Concatenate(name="answer")([drop(episodes["memory"]), asked])
-    unfold = UnfoldFacts(name="unfold_facts")
+    unfold = _UnfoldWords(name="unfold_words")
     return keras.Model(
         inputs, {"tags": unfold(classes(answer), facts), "gates": unfold(episodes["gates"], facts)}, name=name
     )
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class _UnfoldWords(keras.layers.Layer):
+    """Gives values of `batch * words` rows the two axes of the facts they belong to."""
+
+    def call(self, values, facts):
+        return ops.reshape(values, (*static_shape(facts)[:2], *values.shape[1:]))
+
+    def compute_output_shape(self, values_shape, facts_shape):
+        return (*facts_shape[:2], *values_shape[1:])
 
 
 def _word_vectors(config, num_words, num_characters, vectors_shape):
