@@ -16,6 +16,7 @@ _WHERE = {
     "Task": "dmn_keras.tasks",
     "TextClassifier": "dmn_keras.tasks.text_classification",
     "TokenTagger": "dmn_keras.tasks.token_tagging",
+    "VisualQuestionAnswerer": "dmn_keras.tasks.visual_question_answering",
     "layers": None,
     "losses": None,
     "metrics": None,
@@ -42,4 +43,5 @@ if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in 
         sequence_transduction,
         text_classification,
         token_tagging,
+        visual_question_answering,
     )

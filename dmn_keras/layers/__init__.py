@@ -12,6 +12,7 @@ from dmn_keras.layers.dynamic_ntm_cell import DynamicNTMCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
 from dmn_keras.layers.fact_encoder import FactEncoder
 from dmn_keras.layers.fact_retriever import FactRetriever
+from dmn_keras.layers.image_regions import ImageRegions
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
 from dmn_keras.layers.learned_question import LearnedQuestion
@@ -25,6 +26,7 @@ from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.recorder import record_memory
 from dmn_keras.layers.scatter_gates import ScatterGates
+from dmn_keras.layers.shared_facts_memory import SharedFactsMemory
 from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
 from dmn_keras.layers.word_dropout import WordDropout
@@ -45,6 +47,7 @@ __all__ = [
     "EpisodicMemory",
     "FactEncoder",
     "FactRetriever",
+    "ImageRegions",
     "InputFusion",
     "LastState",
     "LearnedQuestion",
@@ -57,6 +60,7 @@ __all__ = [
     "PositionEncoder",
     "QuestionMatch",
     "ScatterGates",
+    "SharedFactsMemory",
     "StackRNNCell",
     "TemporalPosition",
     "WordDropout",

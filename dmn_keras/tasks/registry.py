@@ -8,6 +8,7 @@ from dmn_keras.datasets.example import (
     SequenceTransductionExample,
     TextClassificationExample,
     TokenTaggingExample,
+    VisualQuestionAnsweringExample,
 )
 from dmn_keras.datasets.registry import DATASETS
 
@@ -27,6 +28,7 @@ class TaskEntry:
 
 TASKS = {
     "QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example),
+    "VisualQuestionAnswerer": TaskEntry("dmn_keras.tasks.visual_question_answering", VisualQuestionAnsweringExample),
     "SequenceTransducer": TaskEntry("dmn_keras.tasks.sequence_transduction", SequenceTransductionExample),
     "TextClassifier": TaskEntry("dmn_keras.tasks.text_classification", TextClassificationExample),
     "TokenTagger": TaskEntry("dmn_keras.tasks.token_tagging", TokenTaggingExample),
