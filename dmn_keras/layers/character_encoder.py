@@ -67,9 +67,9 @@ class CharacterEncoder(keras.layers.Layer):
         half = self.window // 2
         rows = ops.pad(rows, [[0, 0], [half, half], [0, 0]])
         total = self.bias
-        for offset, term in enumerate(ops.split(rows, self.window, axis=-1)):
-            end = offset - 2 * half
-            total = total + (term[:, offset:end] if end else term[:, offset:])
+        for offset in range(self.window):
+            columns = slice(offset * self.units, (offset + 1) * self.units)
+            total = total + rows[:, offset : offset - 2 * half or None, columns]
         states = ops.where(real, ops.relu(total), ops.zeros_like(total))
         return ops.reshape(ops.max(states, axis=1), (batch, num_words, self.units))
 
