@@ -14,7 +14,7 @@ from dmn_keras.text.word_vectors import read_word_vectors
 
 PADDING, UNKNOWN, START, END = range(4)
 """Ids of characters that are none of the alphabet: padding, unknown, and the two ends of a word."""
-_MAX_CHARACTERS = 14
+MAX_CHARACTERS = 14
 """Characters of a word that are read, half of them at either end; with the marks of its ends they fill 16 places."""
 
 
@@ -156,8 +156,8 @@ class WordPreprocessor(Preprocessor):
         [index] = self.vocabulary.ids([word])
         characters = ()
         if self.reads_characters:
-            half = _MAX_CHARACTERS // 2
-            read = word if len(word) <= _MAX_CHARACTERS else word[:half] + word[-half:]
+            half = MAX_CHARACTERS // 2
+            read = word if len(word) <= MAX_CHARACTERS else word[:half] + word[-half:]
             found = (self.alphabet.find(character) for character in read)
             characters = (START, *(UNKNOWN if place < 0 else END + 1 + place for place in found), END)
         self._words[word] = index, characters

@@ -5,9 +5,9 @@ import re
 from dmn_keras.text.tokenizer import normalize
 
 WORD_RULES = (
-    (r"[\u201c\u201d\u201e\u00ab\u00bb]", '"'),
-    (r"\s+", " "),
-    (r'(["();!?\[\]{}]|--+|\.\.+|\u2026)', r" \1 "),
+    ("[\u201c\u201d\u201e\u00ab\u00bb]", '"'),
+    ("[\t-\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+", " "),
+    (r'(["();!?\[\]{}]|--+|\.\.+|' "\u2026)", r" \1 "),
     (r"([,:])( )", r" \1\2"),
     (r"([A-Za-z][a-z][a-z]|[0-9])\.( )", r"\1 .\2"),
     (r"([^. ])\.( *)$", r"\1 .\2"),
@@ -16,7 +16,7 @@ WORD_RULES = (
     (r"([A-Za-z])(')( )", r"\1 \2\3"),
 )
 """Patterns and what replaces them, one after the other, in a text with a blank before and behind it; between the blanks
-of the result are the words. The patterns are of the kind that RE2 knows too."""
+of the result are the words. The patterns mean the same to RE2, with which an exported graph applies them."""
 
 _RULES = tuple((re.compile(pattern), replacement) for pattern, replacement in WORD_RULES)
 
