@@ -14,7 +14,15 @@ from benchmarks import base
 
 SETTINGS = {
     "easy_vqa": {"convolutions": 4, "dropout": 0.1, "learning_rate": 2e-3, "epochs": 20},
-    "sort_of_clevr": {"units": 40, "gate_features": "dmn_plus", "learning_rate": 2e-3, "epochs": 8},
+    "sort_of_clevr": {
+        "image_size": 75,
+        "convolutions": 4,
+        "units": 48,
+        "gate_units": 24,
+        "batch_size": 8,
+        "learning_rate": 2e-3,
+        "epochs": 7,
+    },
 }
 """Settings that differ from the defaults of `VisualQuestionAnswerer`, by dataset."""
 
