@@ -13,7 +13,7 @@ import sys
 import keras
 import pytest
 
-from benchmarks import base, invariance, mixed_precision, precision, serving, ship
+from benchmarks import base, invariance, mixed_precision, precision, recurrent_memory, serving, ship
 from dmn_keras import cli
 from dmn_keras.datasets import Source, registry, train_and_validation
 from dmn_keras.inference.calibration import calibrate
@@ -78,6 +78,19 @@ def test_training_is_measured(script, tmp_path):
         assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in result["rows"])
 
 
+def test_a_cell_with_a_memory_is_measured(tmp_path):
+    backend, file = keras.backend.backend(), tmp_path / "file.json"
+    if backend == "torch":
+        pytest.skip("measures TensorFlow and JAX")
+    peers = ["--peers", "ntm"] if importlib.util.find_spec("torch") else []
+    sizes = ["--batch-size", "2", "--steps", "3", "--units", "4", "--slots", "5", "--width", "3", "--repeats", "3"]
+    arguments = ["--backend", backend, "--cells", "ntm", *sizes, *peers, "--json", str(file)]
+    printed = run("-m", "benchmarks.recurrent_memory", *arguments, CUDA_VISIBLE_DEVICES="-1")
+    [row] = written("recurrent_memory", file, printed)["rows"]
+    assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
+    assert not peers or row["of_ntm"] == round(row["step"]["cpu_ms"] / row["ntm"]["cpu_ms"], 2)
+
+
 def test_the_peer_learns():
     pytest.importorskip("torch")
     from benchmarks import peer
@@ -85,6 +98,18 @@ def test_the_peer_learns():
     step = peer.training_step(TINY, TINY["facts"])
     losses = [step() for _ in range(200)]
     assert losses[-1] < 0.5 * losses[0]  # one batch each time
+
+
+def test_the_peer_ntm_learns():
+    torch = pytest.importorskip("torch")
+    from benchmarks.peer_ntm import PeerNTM
+
+    torch.manual_seed(0)
+    model = PeerNTM(4, 3, units=8, slots=5, width=3)
+    step = recurrent_memory.peer_step(model, {"batch_size": 4, "steps": 3}, bits=3, learning_rate=0.02)
+    losses = [step() for _ in range(200)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in model.parameters())
 
 
 @without_tracing

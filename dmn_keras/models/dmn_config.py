@@ -115,8 +115,16 @@ class DMNConfig(Settings):
         """Whether the network has the output `stop`."""
         return self.memory.learned_stop
 
-    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+    def build(
+        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None, num_placeholders: int = 0
+    ):
         """Return the network, see `dmn_keras.models.dmn`."""
         from dmn_keras.models.dynamic_memory_network import dmn
 
-        return dmn(vocabulary_size, config=self, answer_words=answer_words, word_vectors=word_vectors)
+        return dmn(
+            vocabulary_size,
+            config=self,
+            answer_words=answer_words,
+            word_vectors=word_vectors,
+            num_placeholders=num_placeholders,
+        )

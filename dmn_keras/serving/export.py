@@ -20,7 +20,7 @@ from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
-from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
+from dmn_keras.text import join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
 from dmn_keras.utils.folder import LOCK
 
@@ -45,7 +45,8 @@ def export(
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
-      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones; of a
+      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones, those
+      that are told apart left out; of a
       calibrated model also `confidence` and `known`. A story without a word has no facts, and an answer all the same.
       Of a model with a retriever, `facts` and `gates` are those it selected, `positions` `(batch, facts)` their numbers
       in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have selected
@@ -104,7 +105,7 @@ def export(
     task = _rounded(task, dtype)
     with _new_version(folder, version) as (target, written):
         if answers:
-            top = min(top, len(task.vocabulary) - len(SPECIAL_WORDS))
+            top = min(top, len(task.vocabulary.known_words))
             _save(task, written, top=top, dtype=dtype)
             _verify(task, top, written, questions)
         else:
@@ -428,7 +429,8 @@ def _litert_comparison(qa, file, shape):
         question[:, : ids["question"].shape[1]] = ids["question"]
         words = run(story=story, question=question)["words"][0]
         expected = qa.ask(example.story, example.question).answer
-        return qa.vocabulary.answer_text(words.tolist()) == expected
+        [encoded] = qa.preprocessor.encode([example])
+        return qa.vocabulary.answer_text(words.tolist(), encoded.placeholders) == expected
 
     return same
 

@@ -63,7 +63,8 @@ class StoryInputs(RawInputs):
 
     def serve(self, run, story, question):
         read = self._text.read(story, question)
-        return {**run(story=read.story, question=read.question), "facts": read.facts}
+        apart = self._text.tell_apart(read)
+        return {**run(story=apart.story, question=apart.question), "facts": read.facts}
 
     def strings(self, examples):
         return {"story": [join_sentences(e.story) for e in examples], "question": [e.question for e in examples]}

@@ -106,16 +106,16 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets, others = [], np.arange(len(features))
+        self.buckets, others, smallest = [], np.arange(len(features)), 16
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
-            ladder = True
+            ladder, smallest = True, 4
         for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
             members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
             of_bucket = {**shared, **side}
             if ladder:
-                of_bucket = {axis: rung(size) for axis, size in of_bucket.items()}
+                of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
             self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
@@ -309,7 +309,7 @@ def fraction_of_epoch(epoch: int, curriculum: int) -> float:
 
 
 class EpochSequence(keras.utils.PyDataset):
-    """`Batches` for `model.fit`, in an order that is a function of seed and epoch alone.
+    """`Batches` for `model.fit`, in an order, and augmented, as a function of seed and epoch alone.
 
     A run that resumes at an epoch therefore sees the batches it would have seen.
 
@@ -327,6 +327,8 @@ class EpochSequence(keras.utils.PyDataset):
         redraw: Function of the number of an epoch that returns the `Batches` of examples that are drawn anew for it;
             `None` for the same examples every epoch. Each epoch has as many batches as `batches`: of more the last are
             left out, of fewer some come again.
+        augment: Function `(inputs, targets, rng)` of the arrays of a batch and a `numpy.random.Generator` that returns
+            other inputs and targets of the same shapes; `None` leaves batches as they are.
     """
 
     def __init__(
@@ -340,9 +342,10 @@ class EpochSequence(keras.utils.PyDataset):
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
         redraw: Callable[[int], Batches] | None = None,
+        augment: Callable[[dict, dict, np.random.Generator], tuple[dict, dict]] | None = None,
     ):
         super().__init__(workers=1)
-        self.batches, self.plan, self.redraw = batches, plan, redraw
+        self.batches, self.plan, self.redraw, self.augment = batches, plan, redraw, augment
         self._drawn_epoch = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
@@ -351,9 +354,9 @@ class EpochSequence(keras.utils.PyDataset):
 
     def draw(self) -> Sequence[Batch]:
         """Return the batches of the epoch that begins."""
+        self._epoch = epoch = 0 if self.epoch is None else self.epoch()
         if self.plan is not None:
             return self.plan
-        epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
         fraction = fraction_of_epoch(epoch, self.curriculum)
         if self.redraw is None:
@@ -374,8 +377,16 @@ class EpochSequence(keras.utils.PyDataset):
         """Return the batch `index` of the current epoch."""
         planned = self._plan[index]
         rows = planned.rows // self.parts
-        own = planned.members[self.part * rows : (self.part + 1) * rows]
-        return self.batches.batch(planned._replace(rows=rows, members=own))
+        own = slice(self.part * rows, (self.part + 1) * rows)
+        arrays = self._augmented(index, planned)
+        return tuple({name: array[own] for name, array in of_kind.items()} for of_kind in arrays)
+
+    def _augmented(self, index, planned):
+        """Return the arrays of batch `index` of the current epoch."""
+        inputs, targets, weights = self.batches.batch(planned)
+        if self.augment is not None:
+            inputs, targets = self.augment(inputs, targets, np.random.default_rng([self.seed or 0, self._epoch, index]))
+        return inputs, targets, weights
 
     def on_epoch_begin(self):
         """Draw the order of the epoch that begins."""
@@ -391,8 +402,8 @@ class EpochSequence(keras.utils.PyDataset):
         import tensorflow as tf
 
         def generate():
-            for planned in self.draw():
-                yield self.batches.batch(planned)
+            for index, planned in enumerate(self.draw()):
+                yield self._augmented(index, planned)
 
         inputs, targets, weights = self[0]
         specs = self.batches.features.specs

@@ -25,12 +25,21 @@ class QuestionAnsweringConfig(Settings):
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
             sentences they name, where the right answer is the unknown word. The model then knows what it does not know:
             the unknown word is never the answer, and its probability lowers that of the best guess.
+        num_placeholders: How many unknown words of a story the model tells apart, any of which may be the answer; 0 for
+            none: all unknown words are one.
+        placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
+            replaced by placeholders, other ones in each epoch; of each story a fraction is drawn between 0 and this.
+        min_stories: With placeholders, words of fewer training stories are unknown, as names and numbers that each
+            story has anew. Words of answers that their stories do not hold are known all the same.
     """
 
     supervise_gates: bool = True
     gate_weight: float = 1.0
     gate_order: str = setting("annotated", choices=("annotated", "unordered"))
     unanswerable_fraction: float = setting(0.0, high=1.0)
+    num_placeholders: int = setting(0, low=0, high=1000)
+    placeholder_fraction: float = setting(0.5, high=1.0)
+    min_stories: int = 5
 
 
 @dataclasses.dataclass(frozen=True)

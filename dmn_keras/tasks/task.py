@@ -123,6 +123,10 @@ class Task(keras.Model):
         """Return the model that `predict` runs, on the weights of the network."""
         return self.network
 
+    def augmentation(self) -> Callable | None:
+        """Return what changes the batches of training anew in each epoch, `augment` of `EpochSequence`."""
+        return None
+
     # What all tasks share.
 
     @property
@@ -255,7 +259,7 @@ class Task(keras.Model):
             **options: Those of `batches`.
         """
         trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
-        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum}
+        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
         if redraw is not None:
             order["redraw"] = lambda number: self.encoded_batches(redraw(number), like=batches, **options)
         return EpochSequence(batches, part=part, parts=parts, **order)
