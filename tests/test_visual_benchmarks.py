@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import keras
 import pytest
 
 from benchmarks import visual_questions
@@ -27,6 +28,8 @@ def test_the_best_epoch_is_kept_and_measured(tmp_path):
     assert row["parameters"] == loaded.network.count_params()
     assert json.loads((tmp_path / "config.json").read_text())["source"] == source.to_dict()
     assert not list(tmp_path.glob("best*"))
+    if keras.backend.backend() == "tensorflow":
+        assert visual_questions.served_milliseconds(vqa, parts["valid"][0], count=2) > 0
 
 
 def test_without_the_image_the_commonest_answer_is_given():
