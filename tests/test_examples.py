@@ -9,7 +9,7 @@ import pytest
 from dmn_keras import datasets
 from dmn_keras.datasets import stories
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
-from examples import copy_task, custom_task, dmn_from_layers, sentiment, tagging, tickets
+from examples import copy_task, custom_task, dmn_from_layers, sentiment, tagging, tickets, visual_questions
 
 TICKETS = pathlib.Path(tickets.__file__).with_suffix("")
 
@@ -59,6 +59,14 @@ def test_a_task_of_ones_own_is_trained_saved_and_exported(tmp_path):
     outputs = served(**{name: tf.constant(values) for name, values in texts.items()})
     chosen = outputs["fact"].numpy().argmax(-1)
     assert [facts[i].decode() for facts, i in zip(outputs["facts"].numpy(), chosen, strict=True)] == found
+
+
+def test_visual_questions_are_learned_and_drawn(tmp_path, capsys):
+    sizes = {"image_size": 16, "convolutions": 2, "filters": 4, "units": 4}
+    visual_questions.main(tmp_path / "gates.png", num_images=4, epochs=1, **sizes)
+    *_, answer = capsys.readouterr().out.splitlines()
+    assert answer.split("? ")[1] in {"yes", "no", "square", "circle", *"123456"}
+    assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_support_tickets_are_those_of_their_script(tmp_path):
