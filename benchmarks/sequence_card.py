@@ -22,8 +22,8 @@ TEXTS = {
         "`b`.\nIts stacks hold 250 entries.",
     ),
     "dnc-traversal": (
-        "A network with the memory of the differentiable neural computer (Graves et al. 2016, doi:10.1038/nature20101), "
-        "without\ntemporal links, that reads the edges of a graph as triples and answers where an edge leads.",
+        "A network with the memory of the differentiable neural computer (Graves et al. 2016, doi:10.1038/nature20101),"
+        "\nwithout temporal links, that reads the edges of a graph as triples and answers where an edge leads.",
         "traversal,nodes=10,degree=1-3,length=1",
         "It answers one step, `length=1`, the paper's first lessons; walks of several steps, such as the default of "
         "`--config\ntraversal` has, are beyond it. Its memory has 32 slots, one for each edge.",
@@ -88,9 +88,9 @@ def reached(experiment, row):
     """Return what a model reached on the test sequences, as a table or, of many lengths, a sentence."""
     *_, last = row["variants"].values()
     if "percent_of_lengths" in last:
+        count = len(experiment.tests)
         lines = [
-            f"{name or 'as trained'}: {scores['percent_of_lengths']} % of the {len(experiment.tests)} lengths without a "
-            f"wrong symbol"
+            f"{name or 'as trained'}: {scores['percent_of_lengths']} % of the {count} lengths without a wrong symbol"
             for name, scores in row["variants"].items()
         ]
         return f"{experiment.about[0].upper()}{experiment.about[1:]}.\n\n- " + "\n- ".join(lines)
