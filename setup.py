@@ -8,7 +8,7 @@ setup(
     package_dir={"dmn_keras.saved_models": "saved_models"},
     package_data={
         "dmn_keras": ["py.typed"],
-        "dmn_keras.saved_models": ["babi-*/*"],
+        "dmn_keras.saved_models": ["*/config.json", "*/model.weights.h5", "*/calibration.json", "*/README.md"],
         "dmn_keras.serving": ["samples.jsonl"],
         "dmn_keras.tasks": ["*.json"],
         "dmn_keras.training": ["*.json"],

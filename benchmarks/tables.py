@@ -163,10 +163,12 @@ def facts():
         what = f"{result['about']}, {row['questions']:,} test questions"
         seconds = f"{row['seconds']:.0f} s"
         rows.append([what, f"{100 - row['error']:.1f} % right", seconds, f"`{result['commands'][0]}`"])
-    [result] = results("results/invariance")
-    questions = sum(run["questions"] for run in result["runs"].values())
-    what = f"{len(result['runs'])} trained models, {questions:,} questions, batches of 1, 7, 100 and 1000"
-    rows.append([what, f"{result['changed']} changed", "", f"`{result['command']}`"])
+    for name in ("invariance", "invariance-paths"):
+        for result in results(f"results/{name}"):
+            questions = sum(run["questions"] for run in result["runs"].values())
+            ways = dict.fromkeys(variant["name"] for run in result["runs"].values() for variant in run["variants"])
+            what = f"{len(result['runs'])} models, {questions:,} questions: {', '.join(ways)}"
+            rows.append([what, f"{result['changed']} changed", "", f"`{result['command']}`"])
     return markdown(["what", "result", "time", "command"], rows)
 
 

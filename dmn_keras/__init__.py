@@ -11,8 +11,10 @@ _WHERE = {
     "DMNConfig": "dmn_keras.models",
     "QuestionAnswerer": "dmn_keras.tasks.question_answering",
     "RunConfig": "dmn_keras.tasks.config",
+    "SequenceTransducer": "dmn_keras.tasks.sequence_transduction",
     "Source": "dmn_keras.datasets",
     "Task": "dmn_keras.tasks",
+    "VisualQuestionAnswerer": "dmn_keras.tasks.visual_question_answering",
     "layers": None,
     "losses": None,
     "metrics": None,
@@ -34,4 +36,4 @@ def __getattr__(name):
 # Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
 if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
     from dmn_keras import layers, losses, metrics  # noqa: F401
-    from dmn_keras.tasks import question_answering  # noqa: F401
+    from dmn_keras.tasks import question_answering, sequence_transduction, visual_question_answering  # noqa: F401

@@ -13,7 +13,17 @@ import sys
 import keras
 import pytest
 
-from benchmarks import base, invariance, mixed_precision, models, precision, serving, ship, tables
+from benchmarks import (
+    base,
+    invariance,
+    mixed_precision,
+    models,
+    precision,
+    recurrent_memory,
+    serving,
+    ship,
+    tables,
+)
 from dmn_keras import cli
 from dmn_keras.datasets import Source, registry, train_and_validation
 from dmn_keras.inference.calibration import calibrate
@@ -78,6 +88,19 @@ def test_training_is_measured(script, tmp_path):
         assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in result["rows"])
 
 
+def test_a_cell_with_a_memory_is_measured(tmp_path):
+    backend, file = keras.backend.backend(), tmp_path / "file.json"
+    if backend == "torch":
+        pytest.skip("measures TensorFlow and JAX")
+    peers = ["--peers", "ntm"] if importlib.util.find_spec("torch") else []
+    sizes = ["--batch-size", "2", "--steps", "3", "--units", "4", "--slots", "5", "--width", "3", "--repeats", "3"]
+    arguments = ["--backend", backend, "--cells", "ntm", *sizes, *peers, "--json", str(file)]
+    printed = run("-m", "benchmarks.recurrent_memory", *arguments, CUDA_VISIBLE_DEVICES="-1")
+    [row] = written("recurrent_memory", file, printed)["rows"]
+    assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
+    assert not peers or row["of_ntm"] == round(row["step"]["cpu_ms"] / row["ntm"]["cpu_ms"], 2)
+
+
 def test_the_peer_learns():
     pytest.importorskip("torch")
     from benchmarks import peer
@@ -85,6 +108,18 @@ def test_the_peer_learns():
     step = peer.training_step(TINY, TINY["facts"])
     losses = [step() for _ in range(200)]
     assert losses[-1] < 0.5 * losses[0]  # one batch each time
+
+
+def test_the_peer_ntm_learns():
+    torch = pytest.importorskip("torch")
+    from benchmarks.peer_ntm import PeerNTM
+
+    torch.manual_seed(0)
+    model = PeerNTM(4, 3, units=8, slots=5, width=3)
+    step = recurrent_memory.peer_step(model, {"batch_size": 4, "steps": 3}, bits=3, learning_rate=0.02)
+    losses = [step() for _ in range(200)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in model.parameters())
 
 
 @without_tracing
@@ -114,19 +149,20 @@ def run_folder(tmp_path_factory):
 
 
 def test_answers_that_depend_on_the_batch_are_counted(run_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(invariance, "exported", lambda *_: {})  # tests/serving exports models
     file = tmp_path / "invariance.json"
     options = ["--questions", "9", "--batch-sizes", "4", "--json", str(file)]
     assert invariance.main([str(run_folder.path), *options]) == 0
     result = written("invariance", file, capsys.readouterr().out)
     variants = result["runs"]["two"]["variants"]
-    assert [variant["name"] for variant in variants] == ["batches of 4", "in reversed order"]
+    assert [variant["name"] for variant in variants] == ["batches of 4", "in reversed order", "ask"]
     assert (result["runs"]["two"]["questions"], result["changed"]) == (9, 0)
     assert max(variant["gate_difference"] for variant in variants) < 1e-5
 
     def answer(word, gate):
-        return Answer("", 0.5, ("", ""), ((gate, gate),), (), ids=(word,))
+        return Answer(word, 0.5, ("", ""), ((gate, gate),), ())
 
-    found = invariance.compare("x", [answer(3, 0.25), answer(4, 0.25)], [answer(3, 0.5), answer(5, 0.25)])
+    found = invariance.compare("x", [answer("a", 0.25), answer("b", 0.25)], [answer("a", 0.5), answer("c", 0.25)])
     assert found == {"name": "x", "changed": 1, "gate_difference": 0.25, "probability_difference": 0.0}
     monkeypatch.setattr(invariance, "measure", lambda *_: {"questions": 2, "variants": [found]})
     assert invariance.main([str(run_folder.path)]) == 1

@@ -1,7 +1,6 @@
 """The commands from end to end, in this process, on tiny stories; steps run eagerly, which is quicker for so few."""
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -12,7 +11,7 @@ import sys
 
 import pytest
 
-from dmn_keras import __version__, cli, datasets
+from dmn_keras import __version__, cli
 from dmn_keras.datasets import registry
 from dmn_keras.datasets.stories import generate
 from dmn_keras.long_context.story_index import StoryIndex
@@ -109,8 +108,11 @@ def test_evaluate_writes_the_promised_json_whatever_the_batch_size(trained, tmp_
     assert "gate recall %" in out
     assert contents[0] == contents[1] == contents[2]
     tested = json.loads((trained[0] / "metrics.json").read_text())["tasks"]["two-supporting-facts"]
+    row = {name: tested[name] for name in ("error", "questions", "accuracy", "gate_recall")}
     assert contents[0] == {
-        "tasks": {"two-supporting-facts": {"error": tested["error"], "questions": 11}},
+        "metrics": {"accuracy": row["accuracy"], "gate_recall": row["gate_recall"]},
+        "examples": 11,
+        "tasks": {"two-supporting-facts": row},
         "mean_error": tested["error"],
         "failed": int(tested["error"] > 5),
     }
@@ -233,21 +235,7 @@ def test_own_data_without_a_test_part(tmp_path):
     assert "Question: Where is" in out
     status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data)
     assert status == 2
-    assert "Task all of jsonl has no test questions with answers to evaluate on" in err
-
-
-@pytest.mark.parametrize("mute", [{"question": "?"}, {"story": ("...",)}])
-def test_an_example_that_cannot_be_asked_is_not_shown(mute, tmp_path, monkeypatch):
-    load = datasets.load
-
-    def load_mute(*arguments, num_examples=None, **options):
-        examples = load(*arguments, num_examples=num_examples, **options)
-        return examples if num_examples is None else [dataclasses.replace(example, **mute) for example in examples]
-
-    monkeypatch.setattr(datasets, "load", load_mute)
-    status, out, err = train(*STORIES, "--tasks", "counting", "--epochs", 1, "--output", tmp_path / "run")
-    assert status == 0, err
-    assert "Question: " not in out
+    assert "Task all of jsonl has no test examples with answers to evaluate on" in err
 
 
 def test_evaluate_finds_the_data_of_the_training(tmp_path, monkeypatch):
@@ -369,7 +357,7 @@ def test_a_loss_that_is_nan(monkeypatch, tmp_path):
     [
         (
             ["--dataset", "babbi"],
-            "dataset must be one of babi, babi_long, stories, jsonl, stepgame. Received: 'babbi'. Did you mean 'babi'?",
+            "Received: 'babbi'. Did you mean 'babi'?",
         ),
         (["--tasks", "countin"], "Received: 'countin'. Did you mean 'counting'?"),
         (["--dataset", "babi", "--tasks", "1-21"], "It is an end of the range '1-21'"),

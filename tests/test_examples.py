@@ -9,7 +9,7 @@ import pytest
 from dmn_keras import datasets
 from dmn_keras.datasets import stories
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
-from examples import custom_task, dmn_from_layers, tickets
+from examples import copy_task, custom_task, dmn_from_layers, tickets
 
 TICKETS = pathlib.Path(tickets.__file__).with_suffix("")
 
@@ -73,3 +73,10 @@ def test_the_support_tickets_are_those_of_their_script(tmp_path):
             assert example.answer_text in example.story[fact]
             topic = example.question.split("the ")[-1].split()[0]
             assert topic in example.story[fact]
+
+
+def test_copying_starts_to_be_learned():
+    keras.utils.set_random_seed(0)
+    (loss, accuracy), (_, longer) = copy_task.main(count=1600)
+    assert loss < 0.5
+    assert 0.5 < longer < accuracy

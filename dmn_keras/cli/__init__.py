@@ -58,6 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
+        if getattr(options, "dataset", None) == "help":
+            from dmn_keras.datasets.registry import DATASETS
+
+            print_text("\n".join(DATASETS))
+            return 0
         if "help" in getattr(options, "set", ()):
             from dmn_keras.tasks.config import RunConfig
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    from dmn_keras.datasets import train_and_validation, with_answers
+    from dmn_keras.datasets import labelled, train_and_validation
     from dmn_keras.inference.calibration import calibrate, plot_reliability
     from dmn_keras.training.run_folder import RunFolder
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     source, config = source_of(options, folder.source()), folder.read_config()
     fraction, seed = config.data.validation_fraction, config.trainer.seed
     train, valid = train_and_validation(source, validation_fraction=fraction, seed=seed)
-    test = with_answers(source.load("test", seed=seed))
+    test = labelled(source.load("test", seed=seed))
     with tempfile.TemporaryDirectory() as copies:
         if pretrained:  # its files stay as they came
             folder = RunFolder(shutil.copytree(folder.path, pathlib.Path(copies, "run")))

@@ -87,7 +87,7 @@ _SHARED = {
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
     "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},
     "--data-dir": {"metavar": "DIR", "help": "archive, folder or file of the data"},
-    "--dataset": {"metavar": "NAME", "help": "babi, babi_long, stories (generated), stepgame or jsonl"},
+    "--dataset": {"metavar": "NAME", "help": "e.g. babi, stories (generated), jsonl, sst; `--dataset help` lists all"},
     "--devices": {"metavar": "LIST", "help": "only these devices, by number or name: 0,1 or gpu:0,gpu:1"},
     "--strategy": {"metavar": "NAME", "default": "auto", "help": "auto, one, mirrored, multi_worker or tpu"},
     "--tasks": {"help": "names, numbers and ranges: 1, 1-20, counting,lists"},
@@ -112,6 +112,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_run_or_server(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a run or a server."""
     parser.add_argument("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
+    add_server(parser)
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a server."""
     parser.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
     parser.add_argument("--model", help="name of the model on the server (default: babi-joint)")
     parser.add_argument("--label", help="label of the model's version on the server, e.g. canary")
@@ -139,7 +144,7 @@ def client(options: argparse.Namespace):
     """Return the client of the server that the arguments name."""
     from dmn_keras.serving import Client, Tls
 
-    if options.folder is not None:
+    if options.folder:
         raise ValueError(f"--server and a run exclude each other. Received the run {options.folder}.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None
@@ -164,21 +169,14 @@ def source_of(options: argparse.Namespace, trained_on=None):
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
                 raise FileNotFoundError(f"The run was trained on {data_dir}, which is gone: add --data-dir DIR.")
-    if dataset not in (known := datasets.question_answering_datasets()):
-        raise ValueError(unknown_name("dataset", dataset, known))
+    if dataset not in datasets.DATASETS:
+        raise ValueError(unknown_name("dataset", dataset, datasets.DATASETS))
     names = datasets.task_names(dataset, data_dir)
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)
     else:
         tasks = names if trained_on is None else trained_on.tasks
     return datasets.Source(dataset, tasks, data_dir, config)
-
-
-def can_be_asked(examples) -> list:
-    """Return the questions that can be asked: those with a word in the question and one in the story."""
-    from dmn_keras.text import tokenize
-
-    return [e for e in examples if tokenize(e.question) and any(tokenize(fact) for fact in e.story)]
 
 
 def sentences(options: argparse.Namespace):

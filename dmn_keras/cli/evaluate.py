@@ -4,25 +4,33 @@ import argparse
 import dataclasses
 import pathlib
 
-from dmn_keras.cli.common import RUN, add, add_source, print_json, print_text, source_of
+from dmn_keras.cli.common import RUN, add, add_source, given, print_json, print_text, source_of
 from dmn_keras.errors import unknown_name
 
-HELP = "measure a trained model on the test questions"
+HELP = "measure a trained model on the test examples"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("folder", metavar="RUN", help=RUN)
     add_source(parser)
-    add(parser, "--batch-size", "--beam-width")
+    add(parser, "--batch-size")
+    add(parser, "--beam-width", default=None)
     parser.add_argument("--json", metavar="FILE", help="write the result to a file, - for the standard output")
     parser.add_argument("--errors", metavar="FILE", help="write the wrong answers to a CSV file")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    from dmn_keras.inference.evaluation import evaluate_tasks, load_test_examples, summary, table, write_errors
-    from dmn_keras.tasks.question_answering import QuestionAnswerer
+    from dmn_keras.inference.evaluation import (
+        evaluate_tasks,
+        load_test_examples,
+        overall,
+        summary,
+        table,
+        write_errors,
+    )
+    from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.training.run_folder import RunFolder
     from dmn_keras.utils.files import write_json
 
@@ -34,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
     tasks, wrong = {}, []
     for folder, source in zip(runs, sources, strict=True):
         if source.tasks:
-            qa = folder.load(QuestionAnswerer)
-            options_of_run = {"batch_size": options.batch_size, "beam_width": options.beam_width}
-            rows, errors = evaluate_tasks(qa, load_test_examples(source, qa.config.trainer.seed), **options_of_run)
+            task = folder.load(task_class_for(source.dataset))
+            examples = load_test_examples(source, task.config.trainer.seed)
+            rows, errors = evaluate_tasks(task, examples, **given(options, "batch_size", "beam_width"))
             tasks.update(rows)
             wrong += errors
-    content = summary({task: {name: row[name] for name in ("error", "questions")} for task, row in tasks.items()})
+    content = {**overall(tasks), **summary(tasks)}
     if options.errors:
         write_errors(wrong, options.errors)
     if options.json == "-":

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from dmn_keras.cli.common import RUN, add, can_be_asked, given, print_text, refuse
+from dmn_keras.cli.common import RUN, add, given, print_text, refuse
 from dmn_keras.tasks.pretrained import BABI_JOINT
 
 HELP = "write a model as a SavedModel that TF Serving runs"
@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from dmn_keras.serving import export, export_litert
-    from dmn_keras.tasks.question_answering import QuestionAnswerer
     from dmn_keras.training.run_folder import RunFolder
 
     of_saved_model, of_litert = ("top", "dtype", "no_warmup"), ("num_facts", "num_words", "no_quantize")
@@ -37,26 +36,28 @@ def run(options: argparse.Namespace) -> int:
     else:
         refuse(options, of_litert, "they are for --litert")
     folder = RunFolder.find(options.folder)
-    qa = folder.load(QuestionAnswerer)
+    task = folder.load()
     named = {
         "version": options.version,
-        "questions": _test_questions(folder, options.data_dir, qa.config.trainer.seed),
+        "questions": _test_questions(folder, options.data_dir, task.config.trainer.seed),
         **given(options, "top", "dtype", "num_facts", "num_words"),
     }
     if options.litert:
-        path, same = export_litert(qa, options.output, quantize=not options.no_quantize, **named)
+        path, same = export_litert(task, options.output, quantize=not options.no_quantize, **named)
         print_text(f"The LiteRT file is in {path}; it gave the model's answer to {same:.1%} of the questions.")
         return 0
-    path = export(qa, options.output, warmup=not options.no_warmup, **named)
+    path = export(task, options.output, warmup=not options.no_warmup, **named)
     print_text(f"The SavedModel is in {path}; loaded again, it gave the model's answers.")
     return 0
 
 
 def _test_questions(folder, data_dir, seed, *, most=100):
     """Return some test questions of a run's own data, from all its tasks; `None` where it is not named."""
+    from dmn_keras.datasets import DATASETS
+
     source = folder.source()
-    if data_dir is None and source.dataset != "stories":
+    if data_dir is None and not DATASETS[source.dataset].is_generated:
         return None
     tasks = dataclasses.replace(source, data_dir=data_dir).load("test", seed=seed)
     each = -(-most // len(tasks))
-    return [example for examples in tasks.values() for example in can_be_asked(examples)[:each]] or None
+    return [example for examples in tasks.values() for example in examples[:each]] or None

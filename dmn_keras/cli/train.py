@@ -5,9 +5,9 @@ import dataclasses
 import itertools
 import pathlib
 
-from dmn_keras.cli.common import add, can_be_asked, given, print_error, print_text, refuse_file, source_of
+from dmn_keras.cli.common import add, given, print_error, print_text, refuse_file, source_of
 from dmn_keras.errors import check_file
-from dmn_keras.tasks.config import PRESETS, RunConfig, preset
+from dmn_keras.tasks.config import PRESETS, preset
 from dmn_keras.utils.settings import parse_settings
 
 HELP = "train a model; without arguments on generated stories"
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     main_job = options.dataset == "stories" and options.tasks is None
     if main_job:
         options.tasks = MAIN_TASKS
-    config, source = _config(options, MAIN_SETTINGS if main_job else {}), source_of(options)
+    source = source_of(options)
+    config = _config(options, MAIN_SETTINGS if main_job else {})
     cluster = cluster_of(options.strategy)
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
@@ -106,8 +107,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _config(options, defaults):
     """Return the `RunConfig` that the arguments name: `--set` before the preset, `defaults` where there is none."""
+    from dmn_keras.tasks.registry import task_class_for
+
     chosen = defaults if options.preset is None else preset(options.preset)
-    config = RunConfig().replace(chosen).replace(parse_settings(options.set))
+    config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:
         check_file("word_vectors", config.data.word_vectors)
@@ -126,24 +129,19 @@ def _print_result(metrics, folder):
     tested = all("questions" in row for row in metrics["tasks"].values())
     print_text(
         f"\n{metrics['epochs']} epochs in {metrics['seconds']:.0f} s, stopped by {metrics['status']}; "
-        f"best epoch {metrics['best_epoch']}. {'Test' if tested else 'Validation (not every task has test)'} questions:"
+        f"best epoch {metrics['best_epoch']}. {'Test' if tested else 'Validation (not every task has test)'} examples:"
     )
     print_text(table(metrics))
     print_text(f"Model and metrics are in {folder}.\n")
 
 
 def _show_example(source, folder, seed):
-    """Answer one question of the first task's test part and show the attention, if any of the first can be asked."""
+    """Answer the first example of the first part's test split, or of its training split where there is none."""
     from dmn_keras import datasets
-    from dmn_keras.tasks.question_answering import QuestionAnswerer, answer_text, attention_table
+    from dmn_keras.tasks.preset import PresetFolder
 
-    where = {"data_dir": source.data_dir, "config": source.config, "seed": seed, "num_examples": 20}
+    where = {"data_dir": source.data_dir, "config": source.config, "seed": seed, "num_examples": 1}
     parts = (datasets.load(source.dataset, task=source.tasks[0], split=part, **where) for part in ("test", "train"))
-    asked = can_be_asked(next(filter(None, parts), []))
-    if not asked:
-        return
-    example = min(asked, key=lambda e: abs(len(e.story) - 6))
-    answer = QuestionAnswerer.from_preset(folder).ask(example.story, example.question)
-    print_text(f"Question: {example.question}")
-    print_text(f"Answer:   {answer_text(answer)}; right: {' '.join(example.answer)}\n")
-    print_text(attention_table(answer))
+    example = next(filter(None, parts))[0]
+    task = PresetFolder(folder).load()
+    print_text(task.explain(example, task.predict([example])[0]))

@@ -15,11 +15,10 @@ from dmn_keras.datasets.registry import (
     SPLITS,
     load,
     parse_tasks,
-    question_answering_datasets,
     register,
     task_names,
 )
-from dmn_keras.datasets.source import Source, cut_by_story, train_and_validation, with_answers
+from dmn_keras.datasets.source import Source, cut_by_group, labelled, train_and_validation
 
 __all__ = [
     "DATASETS",
@@ -30,12 +29,11 @@ __all__ = [
     "TextClassificationExample",
     "TokenTaggingExample",
     "VisualQuestionAnsweringExample",
-    "cut_by_story",
+    "cut_by_group",
+    "labelled",
     "load",
     "parse_tasks",
-    "question_answering_datasets",
     "register",
     "task_names",
     "train_and_validation",
-    "with_answers",
 ]

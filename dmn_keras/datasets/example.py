@@ -10,8 +10,33 @@ if typing.TYPE_CHECKING:
     import numpy as np  # which a command's help does not wait for
 
 
+class BaseExample:
+    """What all records have in common."""
+
+    __slots__ = ()
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the right answer is known, which training and evaluation need."""
+        return True
+
+    @property
+    def group(self) -> int | None:
+        """Examples of one group stay on the same side of a validation cut; None where each stands for itself."""
+        return None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> typing.Self:
+        """Return the example of a dict whose values are Python's own.
+
+        Raises:
+            ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
+        """
+        raise NotImplementedError(f"{cls.__name__} is not read from dicts: pass examples. Received: {place}")
+
+
 @dataclass(frozen=True, slots=True)
-class Example:
+class Example(BaseExample):
     """A question, the story it is asked about, and what is known of the answer.
 
     Attributes:
@@ -46,6 +71,14 @@ class Example:
         return cls(**{**fields, "story_id": fields["story_id"] or 0})
 
     @property
+    def is_labelled(self) -> bool:
+        return bool(self.answer)
+
+    @property
+    def group(self) -> int:
+        return self.story_id
+
+    @property
     def own_sentences(self):
         """The sentences that belong to the story itself: those of `story_positions`, all where it is None."""
         return self.story if self.story_positions is None else tuple(self.story[i] for i in self.story_positions)
@@ -57,7 +90,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class TextClassificationExample:
+class TextClassificationExample(BaseExample):
     """A text and its class.
 
     Attributes:
@@ -73,9 +106,13 @@ class TextClassificationExample:
     weight: float = 1.0
     is_phrase: bool = False
 
+    @property
+    def is_labelled(self) -> bool:
+        return bool(self.label)
+
 
 @dataclass(frozen=True, slots=True)
-class TokenTaggingExample:
+class TokenTaggingExample(BaseExample):
     """The tokens of a sentence, each with its tag.
 
     Attributes:
@@ -86,9 +123,13 @@ class TokenTaggingExample:
     tokens: tuple[str, ...]
     tags: tuple[str, ...] = ()
 
+    @property
+    def is_labelled(self) -> bool:
+        return bool(self.tags)
+
 
 @dataclass(frozen=True, slots=True)
-class VisualQuestionAnsweringExample:
+class VisualQuestionAnsweringExample(BaseExample):
     """A question about an image.
 
     Attributes:
@@ -99,21 +140,38 @@ class VisualQuestionAnsweringExample:
         image_id: Number of the image within its split, shared by the questions about it.
     """
 
+    RAW_FIELDS: typing.ClassVar[tuple[str, ...]] = ("image",)
+
     image: np.ndarray | bytes | str
     question: str
     answer: str = ""
     task: str = ""
     image_id: int = 0
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> VisualQuestionAnsweringExample:
+        """Return the example of a dict, see `dmn_keras.datasets.record.visual_question_fields`."""
+        from dmn_keras.datasets.record import visual_question_fields
+
+        return cls(**visual_question_fields(record, place))
+
+    @property
+    def is_labelled(self) -> bool:
+        return bool(self.answer)
+
+    @property
+    def group(self) -> int:
+        return self.image_id
+
 
 @dataclass(frozen=True, slots=True)
-class SequenceTransductionExample:
+class SequenceTransductionExample(BaseExample):
     """A sequence and what is to be said at each of its steps.
 
     Attributes:
         inputs: float32 array `(steps, input_size)`.
         targets: float32 array `(steps, output_size)` of bits, or int32 array `(steps,)` of classes; what stands at a
-            step that is not scored is not looked at.
+            step that is not scored is not looked at. Empty when not known.
         scored: Boolean array `(steps,)`, whether the output of a step is scored.
         task: Name of the task, e.g. `"copy"`.
     """
@@ -122,3 +180,15 @@ class SequenceTransductionExample:
     targets: np.ndarray
     scored: np.ndarray
     task: str = ""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the targets are known."""
+        return len(self.targets) > 0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> SequenceTransductionExample:
+        """Return the example of a dict, see `dmn_keras.datasets.sequence_record.sequence_fields`."""
+        from dmn_keras.datasets.sequence_record import sequence_fields
+
+        return cls(**sequence_fields(record, place))

@@ -31,11 +31,13 @@ class Dataset:
         load: Function `(split, *, task, config, data_dir, seed, num_examples)` that returns a list of examples.
         example_class: Record of its examples.
         task_names: Function of `data_dir` that returns the names of its tasks.
+        is_generated: Whether examples are generated from the seed, without any file.
     """
 
     load: Callable[..., list]
     example_class: type
     task_names: Callable[[str | None], Sequence[str]]
+    is_generated: bool = False
 
 
 DATASETS: dict[str, Dataset] = {}
@@ -43,7 +45,11 @@ DATASETS: dict[str, Dataset] = {}
 
 
 def register(
-    name: str, *, example_class: type = Example, task_names: Callable[[str | None], Sequence[str]] = lambda _: ("all",)
+    name: str,
+    *,
+    example_class: type = Example,
+    task_names: Callable[[str | None], Sequence[str]] = lambda _: ("all",),
+    is_generated: bool = False,
 ) -> Callable:
     """Return a decorator that registers a function as the loader of a dataset.
 
@@ -51,6 +57,7 @@ def register(
         name: Name of the dataset, as for `load` and `--dataset`.
         example_class: Record of its examples.
         task_names: Function of `data_dir` that returns the names of its tasks. Defaults to the one task `"all"`.
+        is_generated: Whether examples are generated from the seed, without any file.
 
     Example:
 
@@ -60,15 +67,10 @@ def register(
     """
 
     def decorate(function):
-        DATASETS[name] = Dataset(function, example_class, task_names)
+        DATASETS[name] = Dataset(function, example_class, task_names, is_generated)
         return function
 
     return decorate
-
-
-def question_answering_datasets() -> list[str]:
-    """Return the names of the datasets that yield questions about stories."""
-    return [name for name, dataset in DATASETS.items() if dataset.example_class is Example]
 
 
 def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
@@ -223,7 +225,7 @@ def _story_tasks(_=None):
     return importlib.import_module("dmn_keras.datasets.stories").TASKS
 
 
-@register("stories", task_names=_story_tasks)
+@register("stories", task_names=_story_tasks, is_generated=True)
 def _load_stories(split, *, task, config, data_dir, seed, num_examples):
     sizes = _story_sizes(config)
     _check("task", task, tuple(_story_tasks()))
@@ -256,10 +258,10 @@ def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
     return stepgame.load(split, config=",".join([*parts, f"k={task}"]), data_dir=data_dir, num_examples=num_examples)
 
 
-def _register_module(name, example_class, module, **fixed):
+def _register_module(name, example_class, module, is_generated=False, **fixed):
     """Register the function `load` of a module, whose only task is `"all"`."""
 
-    @register(name, example_class=example_class)
+    @register(name, example_class=example_class, is_generated=is_generated)
     def load_module(split, *, task, **options):
         _check("task", task, ("all",))
         return importlib.import_module(f"dmn_keras.datasets.{module}").load(split, **options, **fixed)
@@ -268,7 +270,7 @@ def _register_module(name, example_class, module, **fixed):
 _register_module("sst", TextClassificationExample, "sst")
 _register_module("conllu", TokenTaggingExample, "conllu")
 _register_module("easy_vqa", VisualQuestionAnsweringExample, "easy_vqa")
-_register_module("sort_of_clevr", VisualQuestionAnsweringExample, "sort_of_clevr")
+_register_module("sort_of_clevr", VisualQuestionAnsweringExample, "sort_of_clevr", is_generated=True)
 for _kind, _class in (
     ("text_classification", TextClassificationExample),
     ("token_tagging", TokenTaggingExample),
@@ -276,7 +278,7 @@ for _kind, _class in (
 ):
     _register_module(_kind, _class, "columns", kind=_kind)
 for _name in ("algorithmic", "formal_languages", "graphs"):
-    _register_module(_name, SequenceTransductionExample, _name)
+    _register_module(_name, SequenceTransductionExample, _name, is_generated=True)
 
 
 def _check(argument, value, expected):

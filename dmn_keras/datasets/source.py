@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.registry import load
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Which questions a run is about.
+    """Which examples a run is about.
 
     Attributes:
         dataset: Name of the dataset, one of `dmn_keras.datasets.DATASETS`.
@@ -39,7 +38,7 @@ class Source:
             seed: Seed of generated stories.
 
         Returns:
-            Dict of task name to list of `Example`, empty where the data has no such part.
+            Dict of task name to list of examples, empty where the data has no such part.
         """
         return {
             task: load(self.dataset, task=task, split=split, data_dir=self.data_dir, config=self.config, seed=seed)
@@ -58,22 +57,21 @@ _log = logging.getLogger(__name__)
 def train_and_validation(
     source: Source, *, validation_fraction: float, seed: int
 ) -> tuple[dict[str, list], dict[str, list]]:
-    """Load the training and validation questions of all tasks.
+    """Load the training and validation examples of all tasks.
 
-    Where the data has no validation part, one is cut from the training part by story: all questions about a story are
-    on the same side. Validation questions without an answer are left out.
+    Where the data has no validation part, one is cut from the training part by group: all questions about a story are
+    on the same side. Validation examples without an answer are left out.
 
     Args:
         source: The `Source`.
-        validation_fraction: Share of the stories to hold out, between 0 and 1.
+        validation_fraction: Fraction of the groups to hold out, between 0 and 1.
         seed: Seed of the cut, and of generated stories.
 
     Returns:
-        Two dicts of task name to list of `Example`.
+        Two dicts of task name to list of examples.
 
     Raises:
-        ValueError: If a task has no training questions or too few stories to hold any out, or a question has no
-            answer.
+        ValueError: If a task has no training examples or too few to hold any out, or an example has no answer.
     """
     _log.info("Reading the examples of %s", source.dataset)
     train, valid = {}, {}
@@ -88,47 +86,50 @@ def train_and_validation(
     missing = [task for task in source.tasks if not train[task]]
     if missing:
         raise ValueError(
-            f"Task {', '.join(missing)} of {source.dataset} has no training questions; leave it out of tasks."
+            f"Task {', '.join(missing)} of {source.dataset} has no training examples; leave it out of tasks."
         )
     for task in source.tasks:
         for number, example in enumerate(train[task], start=1):
-            if not example.answer:
+            if not example.is_labelled:
                 raise ValueError(
-                    f"Task {task}: question {number} of the training part has no answer: {example.question!r}. "
-                    "Training needs one for every question."
+                    f"Task {task}: example {number} of the training part has no answer. "
+                    "Training needs one for every example."
                 )
-        valid[task] = [example for example in valid[task] if example.answer]
+        valid[task] = [example for example in valid[task] if example.is_labelled]
         if not valid[task]:
-            train[task], valid[task] = cut_by_story(train[task], validation_fraction, seed)
+            train[task], valid[task] = cut_by_group(train[task], validation_fraction, seed)
         if not train[task] or not valid[task]:
             raise ValueError(
-                f"Task {task} of {source.dataset} has too few stories: expected some to train on and some to hold out "
-                f"for validation. Received: {len(train[task])} and {len(valid[task])} questions; "
-                "give more stories or set validation_fraction."
+                f"Task {task} of {source.dataset} has too few examples: expected some to train on and some, of other "
+                f"stories or images, to hold out for validation. Received: {len(train[task])} and {len(valid[task])}; "
+                "give more or set validation_fraction."
             )
     counts = [sum(map(len, part.values())) for part in (train, valid)]
     _log.info("%s examples to train on, %s for validation", *(f"{count:,}" for count in counts))
     return train, valid
 
 
-def cut_by_story(examples: Sequence[Example], fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divide questions in two, never those of one story.
+def cut_by_group(examples: Sequence, fraction: float, seed: int) -> tuple[list, list]:
+    """Divide examples in two, never those of one group, such as the questions about one story.
 
     Args:
-        examples: List of `Example` of one task.
-        fraction: Share of the stories that goes to the second part; at least one story, if there are two.
+        examples: List of examples of one task.
+        fraction: Fraction of the groups that goes to the second part; at least one group, if there are two.
         seed: Integer.
 
     Returns:
-        Two lists of `Example`, in the order given.
+        Two lists of examples, in the order given.
     """
-    stories = sorted({example.story_id for example in examples})
-    count = min(max(round(fraction * len(stories)), 1), len(stories) - 1) if stories else 0
-    held_out = set(random.Random(seed).sample(stories, count))
-    first = [e for e in examples if e.story_id not in held_out]
-    return first, [e for e in examples if e.story_id in held_out]
+    groups = [number if example.group is None else example.group for number, example in enumerate(examples)]
+    known = sorted(set(groups))
+    count = min(max(round(fraction * len(known)), 1), len(known) - 1) if known else 0
+    held_out = set(random.Random(seed).sample(known, count))
+    parts: tuple[list, list] = [], []
+    for example, group in zip(examples, groups, strict=True):
+        parts[group in held_out].append(example)
+    return parts
 
 
-def with_answers(tasks: dict[str, list[Example]]) -> dict[str, list[Example]]:
-    """Return the questions of each task whose answer is known."""
-    return {task: [example for example in examples if example.answer] for task, examples in tasks.items()}
+def labelled(tasks: dict[str, list]) -> dict[str, list]:
+    """Return the examples of each task whose answer is known."""
+    return {task: [example for example in examples if example.is_labelled] for task, examples in tasks.items()}

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from dmn_keras.datasets import Example
-from dmn_keras.inference.evaluation import is_right
-from dmn_keras.inference.unanswerable import common_words, without_answer
 from dmn_keras.layers.checks import probability
 from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
+from dmn_keras.tasks.question_answering.unanswerable import common_words, without_answer
 from dmn_keras.utils.files import atomic, write_json
 
 
@@ -76,7 +75,7 @@ KINDS = ("whole", "needed facts removed")
 def _answers(qa, examples, batch_size):
     """Return the probability of each answer and whether it is right, two arrays."""
     answers = qa.predict(examples, batch_size=batch_size)
-    right = [is_right(answer, example, qa.vocabulary) for answer, example in zip(answers, examples, strict=True)]
+    right = [qa.is_right(example, answer) for answer, example in zip(answers, examples, strict=True)]
     return np.array([answer.probability for answer in answers]), np.array(right, dtype=bool)
 
 

@@ -1,5 +1,6 @@
-"""A trained task, questions -> errors, one row for each part of a dataset."""
+"""A trained task, examples -> metrics, one row for each part of a dataset."""
 
+import collections
 import csv
 import importlib.metadata
 import itertools
@@ -12,107 +13,79 @@ import keras
 import numpy as np
 
 from dmn_keras._version import __version__
-from dmn_keras.datasets import Example, Source, with_answers
-from dmn_keras.tasks.question_answering import Answer, QuestionAnswerer
-from dmn_keras.text import UNKNOWN_ID, Vocabulary
+from dmn_keras.datasets import Source, labelled
+from dmn_keras.tasks.task import Task
 from dmn_keras.utils.files import atomic
 
 FAILED_ABOVE = 5.0
 """Percent of wrong answers above which a bAbI task counts as failed."""
 
+_OTHER_FIELDS = ("error", "questions", "accuracy", "validation_error", "validation_questions")
+"""Fields of a row that are no column of their own in `table`."""
 
-def is_right(answer: Answer, example: Example, vocabulary: Vocabulary) -> bool:
-    """Return whether an answer has all words of an example's answer, in their order.
-
-    An answer with a word outside of the vocabulary cannot be given.
-    """
-    expected = vocabulary.encode(example.answer_text)
-    return UNKNOWN_ID not in expected and list(answer.ids) == expected
+_NOT_PERCENT = ("bits_per_sequence",)
 
 
 def evaluate_tasks(
-    qa: QuestionAnswerer, tasks: Mapping[str, Sequence[Example]], *, batch_size: int = 100, beam_width: int = 1
+    task: Task, parts: Mapping[str, Sequence], *, batch_size: int = 100, **options: Any
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """Answer the questions of some tasks and count the wrong answers of each.
-
-    An answer is right if all its words are, in their order. A question whose right answer has a word that the model
-    does not know cannot be answered right.
+    """Answer the examples of a dataset's parts and score each part.
 
     Args:
-        qa: The `QuestionAnswerer`.
-        tasks: Dict of task name to examples with answers, at least one each.
-        batch_size: Questions answered at a time.
-        beam_width: Width of the search for answers of several words.
+        task: The trained task.
+        parts: Dict of part name (bAbI's tasks, for instance) to examples with answers, at least one each.
+        batch_size: Examples answered at a time.
+        **options: Further options of the task's `predict`, e.g. `beam_width`.
 
     Returns:
-        Dict of task name to a dict of `"error"` (percent), `"questions"`, and, where the questions name supporting
-        facts, `"gate_recall"`: the percentage of them found among as many facts with the highest gates, over all
-        passes; and the wrong answers, a list of dicts for `write_errors`.
+        Dict of part name to a dict of `"error"` (percent), `"questions"` (their number) and the metrics of
+        `Task.score`; and the wrong answers, a list of dicts for `write_errors`.
     """
-    # All together: their stories are padded to a few shapes in common, each of which is compiled once.
-    together = [example for examples in tasks.values() for example in examples]
-    encoded = qa.preprocessor.encode(together)
-    answers = qa.predict_encoded(encoded, batch_size, beam_width=beam_width)
-    rows, results, errors = zip(together, encoded, answers, strict=True), {}, []
-    for task, examples in tasks.items():
-        of_task = list(itertools.islice(rows, len(examples)))
-        wrong = [(example, answer) for example, _, answer in of_task if not is_right(answer, example, qa.vocabulary)]
-        results[task] = {"error": round(100.0 * len(wrong) / len(examples), 4), "questions": len(examples)}
-        recall = _gate_recall(of_task)
-        if recall is not None:
-            results[task]["gate_recall"] = round(100.0 * recall, 2)
-        errors += [_error(task, example, answer) for example, answer in wrong]
-    return results, errors
+    # All together: they are padded to a few shapes in common, each of which is compiled once.
+    together = [example for examples in parts.values() for example in examples]
+    answers = iter(task.predict_encoded(task.preprocessor.encode(together), batch_size, **options))
+    rows, errors = {}, []
+    for part, examples in parts.items():
+        of_part = list(itertools.islice(answers, len(examples)))
+        metrics = {name: round(float(value), 4) for name, value in task.score(examples, of_part).items()}
+        right = next(iter(metrics.values()))
+        rows[part] = {"error": round(100.0 - right, 4), "questions": len(examples), **metrics}
+        mistakes = itertools.starmap(task.mistake, zip(examples, of_part, strict=True))
+        errors += [{"task": part, **mistake} for mistake in mistakes if mistake is not None]
+    return rows, errors
 
 
-def _error(task, example, answer):
-    return {
-        "task": task,
-        "question": example.question,
-        "expected": example.answer_text,
-        "answer": answer.answer,
-        "probability": round(answer.probability, 4),
-        "evidence": " | ".join(answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence)))),
-        "unknown_words": " ".join(answer.unknown_words),
-        "story": " ".join(answer.facts),
-    }
+def overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return `"metrics"`, each the mean over all examples of the parts that have it, and the number of `"examples"`."""
+    sums, counts = collections.Counter(), collections.Counter()
+    for row in rows.values():
+        for name, value in row.items():
+            if name not in ("error", "questions"):
+                sums[name] += value * row["questions"]
+                counts[name] += row["questions"]
+    metrics = {name: round(sums[name] / counts[name], 4) for name in sums}
+    return {"metrics": metrics, "examples": sum(row["questions"] for row in rows.values())}
 
 
 def write_errors(errors: Sequence[Mapping[str, Any]], path: str | os.PathLike) -> None:
     """Write wrong answers as a CSV table with a header, atomically."""
-    fields = ("task", "question", "expected", "answer", "probability", "evidence", "unknown_words", "story")
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fields)
+        writer = csv.DictWriter(file, list(errors[0]) if errors else ["task"])
         writer.writeheader()
         writer.writerows(errors)
 
 
-def load_test_examples(source: Source, seed: int) -> dict[str, list[Example]]:
-    """Load the test questions with answers of a source.
+def load_test_examples(source: Source, seed: int) -> dict[str, list]:
+    """Load the test examples with answers of a source.
 
     Raises:
         ValueError: If a task has none.
     """
-    tasks = with_answers(source.load("test", seed=seed))
+    tasks = labelled(source.load("test", seed=seed))
     for task, examples in tasks.items():
         if not examples:
-            raise ValueError(f"Task {task} of {source.dataset} has no test questions with answers to evaluate on.")
+            raise ValueError(f"Task {task} of {source.dataset} has no test examples with answers to evaluate on.")
     return tasks
-
-
-def _gate_recall(rows):
-    """Return the fraction of supporting facts among the facts with the highest gates, `None` where none are named."""
-    found = named = 0
-    for _, example, answer in rows:
-        facts = set(example.supporting_facts)
-        if not facts:
-            continue
-        gates = np.max(answer.gates, axis=0)
-        highest = np.argsort(-gates, kind="stable")[: len(facts)].tolist()
-        positions = range(len(gates)) if answer.positions is None else answer.positions
-        found += len(facts & {positions[i] for i in highest})
-        named += len(facts)
-    return found / named if named else None
 
 
 def summary(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -140,17 +113,24 @@ def table(result: Mapping[str, Any]) -> str:
         result: What `summary` returned; a task without `"questions"` has `"validation_questions"`.
 
     Returns:
-        Text of one line a task and one for the mean.
+        Text of one line a task and, of several, one for the mean.
     """
-    width = max(len("task"), *(len(task) for task in result["tasks"]))
-    lines = [f"{'task':>{width}}  questions  error %  gate recall %"]
-    for task, row in result["tasks"].items():
-        recall = f"{row['gate_recall']:.1f}" if "gate_recall" in row else "-"
-        failed = "  failed" if row["error"] > FAILED_ABOVE else ""
+    rows = result["tasks"]
+    width = max(len("task"), *map(len, rows))
+    metrics = dict.fromkeys(name for row in rows.values() for name in row if name not in _OTHER_FIELDS)
+    titles = {name: name.replace("_", " ") + " %" * (name not in _NOT_PERCENT) for name in metrics}
+    lines = ["  ".join([f"{'task':>{width}}", "questions", "error %", *titles.values()])]
+    for task, row in rows.items():
+        failed = "  failed" if len(rows) > 1 and row["error"] > FAILED_ABOVE else ""
         questions = row.get("questions", row.get("validation_questions"))
-        lines.append(f"{task:>{width}}  {questions:>9}  {row['error']:>7.1f}  {recall:>13}{failed}")
-    lines.append(f"{'mean':>{width}}  {'':>9}  {result['mean_error']:>7.2f}  {'':>13}  {result['failed']} failed")
-    return "\n".join(lines)
+        values = (f"{row[name]:.1f}" if name in row else "-" for name in metrics)
+        cells = [f"{value:>{len(title)}}" for value, title in zip(values, titles.values(), strict=True)]
+        lines.append("  ".join([f"{task:>{width}}", f"{questions:>9}", f"{row['error']:>7.1f}", *cells]) + failed)
+    if len(rows) == 1:
+        return "\n".join(lines)
+    cells = [" " * len(title) for title in titles.values()]
+    mean = [f"{'mean':>{width}}", " " * 9, f"{result['mean_error']:>7.2f}", *cells, f"{result['failed']} failed"]
+    return "\n".join([*lines, "  ".join(mean)])
 
 
 def versions() -> dict[str, str]:

@@ -40,6 +40,7 @@ class EpisodicMemory(WeightedLayer):
         num_passes: Positive integer, the number of passes. Defaults to 3.
         gate: `"sigmoid"` (2015) or `"softmax"` (2016) over the facts. Defaults to `"sigmoid"`.
         gate_features: Terms of the gate's input, see `AttentionGate`. Defaults to the nine of 2015.
+        gate_units: Positive integer, width of the gate's hidden layer. Defaults to `units`.
         episode: `"gated_gru"` (2015) or `"attention_gru"` (2016), see `AttentionGRUCell`, or `"soft_attention"`.
             Defaults to `"gated_gru"`.
         memory_update: `"gru"` (2015) or `"relu"` (2016), see `MemoryUpdate`. Defaults to `"gru"`.
@@ -94,6 +95,7 @@ class EpisodicMemory(WeightedLayer):
         *,
         gate="sigmoid",
         gate_features=DMN_FEATURES,
+        gate_units=None,
         episode="gated_gru",
         memory_update="gru",
         tie_weights=True,
@@ -109,6 +111,7 @@ class EpisodicMemory(WeightedLayer):
         self.num_passes = positive_integer("num_passes", num_passes)
         self.gate = one_of("gate", gate, ("sigmoid", "softmax"))
         self.gate_features = tuple(one_of("gate_features", name, DMN_FEATURES) for name in gate_features)
+        self.gate_units = self.units if gate_units is None else positive_integer("gate_units", gate_units)
         self.episode = one_of("episode", episode, ("gated_gru", "attention_gru", "soft_attention"))
         self.memory_update = one_of("memory_update", memory_update, ("gru", "relu"))
         self.tie_weights = bool(tie_weights)
@@ -121,7 +124,7 @@ class EpisodicMemory(WeightedLayer):
         copies = range(1 if tie_weights else self.num_passes)
         self.attention_gates = [  # those of a pass side by side
             AttentionGate(
-                self.units,
+                self.gate_units,
                 activation=gate,
                 features=gate_features,
                 name=f"gate_{i}",
@@ -258,6 +261,7 @@ class EpisodicMemory(WeightedLayer):
             "num_passes": self.num_passes,
             "gate": self.gate,
             "gate_features": list(self.gate_features),
+            "gate_units": self.gate_units,
             "episode": self.episode,
             "memory_update": self.memory_update,
             "tie_weights": self.tie_weights,

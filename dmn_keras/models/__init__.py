@@ -7,11 +7,17 @@ _WHERE = {
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
+    "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "VisualDMNConfig": "dmn_keras.models.visual_dmn_config",
+    "SCATTER_GATES": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
+    "forbid_unused_placeholders": "dmn_keras.models.placeholders",
     "memn2n": "dmn_keras.models.memory_network",
+    "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",
+    "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""
 

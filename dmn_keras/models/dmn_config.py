@@ -44,6 +44,7 @@ class EpisodicMemoryConfig(Settings):
             questions have supporting facts (at least 2, at most 3), or 3 where it names none.
         gate: `"sigmoid"` or `"softmax"`.
         gate_features: `"dmn"` for the nine terms of 2015, `"dmn_plus"` for the four of 2016.
+        gate_units: Width of the gate's hidden layer; `None` for `units`.
         episode: `"gated_gru"` (2015), `"attention_gru"` (2016) or `"soft_attention"`.
         memory_update: `"gru"` (2015) or `"relu"` (2016).
         tie_weights: Whether the passes share their weights.
@@ -56,6 +57,7 @@ class EpisodicMemoryConfig(Settings):
     num_passes: int | None = setting(None, high=1000)
     gate: str = setting("softmax", choices=("sigmoid", "softmax"))
     gate_features: str = setting("dmn", choices=("dmn", "dmn_plus"))
+    gate_units: int | None = None
     episode: str = setting("soft_attention", choices=("gated_gru", "attention_gru", "soft_attention"))
     memory_update: str = setting("relu", choices=("gru", "relu"))
     tie_weights: bool = True
@@ -113,8 +115,16 @@ class DMNConfig(Settings):
         """Whether the network has the output `stop`."""
         return self.memory.learned_stop
 
-    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+    def build(
+        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None, num_placeholders: int = 0
+    ):
         """Return the network, see `dmn_keras.models.dmn`."""
         from dmn_keras.models.dynamic_memory_network import dmn
 
-        return dmn(vocabulary_size, config=self, answer_words=answer_words, word_vectors=word_vectors)
+        return dmn(
+            vocabulary_size,
+            config=self,
+            answer_words=answer_words,
+            word_vectors=word_vectors,
+            num_placeholders=num_placeholders,
+        )

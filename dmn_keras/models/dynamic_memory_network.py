@@ -98,6 +98,7 @@ def dmn(
     config: DMNConfig | None = None,
     answer_words: int | None = None,
     word_vectors=None,
+    num_placeholders: int = 0,
     name: str = "dmn",
     **settings,
 ) -> "DynamicMemoryNetwork":
@@ -115,6 +116,8 @@ def dmn(
         answer_words: Positive integer, the longest answer in words, for a decoder of several words; `None` for one word
             (classification). Defaults to `None`.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
+        num_placeholders: How many ids at the end of the vocabulary are placeholders for unknown words, which a
+            retriever does not tell apart. Defaults to 0.
         name: Name of the model. Defaults to `"dmn"`.
         **settings: Settings of `config` to change, by name, e.g. `gate="sigmoid"`.
 
@@ -160,7 +163,8 @@ def dmn(
     retrieved = None
     if config.max_retrieved_facts is not None:
         limit = config.max_retrieved_facts
-        retriever = FactRetriever(vocabulary_size, max_facts=limit, kernel_regularizer=penalty, name=RETRIEVER)
+        options = {"num_placeholders": num_placeholders, "kernel_regularizer": penalty}
+        retriever = FactRetriever(vocabulary_size, max_facts=limit, **options, name=RETRIEVER)
         retrieved = retriever(story, question)
         story = retrieved["story"]
 

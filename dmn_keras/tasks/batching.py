@@ -79,6 +79,8 @@ class Batches:
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
         same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
         ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes.
+        like: Batches of other examples, whose shapes are used again where the examples fit into them; for those that do
+            not, sizes and rows are rounded as with `ladder`. Examples drawn anew each epoch then cause few shapes.
 
     Raises:
         ValueError: If there is no example.
@@ -93,6 +95,7 @@ class Batches:
         multiple_of: int = 1,
         same_steps: bool = False,
         ladder: bool = False,
+        like: "Batches | None" = None,
     ):
         if not len(features):
             raise ValueError("features must hold at least one example. Received none.")
@@ -103,12 +106,16 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets = []
-        for members in split_by_size(sizes, num_buckets):
+        self.buckets, others, smallest = [], np.arange(len(features)), 16
+        if like is not None:
+            self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
+            ladder, smallest = True, 4
+        for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
+            members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
             of_bucket = {**shared, **side}
             if ladder:
-                of_bucket = {axis: rung(size) for axis, size in of_bucket.items()}
+                of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
             self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
@@ -179,7 +186,7 @@ class Batches:
         padding = len(bucket.members)  # the row behind the last
         rows = np.full(planned.rows, padding)
         rows[: len(planned.members)] = self._row[planned.members]
-        arrays = {name: array[rows] for name, array in self._arrays(planned.bucket).items()}
+        arrays = {name: values[index[rows]] for name, (values, index) in self._arrays(planned.bucket).items()}
         weights = np.zeros(planned.rows, "float32")
         own = self.features.weights
         weights[: len(planned.members)] = self._weight * bucket.weight
@@ -190,13 +197,42 @@ class Batches:
         return inputs, targets, dict.fromkeys(targets, weights)
 
     def _pad(self, number):
-        """Return the arrays of a bucket, with a row of padding at the end."""
+        """Return of each feature of a bucket the array of its distinct values, and where in it those of each row are.
+
+        Examples may share an object, such as an image with many questions. The last row is padding.
+        """
         bucket, arrays = self.buckets[number], {}
         for name, values in {**self.features.inputs, **self.features.targets}.items():
             spec = self.features.specs[name]
-            padded = spec.pad([values[i] for i in bucket.members], bucket.sizes)
-            arrays[name] = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            of_rows = [values[i] for i in bucket.members]
+            distinct = {id(value): value for value in of_rows}
+            places = {key: place for place, key in enumerate(distinct)}
+            padded = spec.pad([*distinct.values()], bucket.sizes)
+            padded = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            arrays[name] = padded, np.array([*(places[id(value)] for value in of_rows), len(places)])
         return arrays
+
+
+def _fit(sizes, axes, buckets, shared):
+    """Put examples into the first of some buckets that holds them.
+
+    Args:
+        sizes: Integer array `(examples, axes)`.
+        axes: Names of these axes.
+        buckets: Buckets of other examples, smallest first.
+        shared: Sizes of the axes that all buckets share.
+
+    Returns:
+        The buckets with their new members, some empty, and the examples that fit into none, an index array.
+    """
+    filled, others = [], np.arange(len(sizes))
+    for bucket in buckets:
+        limits = [bucket.sizes.get(axis, 1) for axis in axes]
+        fits = (sizes[others] <= limits).all(axis=1) if axes else np.ones(len(others), bool)
+        fits &= all(size <= bucket.sizes[axis] for axis, size in shared.items())
+        filled.append(dataclasses.replace(bucket, members=others[fits]))
+        others = others[~fits]
+    return filled, others
 
 
 def rung(size: int, smallest: int = 16) -> int:
@@ -273,7 +309,7 @@ def fraction_of_epoch(epoch: int, curriculum: int) -> float:
 
 
 class EpochSequence(keras.utils.PyDataset):
-    """`Batches` for `model.fit`, in an order that is a function of seed and epoch alone.
+    """`Batches` for `model.fit`, in an order, and augmented, as a function of seed and epoch alone.
 
     A run that resumes at an epoch therefore sees the batches it would have seen.
 
@@ -288,6 +324,11 @@ class EpochSequence(keras.utils.PyDataset):
         part: Number of this worker, from 0.
         parts: Number of workers; each batch's rows are a multiple of it.
         plan: The batches themselves, as `Batches.plan` lists them, the same every epoch; `None` for all.
+        redraw: Function of the number of an epoch that returns the `Batches` of examples that are drawn anew for it;
+            `None` for the same examples every epoch. Each epoch has as many batches as `batches`: of more the last are
+            left out, of fewer some come again.
+        augment: Function `(inputs, targets, rng)` of the arrays of a batch and a `numpy.random.Generator` that returns
+            other inputs and targets of the same shapes; `None` leaves batches as they are.
     """
 
     def __init__(
@@ -300,20 +341,33 @@ class EpochSequence(keras.utils.PyDataset):
         part: int = 0,
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
+        redraw: Callable[[int], Batches] | None = None,
+        augment: Callable[[dict, dict, np.random.Generator], tuple[dict, dict]] | None = None,
     ):
         super().__init__(workers=1)
-        self.batches, self.plan = batches, plan
+        self.batches, self.plan, self.redraw, self.augment = batches, plan, redraw, augment
+        self._drawn_epoch = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
+        self._steps = len(batches)
         self._plan = self.draw()
 
     def draw(self) -> Sequence[Batch]:
         """Return the batches of the epoch that begins."""
+        self._epoch = epoch = 0 if self.epoch is None else self.epoch()
         if self.plan is not None:
             return self.plan
-        epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
-        return self.batches.plan(rng, fraction=fraction_of_epoch(epoch, self.curriculum))
+        fraction = fraction_of_epoch(epoch, self.curriculum)
+        if self.redraw is None:
+            return self.batches.plan(rng, fraction=fraction)
+        if self._drawn_epoch not in (None, epoch):
+            self.batches = self.redraw(epoch)
+        self._drawn_epoch = epoch
+        plan = self.batches.plan(rng, fraction=fraction)
+        while len(plan) < self._steps:
+            plan += self.batches.plan(rng, fraction=fraction)
+        return plan[: self._steps]
 
     def __len__(self):
         """Return the number of batches of an epoch."""
@@ -323,8 +377,16 @@ class EpochSequence(keras.utils.PyDataset):
         """Return the batch `index` of the current epoch."""
         planned = self._plan[index]
         rows = planned.rows // self.parts
-        own = planned.members[self.part * rows : (self.part + 1) * rows]
-        return self.batches.batch(planned._replace(rows=rows, members=own))
+        own = slice(self.part * rows, (self.part + 1) * rows)
+        arrays = self._augmented(index, planned)
+        return tuple({name: array[own] for name, array in of_kind.items()} for of_kind in arrays)
+
+    def _augmented(self, index, planned):
+        """Return the arrays of batch `index` of the current epoch."""
+        inputs, targets, weights = self.batches.batch(planned)
+        if self.augment is not None:
+            inputs, targets = self.augment(inputs, targets, np.random.default_rng([self.seed or 0, self._epoch, index]))
+        return inputs, targets, weights
 
     def on_epoch_begin(self):
         """Draw the order of the epoch that begins."""
@@ -333,16 +395,23 @@ class EpochSequence(keras.utils.PyDataset):
     def for_fit(self):
         """Return what `model.fit` and `model.evaluate` read: a `tf.data.Dataset` on TensorFlow, itself elsewhere.
 
-        All dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
+        The padded dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
         """
         if keras.backend.backend() != "tensorflow":
             return self
         import tensorflow as tf
 
         def generate():
-            for planned in self.draw():
-                yield self.batches.batch(planned)
+            for index, planned in enumerate(self.draw()):
+                yield self._augmented(index, planned)
 
-        signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), self[0])
+        inputs, targets, weights = self[0]
+        specs = self.batches.features.specs
+
+        def signature_of(arrays):
+            return {n: tf.TensorSpec([None, *specs[n].shape({})], array.dtype) for n, array in arrays.items()}
+
+        of_weights = {name: tf.TensorSpec([None], array.dtype) for name, array in weights.items()}
+        signature = signature_of(inputs), signature_of(targets), of_weights
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

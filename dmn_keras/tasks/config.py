@@ -25,12 +25,21 @@ class QuestionAnsweringConfig(Settings):
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
             sentences they name, where the right answer is the unknown word. The model then knows what it does not know:
             the unknown word is never the answer, and its probability lowers that of the best guess.
+        num_placeholders: How many unknown words of a story the model tells apart, any of which may be the answer; 0 for
+            none: all unknown words are one.
+        placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
+            replaced by placeholders, other ones in each epoch; of each story a fraction is drawn between 0 and this.
+        min_stories: With placeholders, words of fewer training stories are unknown, as names and numbers that each
+            story has anew. Words of answers that their stories do not hold are known all the same.
     """
 
     supervise_gates: bool = True
     gate_weight: float = 1.0
     gate_order: str = setting("annotated", choices=("annotated", "unordered"))
     unanswerable_fraction: float = setting(0.0, high=1.0)
+    num_placeholders: int = setting(0, low=0, high=1000)
+    placeholder_fraction: float = setting(0.5, high=1.0)
+    min_stories: int = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +50,13 @@ class DataConfig(Settings):
         max_facts: Keep only the last facts of a longer story; `None` keeps all.
         word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
         validation_fraction: Fraction of the training stories held out, where the data has no validation part.
+        redraw: Whether a training part that is generated is drawn anew in every epoch.
     """
 
     max_facts: int | None = 130
     word_vectors: str | None = None
     validation_fraction: float = setting(0.1, high=0.9)
+    redraw: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +64,9 @@ class TrainerConfig(Settings):
     """Training.
 
     Attributes:
-        learning_rate: Step size of Adam, at the start; greater than 0.
+        optimizer: `"adam"`; `"rmsprop"` in the form of Graves 2013 (arXiv:1308.0850, equations 38 to 45: centered, with
+            momentum); or `"sgd"`.
+        learning_rate: Step size of the optimizer, at the start; greater than 0.
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
             result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
             `epochs`.
@@ -76,6 +89,7 @@ class TrainerConfig(Settings):
         seed: Seed of weights, order, dropout and the validation cut.
     """
 
+    optimizer: str = setting("adam", choices=("adam", "rmsprop", "sgd"))
     learning_rate: float = setting(1e-3, positive=True)
     schedule: str = setting("plateau", choices=("plateau", "cosine"))
     curriculum: int = setting(0, low=0)
@@ -162,7 +176,7 @@ def read_settings(content: Mapping[str, Any], named: Mapping[str, Mapping]) -> d
 NAMED_SETTINGS = read_settings(read_json(pathlib.Path(__file__).with_name("presets.json")), {})
 """Sets of settings by name; those whose name begins with `_` are parts of others."""
 PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not name.startswith("_")}
-"""Settings of `RunConfig` by preset; `presets.json` holds them.
+"""Settings of `RunConfig` by preset; `presets.json` holds them. For question answering:
 
 - `dmn_2015` (Kumar et al. 2015; "ODMN" in Xiong et al. 2016): one word GRU over the story, sigmoid gates, GRU update.
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
@@ -177,6 +191,15 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
   fewer questions.
 - `tuned_fused`, `tuned_matched`, `tuned_linked`: the same forms as searches left them on bAbI's `en-10k`
   (`tuning/best/`), tasks 3, 17 and 18, and 16, learned from answers alone.
+
+For sequence transduction, sizes and rates of the papers:
+
+- `ntm_2014`, `ntm_2014_feedforward` (Graves et al. 2014, tables 1 and 2): copy, repeat copy, and with the LSTM
+  associative recall. Gradients are clipped by norm, where the paper clips each number.
+- `stack_rnn_2015`, `list_rnn_2015` (Joulin and Mikolov 2015): the counting languages. A sequence is a batch, where the
+  paper cuts a stream into parts of 50 steps.
+- `stack_rnn_2022` (Deletang et al. 2023): the tasks of the Chomsky hierarchy.
+- `dnc_2016` (Graves et al. 2016): traversal of graphs; the controller's 256 units are ours.
 """
 
 

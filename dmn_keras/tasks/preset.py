@@ -1,6 +1,5 @@
 """A task in a folder: its configuration, its preprocessor and its weights."""
 
-import importlib
 import os
 import pathlib
 import zipfile
@@ -12,11 +11,9 @@ import numpy as np
 from dmn_keras.errors import did_you_mean
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.pretrained import PRETRAINED, pretrained_folder
+from dmn_keras.tasks.registry import TASKS, task_class
 from dmn_keras.utils.files import atomic, check_regular_file
 from dmn_keras.utils.folder import Folder
-
-TASKS = {"QuestionAnswerer": "dmn_keras.tasks.question_answering"}
-"""The modules of the task classes, by class."""
 
 
 class PresetFolder(Folder):
@@ -87,7 +84,7 @@ class PresetFolder(Folder):
         name = self.read_record("task")["task"]
         if name not in TASKS:
             raise ValueError(f"{self.path} holds a {name}, which is no task of this package: open it with its class.")
-        return getattr(importlib.import_module(TASKS[name]), name)
+        return task_class(name)
 
     def read_config(self) -> RunConfig:
         """Return the configuration of a task of this package; raises as `read_task` does."""
@@ -96,35 +93,35 @@ class PresetFolder(Folder):
         except (ValueError, TypeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
-    def read_task(self, task_class: type | None = None) -> Any:
+    def read_task(self, expected: type | None = None) -> Any:
         """Return the task, its weights not loaded yet.
 
         Args:
-            task_class: The class that is expected, or a base class of it; by default that of the folder.
+            expected: The class that is expected, or a base class of it; by default that of the folder.
 
         Raises:
             FileNotFoundError: If the folder holds no task.
             ValueError: If the record is damaged, of another format, or of another task class.
         """
         content = self.read_record("task", "config", "preprocessor")
-        if task_class is None or task_class.__name__ != content["task"]:
+        if expected is None or expected.__name__ != content["task"]:
             found = self.task_class()
-            if task_class is not None and not issubclass(found, task_class):
+            if expected is not None and not issubclass(found, expected):
                 raise ValueError(
                     f"{self.path} holds a {content['task']}: open it with {content['task']}.from_preset. "
-                    f"Received: {task_class.__name__}.from_preset"
+                    f"Received: {expected.__name__}.from_preset"
                 )
-            task_class = found
+            expected = found
         try:
-            config = task_class.default_config.replace(content["config"])
-            preprocessor = task_class.preprocessor_class.from_config(content["preprocessor"])
-            task = task_class(config, preprocessor=preprocessor)
+            config = expected.default_config.replace(content["config"])
+            preprocessor = expected.preprocessor_class.from_config(content["preprocessor"])
+            task = expected(config, preprocessor=preprocessor)
             task.build()
             return task
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
-    def load(self, task_class: type | None = None) -> Any:
+    def load(self, expected: type | None = None) -> Any:
         """Return the task with its weights.
 
         Raises:
@@ -132,7 +129,7 @@ class PresetFolder(Folder):
             ValueError: If a file is damaged or of another format, the weights are not those of the configuration, or
                 one of them is NaN or infinite.
         """
-        task = self.read_task(task_class)
+        task = self.read_task(expected)
         if not self.model.exists():
             raise FileNotFoundError(f"{self.path} has no {self.model.name} yet: the run is not finished (resume it).")
         check_regular_file(self.model)

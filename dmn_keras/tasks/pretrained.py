@@ -10,7 +10,18 @@ BABI_JOINT = "babi-joint"
 BABI_LONG = "babi-long"
 """The same with a retriever that finds its facts in long texts; `saved_models/babi-long/README.md` is its card."""
 
-PRETRAINED = (BABI_JOINT, BABI_LONG)
+
+def _folders():
+    """Return the folders of the pretrained models by name, of a checkout or of the installed package."""
+    package = pathlib.Path(__file__).parents[1]
+    for folder in (package / "saved_models", package.parent / "saved_models"):
+        if found := sorted(path.parent for path in folder.glob("*/config.json")):
+            return {path.name: path for path in found}
+    return {}
+
+
+PRETRAINED = tuple(_folders())
+"""Names of the pretrained models."""
 
 
 def pretrained_folder(name: str = BABI_JOINT) -> pathlib.Path:
@@ -26,11 +37,9 @@ def pretrained_folder(name: str = BABI_JOINT) -> pathlib.Path:
         FileNotFoundError: If the installation holds no models at all.
         ValueError: If there is no such model; the message names the nearest.
     """
-    package = pathlib.Path(__file__).parents[1]
-    for folder in (package / "saved_models", package.parent / "saved_models"):
-        names = sorted(path.parent.name for path in folder.glob("*/config.json"))
-        if names:
-            if name not in names:
-                raise ValueError(unknown_name("name", name, names))
-            return folder / name
-    raise FileNotFoundError("This installation of dmn_keras holds no trained model: name the folder of a run.")
+    folders = _folders()
+    if not folders:
+        raise FileNotFoundError("This installation of dmn_keras holds no trained model: name the folder of a run.")
+    if name not in folders:
+        raise ValueError(unknown_name("name", name, folders))
+    return folders[name]

@@ -7,7 +7,7 @@ import pathlib
 import re
 import threading
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -21,6 +21,13 @@ from dmn_keras.tasks.preprocessor import Preprocessor
 from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.target import Target
 from dmn_keras.utils.settings import Settings
+
+_OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, {}),
+    "rmsprop": (keras.optimizers.RMSprop, {"rho": 0.95, "momentum": 0.9, "epsilon": 1e-4, "centered": True}),
+    "sgd": (keras.optimizers.SGD, {}),
+}
+"""Keras optimizers and their options, by the setting `optimizer`."""
 
 
 class Task(keras.Model):
@@ -84,9 +91,41 @@ class Task(keras.Model):
             **options: Those of `predict`.
         """
 
+    def score(self, examples: Sequence, answers: Sequence) -> dict[str, float]:
+        """Return the metrics of some answers, at least one, in percent; the first says how much is right.
+
+        `dmn_keras.train` and `dmn-keras evaluate` need it.
+
+        Args:
+            examples: Examples with their right answers.
+            answers: What `predict` gave for them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no score.")
+
+    def mistake(self, example: Any, answer: Any) -> dict[str, Any] | None:
+        """Return what a table of wrong answers shows of an answer, by column; `None` if it is right."""
+        raise NotImplementedError(f"{type(self).__name__} defines no mistake.")
+
+    def explain(self, example: Any, answer: Any) -> str:
+        """Return an example and its answer as lines of text."""
+        return f"{example}\n{answer}"
+
+    def data_report(self, train: Mapping[str, Sequence], valid: Mapping[str, Sequence]) -> Iterator[str]:
+        """Yield lines about the training and validation examples, dicts by part; the preprocessor is adapted."""
+        counts = [sum(map(len, part.values())) for part in (train, valid)]
+        yield f"Data: {counts[0]:,} training and {counts[1]:,} validation examples"
+
+    def encode_training(self, examples: Mapping[str, Sequence]) -> list:
+        """Return what the network learns from, encoded examples, of a dict by part of the dataset."""
+        return self.preprocessor.encode([example for of_part in examples.values() for example in of_part])
+
     def prediction_network(self, **options: Any) -> keras.Model:
         """Return the model that `predict` runs, on the weights of the network."""
         return self.network
+
+    def augmentation(self) -> Callable | None:
+        """Return what changes the batches of training anew in each epoch, `augment` of `EpochSequence`."""
+        return None
 
     # What all tasks share.
 
@@ -137,7 +176,8 @@ class Task(keras.Model):
         """Configure the training; what is not given has the defaults of the configuration.
 
         Args:
-            optimizer: Keras optimizer or its name. Defaults to Adam with `learning_rate` and `clip_norm`.
+            optimizer: Keras optimizer or its name. Defaults to `optimizer` of the configuration with its
+                `learning_rate` and `clip_norm`.
             loss: Keras losses by output. Defaults to those of `targets`.
             **arguments: Further arguments of `keras.Model.compile`.
         """
@@ -160,7 +200,8 @@ class Task(keras.Model):
         elif not hasattr(self._compile_arguments, "loss_weights"):
             arguments["loss_weights"] = None
         if arguments.get("optimizer") is None:
-            optimizer = keras.optimizers.Adam(trainer.learning_rate, clipnorm=trainer.clip_norm)
+            kind, options = _OPTIMIZERS[trainer.optimizer]
+            optimizer = kind(trainer.learning_rate, clipnorm=trainer.clip_norm, **options)
             if trainer.dtype == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             arguments["optimizer"] = optimizer
@@ -196,6 +237,33 @@ class Task(keras.Model):
         trainer = self.config.trainer
         return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
 
+    def training_sequence(
+        self,
+        encoded: Sequence,
+        epoch: Callable[[], int],
+        *,
+        part: int = 0,
+        parts: int = 1,
+        redraw: Callable[[int], Sequence] | None = None,
+        **options: Any,
+    ) -> EpochSequence:
+        """Return encoded training examples as `EpochSequence`, whose batches are a function of seed and epoch.
+
+        Args:
+            encoded: What `encode_training` returned.
+            epoch: Function that returns the number of the epoch, from 0, when it begins.
+            part: Number of this worker, from 0.
+            parts: Number of workers.
+            redraw: Function of the number of an epoch that returns other encoded examples for it, where each has its
+                own; `None` for the same ones.
+            **options: Those of `batches`.
+        """
+        trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
+        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
+        if redraw is not None:
+            order["redraw"] = lambda number: self.encoded_batches(redraw(number), like=batches, **options)
+        return EpochSequence(batches, part=part, parts=parts, **order)
+
     def fit(
         self,
         x: Any = None,
@@ -210,8 +278,9 @@ class Task(keras.Model):
         """Train on raw examples; adapts the preprocessor and compiles where that was not done.
 
         Args:
-            x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or batches of arrays,
-                a `keras.utils.PyDataset` or a `tf.data.Dataset` of tuples.
+            x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or a function that
+                draws those of an epoch, whose number it gets; or batches of arrays, a `keras.utils.PyDataset` or a
+                `tf.data.Dataset` of tuples.
             validation_data: The same, held out.
             batch_size: Examples of a batch. Defaults to that of the configuration.
             epochs: Number of epochs.
@@ -236,16 +305,16 @@ class Task(keras.Model):
                 callbacks=callbacks,
                 **arguments,
             )
-        examples = self._read(x, "fit")
+        draw = x if callable(x) else None
+        examples = self._read(x if draw is None else draw(initial_epoch), "fit")
         if not self.preprocessor.is_adapted:
             self.adapt(examples)
         size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
         finished = [initial_epoch]
         counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
-        trainer = self.config.trainer
-        sequence = EpochSequence(
-            self.batches(examples, **size), seed=trainer.seed, epoch=lambda: finished[0], curriculum=trainer.curriculum
-        )
+        redraw = draw and (lambda epoch: self.preprocessor.encode(self._read(draw(epoch), "fit")))
+        encoded = self.preprocessor.encode(examples)
+        sequence = self.training_sequence(encoded, lambda: finished[0], redraw=redraw, **size)
         if validation_data is not None and not is_batched(validation_data):
             held_out = self.batches(self._read(validation_data, "validation_data"), **size)
             validation_data = EpochSequence(held_out).for_fit()

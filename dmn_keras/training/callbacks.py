@@ -88,6 +88,9 @@ class BestWeights(keras.callbacks.Callback):
         self.run, self.config, self.history, self.writes = run, config, history, writes
 
     def on_train_begin(self, logs=None):
+        chosen = self.model.targets()[0]
+        # Keras leaves out the name of the output where there is one alone.
+        self._accuracies = [f"val_{chosen.name}_{chosen.metrics[0].name}", f"val_{chosen.metrics[0].name}"]
         self.model.optimizer.learning_rate = learning_rate(self.config, self.history)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -102,7 +105,7 @@ class BestWeights(keras.callbacks.Callback):
         # The last batch of an epoch may spoil the weights without any training loss that shows it.
         self._check_finite("validation loss", logs["val_loss"], "after its last batch")
         record = {name: float(value) for name, value in logs.items()}
-        accuracy = record.get("val_answer_accuracy", record.get("val_accuracy"))
+        [accuracy] = [record[name] for name in self._accuracies if name in record]
         seconds = round(time.perf_counter() - self._start[0], 3)
         cpu_seconds = round(time.process_time() - self._start[1], 3)
         self.history.append({**record, "val_error": 1.0 - accuracy, "seconds": seconds, "cpu_seconds": cpu_seconds})

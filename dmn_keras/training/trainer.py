@@ -10,20 +10,18 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
-from dmn_keras.datasets import Example, Source, train_and_validation, with_answers
-from dmn_keras.inference.data_report import data_report
+from dmn_keras.datasets import Source, labelled, train_and_validation
 from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
-from dmn_keras.inference.unanswerable import unanswerable
-from dmn_keras.tasks.batching import Batches, EpochSequence
+from dmn_keras.tasks.batching import EpochSequence
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.preset import PresetFolder, save_weights
-from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.text import UNKNOWN_ID
+from dmn_keras.tasks.registry import task_class_for
+from dmn_keras.tasks.task import Task
 from dmn_keras.training.callbacks import BestWeights, EvaluationCheck, ResumableBackup, TrainingDivergedError, progress
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.strategy import DistributionContext, get_distribution
@@ -107,14 +105,16 @@ def train(
         task = prepared.task
         with context.scope():
             if context.num_workers > 1:  # all build the network together, in the scope of all devices
-                task = new_task(task.config, task.preprocessor)
-            error, history = fit_run(task, run, prepared.train, prepared.valid, context=context, verbose=verbose)
+                task = renewed(task)
+            redraw = _redraw(source, config) if config.data.redraw else None
+            parts = prepared.train, prepared.valid
+            error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
         if not history:
             raise error
         context.barrier()  # the first worker has written the best weights, which all of them measure
         # JAX takes over the memory of all weights for a step, and one cut short leaves none.
         if context.needs_local_copy or isinstance(error, KeyboardInterrupt):
-            task = new_task(task.config, task.preprocessor)
+            task = renewed(task)
         _log.info("Evaluating the best epoch on the validation and test questions")
         metrics = measure_run(task, run, source, prepared.valid, error, writes=chief)
         context.barrier()  # all of them have read the best weights
@@ -184,9 +184,9 @@ def _full_disk(error, path):
 class _Prepared:
     """What was settled before anything is written."""
 
-    task: QuestionAnswerer
-    train: dict[str, list[Example]]
-    valid: dict[str, list[Example]]
+    task: Task
+    train: dict[str, list]
+    valid: dict[str, list]
     resume: bool  # whether there is a run to resume
     finished: bool  # whether that run has nothing left to do
 
@@ -204,11 +204,12 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
     seed = config.trainer.seed
     train, valid = train_and_validation(source, validation_fraction=config.data.validation_fraction, seed=seed)
     examples = [example for of_task in train.values() for example in of_task]
-    start = None if start_from is None else PresetFolder.find(start_from).load(QuestionAnswerer)
+    task_class = task_class_for(source.dataset)
+    start = None if start_from is None else PresetFolder.find(start_from).load(task_class)
     # Several workers build the network once more in the scope of all devices, where each waits for the others.
     with context.scope() if context.num_workers == 1 else contextlib.nullcontext():
         if start is None:
-            task = QuestionAnswerer(config)
+            task = task_class(config)
             task.adapt(examples)
         else:
             task = continue_from(start, config, examples)
@@ -219,15 +220,15 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
         if not finished:
             keras.utils.set_random_seed(seed)  # after the networks of others were built
             task.compile()
-    for line in data_report(train, valid, task.preprocessor):
+    for line in task.data_report(train, valid):
         _log.info("%s", line)
     return _Prepared(task, train, valid, resume, finished)
 
 
-def new_task(config: RunConfig, preprocessor: Any) -> QuestionAnswerer:
-    """Return a compiled task, its weights drawn by the seed of the configuration."""
-    keras.utils.set_random_seed(config.trainer.seed)
-    task = QuestionAnswerer(config, preprocessor=preprocessor)
+def renewed(task: Task) -> Task:
+    """Return a new, compiled task of the same configuration and preprocessor, its weights drawn by the seed."""
+    keras.utils.set_random_seed(task.config.trainer.seed)
+    task = type(task)(task.config, preprocessor=task.preprocessor)
     task.compile()
     return task
 
@@ -265,34 +266,20 @@ def _begin(run, prepared, source, overwrite):
     run.create(prepared.task, source)
 
 
-def training_batches(
-    task: QuestionAnswerer,
-    examples: Mapping[str, Sequence[Example]],
-    unanswerable_fraction: float = 0.0,
-    **options: Any,
-) -> Batches:
-    """Encode and pad the questions of one part.
-
-    Args:
-        task: The task.
-        examples: Dict of task name to examples.
-        unanswerable_fraction: Fraction of the questions that are asked again of a story that does not answer them.
-        **options: Further arguments of `Batches`.
-    """
-    encoded = task.preprocessor.encode([example for of_task in examples.values() for example in of_task])
-    for of_task in examples.values():
-        again = unanswerable(of_task, unanswerable_fraction, task.config.trainer.seed)
-        encoded += [dataclasses.replace(e, answer=(UNKNOWN_ID,)) for e in task.preprocessor.encode(again)]
-    return task.encoded_batches(encoded, **options)
+def _redraw(source, config):
+    """Return a function of the number of an epoch that draws its training examples."""
+    # Above all seeds of runs, so that no epoch has the examples of another run's.
+    return lambda epoch: source.load("train", seed=config.trainer.seed + 2**32 * epoch)
 
 
 def fit_run(
-    task: QuestionAnswerer,
+    task: Task,
     run: RunFolder,
-    train_examples: Mapping[str, Sequence[Example]],
-    valid_examples: Mapping[str, Sequence[Example]],
+    train_examples: Mapping[str, Sequence],
+    valid_examples: Mapping[str, Sequence],
     *,
     context: DistributionContext | None = None,
+    redraw: Callable[[int], Mapping[str, Sequence]] | None = None,
     last_epoch: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
@@ -302,10 +289,12 @@ def fit_run(
     Args:
         task: The task, new and compiled.
         run: The `RunFolder`, created.
-        train_examples: Dict of task name to list of `Example`.
+        train_examples: Dict of part name to list of examples.
         valid_examples: The same, held out.
         context: The `DistributionContext` of the devices and workers that train, in whose scope the network was built;
             one device by default.
+        redraw: Function of the number of an epoch, from 1, that returns other training examples for it; `None` for the
+            same ones in every epoch.
         last_epoch: Number of the epoch, from 1, after which to stop before `epochs` of the configuration; a later call
             continues as if there had been no stop.
         callbacks: Further Keras callbacks. What they raise ends training and is passed on.
@@ -319,17 +308,19 @@ def fit_run(
     trainer, writes = task.config.trainer, context.worker == 0
     own = {"part": context.worker, "parts": context.num_workers}
     epochs = trainer.epochs if last_epoch is None else min(last_epoch, trainer.epochs)
-    devices, fraction = {"multiple_of": context.num_devices}, task.config.task.unanswerable_fraction
-    batches = training_batches(task, train_examples, fraction, same_steps=True, **devices)
-    valid_batches = training_batches(task, valid_examples, **devices)
+    devices, history = {"multiple_of": context.num_devices}, []
+    encoded = task.encode_training(train_examples)
+    anew = redraw and (lambda number: task.encode_training(redraw(number)))
+    sequence = task.training_sequence(encoded, lambda: len(history), redraw=anew, same_steps=True, **devices, **own)
+    batches = sequence.batches
+    valid_batches = task.batches([example for of_part in valid_examples.values() for example in of_part], **devices)
     backup = ResumableBackup(run, len(batches), writes=writes)
-    epoch, history = context.run_consistently(lambda: _restored(run, backup, task, context))
+    epoch, resumed = context.run_consistently(lambda: _restored(run, backup, task, context))
+    history += resumed
     if progress(history, trainer).finished or epoch >= epochs:
         return None, history
     _make_variables(task, batches)
-    sequence = EpochSequence(
-        batches, seed=trainer.seed, epoch=lambda: len(history), curriculum=trainer.curriculum, **own
-    )
+    sequence.on_epoch_begin()
     _log.info("Compiling the training step, which the first batch waits for")
     try:
         task.fit(
@@ -393,10 +384,10 @@ def _make_variables(task, batches):
 
 
 def measure_run(
-    task: QuestionAnswerer,
+    task: Task,
     run: RunFolder,
     source: Source,
-    valid_examples: Mapping[str, Sequence[Example]],
+    valid_examples: Mapping[str, Sequence],
     error: BaseException | None = None,
     *,
     writes: bool = True,
@@ -407,7 +398,7 @@ def measure_run(
         task: The task.
         run: The `RunFolder`, with best weights and history.
         source: The `Source` of the test questions.
-        valid_examples: Dict of task name to list of `Example`.
+        valid_examples: Dict of part name to list of examples.
         error: What `fit_run` returned.
         writes: Whether to write files: of several workers one does.
 
@@ -438,8 +429,8 @@ def measure_run(
 
 
 def _errors(task, source, valid_examples):
-    """Measure every task on its validation and test questions; without a test part there is only the first."""
-    test = with_answers(source.load("test", seed=task.config.trainer.seed))
+    """Measure every part on its validation and test examples; without a test part there is only the first."""
+    test = labelled(source.load("test", seed=task.config.trainer.seed))
     valid, _ = evaluate_tasks(task, valid_examples)
     tested, _ = evaluate_tasks(task, {name: examples for name, examples in test.items() if examples})
     rows = {}
@@ -451,7 +442,7 @@ def _errors(task, source, valid_examples):
 
 def _check_same(run, task, source):
     """Raise if a resumed run was begun with other settings; the number of epochs may grow."""
-    stored, trained_on = run.read_task(QuestionAnswerer), run.source()
+    stored, trained_on = run.read_task(type(task)), run.source()
     values = [
         (source.to_dict(), trained_on.to_dict()),
         (task.preprocessor.get_config(), stored.preprocessor.get_config()),

@@ -162,3 +162,13 @@ def test_items_are_all_there_are():
 def test_bounds(config, message):
     with pytest.raises(ValueError, match=message):
         algorithmic.load("train", config=config, num_examples=1)
+
+
+def test_sequences_in_a_row_are_copied_one_by_one():
+    (example,) = algorithmic.load("train", config="copy,length=2,width=3,sequences=3", num_examples=1)
+    assert example.inputs.shape == (15, 4)
+    arrays = example.inputs, example.targets, example.scored
+    for part in range(3):
+        inputs, targets, scored = (array[5 * part : 5 * part + 5] for array in arrays)
+        assert rows(targets[scored]) == solve_copy(inputs)
+        assert scored.tolist() == [False, False, False, True, True]

@@ -18,8 +18,8 @@ from dmn_keras.datasets.babi_long import (
     write_text,
 )
 from dmn_keras.datasets.babi_long import neighbours as neighbours_module
-from dmn_keras.inference.unanswerable import common_words, without_answer
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
+from dmn_keras.tasks.question_answering.unanswerable import common_words, without_answer
 from dmn_keras.text import Vocabulary, read_sentences, split_sentences, tokenize
 
 DUMMY = pathlib.Path(__file__).parent / "dummy_data" / "babi"

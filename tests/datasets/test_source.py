@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.datasets import Example, Source, cut_by_story, train_and_validation
+from dmn_keras.datasets import Example, Source, cut_by_group, train_and_validation
 
 
 def questions(stories, per_story=3, task="1"):
@@ -17,7 +17,7 @@ def questions(stories, per_story=3, task="1"):
 @pytest.mark.parametrize(("fraction", "held_out"), [(0.1, 2), (0.5, 10), (0.0, 1), (0.9, 18), (1.0, 19)])
 def test_the_cut_goes_between_stories(fraction, held_out):
     examples = questions(20)
-    train, valid = cut_by_story(examples, fraction, seed=0)
+    train, valid = cut_by_group(examples, fraction, seed=0)
     assert len({e.story_id for e in valid}) == held_out
     assert not {e.story_id for e in train} & {e.story_id for e in valid}
     assert sorted(train + valid, key=examples.index) == examples
@@ -26,8 +26,8 @@ def test_the_cut_goes_between_stories(fraction, held_out):
 
 def test_the_cut_is_seeded():
     examples = questions(20)
-    assert cut_by_story(examples, 0.5, seed=1) == cut_by_story(examples, 0.5, seed=1)
-    assert cut_by_story(examples, 0.5, seed=1) != cut_by_story(examples, 0.5, seed=2)
+    assert cut_by_group(examples, 0.5, seed=1) == cut_by_group(examples, 0.5, seed=1)
+    assert cut_by_group(examples, 0.5, seed=1) != cut_by_group(examples, 0.5, seed=2)
 
 
 def write(path, examples):
@@ -62,20 +62,20 @@ def test_a_task_without_training_questions_can_be_left_out(tmp_path):
     write(tmp_path / "train.jsonl", questions(8))
     write(tmp_path / "test.jsonl", [*questions(2), *questions(2, task="2"), *questions(2, task="3")])
     source = Source("jsonl", ("1", "2", "3"), str(tmp_path))
-    with pytest.raises(ValueError, match="Task 2, 3 of jsonl has no training questions; leave it out of tasks"):
+    with pytest.raises(ValueError, match="Task 2, 3 of jsonl has no training examples; leave it out of tasks"):
         train_and_validation(source, validation_fraction=0.25, seed=0)
     assert load(tmp_path)[0]["1"]
 
 
 def test_too_few_stories(tmp_path):
     write(tmp_path / "train.jsonl", questions(1))
-    with pytest.raises(ValueError, match=r"Task 1 of jsonl has too few stories: .* Received: 3 and 0 questions"):
+    with pytest.raises(ValueError, match=r"Task 1 of jsonl has too few examples: .* Received: 3 and 0"):
         load(tmp_path)
 
 
 def test_a_training_question_without_an_answer(tmp_path):
     write(tmp_path / "train.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
-    with pytest.raises(ValueError, match="Task 1: question 7 of the training part has no answer: 'why'"):
+    with pytest.raises(ValueError, match="Task 1: example 7 of the training part has no answer"):
         load(tmp_path)
 
 

@@ -111,7 +111,7 @@ def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
 def test_a_run_that_cannot_be_calibrated_stays_as_it_is(threshold, message, run, monkeypatch):
     folder, parts = run
     before = snapshot(folder.path)
-    monkeypatch.setattr("dmn_keras.inference.calibration.is_right", lambda *_: False)
+    monkeypatch.setattr(QuestionAnswerer, "is_right", lambda *_: False)
     with pytest.raises(ValueError, match=message):
         calibrate(folder, *parts, threshold=threshold)
     assert snapshot(folder.path) == before

@@ -4,15 +4,13 @@ import dataclasses
 import pytest
 
 from dmn_keras.datasets import Example
-from dmn_keras.inference.evaluation import evaluate_tasks, is_right, summary, table, write_errors
+from dmn_keras.inference.evaluation import evaluate_tasks, overall, summary, table, write_errors
 from dmn_keras.tasks.question_answering import Answer, QuestionAnswerer
-from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.tasks.test_question_answerer import examples
 from tests.training.runs import eagerly, tiny_task, without_tracing
 
 pytestmark = without_tracing
-VOCABULARY = Vocabulary(["apple", "milk", "pear"])
 
 
 @pytest.mark.parametrize(
@@ -27,8 +25,11 @@ VOCABULARY = Vocabulary(["apple", "milk", "pear"])
     ],
 )
 def test_every_word_in_its_order_counts(given, expected, right):
-    answer = Answer(given, 1.0, (), (), (), ids=tuple(VOCABULARY.ids(given.split())))
-    assert is_right(answer, Example(("milk",), "what", expected), VOCABULARY) == right
+    qa = tiny_task([Example(("apple", "milk", "pear"), "what", ("milk", "apple"))])
+    answer = Answer(given, 1.0, (), (), (), words=tuple(given.split()))
+    example = Example(("milk",), "what", expected)
+    assert qa.is_right(example, answer) == right
+    assert (qa.mistake(example, answer) is None) == right
 
 
 def test_tasks_are_answered_together_and_counted_apart(tmp_path):
@@ -60,6 +61,14 @@ def test_gate_recall(gates, recall, monkeypatch):
     answer = Answer("milk", 1.0, question.story, gates, ())
     monkeypatch.setattr(QuestionAnswerer, "predict_encoded", lambda *_, **__: [dataclasses.replace(answer)])
     assert evaluate_tasks(qa, {"1": [question]})[0]["1"]["gate_recall"] == recall
+
+
+def test_the_metrics_of_parts_are_means_over_examples():
+    rows = {
+        "1": {"error": 5.0, "questions": 10, "accuracy": 95.0},
+        "2": {"error": 0.0, "questions": 30, "accuracy": 100.0, "gate_recall": 87.5},
+    }
+    assert overall(rows) == {"metrics": {"accuracy": 98.75, "gate_recall": 87.5}, "examples": 40}
 
 
 def test_summary_and_table():

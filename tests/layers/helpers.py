@@ -171,3 +171,14 @@ def decoder_weights(decoder):
     if decoder.max_words is not None:
         weights |= {"L": numpy(decoder.previous_word.embeddings), **gru_weights(decoder.cell)}
     return weights
+
+
+def controller_weights(cell):
+    """The weights of a `ControllerCell` under the names of `tests.reference.ntm`."""
+    layer, interface = cell.controller_layer, cell.interface_layer
+    weights = {"W_i": numpy(interface.kernel), "b_i": numpy(interface.bias)}
+    if cell.controller == "feedforward":
+        return weights | {"W": numpy(layer.kernel), "b": numpy(layer.bias)}
+    if cell.controller == "gru":
+        return weights | gru_weights(layer)
+    return weights | {"W": numpy(layer.kernel), "U": numpy(layer.recurrent_kernel), "b": numpy(layer.bias)}

@@ -50,6 +50,7 @@ class Case:
         others: Another value of each argument of the constructor, in order; it must change weights or results.
         resized: The inputs that another value of an argument needs, by argument.
         observe: Takes the layer and its case, returns arrays.
+        wrap: Takes the layer, returns the one that is called: for a cell, the `MemoryRNN` that runs it.
     """
 
     layer: type
@@ -60,9 +61,10 @@ class Case:
     padded: dict = dataclasses.field(default_factory=dict)
     resized: dict = dataclasses.field(default_factory=dict)
     observe: Callable = lambda layer, case: []
+    wrap: Callable = lambda layer: layer
 
     def make(self, **changes):
-        return self.layer(**{**self.arguments, **changes})
+        return self.wrap(self.layer(**{**self.arguments, **changes}))
 
     def call(self, layer, rows=slice(None), inputs=None, masks=None, **options):
         """Call the layer on some rows of the batch."""
@@ -103,6 +105,73 @@ def update_inputs(units):
 
 def passes_inputs(units):
     return {"facts": random(B, F, units), "question": random(B, units, seed=1)}
+
+
+def shared_passes_inputs(units):
+    return {"facts": random(B, F, units), "questions": random(B, Q, units, seed=1)}
+
+
+OTHER_PASSES = {
+    "num_passes": 3,
+    "gate": "softmax",
+    "gate_features": layers.DMN_PLUS_FEATURES,
+    "gate_units": U + 2,
+    "episode": "attention_gru",
+    "memory_update": "relu",
+    "tie_weights": False,
+    "learned_stop": True,
+    "num_heads": 2,
+    "layer_norm": True,
+    "top_facts": 1,
+}
+"""Other values of the arguments of `EpisodicMemory`, but for its units."""
+
+
+def memory_rnn(cell, **options):
+    """Run a cell over sequences, in its own precision."""
+    return layers.MemoryRNN(cell, return_sequences=True, dtype=cell.dtype_policy, name="rnn", **options)
+
+
+def _first_states(rnn, case):
+    """The states before the first step of a cell whose weights are as they are initialized."""
+    cell = type(rnn.cell).from_config(rnn.cell.get_config())
+    cell.build((None, D))
+    return numpy(cell.get_initial_state(B))
+
+
+def cell_case(cell, arguments, others, **options):
+    """The case of a cell in `MemoryRNN`."""
+    return Case(
+        cell,
+        {"units": U, **arguments, "name": "cell"},
+        {"sequences": random(B, F, D)},
+        masks={"mask": fact_mask()},
+        padded={"sequences": "mask"},
+        others={"units": U + 1, **others},
+        wrap=memory_rnn,
+        **options,
+    )
+
+
+def _action_case(cell, memories):
+    """The case of a cell that acts on memories, whose number is the argument `memories`."""
+    return cell_case(
+        cell,
+        {memories: 2, "depth": F, "recurrent": True},
+        others={
+            memories: 3,
+            "depth": F + 1,
+            "cell_size": 2,
+            "top_k": 1,
+            "no_op": True,
+            "recurrent": False,
+            "rounding": True,
+            "activation": "tanh",
+            "value_activation": "tanh",
+            "empty_value": 0.5,
+        },
+        observe=_first_states,
+    )
 
 
 CASES = {
@@ -203,19 +272,22 @@ CASES = {
             resized={"units": passes_inputs(U + 1)},
             masks={"facts_mask": fact_mask()},
             padded={"facts": "facts_mask"},
-            others={
-                "units": U + 1,
-                "num_passes": 3,
-                "gate": "softmax",
-                "gate_features": layers.DMN_PLUS_FEATURES,
-                "episode": "attention_gru",
-                "memory_update": "relu",
-                "tie_weights": False,
-                "learned_stop": True,
-                "num_heads": 2,
-                "layer_norm": True,
-                "top_facts": 1,
-            },
+            others={"units": U + 1, **OTHER_PASSES},
+        ),
+        Case(
+            layers.SharedFactsMemory,
+            {"units": U, "num_passes": 2},
+            shared_passes_inputs(U),
+            resized={"units": shared_passes_inputs(U + 1)},
+            masks={"facts_mask": fact_mask()},
+            padded={"facts": "facts_mask"},
+            others={"units": U + 1, **OTHER_PASSES},
+        ),
+        Case(
+            layers.ImageRegions,
+            {"units": U},
+            {"feature_map": random(B, 2, 3, D)},
+            others={"units": U + 1},
         ),
         Case(
             layers.TemporalPosition,
@@ -247,6 +319,56 @@ CASES = {
                 "end_id": 3,
             },
             observe=lambda layer, case: [*_generated(layer, case), *_forced(layer, case)],
+        ),
+        cell_case(
+            layers.NTMCell,
+            {"memory_slots": 6, "memory_width": 3, "controller": "gru"},
+            others={
+                "memory_slots": 7,
+                "memory_width": 4,
+                "read_heads": 2,
+                "write_heads": 2,
+                "shift_range": 2,
+                "controller": "lstm",
+                "memory_init": "learned",
+                "weights_init": "uniform",
+                "read_first": True,
+                "clip": 0.5,
+            },
+            observe=_first_states,
+        ),
+        _action_case(layers.StackRNNCell, "num_stacks"),
+        _action_case(layers.ListRNNCell, "num_lists"),
+        cell_case(
+            layers.DNCCell,
+            {"memory_slots": 6, "memory_width": 3, "controller": "gru"},
+            others={
+                "memory_slots": 7,
+                "memory_width": 4,
+                "read_heads": 2,
+                "write_heads": 2,
+                "controller": "lstm",
+                "link": False,
+                "masked_lookup": True,
+                "deallocate": True,
+                "sharpen_links": True,
+                "clip": 0.5,
+            },
+        ),
+        cell_case(
+            layers.DynamicNTMCell,
+            # Without `lru`, whose gradient is, by the equations, not that of differences.
+            {"memory_slots": 4, "memory_width": 3, "address_width": 2, "lru": False},
+            others={
+                "memory_slots": 5,
+                "memory_width": 4,
+                "address_width": 3,
+                "controller": "feedforward",
+                "num_steps": 2,
+                "lru": True,
+                "addressing": "discrete",
+                "no_op": False,
+            },
         ),
     ]
 }

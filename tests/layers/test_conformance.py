@@ -33,6 +33,8 @@ each_weighted_layer = pytest.mark.parametrize(
 
 COSTS = ("recompute", "chunk")
 """Arguments that change what a layer costs and nothing else."""
+OWN_TESTS = {"MemoryRNN"}
+"""Layers that take another layer, with tests of their own."""
 WRONG = {int: -1, str: "nonsense", tuple: "nonsense"}
 """A value out of range for an argument of a type."""
 
@@ -51,7 +53,7 @@ def assert_same(left, right, atol=0.0):
 
 def test_no_public_layer_escapes():
     public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
-    assert public == set(CASES)
+    assert public - OWN_TESTS == set(CASES)
 
 
 @each_layer
@@ -93,7 +95,7 @@ def test_config_round_trip(case, argument):
     layer = case.make(**{argument: case.others[argument]})
     config = layer.get_config()
     json.dumps(config)
-    again = type(layer).from_config(config)
+    again = type(layer).from_config(dict(config))
     assert again.get_config() == config
     loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(loaded) is type(layer)
@@ -116,7 +118,7 @@ def test_kinds_of_weights_have_their_initializers_and_regularizers(case):
         json.dumps(config)
         assert type(layer).from_config(config).get_config() == config
     others = {weight.path.partition("/")[2] for weight in layer.weights} - set(names)
-    assert all("embeddings" in name for name in others), others
+    assert all("embeddings" in name or "initial_" in name for name in others), others
     for kind in {"kernel", "recurrent", "bias"} - set(case.layer.weight_kinds):
         with pytest.raises(ValueError, match=f"{kind}_regularizer"):
             case.make(**{f"{kind}_regularizer": "l1"})

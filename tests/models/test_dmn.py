@@ -250,6 +250,7 @@ OTHERS = {
     "num_passes": PASSES + 1,
     "gate": "softmax",
     "gate_features": "dmn_plus",
+    "gate_units": UNITS + 1,
     "episode": "attention_gru",
     "memory_update": "relu",
     "tie_weights": False,

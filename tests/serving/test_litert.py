@@ -71,7 +71,7 @@ def test_quantised_weights_make_the_file_smaller(tmp_path):
         ({"num_facts": 0}, "num_facts must be a positive integer"),
         ({"num_words": 1.5}, "num_words must be a positive integer"),
         ({"num_words": 2}, "No question fits into num_facts=32 and num_words=2"),
-        ({"questions": []}, "questions must hold at least one question"),
+        ({"questions": []}, "questions must hold at least one example"),
         ({"questions": [Example(("Mary went.",) * 40, "Where?")]}, "No question fits into num_facts=32"),
         ({"version": -1}, "version must be a positive integer"),
     ],

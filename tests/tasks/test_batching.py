@@ -392,3 +392,36 @@ def test_other_backends_read_the_sequence_itself(monkeypatch):
     assert sequence.for_fit() is sequence
     assert [batch.bucket for batch in sequence.draw()] == sorted(batch.bucket for batch in sequence.draw())
     assert isinstance(sequence.draw()[0], Batch)
+
+
+def test_examples_drawn_anew_are_put_into_the_shapes_before():
+    first = batches([encoded(n) for n in [2, 3, 4, 20, 21, 22] * 4], batch_size=4)
+    again = batches([encoded(n) for n in [4, 21, 9]], batch_size=4, like=first)
+    plan = again.plan()
+    assert sorted(members(plan)) == [0, 1, 2]
+    shapes = {shape(first, batch) for batch in first.plan()}
+    assert {shape(again, batch) for batch in plan} <= shapes
+    longer = batches([encoded(n) for n in [3, 40, 50]], batch_size=4, num_buckets=1, like=again)
+    assert [shape(longer, batch)[1] for batch in longer.plan()] == [4, 64]
+    last = batches([encoded(60)], batch_size=4, like=longer)
+    assert [shape(last, batch)[1] for batch in last.plan()] == [64]
+
+
+def test_epochs_of_examples_drawn_anew_have_as_many_batches():
+    counts, epoch = [24, 40, 3], [0]
+    made = [batches([encoded(1 + (n + i) % 9) for i in range(n)], batch_size=4, num_buckets=1) for n in counts]
+    drawn = []
+
+    def redraw(number):
+        drawn.append(number)
+        return made[number]
+
+    sequence = EpochSequence(made[0], seed=1, epoch=lambda: epoch[0], redraw=redraw)
+    for number, count in enumerate(counts):
+        epoch[0] = number
+        sequence.on_epoch_begin()
+        assert len(sequence) == 6
+        seen = {int(i) for index in range(6) for i in sequence._plan[index].members}
+        assert len(seen) == min(count, 24)
+        assert sequence[0][0]["story"].shape[0] == 4 if count > 3 else 3
+    assert drawn == [1, 2]

@@ -26,7 +26,10 @@ from dmn_keras.utils.settings import parse_settings
         ({"gate": "sofmax"}, "gate must be one of sigmoid, softmax. Received: 'sofmax'. Did you mean 'softmax'?"),
         ({"jit_compile": "never"}, "jit_compile must be one of True, False, auto. Received: 'never'."),
         ({"model": 3}, "model must be an object of settings. Received: model=3"),
-        ({"model": {"family": "dnm"}}, "model.family must be one of dmn, memn2n. Received: 'dnm'. Did you mean 'dmn'?"),
+        (
+            {"model": {"family": "dnm"}},
+            "model.family must be one of dmn, memn2n, recurrent_memory. Received: 'dnm'. Did you mean 'dmn'?",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused(settings, message):

@@ -11,7 +11,7 @@ import pytest
 from dmn_keras.datasets import Source
 from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.training.trainer import new_task
+from dmn_keras.training.trainer import renewed
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="runs eagerly, on TensorFlow alone"
@@ -77,9 +77,9 @@ def tiny(**settings):
 
 def tiny_task(examples, **settings):
     """Return a compiled `QuestionAnswerer` of these settings that knows the words of some examples."""
-    preprocessor = QuestionAnswerer(tiny(**settings)).preprocessor
-    preprocessor.adapt(examples)
-    return new_task(tiny(**settings), preprocessor)
+    task = QuestionAnswerer(tiny(**settings))
+    task.adapt(examples)
+    return renewed(task)
 
 
 def snapshot(folder):

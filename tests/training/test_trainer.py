@@ -214,7 +214,7 @@ def test_two_processes_do_not_train_into_one_folder(source, tmp_path, run, monke
         shutil.copytree(run, folder, dirs_exist_ok=True)
         return ()
 
-    monkeypatch.setattr(trainer, "data_report", report_of_another_process)
+    monkeypatch.setattr(QuestionAnswerer, "data_report", report_of_another_process)
     with pytest.raises(FileExistsError, match="new holds a run already"):
         train(source, tiny(seed=1), folder, verbose=0)
     assert_same_run(folder, run)

@@ -13,7 +13,7 @@ class Answer:
         facts: The sentences the model has read, in order; of a model with a retriever those that it selected.
         gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
         unknown_words: Words of story and question that the model does not know; it reads all of them as one word. Of a
-            model with a retriever those of its facts and the question.
+            model with a retriever those of its facts and the question. With placeholders, those beyond them.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.inference.calibration`); `None` where the run was not calibrated. It is divided by the
             number of different unknown words in the question and the evidence, which the model cannot tell apart.
@@ -26,7 +26,7 @@ class Answer:
         num_open: How many of these it would have selected, were there no limit (`max_retrieved_facts`); `None` of
             other models.
         num_cut: How many of the facts that were read, and the question, are longer than the model reads a sentence.
-        ids: Ids of the answer's words.
+        words: The answer's words, in lower case.
         question: The question.
     """
 
@@ -42,7 +42,7 @@ class Answer:
     num_facts: int | None = None
     num_open: int | None = None
     num_cut: int = 0
-    ids: tuple[int, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    words: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
     question: str = dataclasses.field(default="", repr=False, compare=False)
 
     @property
@@ -59,7 +59,7 @@ class Answer:
     def to_dict(self):
         """Return a dict that JSON can hold, with the evidence."""
         fields = dataclasses.asdict(self)
-        del fields["ids"], fields["question"]
+        del fields["words"], fields["question"]
         return {**fields, "evidence": self.evidence}
 
 

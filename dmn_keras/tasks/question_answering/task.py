@@ -5,7 +5,7 @@ import functools
 import itertools
 import logging
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,12 +13,15 @@ import numpy as np
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
-from dmn_keras.models import answering_model, can_retrieve
-from dmn_keras.tasks.question_answering.answer import Answer
+from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
+from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.calibration import Calibration
+from dmn_keras.tasks.question_answering.data_report import data_report
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.retrieval import OPEN, StoryRetriever
 from dmn_keras.tasks.question_answering.targets import answer_target, gate_target, retriever_target, stop_target
+from dmn_keras.tasks.question_answering.unanswerable import unanswerable
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import (
@@ -27,6 +30,7 @@ from dmn_keras.text import (
     SUPPRESSED_IDS,
     UNKNOWN_ID,
     Sentence,
+    lower,
     num_cut,
     read_sentences,
     split_sentences,
@@ -70,7 +74,12 @@ class QuestionAnswerer(Task):
 
     def new_preprocessor(self):
         retrieves = self.config.model.max_retrieved_facts is not None
-        return QuestionAnsweringPreprocessor(None if retrieves else self.config.data.max_facts)
+        settings = self.config.task
+        return QuestionAnsweringPreprocessor(
+            None if retrieves else self.config.data.max_facts,
+            num_placeholders=settings.num_placeholders,
+            min_stories=settings.min_stories,
+        )
 
     @property
     def vocabulary(self):
@@ -96,9 +105,15 @@ class QuestionAnswerer(Task):
             _log.info(
                 "Word vectors: %d words found, %d missing: %s%s", found, len(missing), ", ".join(missing[:10]), more
             )
-        return self.config.model.build(
-            len(self.vocabulary), answer_words=self.preprocessor.answer_words, word_vectors=vectors
+        num_placeholders = len(self.vocabulary.placeholder_ids)
+        retrieves = self.config.model.max_retrieved_facts is not None
+        network = self.config.model.build(
+            len(self.vocabulary),
+            answer_words=self.preprocessor.answer_words,
+            word_vectors=vectors,
+            **({"num_placeholders": num_placeholders} if retrieves else {}),
         )
+        return forbid_unused_placeholders(network, num_placeholders) if num_placeholders else network
 
     @functools.cached_property
     def backbone(self) -> keras.Model:
@@ -119,6 +134,11 @@ class QuestionAnswerer(Task):
         if model.max_retrieved_facts is not None:
             targets.append(retriever_target())
         return targets
+
+    def augmentation(self):
+        if not self.vocabulary.placeholder_ids:
+            return None
+        return PlaceholderAugmentation(self.vocabulary.placeholder_ids, self.config.task.placeholder_fraction)
 
     def prediction_network(self, beam_width: int = 1) -> keras.Model:
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
@@ -219,6 +239,18 @@ class QuestionAnswerer(Task):
         counts = {"num_facts": retrieved.num_facts, "num_open": retrieved.num_open}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
+    def predict_encoded(self, encoded, batch_size=64, **options):
+        if self.retriever is not None and self.vocabulary.placeholder_ids:
+            encoded = list(map(self._told_apart_where_retrieved, encoded))
+        return super().predict_encoded(encoded, batch_size, **options)
+
+    def _told_apart_where_retrieved(self, example):
+        """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
+        if not self._unknown_words([*example.facts, example.question_text]):
+            return example
+        facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
+        return self.preprocessor.tell_apart(example, [fact.position for fact in facts])
+
     def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
         """Return the `Answer`s to raw examples, in their order.
 
@@ -236,6 +268,48 @@ class QuestionAnswerer(Task):
         return [
             self._judged(a, min_confidence) for a in super().predict(x, batch_size=batch_size, beam_width=beam_width)
         ]
+
+    def encode_training(self, examples: Mapping[str, Sequence[Example]]) -> list:
+        encoded = super().encode_training(examples)
+        for of_part in examples.values():
+            again = unanswerable(of_part, self.config.task.unanswerable_fraction, self.config.trainer.seed)
+            encoded += [dataclasses.replace(e, answer=(UNKNOWN_ID,)) for e in self.preprocessor.encode(again)]
+        return encoded
+
+    def data_report(self, train, valid):
+        return data_report(train, valid, self.preprocessor)
+
+    def is_right(self, example: Example, answer: Answer) -> bool:
+        """Return whether an answer has all words of an example's answer, in their order."""
+        return list(answer.words) == tokenize(example.answer_text, lowercase=True)
+
+    def score(self, examples, answers):
+        """Return `"accuracy"` and, where the examples name supporting facts, `"gate_recall"`.
+
+        The recall is the percentage of the supporting facts found among as many facts with the highest gates, over all
+        passes.
+        """
+        pairs = list(zip(examples, answers, strict=True))
+        metrics = {"accuracy": 100.0 * sum(itertools.starmap(self.is_right, pairs)) / len(pairs)}
+        recall = _gate_recall(pairs)
+        return metrics if recall is None else {**metrics, "gate_recall": 100.0 * recall}
+
+    def explain(self, example, answer):
+        right = f"; right: {example.answer_text}" if example.answer else ""
+        return f"Question: {example.question}\nAnswer:   {answer_text(answer)}{right}\n\n{attention_table(answer)}"
+
+    def mistake(self, example, answer):
+        if self.is_right(example, answer):
+            return None
+        return {
+            "question": example.question,
+            "expected": example.answer_text,
+            "answer": answer.answer,
+            "probability": round(answer.probability, 4),
+            "evidence": " | ".join(answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence)))),
+            "unknown_words": " ".join(answer.unknown_words),
+            "story": " ".join(answer.facts),
+        }
 
     def decode(self, outputs, encoded, beam_width=1):
         return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
@@ -255,25 +329,31 @@ class QuestionAnswerer(Task):
             retrieved = {"positions": tuple(selected), "num_facts": len(facts), "num_open": open_facts}
             facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
-        others = tuple((self.vocabulary.answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)
+        others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
         return Answer(
-            answer=self.vocabulary.answer_text(row["words"].tolist()),
+            answer=answer_text(row["words"].tolist()),
             probability=float(np.exp(row["log_probability"])),
             facts=facts,
             gates=tuple(map(tuple, gates.tolist())),
-            unknown_words=self._unknown_words([*facts, example.question_text]),
+            unknown_words=self._unknown_words([*facts, example.question_text], set(map(lower, example.placeholders))),
             others=others,
             num_cut=num_cut([example.question_text, *facts]),
-            ids=tuple(self.vocabulary.answer_ids(row["words"].tolist())),
+            words=tuple(self.vocabulary.answer(row["words"].tolist(), example.placeholders)),
             question=example.question_text,
             **retrieved,
         )
 
-    def _unknown_words(self, texts):
-        """Return the different unknown words of texts; most texts, which were encoded before, have none."""
+    def _unknown_words(self, texts, told_apart=frozenset()):
+        """Return the different unknown words of texts; most texts, which were encoded before, have none.
+
+        Args:
+            texts: The texts.
+            told_apart: Words that have placeholders, which are left out.
+        """
         suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
         words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
-        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary))
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in told_apart))
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""
@@ -282,10 +362,25 @@ class QuestionAnswerer(Task):
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
-        num_unknown = len(self._unknown_words([answer.question, *decisive]))
+        num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
         confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
+
+
+def _gate_recall(rows):
+    """Return the fraction of supporting facts among the facts with the highest gates, `None` where none are named."""
+    found = named = 0
+    for example, answer in rows:
+        facts = set(example.supporting_facts)
+        if not facts:
+            continue
+        gates = np.max(answer.gates, axis=0)
+        highest = np.argsort(-gates, kind="stable")[: len(facts)].tolist()
+        positions = range(len(gates)) if answer.positions is None else answer.positions
+        found += len(facts & {positions[i] for i in highest})
+        named += len(facts)
+    return found / named if named else None
 
 
 def _facts(story, wrapped):

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
-from dmn_keras.inference.unanswerable import common_words, unanswerable, without_answer
 from dmn_keras.models import answering_model, dmn
+from dmn_keras.tasks.question_answering.unanswerable import common_words, unanswerable, without_answer
 from dmn_keras.text import UNKNOWN_ID
-from dmn_keras.training.trainer import training_batches
 from tests.layers.helpers import numpy
 from tests.training.runs import own_data, tiny_task
 
@@ -58,9 +57,12 @@ def test_a_share_of_the_questions_is_asked_of_stories_without_what_they_name():
 def test_their_answer_is_the_unknown_word_and_only_training_has_them(tmp_path):
     source = own_data(tmp_path)
     examples = source.load("train")
-    task = tiny_task(examples["all"], supervise_gates=True)
-    plain = training_batches(task, examples).features
-    features = training_batches(task, examples, 1.0).features
+    plain, features = (
+        task.encoded_batches(task.encode_training(examples)).features
+        for task in (
+            tiny_task(examples["all"], supervise_gates=True, unanswerable_fraction=fraction) for fraction in (0.0, 1.0)
+        )
+    )
     added = slice(len(plain), None)
     assert features.inputs["story"][: len(plain)] == plain.inputs["story"]
     assert len(features) > len(plain)

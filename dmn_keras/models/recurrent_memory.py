@@ -1,0 +1,69 @@
+"""Recurrent networks whose cells write to a memory and read from it, as functional models."""
+
+import keras
+
+from dmn_keras import layers
+from dmn_keras.layers.checks import positive_integer
+from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+
+_KERAS_LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
+_NTM = ("shift_range", "memory_init", "weights_init", "read_first")
+_DNC = ("link", "masked_lookup", "deallocate", "sharpen_links")
+_DYNAMIC_NTM = ("address_width", "num_steps", "lru", "addressing")
+
+
+def recurrent_memory(input_size, output_size, config=None, *, name="recurrent_memory"):
+    """Build a recurrent network with a memory as a functional model.
+
+    Layers of the cell that `config` names run over the sequence; a dense layer makes the logits of each step. The
+    network runs forward alone: padding after the end of a sequence does not change what comes before it.
+
+    Args:
+        input_size: Positive integer, size of a step's input.
+        output_size: Positive integer, number of logits of a step.
+        config: A `RecurrentMemoryConfig`. Defaults to that of the NTM.
+        name: Name of the model. Defaults to `"recurrent_memory"`.
+
+    Returns:
+        A `keras.Model` from the dict of `inputs`, float `(batch, steps, input_size)`, to the dict of `logits`, float32
+        `(batch, steps, output_size)`.
+
+    Raises:
+        ValueError: If a size is not positive, or settings do not go together.
+
+    Example:
+
+    >>> config = RecurrentMemoryConfig(cell="gru", units=8)
+    >>> recurrent_memory(3, 2, config)({"inputs": keras.random.normal((1, 5, 3))})["logits"].shape
+    (1, 5, 2)
+    """
+    config = RecurrentMemoryConfig() if config is None else config
+    inputs = keras.Input((None, positive_integer("input_size", input_size)), name="inputs")
+    x = inputs
+    for number in range(config.num_layers):
+        x = _layer(config, f"{config.cell}_{number}")(x)
+    logits = keras.layers.Dense(positive_integer("output_size", output_size), dtype="float32", name="logits")(x)
+    return keras.Model({"inputs": inputs}, {"logits": logits}, name=name)
+
+
+def _layer(config, name):
+    if config.cell in _KERAS_LAYERS:
+        return _KERAS_LAYERS[config.cell](config.units, return_sequences=True, name=name)
+    return layers.MemoryRNN(memory_cell(config), return_sequences=True, name=name)
+
+
+def memory_cell(config):
+    """Return the cell that a `RecurrentMemoryConfig` names, one of those with a memory."""
+    memory, stack = vars(config.memory), dict(vars(config.stack))
+    slots, width = config.memory.memory_slots, config.memory.memory_width
+    heads = {name: memory[name] for name in ("read_heads", "write_heads", "controller")}
+    if config.cell == "ntm":
+        return layers.NTMCell(config.units, slots, width, **heads, **{name: memory[name] for name in _NTM})
+    if config.cell == "dnc":
+        return layers.DNCCell(config.units, slots, width, **heads, **{name: memory[name] for name in _DNC})
+    if config.cell == "dynamic_ntm":
+        options = {name: memory[name] for name in (*_DYNAMIC_NTM, "controller")}
+        return layers.DynamicNTMCell(config.units, slots, width, **options)
+    number, depth = stack.pop("num_stacks"), stack.pop("depth")
+    kind = layers.StackRNNCell if config.cell == "stack_rnn" else layers.ListRNNCell
+    return kind(config.units, number, depth, **stack)

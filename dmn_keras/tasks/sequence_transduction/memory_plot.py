@@ -1,0 +1,76 @@
+"""A picture of what a network does with its memory while it reads and answers a sequence."""
+
+import os
+
+import numpy as np
+
+from dmn_keras.datasets.example import SequenceTransductionExample
+from dmn_keras.tasks.sequence_transduction.task import SequenceTransducer
+from dmn_keras.utils.files import atomic
+
+SHOWN = {
+    "write_weights": "write weights, by slot",
+    "read_weights": "read weights, by slot",
+    "usage": "usage, by slot",
+    "actions": "actions, by stack",
+    "memory": "memory",
+}
+
+
+def memory_over_time(transducer: SequenceTransducer, example: SequenceTransductionExample) -> dict[str, np.ndarray]:
+    """Return what the memory of the first layer holds and does at each step of a sequence.
+
+    Args:
+        transducer: The trained task.
+        example: The sequence; its targets are not looked at.
+
+    Returns:
+        Dict of name to array `(steps, ...)`, what `dmn_keras.layers.record_memory` returns of the cell.
+
+    Raises:
+        ValueError: If the network has no memory.
+    """
+    from dmn_keras.layers import record_memory
+
+    cells = [
+        layer.cell for layer in transducer.network.layers if hasattr(getattr(layer, "cell", None), "memory_record")
+    ]
+    if not cells:
+        raise ValueError(f"model.cell must be one with a memory. Received: cell={transducer.config.model.cell}")
+    (encoded,) = transducer.preprocessor.encode([example])
+    return {name: array[0] for name, array in record_memory(cells[0], encoded.inputs[None]).items()}
+
+
+def plot_memory(
+    transducer: SequenceTransducer, example: SequenceTransductionExample, path: str | os.PathLike, *, slots: int = 128
+) -> None:
+    """Draw inputs, answers, and the weights of a memory over time, as in figures 6 and 9 of Graves et al. 2014.
+
+    Args:
+        transducer: The trained task, with a memory.
+        example: The sequence.
+        path: Path of the picture, `.png` or `.svg`.
+        slots: Slots that are shown, the first ones.
+    """
+    from matplotlib.figure import Figure
+
+    records, (answer,) = memory_over_time(transducer, example), transducer.predict([example])
+    outputs = np.full((len(example.inputs), answer.probabilities.shape[1]), np.nan)
+    outputs[np.asarray(example.scored, bool)] = answer.probabilities
+    rows = {"inputs": np.asarray(example.inputs), "answers": outputs}
+    rows |= {title: _two_axes(records[name])[:, :slots] for name, title in SHOWN.items() if name in records}
+    figure = Figure(figsize=(0.12 * len(example.inputs) + 3, 1.4 * len(rows)), layout="constrained")
+    for axes, (title, values) in zip(figure.subplots(len(rows), sharex=True), rows.items(), strict=True):
+        axes.imshow(values.T, cmap="Blues", aspect="auto", interpolation="nearest")
+        axes.set_title(title, loc="left", fontsize=9)
+        axes.tick_params(labelsize=7)
+    axes.set_xlabel("step")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _two_axes(values):
+    """Return a record as `(steps, size)`: weights summed over heads, the numbers of a memory in a row."""
+    if values.ndim == 2:
+        return values
+    return values.sum(axis=1) if values.ndim == 3 and values.shape[1] <= 8 else values.reshape(len(values), -1)

@@ -1,0 +1,121 @@
+"""Sequence transduction: something is to be said at the steps of a sequence."""
+
+import warnings
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from dmn_keras.datasets.example import SequenceTransductionExample
+from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+from dmn_keras.tasks.config import DataConfig, RunConfig
+from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer, format_values
+from dmn_keras.tasks.sequence_transduction.preprocessor import SequenceTransductionPreprocessor
+from dmn_keras.tasks.sequence_transduction.targets import sequence_target
+from dmn_keras.tasks.task import Task
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class SequenceTransducer(Task):
+    """Says bits or classes at the steps of a sequence, by a recurrent network that may have a memory.
+
+    What it learns from decides which: targets that are bits have a sigmoid crossentropy each, classes a softmax
+    crossentropy. Steps that are not scored do not count, in training and in all metrics. The network runs forward
+    alone, so that an answer does not depend on the padding behind a sequence, or on the other sequences of a batch.
+
+    Data that a generator draws can be new in every epoch: `fit` takes a function of the epoch.
+
+    Args:
+        config: A `RunConfig`, a `RecurrentMemoryConfig`, or `None` for the defaults: an NTM.
+        preprocessor: A `SequenceTransductionPreprocessor`.
+        **settings: Settings to change, by name, e.g. `cell="stack_rnn"`.
+
+    Example:
+
+    >>> def draw(epoch):
+    ...     return dmn_keras.datasets.load("algorithmic", task="all", split="train", config="copy", seed=epoch)
+    >>> transducer = SequenceTransducer(cell="ntm", controller="feedforward")
+    >>> transducer.fit(draw, epochs=10)  # doctest: +SKIP
+    >>> transducer.predict(draw(10)[:1])[0].values.shape  # doctest: +SKIP
+    (7, 8)
+    """
+
+    preprocessor_class = SequenceTransductionPreprocessor
+    default_config = RunConfig(model=RecurrentMemoryConfig(), data=DataConfig(redraw=True))
+
+    def build_network(self):
+        return self.config.model.build(self.preprocessor.input_size, self.preprocessor.output_size)
+
+    def targets(self):
+        return [sequence_target(self.preprocessor.output, self.preprocessor.output_size)]
+
+    def prediction_network(self):
+        activation = "sigmoid" if self.preprocessor.output == "bits" else "softmax"
+        logits = self.network.output["logits"]
+        probabilities = keras.layers.Activation(activation, dtype="float32", name="probabilities")(logits)
+        return keras.Model(self.network.input, {"probabilities": probabilities})
+
+    def encoded_batches(self, encoded, **options):
+        self._check_depth(encoded)
+        return super().encoded_batches(encoded, **options)
+
+    def predict_encoded(self, encoded, batch_size=64):
+        self._check_depth(encoded)
+        with warnings.catch_warnings():  # of the padded length
+            warnings.filterwarnings("ignore", "depth=.* is less than the length")
+            return super().predict_encoded(encoded, batch_size)
+
+    def _check_depth(self, encoded):
+        """Warn if a sequence can put more into a memory than it holds."""
+        steps = max((len(example.inputs) for example in encoded), default=0)
+        for layer in self.network.layers:
+            check_length = getattr(getattr(layer, "cell", None), "check_length", None)
+            if check_length is not None:
+                check_length(steps)
+
+    def decode(self, outputs, encoded):
+        return [self._answer(row["probabilities"], example) for row, example in zip(outputs, encoded, strict=True)]
+
+    def _answer(self, probabilities, example):
+        probabilities = probabilities[: len(example.inputs)][example.scored]
+        if self.preprocessor.output == "bits":
+            values = (probabilities > 0.5).astype("int32")
+        else:
+            values = probabilities.argmax(axis=-1).astype("int32")
+        return SequenceAnswer(values, probabilities, format_values(values, self.preprocessor.symbols))
+
+    def score(
+        self, examples: Sequence[SequenceTransductionExample], answers: Sequence[SequenceAnswer]
+    ) -> dict[str, float]:
+        """Return the metrics of some answers, at least one.
+
+        Args:
+            examples: Examples with targets.
+            answers: What `predict` gave for them.
+
+        Returns:
+            Dict of `"exact"`, the percentage of sequences that are right in all scored steps; `"bit_error"`, the
+            percentage of all scored bits or classes that are wrong; and `"bits_per_sequence"`, the crossentropy of the
+            right ones, in bits.
+        """
+        targets = [example.targets[example.scored] for example in examples]
+        wrong = [answer.num_wrong(right) for answer, right in zip(answers, targets, strict=True)]
+        costs = [answer.cost(right) for answer, right in zip(answers, targets, strict=True)]
+        return {
+            "exact": 100.0 * float(np.mean(np.equal(wrong, 0))),
+            "bit_error": 100.0 * sum(wrong) / max(sum(right.size for right in targets), 1),
+            "bits_per_sequence": float(np.mean(costs)),
+        }
+
+    def mistake(self, example, answer):
+        """Return the row of a wrong answer, `None` of a right one."""
+        right = example.targets[example.scored]
+        wrong = answer.num_wrong(right)
+        if not wrong:
+            return None
+        expected = format_values(right, self.preprocessor.symbols)
+        return {"steps": len(example.inputs), "wrong": wrong, "expected": expected, "answer": answer.text}
+
+    def explain(self, example, answer):
+        """Return an answer as a line of text."""
+        return f"{len(example.inputs)} steps -> {answer.text}"

@@ -1,0 +1,85 @@
+"""The benchmark of sequence transduction on a tiny experiment."""
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import sequence_transduction as benchmark
+from dmn_keras.datasets.registry import load
+from dmn_keras.tasks.sequence_transduction import SequenceTransducer
+
+QUICK = {"num_buckets": 1, "jit_compile": False}
+TINY = benchmark.Experiment(
+    about="tiny",
+    dataset="formal_languages",
+    lessons=("anbn,length=1", "anbn,length=1-3"),
+    models={"Stack, RNN": {"cell": "stack_rnn", "units": 4, "num_stacks": 1, "depth": 16, **QUICK}},
+    tests={3: "anbn,length=3", 5: "anbn,length=5,sequences=2"},
+    trained_to=3,
+    epochs=2,
+    num_tests=2,
+    epochs_per_lesson=1,
+    num_examples=8,
+    variants={"soft": {"rounding": False, "depth": 32}, "rounding": {"rounding": True, "depth": 32}},
+)
+
+
+def test_models_are_trained_measured_and_saved(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(benchmark.EXPERIMENTS, "tiny", TINY)
+    arguments = ["tiny", "--seeds", "1", "--runs", str(tmp_path), "--json", str(tmp_path / "result.json")]
+    benchmark.main(arguments)
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["command"].endswith(f"--runs {tmp_path.name} --json result.json")
+    rows = result["models"]["Stack, RNN"]
+    assert [row["seed"] for row in rows] == [1]
+    assert rows[0]["epochs"] == 2
+    assert [*rows[0]["variants"]["soft"]["tests"]] == ["3", "5"]
+    assert "| Stack, RNN |" in capsys.readouterr().out
+
+    saved = SequenceTransducer.from_preset(tmp_path / "tiny" / "Stack-RNN" / "1")
+    assert saved.config.model.stack.depth == 32
+    examples = load("formal_languages", task="all", split="test", config="anbn,length=3", num_examples=2)
+    measured = rows[0]["variants"]["rounding"]["tests"]["3"]
+    assert saved.score(examples, saved.predict(examples))["exact"] == measured["exact"]
+
+    monkeypatch.setattr(benchmark, "train", None)
+    benchmark.main(arguments)  # what was measured is not trained again
+    assert json.loads((tmp_path / "result.json").read_text())["models"] == result["models"]
+
+
+def test_of_restarts_the_lengths_that_are_not_solved_are_kept():
+    task = SequenceTransducer(cell="lstm", units=2)
+    task.adapt(benchmark.load(TINY, "valid", "anbn", 2))
+    scores = benchmark.measure(dataclasses.replace(TINY, restarts=True), task, {})
+    wrong = [n for n, test in benchmark.measure(TINY, task, {})["tests"].items() if test["exact"] < 100]
+    assert scores["wrong_lengths"] == wrong
+    assert scores["percent_of_lengths"] == 50.0 * (2 - len(wrong))
+
+
+def row(seed, cost, exact):
+    tests = {str(n): {"exact": value} for n, value in zip((3, 5), exact, strict=True)}
+    percent = 50.0 * sum(value == 100 for value in exact)
+    scores = {"validation": {"bits_per_sequence": cost}, "tests": tests, "percent_of_lengths": percent}
+    return {"seed": seed, "parameters": 7, "variants": {"soft": scores, "rounding": scores}}
+
+
+def test_of_restarts_the_one_with_the_lowest_validation_cost_counts():
+    rows = {"model": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0))]}
+    assert "| model | 50.0 | 2 | 7 |" in benchmark.table(dataclasses.replace(TINY, restarts=True), rows)
+
+
+def test_of_seeds_the_median_and_the_worst_are_shown():
+    rows = {"model": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0)), row(2, 0.1, (90, 80))]}
+    assert "| model | 100 (90) | 80 (0) |" in benchmark.table(TINY, rows)
+
+
+@pytest.mark.parametrize("name", [*benchmark.EXPERIMENTS])
+def test_every_experiment_has_data_and_settings(name):
+    experiment = benchmark.EXPERIMENTS[name]
+    configs = [c for c in experiment.tests.values() if "london" not in c]
+    for config in [*experiment.lessons, configs[0], configs[-1]]:
+        assert benchmark.load(experiment, "train", config, 1)
+    for settings in experiment.models.values():
+        for changes in experiment.variants.values():
+            SequenceTransducer(**{**settings, **changes})
