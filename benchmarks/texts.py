@@ -81,7 +81,7 @@ def read_run(folder):
     source, config, metrics = run.source(), run.read_config(), run.read_metrics()
     [row] = metrics["tasks"].values()
     return source, {
-        "passes": config.model.num_passes,
+        "passes": config.model.memory.num_passes,
         "seed": metrics["seed"],
         "accuracy": row["accuracy"],
         "validation_accuracy": round(100 - row["validation_error"], 4),
