@@ -62,4 +62,6 @@ class LabelAccuracy(keras.metrics.Mean):
             weight = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, *[1] * (len(classes.shape) - 1)))
             counts = ops.logical_and(counts, weight > 0)
         right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), classes)
-        super().update_state(ops.cast(right, "float32"), sample_weight=ops.cast(counts, "float32"))
+        # In one row: of more axes Keras takes the mean of each example first.
+        right, counts = (ops.reshape(ops.cast(values, "float32"), (-1,)) for values in (right, counts))
+        super().update_state(right, sample_weight=counts)
