@@ -18,7 +18,8 @@ def main(count=50_000):
     """Train on `count` sequences of 6 vectors; return loss and accuracy of bits for sequences of 6 and of 12."""
     rnn = MemoryRNN(NTMCell(32, memory_slots=16, memory_width=8), return_sequences=True)
     model = keras.Sequential([rnn, keras.layers.Dense(4, "sigmoid")])
-    model.compile(keras.optimizers.Adam(0.005, global_clipnorm=10), "binary_crossentropy", ["binary_accuracy"])
+    optimizer = keras.optimizers.Adam(0.005, global_clipnorm=10)
+    model.compile(optimizer, "binary_crossentropy", metrics=["binary_accuracy"])
     model.fit(*copies(count, 6, seed=0), batch_size=16, verbose=2)
     return [model.evaluate(*copies(100, length, seed=1), verbose=0) for length in (6, 12)]
 
