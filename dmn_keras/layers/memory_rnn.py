@@ -106,7 +106,7 @@ class MemoryRNN(keras.layers.RNN):
         return training and known and not self.unroll
 
     def _recomputing_loop(self, cell, sequences, states, training):
-        variables = self.cell.trainable_variables
+        variables = self.cell.weights
         call = cell if isinstance(cell, _MaskedCell) else functools.partial(cell, **_options(cell, training))
 
         def step(weights, states, inputs):
