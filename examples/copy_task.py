@@ -1,4 +1,4 @@
-"""A Neural Turing Machine learns to copy sequences of bits, in plain Keras, and copies longer ones than it was shown."""
+"""A Neural Turing Machine learns to copy sequences of bits, in plain Keras, and is tested on longer ones."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from dmn_keras.layers import MemoryRNN, NTMCell
 
 
 def copies(count, longest, seed):
-    """Return inputs `(count, 2 * longest, 5)`, bits and then steps with a flag, and outputs, the bits in those steps."""
+    """Return inputs `(count, 2 * longest, 5)`, bits and then flags, and outputs, the bits at the steps of the flags."""
     rng, steps = np.random.default_rng(seed), 2 * longest
     inputs, outputs = np.zeros((count, steps, 5), "float32"), np.zeros((count, steps, 4), "float32")
     for x, y in zip(inputs, outputs, strict=True):

@@ -168,7 +168,9 @@ def temporal_link(link, precedence, write_weights):
         The new link, `(batch, heads, slots, slots)`; rows and columns sum to at most 1.
     """
     after, before = write_weights[..., :, None], write_weights[..., None, :]
-    link = (1 - after - before) * link + after * precedence[..., None, :]
+    # As a product of matrices, whose gradient is two of them: XLA's sums over slots take several times as long.
+    written = ops.matmul(after, precedence[..., None, :])
+    link = (1 - after - before) * link + written
     return link * (1 - ops.eye(link.shape[-1], dtype=link.dtype))
 
 
