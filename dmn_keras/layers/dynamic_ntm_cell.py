@@ -141,7 +141,7 @@ class DynamicNTMCell(MemoryCell):
     def call(self, inputs, states):
         hidden, contents, _, *recent = self.check_states(inputs, states)
         contents = ops.reshape(contents, (-1, self.memory_slots, self.memory_width))
-        # v of either head
+        # v of the read head, v of the write head
         recent = ops.split(recent[0], 2, axis=-1) if self.lru else [None, None]
         for _ in range(self.num_steps):
             read_weights, recent_read = self.address(0, hidden, contents, recent[0])
@@ -149,8 +149,9 @@ class DynamicNTMCell(MemoryCell):
             write_weights, recent_written = self.address(1, hidden, contents, recent[1])
             contents = self._write(inputs, hidden, write_weights, contents)
             recent = [recent_read, recent_written]
-        heads = [[read_weights, write_weights], *([recent] if self.lru else [])]
-        heads = [ops.concatenate(of_both, axis=-1) for of_both in heads]
+        heads = [ops.concatenate([read_weights, write_weights], axis=-1)]
+        if self.lru:
+            heads.append(ops.concatenate(recent, axis=-1))
         return hidden, [hidden, ops.reshape(contents, (-1, self.state_size[1])), *heads]
 
     def memory_record(self, states):
