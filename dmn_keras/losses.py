@@ -5,6 +5,8 @@ from keras import ops
 
 from dmn_keras.layers.checks import one_of
 
+__all__ = ["AnswerCrossentropy", "GateCrossentropy"]
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerCrossentropy(keras.losses.Loss):

@@ -5,6 +5,8 @@ from keras import ops
 
 from dmn_keras.losses import word_by_word
 
+__all__ = ["AnswerAccuracy"]
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerAccuracy(keras.metrics.Mean):
