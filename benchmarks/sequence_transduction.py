@@ -112,7 +112,7 @@ EXPERIMENTS = {
         },
         tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
         trained_to=20,
-        epochs=30,
+        epochs=60,
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
     "anbmcnm": _counting("anbmcnm", num_tests=8),
