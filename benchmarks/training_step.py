@@ -94,9 +94,9 @@ def measure(facts, repeats, jit, settings, peer=False):
         return rng.integers(1, settings["vocabulary"], (stories, *shape), dtype="int32")
 
     inputs = {"story": ids(facts, settings["words"]), "question": ids(settings["question_words"])}
-    turns = _take_turns(others)
+    turns = take_turns(others)
     model.fit(inputs, {"answer": ids()}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
-    medians = {name: _medians(times[WARM_UP:]) for name, times in turns.times.items()}
+    medians = {name: medians_of(times[WARM_UP:]) for name, times in turns.times.items()}
     if peer:
         medians["of_peer"] = round(medians["step"]["cpu_ms"] / medians["peer"]["cpu_ms"], 2)
     return {"facts": facts, **medians}
@@ -111,7 +111,7 @@ def build(settings, **others):
     return dmn(settings["vocabulary"], settings["units"], settings["passes"], config=config)
 
 
-def _take_turns(others):
+def take_turns(others):
     """Return a callback that times each step of `fit` and then each of a dict of functions."""
     import keras
 
@@ -139,7 +139,7 @@ def _take_turns(others):
     return TakeTurns()
 
 
-def _medians(times):
+def medians_of(times):
     """Return the medians of pairs of CPU and wall seconds, in milliseconds, and all of the former."""
     cpu, wall = ([round(1000 * seconds, 2) for seconds in kind] for kind in zip(*times, strict=True))
     return {"cpu_ms": round(statistics.median(cpu), 2), "wall_ms": round(statistics.median(wall), 2), "all_cpu_ms": cpu}

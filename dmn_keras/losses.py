@@ -5,6 +5,8 @@ from keras import ops
 
 from dmn_keras.layers.checks import one_of
 
+__all__ = ["AnswerCrossentropy", "GateCrossentropy"]
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerCrossentropy(keras.losses.Loss):
@@ -108,3 +110,24 @@ class GateCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class LabelCrossentropy(keras.losses.Loss):
+    """Negative log-likelihood of the right classes: a sum over the words of an example, a mean over the batch.
+
+    Call arguments:
+        y_true: Classes, `(batch,)` or `(batch, words)`; what is no class, such as -1 where padded, does not count.
+        y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
+
+    Returns:
+        Scalar in nats.
+    """
+
+    def __init__(self, name="label_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        right = ops.equal(ops.cast(y_true, "int32")[..., None], ops.arange(y_pred.shape[-1], dtype="int32"))
+        loss = -ops.sum(ops.where(right, ops.log_softmax(y_pred), ops.zeros_like(y_pred)), axis=-1)
+        return ops.sum(loss, axis=-1) if len(y_pred.shape) == 3 else loss

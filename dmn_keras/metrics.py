@@ -5,6 +5,8 @@ from keras import ops
 
 from dmn_keras.losses import word_by_word
 
+__all__ = ["AnswerAccuracy"]
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerAccuracy(keras.metrics.Mean):
@@ -34,3 +36,30 @@ class AnswerAccuracy(keras.metrics.Mean):
         right = ops.all(ops.logical_or(ops.equal(answered, words), ops.equal(words, 0)), axis=-1)
         weight = counts if sample_weight is None else counts * ops.cast(sample_weight, "float32")
         super().update_state(ops.cast(right, "float32"), sample_weight=weight)
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class LabelAccuracy(keras.metrics.Mean):
+    """Share of the right classes: of examples, or of words.
+
+    Call arguments:
+        y_true: Classes, `(batch,)` or `(batch, words)`; below 0, as where padded, they do not count. A class that is
+            beyond those of the logits counts as wrong.
+        y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
+        sample_weight: Optional, `(batch,)`: examples of weight 0 do not count, all others count alike.
+
+    Returns:
+        Scalar between 0 and 1.
+    """
+
+    def __init__(self, name="accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        classes = ops.cast(y_true, "int32")
+        counts = classes >= 0
+        if sample_weight is not None:
+            weight = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, *[1] * (len(classes.shape) - 1)))
+            counts = ops.logical_and(counts, weight > 0)
+        right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), classes)
+        super().update_state(ops.cast(right, "float32"), sample_weight=ops.cast(counts, "float32"))

@@ -13,7 +13,17 @@ import sys
 import keras
 import pytest
 
-from benchmarks import base, invariance, mixed_precision, precision, serving, ship
+from benchmarks import (
+    base,
+    invariance,
+    mixed_precision,
+    models,
+    precision,
+    recurrent_memory,
+    serving,
+    ship,
+    tables,
+)
 from dmn_keras import cli
 from dmn_keras.datasets import Source, registry, train_and_validation
 from dmn_keras.inference.calibration import calibrate
@@ -78,6 +88,19 @@ def test_training_is_measured(script, tmp_path):
         assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in result["rows"])
 
 
+def test_a_cell_with_a_memory_is_measured(tmp_path):
+    backend, file = keras.backend.backend(), tmp_path / "file.json"
+    if backend == "torch":
+        pytest.skip("measures TensorFlow and JAX")
+    peers = ["--peers", "ntm"] if importlib.util.find_spec("torch") else []
+    sizes = ["--batch-size", "2", "--steps", "3", "--units", "4", "--slots", "5", "--width", "3", "--repeats", "3"]
+    arguments = ["--backend", backend, "--cells", "ntm", *sizes, *peers, "--json", str(file)]
+    printed = run("-m", "benchmarks.recurrent_memory", *arguments, CUDA_VISIBLE_DEVICES="-1")
+    [row] = written("recurrent_memory", file, printed)["rows"]
+    assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
+    assert not peers or row["of_ntm"] == round(row["step"]["cpu_ms"] / row["ntm"]["cpu_ms"], 2)
+
+
 def test_the_peer_learns():
     pytest.importorskip("torch")
     from benchmarks import peer
@@ -85,6 +108,18 @@ def test_the_peer_learns():
     step = peer.training_step(TINY, TINY["facts"])
     losses = [step() for _ in range(200)]
     assert losses[-1] < 0.5 * losses[0]  # one batch each time
+
+
+def test_the_peer_ntm_learns():
+    torch = pytest.importorskip("torch")
+    from benchmarks.peer_ntm import PeerNTM
+
+    torch.manual_seed(0)
+    model = PeerNTM(4, 3, units=8, slots=5, width=3)
+    step = recurrent_memory.peer_step(model, {"batch_size": 4, "steps": 3}, bits=3, learning_rate=0.02)
+    losses = [step() for _ in range(200)]
+    assert losses[-1] < 0.5 * losses[0]
+    assert all(parameter.grad.abs().max() > 0 for parameter in model.parameters())
 
 
 @without_tracing
@@ -157,6 +192,15 @@ def test_a_calibrated_run_is_shipped(tmp_path):
     assert 'QuestionAnswerer.from_preset("shipped")' in card
 
 
+def test_models_are_measured(tmp_path, capsys):
+    file = tmp_path / "models.json"
+    models.main(["--questions", "4", "--models", "memn2n", "--json", str(file)])
+    [row] = written("models", file, capsys.readouterr().out)["rows"]
+    assert row["model"] == "memn2n"
+    assert row["answers_a_second"] > 0
+    assert 1000 < row["parameters"] < 10_000
+
+
 # Serving
 
 
@@ -186,11 +230,22 @@ def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
     assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
-@pytest.mark.parametrize("readme", ["README.md", "benchmarks/README.md"])
-def test_tables_are_those_of_the_measured_files(readme):
+@pytest.mark.parametrize("page", tables.pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_tables_are_those_of_the_measured_files(page):
     cogapp = pytest.importorskip("cogapp")
-    command = "python -m cogapp -r README.md benchmarks/README.md"
-    assert cogapp.Cog().main(["cog", "--check", str(ROOT / readme)]) == 0, f"run {command}"
+    assert cogapp.Cog().main(["cog", "--check", str(page)]) == 0, "run python -m benchmarks.tables"
+
+
+def test_all_pages_with_a_table_are_checked(monkeypatch, tmp_path):
+    cogapp = pytest.importorskip("cogapp")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- [[[cog cog.outl('two') ]]] -->\none\n<!-- [[[end]]] -->\n")
+    monkeypatch.setattr(tables, "pages", lambda: [page])
+    monkeypatch.setattr(cogapp.Cog, "prout", lambda *_, **__: None)
+    assert tables.main(["--check"]) != 0
+    assert tables.main([]) == 0
+    assert page.read_text().splitlines()[1] == "two"
+    assert tables.main(["--check"]) == 0
 
 
 def commands():

@@ -24,8 +24,13 @@ for room in ROOMS[ROOMS.index("tasks") :]:
 
 TENSORFLOW_IS_THE_POINT = {
     "dmn_keras/datasets/babi/babi_qa.py",
+    "dmn_keras/serving/image_ops.py",
+    "dmn_keras/serving/image_question_inputs.py",
+    "dmn_keras/serving/raw_inputs.py",
     "dmn_keras/serving/served.py",
     "dmn_keras/serving/text_ops.py",
+    "dmn_keras/serving/word_inputs.py",
+    "dmn_keras/serving/word_ops.py",
 }
 """Files that may import TensorFlow, or TFDS, at module level."""
 

@@ -59,8 +59,12 @@ def export(
 
     - `serving_default`: the arrays of the preprocessor's `specs`, `(batch, *axes)`, to the outputs of the task's
       prediction network by name.
-    - `text`, where the preprocessor is a `QuestionAnsweringPreprocessor`: `story` and `question`, strings `(batch,)`,
-      to the same outputs and `facts`, strings `(batch, facts)`, padded with empty ones.
+    - `text`, where the preprocessor has `dmn_keras.serving.raw_inputs`: strings `(batch,)`. With a
+      `QuestionAnsweringPreprocessor` `story` and `question`, to the same outputs and `facts`, strings `(batch, facts)`,
+      padded with empty ones; with a `VisualQuestionAnsweringPreprocessor` `image`, the bytes of PNG or JPEG files, and
+      `question`, to `answer`, strings `(batch,)`, `probability` and `gates`; with a `TextClassificationPreprocessor`
+      `text`, to `label`, and with a `TokenTaggingPreprocessor` `tokens`, words with blanks between them, to `tags`,
+      both with `words`, `probabilities` and `gates`.
 
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
     with those of the Keras model, and then renamed. Where a server batches requests, as `saved_models/batching.config`
@@ -298,15 +302,16 @@ def _verify_outputs(task, path, questions):
     """Raise if the SavedModel at `path` gives other outputs than a task's prediction network."""
     import tensorflow as tf
 
+    from dmn_keras.serving.raw_inputs import raw_inputs
+
     signatures = tf.saved_model.load(str(path)).signatures
     arrays = task.preprocessor(questions)
-    expected = dict(task.prediction_network()(arrays, training=False))
+    expected = task.prediction_network()(arrays, training=False)
     _compare("serving_default", signatures["serving_default"](**_constants(arrays)), expected)
     if "text" in signatures:
-        outputs = signatures["text"](**_constants(_texts(questions)))
-        facts = [[fact.encode() for fact in example.facts] for example in task.preprocessor.encode(questions)]
-        expected["facts"] = np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T
-        _compare("text", outputs, expected)
+        raw = raw_inputs(task.preprocessor)
+        outputs = signatures["text"](**_constants(raw.strings(questions)))
+        _compare("text", outputs, raw.expected(task, questions))
 
 
 def _compare(signature, outputs, expected):

@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
 from dmn_keras.models import SCATTER_GATES, can_retrieve
+from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
+from dmn_keras.serving.raw_inputs import raw_inputs
 from dmn_keras.serving.text_ops import TextOps, distinct
-from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
 
@@ -50,8 +52,7 @@ class ServedTask(_StoredWeights):
 
     Attributes:
         endpoints: The signatures by name, concrete functions. `serving_default` takes the arrays of the preprocessor's
-            `specs`, `(batch, *axes)`; `text` takes strings `story` and `question`, `(batch,)`, and gives also `facts`,
-            strings `(batch, facts)`. It is there where the preprocessor is that of question answering.
+            `specs`, `(batch, *axes)`; `text` takes the strings of its `raw_inputs`, `(batch,)`, where it has any.
     """
 
     def __init__(self, task: Task, *, dtype: str = "float32"):
@@ -63,20 +64,18 @@ class ServedTask(_StoredWeights):
             with tf.control_dependencies(_same_batch(**arrays)):
                 return run(**arrays)
 
-        def text(story, question):
-            with tf.control_dependencies(_same_batch(story=story, question=question)):
-                read = self._text.read(story, question)
-                apart = self._text.tell_apart(read)
-            return {**run(story=apart.story, question=apart.question), "facts": read.facts}
+        def text(**strings):
+            with tf.control_dependencies(_same_batch(**strings)):
+                return self._raw.serve(run, **strings)
 
         arrays = {
             name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name) for name, spec in preprocessor.specs.items()
         }
         self.endpoints = {"serving_default": tf.function(serve).get_concrete_function(**arrays)}
-        if isinstance(preprocessor, QuestionAnsweringPreprocessor):
-            self._text = TextOps(preprocessor.vocabulary, preprocessor.max_facts)
-            texts = {name: tf.TensorSpec([None], tf.string, name) for name in ("story", "question")}
-            self.endpoints["text"] = tf.function(text).get_concrete_function(**texts)
+        self._raw = raw_inputs(preprocessor)
+        if self._raw is not None:
+            strings = {name: tf.TensorSpec([None], tf.string, name) for name in self._raw.names}
+            self.endpoints["text"] = tf.function(text).get_concrete_function(**strings)
 
 
 class ServedModel(_StoredWeights):

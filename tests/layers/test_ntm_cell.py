@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -88,3 +89,11 @@ def test_random_memory_is_drawn_once_and_only_a_learned_one_is_trained(memory_in
     np.testing.assert_array_equal(first, second)
     assert 0 < np.abs(first).max() <= 1 / 3
     assert cell.initial_memory.trainable is trainable
+
+
+@pytest.mark.parametrize(("controller", "published"), [("lstm", 67_561), ("feedforward", 17_162)])
+def test_copying_takes_about_as_many_weights_as_in_the_paper(controller, published):
+    """Within 7 %, the published counts being not consistent with each other; initial memory and weights learned."""
+    rnn = memory_rnn(NTMCell(100, controller=controller, memory_init="learned"))
+    model = keras.Sequential([keras.Input((None, 9)), rnn, keras.layers.Dense(8)])
+    assert model.count_params() == pytest.approx(published, rel=0.07)
