@@ -193,13 +193,17 @@ def main(arguments=None):
     for model in options.models or experiment.models:
         rows[model] = []
         for seed in options.seeds:
-            of_seed = folder / model.replace(", ", "-").replace(" ", "-") / str(seed)
-            rows[model].append(run(experiment, model, seed, of_seed, options.data_dir))
+            rows[model].append(run(experiment, model, seed, folder_of(folder, model, seed), options.data_dir))
             if experiment.restarts and rows[model][-1]["solved"]:
                 break
     result = {"about": experiment.about, **base.record("sequence_transduction", arguments), "models": rows}
     print(table(experiment, rows))
     base.write(options.json, result)
+
+
+def folder_of(folder, model, seed):
+    """Return the folder of a trained model below that of its experiment."""
+    return folder / model.replace(", ", "-").replace(" ", "-") / str(seed)
 
 
 def run(experiment, model, seed, folder, data_dir=None):

@@ -29,6 +29,8 @@ TENSORFLOW_IS_THE_POINT = {
     "dmn_keras/serving/raw_inputs.py",
     "dmn_keras/serving/served.py",
     "dmn_keras/serving/text_ops.py",
+    "dmn_keras/serving/word_inputs.py",
+    "dmn_keras/serving/word_ops.py",
 }
 """Files that may import TensorFlow, or TFDS, at module level."""
 

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
+from benchmarks import sequence_card
 from benchmarks import sequence_transduction as benchmark
 from dmn_keras.datasets.registry import load
 from dmn_keras.tasks.sequence_transduction import SequenceTransducer
@@ -42,6 +44,15 @@ def test_models_are_trained_measured_and_saved(tmp_path, monkeypatch, capsys):
     examples = load("formal_languages", task="all", split="test", config="anbn,length=3", num_examples=2)
     measured = rows[0]["variants"]["rounding"]["tests"]["3"]
     assert saved.score(examples, saved.predict(examples))["exact"] == measured["exact"]
+
+    monkeypatch.setitem(sequence_card.TEXTS, "tiny", ("A tiny stack.", "anbn", "It is tiny."))
+    where = [str(tmp_path / "result.json"), str(tmp_path), "tiny", "Stack, RNN", "1", str(tmp_path / "shipped")]
+    sequence_card.main(["tiny", *where])
+    card = (tmp_path / "shipped" / "README.md").read_text()
+    assert f"{rows[0]['parameters']} parameters" in card
+    assert "| 5 | 2 |" in card
+    shipped = SequenceTransducer.from_preset(tmp_path / "shipped")
+    np.testing.assert_array_equal(shipped.network.get_weights()[0], saved.network.get_weights()[0])
 
     monkeypatch.setattr(benchmark, "train", None)
     benchmark.main(arguments)  # what was measured is not trained again

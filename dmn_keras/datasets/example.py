@@ -106,6 +106,13 @@ class TextClassificationExample(BaseExample):
     weight: float = 1.0
     is_phrase: bool = False
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.text_fields`."""
+        from dmn_keras.datasets.word_records import text_fields
+
+        return cls(**text_fields(record, place))
+
     @property
     def is_labelled(self) -> bool:
         return bool(self.label)
@@ -122,6 +129,13 @@ class TokenTaggingExample(BaseExample):
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TokenTaggingExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.token_fields`."""
+        from dmn_keras.datasets.word_records import token_fields
+
+        return cls(**token_fields(record, place))
 
     @property
     def is_labelled(self) -> bool:

@@ -5,6 +5,8 @@ from dmn_keras.layers.answer_decoder import AnswerDecoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
+from dmn_keras.layers.character_encoder import CharacterEncoder
+from dmn_keras.layers.context_windows import ContextWindows
 from dmn_keras.layers.dnc_cell import DNCCell
 from dmn_keras.layers.dynamic_ntm_cell import DynamicNTMCell
 from dmn_keras.layers.episodic_memory import EpisodicMemory
@@ -13,6 +15,7 @@ from dmn_keras.layers.fact_retriever import FactRetriever
 from dmn_keras.layers.image_regions import ImageRegions
 from dmn_keras.layers.input_fusion import InputFusion
 from dmn_keras.layers.last_state import LastState
+from dmn_keras.layers.learned_question import LearnedQuestion
 from dmn_keras.layers.lexical_links import LexicalLinks
 from dmn_keras.layers.list_rnn_cell import ListRNNCell
 from dmn_keras.layers.memory_hop import MemoryHop
@@ -26,6 +29,7 @@ from dmn_keras.layers.scatter_gates import ScatterGates
 from dmn_keras.layers.shared_facts_memory import SharedFactsMemory
 from dmn_keras.layers.stack_rnn_cell import StackRNNCell
 from dmn_keras.layers.temporal_position import TemporalPosition
+from dmn_keras.layers.word_dropout import WordDropout
 
 disable_triton_gemm()
 
@@ -36,6 +40,8 @@ __all__ = [
     "AttentionGRU",
     "AttentionGRUCell",
     "AttentionGate",
+    "CharacterEncoder",
+    "ContextWindows",
     "DNCCell",
     "DynamicNTMCell",
     "EpisodicMemory",
@@ -44,6 +50,7 @@ __all__ = [
     "ImageRegions",
     "InputFusion",
     "LastState",
+    "LearnedQuestion",
     "LexicalLinks",
     "ListRNNCell",
     "MemoryHop",
@@ -56,5 +63,6 @@ __all__ = [
     "SharedFactsMemory",
     "StackRNNCell",
     "TemporalPosition",
+    "WordDropout",
     "record_memory",
 ]

@@ -62,7 +62,9 @@ def export(
     - `text`, where the preprocessor has `dmn_keras.serving.raw_inputs`: strings `(batch,)`. With a
       `QuestionAnsweringPreprocessor` `story` and `question`, to the same outputs and `facts`, strings `(batch, facts)`,
       padded with empty ones; with a `VisualQuestionAnsweringPreprocessor` `image`, the bytes of PNG or JPEG files, and
-      `question`, to `answer`, strings `(batch,)`, `probability` and `gates`.
+      `question`, to `answer`, strings `(batch,)`, `probability` and `gates`; with a `TextClassificationPreprocessor`
+      `text`, to `label`, and with a `TokenTaggingPreprocessor` `tokens`, words with blanks between them, to `tags`,
+      both with `words`, `probabilities` and `gates`.
 
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
     with those of the Keras model, and then renamed. Where a server batches requests, as `saved_models/batching.config`

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
 from dmn_keras.models import SCATTER_GATES, can_retrieve
-from dmn_keras.serving import image_question_inputs  # noqa: F401, registers
+from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
 from dmn_keras.serving.raw_inputs import raw_inputs
 from dmn_keras.serving.text_ops import TextOps, distinct
 from dmn_keras.tasks.question_answering import QuestionAnswerer

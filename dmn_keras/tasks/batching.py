@@ -21,12 +21,15 @@ class Features:
         targets: The same of the targets, empty where there are none.
         specs: `FeatureSpec` of each input and target.
         weights: Weight of each example in the loss, `None` for 1.
+        draw: Function of a generator to the indexes of the examples that an epoch of training takes, about as many
+            each time; `None` for all.
     """
 
     inputs: Mapping[str, Sequence]
     targets: Mapping[str, Sequence]
     specs: Mapping[str, FeatureSpec]
     weights: Sequence[float] | None = None
+    draw: Callable[[np.random.Generator], np.ndarray] | None = None
 
     def __len__(self):
         return len(next(iter(self.inputs.values())))
@@ -122,6 +125,9 @@ class Batches:
         self.buckets.sort(key=lambda bucket: tuple(bucket.sizes.values())[::-1])
         counts = [-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets]
         self._num_batches = sum(counts)
+        if features.draw is not None:
+            drawn = len(features.draw(np.random.default_rng(0)))
+            self._num_batches = max(round(self._num_batches * drawn / len(features)), 1)
         placed = [bucket.batch_size if same_steps else bucket.rows for bucket in self.buckets]
         self._weight = np.dot(counts, placed) / len(features)
         self._row = np.empty(len(features), "int64")
@@ -139,7 +145,7 @@ class Batches:
         return shared
 
     def __len__(self):
-        """Return the number of batches of an epoch."""
+        """Return the number of batches of an epoch of training."""
         return self._num_batches
 
     def plan(self, rng: np.random.Generator | None = None, *, fraction: float = 1.0) -> list[Batch]:
@@ -152,17 +158,24 @@ class Batches:
                 these. Their batches are drawn anew until there are as many as without it, so that an epoch has the same
                 number of steps and the shapes stay the same; the last drawing is cut off.
 
+        With `rng` and the features' `draw` these are batches of the examples that it gives, as many as `len` says: the
+        last drawing is cut off likewise.
+
         Returns:
-            The batches; every example that is taken stands in one, without `fraction` in exactly one.
+            The batches; every example that is taken stands in one, without `fraction` and `draw` in exactly one.
         """
-        members = [bucket.members for bucket in self.buckets]
-        if fraction >= 1:
-            return self._draw(rng, members)
-        longest = np.quantile(self.lengths, fraction, method="inverted_cdf")
-        members = [of_bucket[self.lengths[of_bucket] <= longest] for of_bucket in members]
+        draws = rng is not None and self.features.draw is not None
+        if fraction >= 1 and not draws:
+            return self._draw(rng, [bucket.members for bucket in self.buckets])
+        longest = np.quantile(self.lengths, min(fraction, 1), method="inverted_cdf")
         plan = []
         while len(plan) < len(self):
-            plan += self._draw(rng, members)
+            taken = self.lengths <= longest
+            if draws:
+                drawn = np.zeros(len(taken), bool)
+                drawn[self.features.draw(rng)] = True
+                taken &= drawn
+            plan += self._draw(rng, [bucket.members[taken[bucket.members]] for bucket in self.buckets])
         return plan[: len(self)]
 
     def _draw(self, rng, members):

@@ -305,6 +305,27 @@ CASES = {
             others={"attention": "hard", "linear_map": False},
         ),
         Case(
+            layers.CharacterEncoder,
+            {"num_characters": 6, "units": 3},
+            {"characters": word_ids()["story"]},
+            others={"num_characters": 7, "units": 4, "window": 3},
+        ),
+        Case(
+            layers.ContextWindows,
+            {"size": 1},
+            {"facts": random(B, F, U)},
+            masks={"facts_mask": fact_mask()},
+            others={"size": 2},
+        ),
+        Case(layers.LearnedQuestion, {}, {"facts": random(B, F, U)}, others={}),
+        Case(
+            layers.WordDropout,
+            {"num_words": 4},
+            {"words": word_ids()["story"]},
+            others={"num_words": 5, "rate": 0.9},
+            observe=_in_training,
+        ),
+        Case(
             layers.AnswerDecoder,
             {"vocabulary_size": V, "max_words": 2},
             {

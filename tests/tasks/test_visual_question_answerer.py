@@ -1,4 +1,6 @@
 import functools
+import json
+import pathlib
 
 import keras
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 from PIL import Image
 
 import dmn_keras
+from dmn_keras import cli
 from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer, VisualQuestionAnsweringPreprocessor
 from tests.tasks.images import NO_IMAGES, encode, questions, randomized
@@ -86,7 +89,7 @@ def test_what_is_no_image_is_refused(name):
 @pytest.mark.parametrize(
     ("record", "error", "message"),
     [
-        ({"image": "missing.png"}, FileNotFoundError, "question 1: image must be .* missing.png, which is no file"),
+        ({"image": "missing.png"}, FileNotFoundError, "question 1: image must be .*missing.png.*, which is no file"),
         ({"image": None}, TypeError, "question 1: image must be an array, .* Received: NoneType"),
         ({"image": np.zeros((2, 2, 3))}, ValueError, "question 1: image must be a uint8 array"),
         ({"image": np.zeros((0, 4), np.uint8)}, ValueError, "question 1: image must have from 1 to 4096 pixels"),
@@ -215,6 +218,31 @@ def test_it_learns():
     train, valid = questions(48), questions(16, seed=1)
     vqa.fit(train, validation_data=valid, epochs=10, verbose=0)
     assert vqa.evaluate(train, verbose=0)["accuracy"] > 0.8
+
+
+def test_the_commands_train_evaluate_and_predict(tmp_path, capsys):
+    (tmp_path / "data/images").mkdir(parents=True)
+    for split, num_images in (("train", 8), ("test", 4)):
+        lines = []
+        for example in questions(num_images, seed=num_images):
+            place = f"images/{split}{example.image_id}.png"
+            (tmp_path / "data" / place).write_bytes(encode(example.image))
+            lines.append(json.dumps({"image": place, "question": example.question, "answer": example.answer}))
+        (tmp_path / f"data/{split}.jsonl").write_text("\n".join(lines))
+    run, metrics, asked = (str(tmp_path / name) for name in ("run", "metrics.json", "asked.jsonl"))
+    settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+    source = ["--dataset", "visual_question_answering", "--data-dir", str(tmp_path / "data")]
+    assert cli.main(["train", *source, "--output", run, "--epochs", "1", *settings]) == 0
+    assert cli.main(["evaluate", run, *source, "--json", metrics]) == 0
+    content = json.loads(pathlib.Path(metrics).read_text())
+    assert content["examples"] == 8
+    assert 0 <= content["metrics"]["accuracy"] <= 100
+    question = {"image": str(tmp_path / "data/images/test0.png"), "question": "Is it red?"}
+    pathlib.Path(asked).write_text(json.dumps(question))
+    capsys.readouterr()
+    assert cli.main(["predict", run, "--input", asked]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["answer"] == VisualQuestionAnswerer.from_preset(run).ask(**question).answer
 
 
 def test_no_answers_to_learn_from_are_refused():
