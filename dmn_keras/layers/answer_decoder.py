@@ -1,5 +1,7 @@
 """Answer module: memory, question -> answer logits."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -63,7 +65,15 @@ class AnswerDecoder(WeightedLayer):
         place of its one-hot, which is the same product, one matrix earlier.
     """
 
-    def __init__(self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        max_words: int | None = None,
+        *,
+        start_id: int = 0,
+        end_id: int = END_ID,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.max_words = None if max_words is None else positive_integer("max_words", max_words)

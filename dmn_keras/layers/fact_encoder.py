@@ -1,5 +1,7 @@
 """Input module: embedded words -> facts."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -55,7 +57,7 @@ class FactEncoder(WeightedLayer):
         the reset gate's product, which cuDNN needs.
     """
 
-    def __init__(self, units, *, scope="story", recompute=False, **kwargs):
+    def __init__(self, units: int, *, scope: str = "story", recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.scope = one_of("scope", scope, ("story", "sentence"))

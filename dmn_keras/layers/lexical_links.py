@@ -1,5 +1,7 @@
 """Lexical links: messages between facts that share a word."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -67,7 +69,7 @@ class LexicalLinks(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, units, *, mode="neighbours", **kwargs):
+    def __init__(self, units: int, *, mode: str = "neighbours", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = one_of("mode", mode, ("neighbours", "chain"))

@@ -1,5 +1,7 @@
 """A `keras.layers.RNN` for cells whose states are matrices: masks, shapes and resets of such states."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -45,7 +47,7 @@ class MemoryRNN(keras.layers.RNN):
     (2, 5, 40)
     """
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: keras.Layer, **kwargs: Any):
         super().__init__(cell, **kwargs)
 
     def get_initial_state(self, batch_size):

@@ -1,6 +1,7 @@
 """Question-aware facts: tells each word of the story where the question says the same word."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -52,7 +53,7 @@ class QuestionMatch(WeightedLayer):
 
     weight_kinds = ("kernel",)
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.supports_masking = True

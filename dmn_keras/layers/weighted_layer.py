@@ -1,5 +1,7 @@
 """The base class of layers whose weights have initializers and regularizers."""
 
+from typing import Any
+
 import keras
 
 DEFAULT_INITIALIZERS = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "bias": "zeros"}
@@ -22,9 +24,9 @@ class WeightedLayer(keras.layers.Layer):
         **kwargs: Arguments of every layer.
     """
 
-    weight_kinds = ("kernel", "recurrent", "bias")
+    weight_kinds: tuple[str, ...] = ("kernel", "recurrent", "bias")
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         initializers = {
             kind: kwargs.pop(f"{kind}_initializer", DEFAULT_INITIALIZERS[kind]) for kind in self.weight_kinds
         }

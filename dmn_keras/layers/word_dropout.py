@@ -1,5 +1,7 @@
 """Replaces word ids by that of the unknown word."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -37,7 +39,7 @@ class WordDropout(keras.layers.Layer):
         3.1. Deviation: a word is replaced, not left out.
     """
 
-    def __init__(self, num_words, rate=0.0, **kwargs):
+    def __init__(self, num_words: int, rate: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_words = positive_integer("num_words", num_words)
         self.rate = fraction("rate", rate)
