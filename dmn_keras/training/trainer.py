@@ -28,8 +28,8 @@ from dmn_keras.training.strategy import DistributionContext, get_distribution
 from dmn_keras.training.transfer import continue_from
 from dmn_keras.utils.files import write_json
 
-_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
-"""Whether TensorFlow is installed, which writes TensorBoard's files."""
+_TENSORBOARD = all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))
+"""Whether TensorBoard is installed, and TensorFlow, which writes its files."""
 _log = logging.getLogger(__name__)
 
 
@@ -332,7 +332,7 @@ def fit_run(
             callbacks=[
                 EvaluationCheck(valid_batches, **own),
                 BestWeights(run, trainer, history, writes=writes),
-                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORFLOW else ()),
+                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORBOARD else ()),
                 backup,
                 *callbacks,
             ],
