@@ -27,7 +27,7 @@ class FactEncoder(WeightedLayer):
 
     Args:
         units: Positive integer, size of a fact.
-        scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what was said before; `"sentence"`:
+        scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what came before; `"sentence"`:
             the GRU starts anew with each sentence, so that a fact is that sentence alone. Defaults to `"story"`.
         recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
             more time. Defaults to `False`.

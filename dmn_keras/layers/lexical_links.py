@@ -16,7 +16,7 @@ _NOISE = 1.0  # standard deviation
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class LexicalLinks(WeightedLayer):
-    """Message passing between facts that share a word: each word vector gets what other facts with that word say.
+    """Message passing between facts that share a word: each word vector gets what other facts with that word hold.
 
     A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
     it that holds `w`, `c_after` the one at the place after it, in the same sentence too, and zero where there is none.

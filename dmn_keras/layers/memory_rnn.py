@@ -14,7 +14,7 @@ class MemoryRNN(keras.layers.RNN):
 
     - Under a mask every state is kept as it is, whatever its rank, on every backend. (Keras' loop on JAX broadcasts the
       mask against matrices from the wrong side.)
-    - With `return_state=True` a functional model is told the shape of each state.
+    - With `return_state=True` a functional model knows the shape of each state.
     - `reset_state()` of a stateful layer restores `cell.get_initial_state()`, not zeros.
     - A cell with a method `check_length` is called with the length, to warn of one that its memory is too small for.
     - A sequence without steps leaves the initial states as they are and gives zeros as its last output.

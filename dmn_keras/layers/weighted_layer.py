@@ -12,7 +12,7 @@ class WeightedLayer(keras.layers.Layer):
     """A layer with an initializer and a regularizer for each kind of its weights.
 
     The arguments are those of `keras.layers.GRU`, and are kept under their names; a subclass whose weights are of fewer
-    kinds says so in `weight_kinds`. A layer made of others gives them what `sublayer_options` returns.
+    kinds names them in `weight_kinds`. A layer made of others gives them what `sublayer_options` returns.
 
     Args:
         kernel_initializer: Initializer of the kernels of inputs. Defaults to `"glorot_uniform"`.

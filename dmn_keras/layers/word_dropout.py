@@ -13,7 +13,7 @@ from dmn_keras.text import UNKNOWN_ID
 class WordDropout(keras.layers.Layer):
     """Replaces words by the unknown word: those without an entry of their own always, any of them in training.
 
-    A model that never meets the unknown word in training has nothing to say of it in use.
+    A model that never meets the unknown word in training cannot use it in prediction.
 
     Args:
         num_words: Positive integer: an id from here on has no entry of its own.

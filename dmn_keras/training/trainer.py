@@ -78,7 +78,7 @@ def train(
             last epoch that was finished.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
         ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
-            backend cannot run the strategy, or workers are not alike.
+            backend cannot run the strategy, or workers differ.
     """
     context, run = get_distribution(strategy, devices), RunFolder(output)
     chief = context.worker == 0
