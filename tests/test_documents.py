@@ -11,6 +11,8 @@ import pytest
 
 from dmn_keras import QuestionAnswerer, cli
 from dmn_keras.datasets import registry
+from dmn_keras.models import MODEL_FAMILIES
+from dmn_keras.tasks.config import PRESETS
 from tests.documents import ROOT, blocks, pages, shell_commands
 from tests.training.runs import eagerly, without_tracing
 
@@ -128,6 +130,11 @@ def test_every_layer_is_named():
     text = pages()["docs/models/index.md"].read_text(encoding="utf-8")
     names = [name for name in layers.__all__ if issubclass_of_layer(getattr(layers, name))]
     assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_preset_and_every_family_is_named():
+    text = pages()["docs/presets.md"].read_text(encoding="utf-8")
+    assert [name for name in (*PRESETS, *MODEL_FAMILIES) if f"`{name}`" not in text] == []
 
 
 def issubclass_of_layer(value):
