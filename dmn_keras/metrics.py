@@ -1,5 +1,7 @@
 """Metrics of answers, for `model.compile(metrics={"answer": ...})`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -26,7 +28,7 @@ class AnswerAccuracy(keras.metrics.Mean):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name="accuracy", **kwargs):
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -52,7 +54,7 @@ class LabelAccuracy(keras.metrics.Mean):
         Scalar between 0 and 1.
     """
 
-    def __init__(self, name="accuracy", **kwargs):
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
