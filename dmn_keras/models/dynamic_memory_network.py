@@ -38,7 +38,7 @@ class DynamicMemoryNetwork(keras.Model):
     outputs that have one need a target. Everything else is the functional model that `dmn` builds.
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
         if "answer" in self.input:
             self.get_layer("answer").optional = True  # `keras.models.clone_model` makes inputs that are not

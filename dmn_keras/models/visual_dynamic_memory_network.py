@@ -17,7 +17,7 @@ def visual_dmn(
     *,
     config: VisualDMNConfig | None = None,
     name: str = "visual_dmn",
-    **settings,
+    **settings: Any,
 ) -> keras.Model:
     """Build a Dynamic Memory Network for visual question answering as a functional model.
 
