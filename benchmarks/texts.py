@@ -20,7 +20,7 @@ ABOUT = {
     "conllu": "the part of speech of each word of a sentence",
 }
 
-RESULTS = {"ud-english-ewt": "UD English-EWT"}
+RESULTS = {"sst": "SST", "ud-english-ewt": "UD English-EWT"}
 """Files in `results/`, and what the table calls them."""
 
 

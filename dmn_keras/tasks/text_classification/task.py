@@ -59,7 +59,7 @@ class TextClassifier(Task):
         return build_text_network(self)
 
     def targets(self):
-        spec = FeatureSpec("int32")
+        spec = FeatureSpec("int32", padding=-1)  # rows that only fill a batch have no class
         return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
     def prediction_network(self):
