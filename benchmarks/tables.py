@@ -1,11 +1,16 @@
-"""The tables of README.md that are made of several measured files.
+"""The tables of README.md and of the documentation that are made of several measured files.
 
-`python -m cogapp -r README.md benchmarks/README.md` writes all tables of both files, `--check` compares them.
+`python -m benchmarks.tables` writes the tables into all the pages that hold one, `--check` compares them.
 """
 
+import argparse
+import pathlib
 import statistics
+import sys
 
 from benchmarks.base import decimals, markdown, results
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 DMN_2015 = (0, 1.8, 4.8, 0, 0.7, 0, 3.1, 3.5, 0, 2.5, 0.1, 0, 0.2, 0, 0, 0.6, 40.4, 4.7, 65.5, 0)
 """Test errors in percent of tasks 1 to 20 in Kumar et al. 2015, table 1 (1,000 questions a task, gates supervised)."""
@@ -23,6 +28,29 @@ JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, a
 
 ABLATION = {"dmn_2015": "ODMN", "dmn_2": "DMN2", "dmn_3": "DMN3", "dmn_plus": "DMN+"}
 """Presets of the models of Xiong et al. 2016, table 1, and their names there."""
+
+PAPERS = {
+    "DMN": ("[Kumar et al. 2015](https://arxiv.org/abs/1506.07285)", "preset `dmn_2015`", "dmn_2015"),
+    "DMN+": ("[Xiong et al. 2016](https://arxiv.org/abs/1603.01417)", "preset `dmn_plus`", "dmn_plus"),
+    "MemN2N": ("[Sukhbaatar et al. 2015](https://arxiv.org/abs/1503.08895)", "`model.family=memn2n`", "memn2n"),
+}
+"""Models, their papers and code, and their names in `benchmarks.models`."""
+
+
+def pages():
+    """Return the Markdown files that hold tables made here."""
+    found = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [path for path in found if "[[[cog" in path.read_text(encoding="utf-8")]
+
+
+def main(arguments=None):
+    """Write the tables into their pages; with `--check`, return 1 if one differs from its files."""
+    import cogapp
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare in place of writing")
+    option = "--check" if parser.parse_args(arguments).check else "-r"
+    return max(cogapp.Cog().main(["cog", option, str(page)]) for page in pages())
 
 
 def babi(files=BABI):
@@ -47,6 +75,65 @@ def ablation():
     models = [result["tasks"] for name in ABLATION for result in results(f"results/ablation-{name}")]
     rows = [[task, *decimals(model[task]["error"] for model in models)] for task in models[0]]
     return markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
+
+
+def babi_means():
+    """Return the table of the mean errors over all 20 tasks, with a row for each way of training."""
+    rows = []
+    for name, (head, paper) in (BABI | JOINT).items():
+        [result] = results(f"results/{name}")
+        published = "-"
+        if paper is not None:
+            title, errors = paper
+            published = f"{decimals([statistics.fmean(errors)], 2)[0]} ({title})"
+        models = "one for all" if name in JOINT else "one a task"
+        rows.append([head, models, *decimals([result["mean_error"]], 2), result["failed"], published])
+    return markdown(["training questions", "models", "mean error, %", "tasks above 5 %", "published"], rows)
+
+
+def models(*names):
+    """Return the table of size, accuracy and speed of some models, by default of all."""
+    [measured] = results("results_speed/models")
+    rows = []
+    for row in measured["rows"]:
+        name = row["model"]
+        if not names or name in names:
+            size, answers = decimals([row["parameters"], row["answers_a_second"]], 0)
+            rows.append([f"`{name}`", size, _error(name), answers])
+    return markdown(["model", "parameters", "mean error, %", "answers a second"], rows)
+
+
+def papers():
+    """Return the table of the models, their papers, their code and their mean errors on bAbI."""
+    [joint] = results("results/babi-10k-joint")
+    [long_answers] = results("results_long/long_answers_only")
+    bare, million = _means(long_answers, "error", [0, 1_000_000])
+    [all_tasks] = decimals([joint["mean_error"]], 2)
+    rows = [[name, paper, code, f"{_error(model)} % on 5 tasks"] for name, (paper, code, model) in PAPERS.items()]
+    rows += [
+        ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"{all_tasks} % on all 20, one model"],
+        ["Retriever for long stories", "ours", "`babi-long`", f"{bare} % on 5 tasks, {million} % in a million tokens"],
+    ]
+    return markdown(["model", "paper", "code", "bAbI test error, answers only"], rows).replace("---:", "---")
+
+
+def _error(model):
+    """Return the mean test error of a model in the ablation, as text; a dash if it was not trained there."""
+    file = ROOT / f"benchmarks/results/ablation-{model}.json"
+    return decimals([results(f"results/ablation-{model}")[0]["mean_error"] if file.exists() else None])[0]
+
+
+def speed():
+    """Return the table of how quickly the exported pretrained model answers, on one core."""
+    [result] = results("results_speed/serving")
+    measured = result["speed"]["with"]
+    rows = [["latency of one question, median", f"{measured['median_ms']:.1f} ms"]]
+    rows += [["latency of one question, 99th percentile", f"{measured['p99_ms']:.1f} ms"]]
+    rows += [
+        [f"questions a second, {size} at a time", f"{measured[f'questions_a_second_{size}']:,.0f}"]
+        for size in (1, 8, 64)
+    ]
+    return markdown(["`babi-joint` as a SavedModel, text to text, one core", ""], rows)
 
 
 def seeds():
@@ -85,8 +172,12 @@ def facts():
     return markdown(["what", "result", "time", "command"], rows)
 
 
-def long():
-    """Return the table of the mean errors over tasks 1 to 5 in books, and of the cost of `ask --story`."""
+def long(*names):
+    """Return the table of the mean errors over tasks 1 to 5 in books, and of the cost of `ask --story`.
+
+    Args:
+        *names: Names of the rows, by default all.
+    """
     [answers], [supervised], [cost] = (
         results(f"results_long/{name}") for name in ("long_answers_only", "long_supervised", "long_cost")
     )
@@ -99,6 +190,7 @@ def long():
         ["`ask --story`, seconds", *decimals(row["ask_seconds"] for row in cost["rows"])],
         ["its peak memory, MB", *decimals((row["ask_megabytes"] for row in cost["rows"]), 0)],
     ]
+    rows = [row for row in rows if not names or row[0] in names]
     return markdown(["tokens", *(f"{length:,}" for length in lengths)], rows)
 
 
@@ -128,3 +220,7 @@ def calibration():
 
     [content] = results("../saved_models/babi-joint/calibration")
     return reliability(content)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,9 @@ _WHERE = {
     "SequenceTransducer": "dmn_keras.tasks.sequence_transduction",
     "Source": "dmn_keras.datasets",
     "Task": "dmn_keras.tasks",
+    "TextClassifier": "dmn_keras.tasks.text_classification",
+    "TokenTagger": "dmn_keras.tasks.token_tagging",
+    "VisualQuestionAnswerer": "dmn_keras.tasks.visual_question_answering",
     "layers": None,
     "losses": None,
     "metrics": None,
@@ -35,4 +38,10 @@ def __getattr__(name):
 # Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
 if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
     from dmn_keras import layers, losses, metrics  # noqa: F401
-    from dmn_keras.tasks import question_answering, sequence_transduction  # noqa: F401
+    from dmn_keras.tasks import (  # noqa: F401
+        question_answering,
+        sequence_transduction,
+        text_classification,
+        token_tagging,
+        visual_question_answering,
+    )

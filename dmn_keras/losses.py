@@ -1,9 +1,13 @@
 """Losses of answers and of gates, for `model.compile(loss={"answer": ..., "gate_logits": ...})`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from dmn_keras.layers.checks import one_of
+
+__all__ = ["AnswerCrossentropy", "GateCrossentropy"]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -24,7 +28,7 @@ class AnswerCrossentropy(keras.losses.Loss):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name="answer_crossentropy", **kwargs):
+    def __init__(self, name: str = "answer_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
@@ -92,7 +96,7 @@ class GateCrossentropy(keras.losses.Loss):
         Kumar et al. 2015, arXiv:1506.07285, section 2.5, E_CE(Gates).
     """
 
-    def __init__(self, activation="softmax", name="gate_crossentropy", **kwargs):
+    def __init__(self, activation: str = "softmax", name: str = "gate_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.activation = one_of("activation", activation, ("softmax", "sigmoid"))
 
@@ -108,3 +112,24 @@ class GateCrossentropy(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class LabelCrossentropy(keras.losses.Loss):
+    """Negative log-likelihood of the right classes: a sum over the words of an example, a mean over the batch.
+
+    Call arguments:
+        y_true: Classes, `(batch,)` or `(batch, words)`; what is no class, such as -1 where padded, does not count.
+        y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
+
+    Returns:
+        Scalar in nats.
+    """
+
+    def __init__(self, name: str = "label_crossentropy", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        right = ops.equal(ops.cast(y_true, "int32")[..., None], ops.arange(y_pred.shape[-1], dtype="int32"))
+        loss = -ops.sum(ops.where(right, ops.log_softmax(y_pred), ops.zeros_like(y_pred)), axis=-1)
+        return ops.sum(loss, axis=-1) if len(y_pred.shape) == 3 else loss

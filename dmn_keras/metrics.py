@@ -1,9 +1,13 @@
 """Metrics of answers, for `model.compile(metrics={"answer": ...})`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from dmn_keras.losses import word_by_word
+
+__all__ = ["AnswerAccuracy"]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -24,7 +28,7 @@ class AnswerAccuracy(keras.metrics.Mean):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name="accuracy", **kwargs):
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -34,3 +38,32 @@ class AnswerAccuracy(keras.metrics.Mean):
         right = ops.all(ops.logical_or(ops.equal(answered, words), ops.equal(words, 0)), axis=-1)
         weight = counts if sample_weight is None else counts * ops.cast(sample_weight, "float32")
         super().update_state(ops.cast(right, "float32"), sample_weight=weight)
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class LabelAccuracy(keras.metrics.Mean):
+    """Share of the right classes: of examples, or of words.
+
+    Call arguments:
+        y_true: Classes, `(batch,)` or `(batch, words)`; below 0, as where padded, they do not count. A class that is
+            beyond those of the logits counts as wrong.
+        y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
+        sample_weight: Optional, `(batch,)`: examples of weight 0 do not count, all others count alike.
+
+    Returns:
+        Scalar between 0 and 1.
+    """
+
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        classes = ops.cast(y_true, "int32")
+        counts = classes >= 0
+        if sample_weight is not None:
+            weight = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, *[1] * (len(classes.shape) - 1)))
+            counts = ops.logical_and(counts, weight > 0)
+        right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), classes)
+        # In one row: of more axes Keras takes the mean of each example first.
+        right, counts = (ops.reshape(ops.cast(values, "float32"), (-1,)) for values in (right, counts))
+        super().update_state(right, sample_weight=counts)

@@ -5,6 +5,12 @@
 
 A story is the log of a day, of 4 to 14 entries; a question asks who works on a ticket, what its state is, or which
 team has it now. The supporting facts are the entries that the answer follows from.
+
+With `--new-names` tickets have numbers, and they and the agents are others in each story, as in a log of one's own. No
+model can know them beforehand: `num_placeholders` makes it tell them apart.
+
+    python examples/tickets.py examples/tickets_new_names --new-names
+    dmn-keras train --dataset jsonl --data-dir examples/tickets_new_names --output runs/new --set num_placeholders=32
 """
 
 import json
@@ -18,43 +24,51 @@ STATES = ("open", "waiting", "solved", "closed")
 TOPICS = ("printer", "login", "invoice", "router", "laptop", "mailbox")
 
 
-def story(rng: random.Random) -> dict:
+def new_name(rng: random.Random) -> str:
+    """Return a name of two or three made-up syllables."""
+    return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(2, 3))).capitalize()
+
+
+def story(rng: random.Random, new_names: bool = False) -> dict:
     """Return one record: a story, a question about it, the answer and the supporting facts."""
-    topics = rng.sample(TOPICS, rng.randint(2, 4))
+    tickets = [f"the {topic} ticket" for topic in rng.sample(TOPICS, rng.randint(2, 4))]
+    agents = AGENTS
+    if new_names:
+        tickets = [f"TCK-{number}" for number in rng.sample(range(1000, 10000), len(tickets))]
+        agents = [new_name(rng) for _ in range(rng.randint(2, len(AGENTS)))]
     owner, team, state = {}, {}, {}
     facts = []
     for number in range(rng.randint(4, 14)):
-        topic = rng.choice(topics)
+        ticket = rng.choice(tickets)
         kind = rng.randrange(3)
         if kind == 0:
-            agent = rng.choice(AGENTS)
-            facts.append(rng.choice(("{} takes the {} ticket.", "{} now works on the {} ticket.")).format(agent, topic))
-            owner[topic] = agent, number
+            agent = rng.choice(agents)
+            facts.append(rng.choice(("{} takes {}.", "{} now works on {}.")).format(agent, ticket))
+            owner[ticket] = agent, number
         elif kind == 1:
             new = rng.choice(STATES)
-            facts.append(f"The {topic} ticket is set to {new}.")
-            state[topic] = new, number
+            facts.append(f"{ticket[0].upper()}{ticket[1:]} is set to {new}.")
+            state[ticket] = new, number
         else:
             place = rng.choice(TEAMS)
-            facts.append(f"The {topic} ticket moves to {place}.")
-            team[topic] = place, number
-    questions = [("Who works on the {} ticket?", owner), ("What is the state of the {} ticket?", state)]
-    questions.append(("Which team has the {} ticket?", team))
+            facts.append(f"{ticket[0].upper()}{ticket[1:]} moves to {place}.")
+            team[ticket] = place, number
+    questions = [("Who works on {}?", owner), ("What is the state of {}?", state), ("Which team has {}?", team)]
     question, known = rng.choice([(text, answers) for text, answers in questions if answers])
-    topic = rng.choice(sorted(known))
-    answer, fact = known[topic]
-    return {"story": facts, "question": question.format(topic), "answer": answer, "supporting_facts": [fact]}
+    ticket = rng.choice(sorted(known))
+    answer, fact = known[ticket]
+    return {"story": facts, "question": question.format(ticket), "answer": answer, "supporting_facts": [fact]}
 
 
-def main(folder: str) -> None:
+def main(folder: str, new_names: bool = False) -> None:
     """Write `train.jsonl`, `valid.jsonl` and `test.jsonl` into a folder."""
     rng = random.Random(0)
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     for split, count in (("train", 240), ("valid", 60), ("test", 200)):
-        lines = [json.dumps({**story(rng), "story_id": number}) + "\n" for number in range(count)]
+        lines = [json.dumps({**story(rng, new_names), "story_id": number}) + "\n" for number in range(count)]
         (path / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], "--new-names" in sys.argv[2:])

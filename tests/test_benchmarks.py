@@ -13,7 +13,17 @@ import sys
 import keras
 import pytest
 
-from benchmarks import base, invariance, mixed_precision, precision, recurrent_memory, serving, ship
+from benchmarks import (
+    base,
+    invariance,
+    mixed_precision,
+    models,
+    precision,
+    recurrent_memory,
+    serving,
+    ship,
+    tables,
+)
 from dmn_keras import cli
 from dmn_keras.datasets import Source, registry, train_and_validation
 from dmn_keras.inference.calibration import calibrate
@@ -182,6 +192,15 @@ def test_a_calibrated_run_is_shipped(tmp_path):
     assert 'QuestionAnswerer.from_preset("shipped")' in card
 
 
+def test_models_are_measured(tmp_path, capsys):
+    file = tmp_path / "models.json"
+    models.main(["--questions", "4", "--models", "memn2n", "--json", str(file)])
+    [row] = written("models", file, capsys.readouterr().out)["rows"]
+    assert row["model"] == "memn2n"
+    assert row["answers_a_second"] > 0
+    assert 1000 < row["parameters"] < 10_000
+
+
 # Serving
 
 
@@ -211,11 +230,22 @@ def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
     assert all(0 <= row["error"] <= 100 for row in rows.values())
 
 
-@pytest.mark.parametrize("readme", ["README.md", "benchmarks/README.md"])
-def test_tables_are_those_of_the_measured_files(readme):
+@pytest.mark.parametrize("page", tables.pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_tables_are_those_of_the_measured_files(page):
     cogapp = pytest.importorskip("cogapp")
-    command = "python -m cogapp -r README.md benchmarks/README.md"
-    assert cogapp.Cog().main(["cog", "--check", str(ROOT / readme)]) == 0, f"run {command}"
+    assert cogapp.Cog().main(["cog", "--check", str(page)]) == 0, "run python -m benchmarks.tables"
+
+
+def test_all_pages_with_a_table_are_checked(monkeypatch, tmp_path):
+    cogapp = pytest.importorskip("cogapp")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- [[[cog cog.outl('two') ]]] -->\none\n<!-- [[[end]]] -->\n")
+    monkeypatch.setattr(tables, "pages", lambda: [page])
+    monkeypatch.setattr(cogapp.Cog, "prout", lambda *_, **__: None)
+    assert tables.main(["--check"]) != 0
+    assert tables.main([]) == 0
+    assert page.read_text().splitlines()[1] == "two"
+    assert tables.main(["--check"]) == 0
 
 
 def commands():

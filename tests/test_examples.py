@@ -9,7 +9,7 @@ import pytest
 from dmn_keras import datasets
 from dmn_keras.datasets import stories
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
-from examples import copy_task, custom_task, dmn_from_layers, tickets
+from examples import copy_task, custom_task, dmn_from_layers, sentiment, tagging, tickets, visual_questions
 
 TICKETS = pathlib.Path(tickets.__file__).with_suffix("")
 
@@ -61,6 +61,14 @@ def test_a_task_of_ones_own_is_trained_saved_and_exported(tmp_path):
     assert [facts[i].decode() for facts, i in zip(outputs["facts"].numpy(), chosen, strict=True)] == found
 
 
+def test_visual_questions_are_learned_and_drawn(tmp_path, capsys):
+    sizes = {"image_size": 16, "convolutions": 2, "filters": 4, "units": 4}
+    visual_questions.main(tmp_path / "gates.png", num_images=4, epochs=1, **sizes)
+    *_, answer = capsys.readouterr().out.splitlines()
+    assert answer.split("? ")[1] in {"yes", "no", "square", "circle", *"123456"}
+    assert (tmp_path / "gates.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_support_tickets_are_those_of_their_script(tmp_path):
     tickets.main(tmp_path)
     for split in ("train", "valid", "test"):
@@ -80,3 +88,23 @@ def test_copying_starts_to_be_learned():
     (loss, accuracy), (_, longer) = copy_task.main(count=1600)
     assert loss < 0.5  # 0.69 at the start
     assert min(accuracy, longer) > 0.7
+
+
+def test_sentiment_is_learned_and_drawn(tmp_path):
+    trees = "(4 (2 A) (4 (4 lovely) (2 film)))\n(0 (2 A) (0 (0 dull) (2 film)))\n(2 (2 A) (2 film))\n"
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.txt").write_text(trees)
+    plot = tmp_path / "gates.png"
+    accuracy = sentiment.main(tmp_path, plot=plot, units=4, embedding_dim=4, num_buckets=1)
+    assert accuracy in (0, 50, 100)
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_tags_are_learned(tmp_path, capsys):
+    rows = [("1", "Go", "VERB"), ("2", "home", "ADV"), ("3", "!", "PUNCT")]
+    text = "\n".join("\t".join([number, form, "_", tag, *"______"]) for number, form, tag in rows)
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"en_x-ud-{name}.conllu").write_text(text + "\n\n")
+    accuracy = tagging.main(tmp_path, units=4, embedding_dim=4, character_units=4)
+    assert 0 <= accuracy <= 100
+    assert "('Go', '" in capsys.readouterr().out

@@ -24,8 +24,13 @@ for room in ROOMS[ROOMS.index("tasks") :]:
 
 TENSORFLOW_IS_THE_POINT = {
     "dmn_keras/datasets/babi/babi_qa.py",
+    "dmn_keras/serving/image_ops.py",
+    "dmn_keras/serving/image_question_inputs.py",
+    "dmn_keras/serving/raw_inputs.py",
     "dmn_keras/serving/served.py",
     "dmn_keras/serving/text_ops.py",
+    "dmn_keras/serving/word_inputs.py",
+    "dmn_keras/serving/word_ops.py",
 }
 """Files that may import TensorFlow, or TFDS, at module level."""
 
@@ -108,7 +113,7 @@ import importlib.machinery, sys
 class Refuse:
     # Libraries may ask whether TensorFlow is there (PyTorch does); only to import it fails.
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "tensorboard", "matplotlib", "PIL"):
             return importlib.machinery.ModuleSpec(name, self)
     def create_module(self, spec):
         return None

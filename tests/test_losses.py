@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
+from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy, LabelCrossentropy
 from dmn_keras.metrics import AnswerAccuracy
 from tests.layers.helpers import gradients, numpy
 
@@ -130,3 +130,12 @@ def test_targets_of_another_shape_are_refused(function, targets, logits):
 @pytest.mark.parametrize("target", [7, -1, 1.5])
 def test_a_number_that_is_no_id_gives_no_number(target):
     assert np.isnan(loss_of(np.array([2, target]), np.ones((2, 7), "float32")))
+
+
+def test_labels_that_are_none_cost_nothing():
+    logits, labels = RNG.normal(size=(3, 2, 4)).astype("float32"), np.array([[3, -1], [0, 2], [4, 1]])
+    log_p = log_softmax(logits)
+    expected = -(log_p[0, 0, 3] + log_p[1, 0, 0] + log_p[1, 1, 2] + log_p[2, 1, 1]) / 3
+    assert float(LabelCrossentropy()(labels, logits)) == pytest.approx(expected, rel=1e-5)
+    expected = -(log_p[0, 0, 3] + log_p[1, 0, 0]) / 3
+    assert float(LabelCrossentropy()(labels[:, 0], logits[:, 0])) == pytest.approx(expected, rel=1e-5)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dmn_keras.metrics import AnswerAccuracy
+from dmn_keras.metrics import AnswerAccuracy, LabelAccuracy
 
 
 def logits(words, size=6):
@@ -39,3 +39,12 @@ def test_weights_and_batches():
 
 def test_a_number_that_is_no_id_is_no_right_answer():
     assert result((np.float32([1.5, 1.0]), logits([1, 1]))) == pytest.approx(0.5)
+
+
+def test_classes_of_words_count_and_padding_and_rows_of_weight_zero_do_not():
+    metric = LabelAccuracy()
+    classes = np.array([[1, 2, -1], [6, 0, -1], [3, 3, 3]])  # there is no class 6
+    metric.update_state(classes, logits([[1, 3, 0], [5, 0, 2], [0, 0, 0]]), np.array([2.0, 0.5, 0.0]))
+    assert float(metric.result()) == pytest.approx(2 / 4)
+    metric.update_state(np.array([4, 1]), logits([4, 1]))
+    assert float(metric.result()) == pytest.approx(4 / 6)

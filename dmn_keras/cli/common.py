@@ -72,7 +72,10 @@ def check_files(options: argparse.Namespace) -> None:
         if isinstance(path, str) and os.path.isdir(path):
             raise IsADirectoryError(f"--{name} {path} is a folder: expected the name of a file to write.")
     if getattr(options, "plot", None):
-        from matplotlib.figure import Figure
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError("--plot needs Matplotlib: pip install 'dmn_keras[plot]'.") from error
 
         formats = Figure().canvas.get_supported_filetypes()
         suffix = pathlib.Path(options.plot).suffix
@@ -112,6 +115,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_run_or_server(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a run or a server."""
     parser.add_argument("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
+    add_server(parser)
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a server."""
     parser.add_argument("--server", metavar="URL", help="ask a server in place of a run: http, https, grpc or grpcs")
     parser.add_argument("--model", help="name of the model on the server (default: babi-joint)")
     parser.add_argument("--label", help="label of the model's version on the server, e.g. canary")
@@ -139,7 +147,7 @@ def client(options: argparse.Namespace):
     """Return the client of the server that the arguments name."""
     from dmn_keras.serving import Client, Tls
 
-    if options.folder is not None:
+    if options.folder:
         raise ValueError(f"--server and a run exclude each other. Received the run {options.folder}.")
     files = {name: getattr(options, name) for name in ("authority", "certificate", "key")}
     tls = Tls(**files) if any(files.values()) else None

@@ -1,9 +1,12 @@
 """`dmn-keras demo`."""
 
 import argparse
-import functools
 
-from dmn_keras.cli.common import OF_SERVER, add_run_or_server, client, refuse
+from dmn_keras.cli.common import OF_SERVER, RUN, add_server, client, refuse
+from dmn_keras.tasks.pretrained import BABI_JOINT, PRETRAINED
+
+DEFAULT = tuple(name for name in (BABI_JOINT, "sst-fine", "ud-english-ewt", "easy-vqa") if name in PRETRAINED)
+"""The models that are shown where none is named, one for each kind of task."""
 
 HELP = "ask a trained model on a web page, served to this machine alone"
 
@@ -11,21 +14,23 @@ HELP = "ask a trained model on a web page, served to this machine alone"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     option = parser.add_argument
-    add_run_or_server(parser)
+    option("folder", metavar="RUN", nargs="*", help=f"{RUN}; a tab each (default: {' '.join(DEFAULT)})")
+    add_server(parser)
     option("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all, by address or name")
     option("--port", type=int, default=7860, help="port to listen at, 0 for any that is free")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    from dmn_keras.serving.demo import NUM_ANSWERS, serve
-    from dmn_keras.tasks.question_answering import QuestionAnswerer
+    from dmn_keras.serving import image_tab, word_tabs  # noqa: F401, register
+    from dmn_keras.serving.demo import serve
+    from dmn_keras.serving.demo_tabs import story_tab, tab_of
+    from dmn_keras.tasks.task import Task
 
     if options.server is None:
         refuse(options, OF_SERVER, "they are for --server")
-        qa = QuestionAnswerer.from_preset(options.folder)
-        ask = functools.partial(qa.ask, beam_width=NUM_ANSWERS)
+        tabs = [tab_of(Task.from_preset(folder)) for folder in options.folder or DEFAULT]
     else:
-        ask = client(options).ask
-    serve(ask, options.host, options.port)
+        tabs = [story_tab(client(options).ask)]
+    serve(tabs, options.host, options.port)
     return 0

@@ -6,7 +6,6 @@ import itertools
 import pathlib
 
 from dmn_keras.cli.common import add, given, print_error, print_text, refuse_file, source_of
-from dmn_keras.errors import check_file
 from dmn_keras.tasks.config import PRESETS, preset
 from dmn_keras.utils.settings import parse_settings
 
@@ -108,12 +107,13 @@ def run(options: argparse.Namespace) -> int:
 def _config(options, defaults):
     """Return the `RunConfig` that the arguments name: `--set` before the preset, `defaults` where there is none."""
     from dmn_keras.tasks.registry import task_class_for
+    from dmn_keras.text.word_vectors import check_word_vectors
 
     chosen = defaults if options.preset is None else preset(options.preset)
     config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:
-        check_file("word_vectors", config.data.word_vectors)
+        check_word_vectors(config.data.word_vectors)
     return config
 
 

@@ -40,7 +40,7 @@ class Example(BaseExample):
     """A question, the story it is asked about, and what is known of the answer.
 
     Attributes:
-        story: The sentences said before the question, in order: a tuple, or any other sequence of them that may be
+        story: The sentences before the question, in order: a tuple, or any other sequence of them that may be
             longer than the memory holds (`dmn_keras.datasets.babi_long.LongStory`).
         question: The question as text.
         answer: The parts of the answer in order; one word is the case of length 1, bAbI's
@@ -106,6 +106,13 @@ class TextClassificationExample(BaseExample):
     weight: float = 1.0
     is_phrase: bool = False
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.text_fields`."""
+        from dmn_keras.datasets.word_records import text_fields
+
+        return cls(**text_fields(record, place))
+
     @property
     def is_labelled(self) -> bool:
         return bool(self.label)
@@ -122,6 +129,13 @@ class TokenTaggingExample(BaseExample):
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TokenTaggingExample:
+        """Return the example of a dict, see `dmn_keras.datasets.word_records.token_fields`."""
+        from dmn_keras.datasets.word_records import token_fields
+
+        return cls(**token_fields(record, place))
 
     @property
     def is_labelled(self) -> bool:
@@ -140,11 +154,20 @@ class VisualQuestionAnsweringExample(BaseExample):
         image_id: Number of the image within its split, shared by the questions about it.
     """
 
+    RAW_FIELDS: typing.ClassVar[tuple[str, ...]] = ("image",)
+
     image: np.ndarray | bytes | str
     question: str
     answer: str = ""
     task: str = ""
     image_id: int = 0
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, typing.Any], place: str) -> VisualQuestionAnsweringExample:
+        """Return the example of a dict, see `dmn_keras.datasets.record.visual_question_fields`."""
+        from dmn_keras.datasets.record import visual_question_fields
+
+        return cls(**visual_question_fields(record, place))
 
     @property
     def is_labelled(self) -> bool:
@@ -157,7 +180,7 @@ class VisualQuestionAnsweringExample(BaseExample):
 
 @dataclass(frozen=True, slots=True)
 class SequenceTransductionExample(BaseExample):
-    """A sequence and what is to be said at each of its steps.
+    """A sequence and the target of each of its steps.
 
     Attributes:
         inputs: float32 array `(steps, input_size)`.

@@ -10,6 +10,7 @@ from dmn_keras.utils.json_lines import as_json, check_characters, check_text, ch
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
+_VISUAL_KEYS = ("image", "question", "answer", "task", "image_id")
 
 
 def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -39,18 +40,44 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         "answer": _answer(record.get("answer"), place),
         "supporting_facts": _supporting_facts(record.get("supporting_facts"), len(story), place),
         "task": _task(record.get("task"), place),
-        "story_id": _story_id(record.get("story_id"), place),
+        "story_id": _number(record.get("story_id"), "story_id", place),
     }
 
 
-def _check_keys(record, place):
-    for key in ("story", "question"):
+def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Check the fields of a question about an image; the image itself is looked at when it is read.
+
+    Args:
+        record: `image`, `question` and, optionally, `answer`, `task` and `image_id`.
+        place: As for `question_fields`.
+
+    Returns:
+        Dict of the arguments of `VisualQuestionAnsweringExample`.
+
+    Raises:
+        ValueError: As `question_fields`.
+    """
+    _check_keys(record, place, required=("image", "question"), known=_VISUAL_KEYS)
+    question = check_text(record["question"], "question", place)
+    _check_word(question, "question", place)
+    answer = record.get("answer")
+    return {
+        "image": record["image"],
+        "question": question,
+        "answer": "" if answer is None else check_text(scalar_text(answer), "answer", place),
+        "task": _task(record.get("task"), place),
+        "image_id": _number(record.get("image_id"), "image_id", place) or 0,
+    }
+
+
+def _check_keys(record, place, required=("story", "question"), known=_KEYS):
+    for key in required:
         if key not in record:
             raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(record)}.")
-    absent = [key for key in _KEYS if key not in record]
+    absent = [key for key in known if key not in record]
     for key in record:
         near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)
-        if key not in _KEYS and near:
+        if key not in known and near:
             raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
 
 
@@ -108,7 +135,7 @@ def _task(value, place):
     return task
 
 
-def _story_id(value, place):
+def _number(value, name, place):
     if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: story_id must be a whole number from 0. Received: {as_json(value)}.")
+        raise ValueError(f"{place}: {name} must be a whole number from 0. Received: {as_json(value)}.")
     return value

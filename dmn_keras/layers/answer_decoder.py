@@ -1,5 +1,7 @@
 """Answer module: memory, question -> answer logits."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +10,10 @@ from dmn_keras.layers.weighted_layer import WeightedLayer
 
 END_ID = 2
 """Default id of the word that ends an answer (see `dmn_keras.text.Vocabulary`)."""
+
+
+FORBIDDEN = -1e9
+"""Logit of a word that an answer may not hold; finite, so that losses are."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -28,7 +34,7 @@ class AnswerDecoder(WeightedLayer):
         vocabulary_size: Positive integer, number of words that can be answered, `start_id` and `end_id` included.
         max_words: Positive integer, the longest answer in words without the end-of-sequence word; `None` for
             classification. Defaults to `None`.
-        start_id: Id that stands before the first word. Defaults to 0, the padding id, which is never said.
+        start_id: Id that stands before the first word. Defaults to 0, the padding id, which is part of no answer.
         end_id: Id of the end-of-sequence word. Defaults to 2.
         **kwargs: Initializers and regularizers of the GRU (kernel, recurrent, bias) and of `W` and `b` (kernel, bias),
             as in `keras.layers.GRU`, and arguments of every layer.
@@ -59,7 +65,15 @@ class AnswerDecoder(WeightedLayer):
         place of its one-hot, which is the same product, one matrix earlier.
     """
 
-    def __init__(self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        max_words: int | None = None,
+        *,
+        start_id: int = 0,
+        end_id: int = END_ID,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.max_words = None if max_words is None else positive_integer("max_words", max_words)
@@ -134,10 +148,10 @@ class AnswerDecoder(WeightedLayer):
         inputs = ops.concatenate([self.previous_word(word), question], axis=-1)
         return self.cell(inputs, [state])[0]
 
-    def generate(self, memory, question, beam_width=1, suppress_tokens=()):
+    def generate(self, memory, question, beam_width=1, suppress_tokens=(), allowed=None):
         """Search the likeliest answer, and stop when every row has ended.
 
-        A row's answer never depends on the others: a row that has ended stays as it is while others go on.
+        A row's answer never depends on the others: a row that has ended stays as it is while others continue.
 
         Args:
             memory: `(batch, units)`.
@@ -145,6 +159,8 @@ class AnswerDecoder(WeightedLayer):
             beam_width: Positive integer; how many partial answers are kept a row. 1 is greedy search. The search
                 compares sums of log-probabilities, without length normalisation.
             suppress_tokens: Ids of words that no answer holds. Their probability is not given to the others.
+            allowed: Boolean `(batch, vocabulary_size)`, the words that the answer of each row may hold: all probability
+                is theirs. Defaults to `None`, which allows all.
 
         Returns:
             A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
@@ -164,10 +180,11 @@ class AnswerDecoder(WeightedLayer):
             )
         rows = ops.shape(memory)[0] * beam_width
         questions = ops.repeat(question, beam_width, axis=0)  # (B * K, D)
+        allowed = None if allowed is None else ops.repeat(allowed, beam_width, axis=0)
         # A loop keeps its types: the state has that of the cell's result from the start.
         state = ops.repeat(ops.cast(memory, self.compute_dtype), beam_width, axis=0)
         zeros = ops.zeros((rows,), dtype="int32")
-        # All beams of a row start alike: only the first may be continued.
+        # All beams of a row are equal at the start: only the first may be continued.
         first = ops.equal(ops.arange(rows, dtype="int32") % beam_width, 0)
         score = ops.where(first, 0.0, float("-inf"))
         words = ops.zeros((rows, self.max_words + 1), dtype="int32")
@@ -178,8 +195,10 @@ class AnswerDecoder(WeightedLayer):
 
         def advance(t, words, state, score, word, ended):
             state = self._step(word, questions, state)
-            allowed = suppress(ops.log_softmax(ops.cast(self.logits(state), "float32")), suppress_tokens)
-            score, word, origin = self._best_continuations(allowed, score, ended, beam_width)
+            logits = ops.cast(self.logits(state), "float32")
+            logits = logits if allowed is None else ops.where(allowed, logits, FORBIDDEN)
+            log_probabilities = suppress(ops.log_softmax(logits), suppress_tokens)
+            score, word, origin = self._best_continuations(log_probabilities, score, ended, beam_width)
             ended = ops.take(ended, origin, axis=0)
             column = ops.equal(ops.arange(self.max_words + 1, dtype="int32"), t)
             words = ops.where(column, word[:, None], ops.take(words, origin, axis=0))

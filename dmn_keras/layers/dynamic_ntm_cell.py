@@ -1,5 +1,7 @@
 """The dynamic neural Turing machine: a memory whose slots have a learned address besides what is written."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -89,17 +91,17 @@ class DynamicNTMCell(MemoryCell):
 
     def __init__(
         self,
-        units,
-        memory_slots,
-        memory_width,
-        address_width=20,
+        units: int,
+        memory_slots: int,
+        memory_width: int,
+        address_width: int = 20,
         *,
-        controller="gru",
-        num_steps=1,
-        lru=True,
-        addressing="soft",
-        no_op=True,
-        **kwargs,
+        controller: str = "gru",
+        num_steps: int = 1,
+        lru: bool = True,
+        addressing: str = "soft",
+        no_op: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)

@@ -1,5 +1,7 @@
 """The retriever: selects the facts of a long story that may matter to a question."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -41,6 +43,8 @@ class FactRetriever(WeightedLayer):
         units: Positive integer, size of a word vector and of the gate's hidden layer. Defaults to 32.
         max_facts: Positive integer, the most facts that are selected. Defaults to 130.
         chunk: Positive integer, how many facts are read at a time in inference. Defaults to 4096.
+        num_placeholders: How many ids at the end of the vocabulary are read as id 1, the unknown word: which of a
+            story's unknown words a placeholder stands for is settled once its facts are retrieved. Defaults to 0.
         **kwargs: Initializers and regularizers of the gate, as for `AttentionGate`, and arguments of every layer.
 
     Call arguments:
@@ -72,12 +76,22 @@ class FactRetriever(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, vocabulary_size, units=32, max_facts=130, *, chunk=4096, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        units: int = 32,
+        max_facts: int = 130,
+        *,
+        chunk: int = 4096,
+        num_placeholders: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.units = positive_integer("units", units)
         self.max_facts = positive_integer("max_facts", max_facts)
         self.chunk = positive_integer("chunk", chunk)
+        self.num_placeholders = num_placeholders
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
@@ -108,7 +122,8 @@ class FactRetriever(WeightedLayer):
 
     def vectors(self, story):
         """Read each fact on its own: ids `(batch, facts, words)` -> `(batch, facts, units)`, without the question."""
-        return self.encoder(self.words(story), mask=ops.not_equal(story, 0))
+        ids = ops.where(story < self.vocabulary_size - self.num_placeholders, story, 1)
+        return self.encoder(self.words(ids), mask=ops.not_equal(story, 0))
 
     def gates(self, vectors, question):
         """Return the gates, float32 `(batch, facts)`, of what `vectors` returned.
@@ -167,6 +182,7 @@ class FactRetriever(WeightedLayer):
             "units": self.units,
             "max_facts": self.max_facts,
             "chunk": self.chunk,
+            "num_placeholders": self.num_placeholders,
         }
 
 

@@ -1,6 +1,7 @@
 """A `keras.layers.RNN` for cells whose states are matrices: masks, shapes and resets of such states."""
 
 import functools
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,7 +18,7 @@ class MemoryRNN(keras.layers.RNN):
 
     - Under a mask every state is kept as it is, whatever its rank, on every backend. (Keras' loop on JAX broadcasts the
       mask against matrices from the wrong side.)
-    - With `return_state=True` a functional model is told the shape of each state.
+    - With `return_state=True` a functional model knows the shape of each state.
     - `reset_state()` of a stateful layer restores `cell.get_initial_state()`, not zeros.
     - A cell with a method `check_length` is called with the length, to warn of one that its memory is too small for.
     - Training runs a cell of this package in a loop that keeps the states alone and computes each step again for its
@@ -52,7 +53,7 @@ class MemoryRNN(keras.layers.RNN):
     (2, 5, 40)
     """
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: keras.Layer, **kwargs: Any):
         super().__init__(cell, **kwargs)
 
     def get_initial_state(self, batch_size):

@@ -1,1 +1,5 @@
-"""Stories of any length: the training of a retriever, and the index of a story."""
+"""Long stories: the facts that matter are retrieved before the memory passes."""
+
+from dmn_keras.long_context.story_index import Contents, StoryIndex, write_index
+
+__all__ = ["Contents", "StoryIndex", "write_index"]

@@ -86,7 +86,7 @@ def train_retriever(
     retriever = qa.network.get_layer(RETRIEVER)
     with output.lock():
         refuse_run(output)
-        history = _fit(retriever, parts, epochs, seed, verbose)
+        history = _fit(retriever, parts, epochs, seed, verbose, qa.augmentation())
         test = labelled(source.load("test", seed=config.trainer.seed))
         rows, _ = evaluate_tasks(qa, {task: questions for task, questions in test.items() if questions})
         metrics = {
@@ -187,7 +187,7 @@ def _selected(layer, batches):
     }
 
 
-def _fit(layer, parts, epochs, seed, verbose):
+def _fit(layer, parts, epochs, seed, verbose, augment=None):
     """Train the gates, leave the best weights in the layer, and return the validation losses."""
     inputs = {
         "story": keras.Input((1, None), dtype="int32", name="story"),
@@ -195,7 +195,7 @@ def _fit(layer, parts, epochs, seed, verbose):
     }
     model = keras.Model(inputs, {"gates": layer(inputs["story"], inputs["question"])["gate_logits"]})
     model.compile(keras.optimizers.Adam(2e-3), {"gates": GateCrossentropy("sigmoid")})
-    sequence = EpochSequence(parts["train"], seed=seed, epoch=itertools.count().__next__)
+    sequence = EpochSequence(parts["train"], seed=seed, epoch=itertools.count().__next__, augment=augment)
     history = model.fit(
         sequence.for_fit(),
         shuffle=False,

@@ -9,10 +9,16 @@ _WHERE = {
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",
     "RETRIEVER": "dmn_keras.models.dynamic_memory_network",
+    "TextDMNConfig": "dmn_keras.models.text_dmn_config",
+    "VisualDMNConfig": "dmn_keras.models.visual_dmn_config",
+    "SCATTER_GATES": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
+    "forbid_unused_placeholders": "dmn_keras.models.placeholders",
     "memn2n": "dmn_keras.models.memory_network",
+    "text_dmn": "dmn_keras.models.text_dynamic_memory_network",
+    "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",
     "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }
 """Public names and their modules: settings load without Keras."""

@@ -1,14 +1,17 @@
 """Trained model -> a model that gives the words of its answers."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dmn_keras.layers.answer_decoder import suppress
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.dynamic_memory_network import SCATTER_GATES, DynamicMemoryNetwork, can_retrieve
+from dmn_keras.models.placeholders import ALLOWED_WORDS
 
 
-def answering_model(model, *, beam_width=1, suppress_tokens=()):
+def answering_model(model: keras.Model, *, beam_width: int = 1, suppress_tokens: Sequence[int] = ()) -> keras.Model:
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:
@@ -40,12 +43,14 @@ def answering_model(model, *, beam_width=1, suppress_tokens=()):
     beam_width, outputs = positive_integer("beam_width", beam_width), model.output
     if not isinstance(outputs, dict) or "answer" not in outputs:
         raise ValueError(f"model must have an output of the name answer. Received: {model.name!r} with {outputs}")
+    inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
     if len(outputs["answer"].shape) == 2:
         found = _likeliest_words(outputs["answer"], beam_width, suppress_tokens)
     else:
         decoder = model.get_layer("answer_decoder")
-        found = _AnswerSearch(decoder, beam_width, suppress_tokens, name="answer_search")(*decoder.input[:2])
-    inputs = {tensor.name: tensor for tensor in model.inputs if tensor.name != "answer"}
+        search = _AnswerSearch(decoder, beam_width, suppress_tokens, name="answer_search")
+        masks = [layer.output for layer in model.layers if layer.name == ALLOWED_WORDS]
+        found = search(*decoder.input[:2], *masks)
     attention = {n: tensor for n, tensor in outputs.items() if n != "answer" and not n.endswith("_logits")}
     if can_retrieve(model):
         _, attention["retrieved"] = model.get_layer(SCATTER_GATES).input
@@ -74,8 +79,8 @@ class _AnswerSearch(keras.layers.Layer):
         self.beam_width = beam_width
         self.suppress_tokens = tuple(suppress_tokens)
 
-    def build(self, memory_shape, question_shape):
+    def build(self, memory_shape, question_shape, allowed_shape=None):
         """Nothing to build: the decoder has its weights."""
 
-    def call(self, memory, question):
-        return self.decoder.generate(memory, question, self.beam_width, self.suppress_tokens)
+    def call(self, memory, question, allowed=None):
+        return self.decoder.generate(memory, question, self.beam_width, self.suppress_tokens, allowed)

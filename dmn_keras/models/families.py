@@ -3,6 +3,14 @@
 from dmn_keras.models.dmn_config import DMNConfig
 from dmn_keras.models.memn2n_config import MemN2NConfig
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+from dmn_keras.models.text_dmn_config import TextDMNConfig
+from dmn_keras.models.visual_dmn_config import VisualDMNConfig
 
-MODEL_FAMILIES = {"dmn": DMNConfig, "memn2n": MemN2NConfig, "recurrent_memory": RecurrentMemoryConfig}
+MODEL_FAMILIES = {
+    "dmn": DMNConfig,
+    "memn2n": MemN2NConfig,
+    "recurrent_memory": RecurrentMemoryConfig,
+    "text_dmn": TextDMNConfig,
+    "visual_dmn": VisualDMNConfig,
+}
 """Configurations by family; `--set model.family=NAME` chooses one."""

@@ -20,7 +20,7 @@ from dmn_keras.serving.client import answers_from_outputs
 from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
-from dmn_keras.text import SPECIAL_WORDS, join_sentences, tokenize
+from dmn_keras.text import join_sentences, tokenize
 from dmn_keras.utils.files import TEMPORARY_PREFIX
 from dmn_keras.utils.folder import LOCK
 
@@ -45,7 +45,8 @@ def export(
 
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
-      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones; of a
+      `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones, those
+      that are told apart left out; of a
       calibrated model also `confidence` and `known`. A story without a word has no facts, and an answer all the same.
       Of a model with a retriever, `facts` and `gates` are those it selected, `positions` `(batch, facts)` their numbers
       in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many it read, and would have selected
@@ -58,8 +59,12 @@ def export(
 
     - `serving_default`: the arrays of the preprocessor's `specs`, `(batch, *axes)`, to the outputs of the task's
       prediction network by name.
-    - `text`, where the preprocessor is a `QuestionAnsweringPreprocessor`: `story` and `question`, strings `(batch,)`,
-      to the same outputs and `facts`, strings `(batch, facts)`, padded with empty ones.
+    - `text`, where the preprocessor has `dmn_keras.serving.raw_inputs`: strings `(batch,)`. With a
+      `QuestionAnsweringPreprocessor` `story` and `question`, to the same outputs and `facts`, strings `(batch, facts)`,
+      padded with empty ones; with a `VisualQuestionAnsweringPreprocessor` `image`, the bytes of PNG or JPEG files, and
+      `question`, to `answer`, strings `(batch,)`, `probability` and `gates`; with a `TextClassificationPreprocessor`
+      `text`, to `label`, and with a `TokenTaggingPreprocessor` `tokens`, words with blanks between them, to `tags`,
+      both with `words`, `probabilities` and `gates`.
 
     The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
     with those of the Keras model, and then renamed. Where a server batches requests, as `saved_models/batching.config`
@@ -102,7 +107,7 @@ def export(
     task = _rounded(task, dtype)
     with _new_version(folder, version) as (target, written):
         if answers:
-            top = min(top, len(task.vocabulary) - len(SPECIAL_WORDS))
+            top = min(top, len(task.vocabulary.known_words))
             _save(task, written, top=top, dtype=dtype)
             _verify(task, top, written, questions)
         else:
@@ -297,15 +302,16 @@ def _verify_outputs(task, path, questions):
     """Raise if the SavedModel at `path` gives other outputs than a task's prediction network."""
     import tensorflow as tf
 
+    from dmn_keras.serving.raw_inputs import raw_inputs
+
     signatures = tf.saved_model.load(str(path)).signatures
     arrays = task.preprocessor(questions)
-    expected = dict(task.prediction_network()(arrays, training=False))
+    expected = task.prediction_network()(arrays, training=False)
     _compare("serving_default", signatures["serving_default"](**_constants(arrays)), expected)
     if "text" in signatures:
-        outputs = signatures["text"](**_constants(_texts(questions)))
-        facts = [[fact.encode() for fact in example.facts] for example in task.preprocessor.encode(questions)]
-        expected["facts"] = np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T
-        _compare("text", outputs, expected)
+        raw = raw_inputs(task.preprocessor)
+        outputs = signatures["text"](**_constants(raw.strings(questions)))
+        _compare("text", outputs, raw.expected(task, questions))
 
 
 def _compare(signature, outputs, expected):
@@ -425,7 +431,8 @@ def _litert_comparison(qa, file, shape):
         question[:, : ids["question"].shape[1]] = ids["question"]
         words = run(story=story, question=question)["words"][0]
         expected = qa.ask(example.story, example.question).answer
-        return qa.vocabulary.answer_text(words.tolist()) == expected
+        [encoded] = qa.preprocessor.encode([example])
+        return qa.vocabulary.answer_text(words.tolist(), encoded.placeholders) == expected
 
     return same
 

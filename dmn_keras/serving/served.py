@@ -6,8 +6,11 @@ import keras
 import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
-from dmn_keras.serving.text_ops import TextOps
-from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
+from dmn_keras.models import SCATTER_GATES, can_retrieve
+from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
+from dmn_keras.serving.raw_inputs import raw_inputs
+from dmn_keras.serving.text_ops import TextOps, distinct
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
 
@@ -49,8 +52,7 @@ class ServedTask(_StoredWeights):
 
     Attributes:
         endpoints: The signatures by name, concrete functions. `serving_default` takes the arrays of the preprocessor's
-            `specs`, `(batch, *axes)`; `text` takes strings `story` and `question`, `(batch,)`, and gives also `facts`,
-            strings `(batch, facts)`. It is there where the preprocessor is that of question answering.
+            `specs`, `(batch, *axes)`; `text` takes the strings of its `raw_inputs`, `(batch,)`, where it has any.
     """
 
     def __init__(self, task: Task, *, dtype: str = "float32"):
@@ -62,19 +64,18 @@ class ServedTask(_StoredWeights):
             with tf.control_dependencies(_same_batch(**arrays)):
                 return run(**arrays)
 
-        def text(story, question):
-            with tf.control_dependencies(_same_batch(story=story, question=question)):
-                read = self._text.read(story, question)
-            return {**run(story=read.story, question=read.question), "facts": read.facts}
+        def text(**strings):
+            with tf.control_dependencies(_same_batch(**strings)):
+                return self._raw.serve(run, **strings)
 
         arrays = {
             name: tf.TensorSpec([None, *spec.shape({})], spec.dtype, name) for name, spec in preprocessor.specs.items()
         }
         self.endpoints = {"serving_default": tf.function(serve).get_concrete_function(**arrays)}
-        if isinstance(preprocessor, QuestionAnsweringPreprocessor):
-            self._text = TextOps(preprocessor.vocabulary, preprocessor.max_facts)
-            texts = {name: tf.TensorSpec([None], tf.string, name) for name in ("story", "question")}
-            self.endpoints["text"] = tf.function(text).get_concrete_function(**texts)
+        self._raw = raw_inputs(preprocessor)
+        if self._raw is not None:
+            strings = {name: tf.TensorSpec([None], tf.string, name) for name in self._raw.names}
+            self.endpoints["text"] = tf.function(text).get_concrete_function(**strings)
 
 
 class ServedModel(_StoredWeights):
@@ -92,6 +93,11 @@ class ServedModel(_StoredWeights):
         super().__init__(variables, dtype)
         self._calibration = qa.calibration
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
+        self._retriever = None
+        if can_retrieve(model) and qa.vocabulary.placeholder_ids:
+            inputs = {name: model.input[name] for name in ("story", "question")}
+            _, retrieved = model.get_layer(SCATTER_GATES).input
+            self._retriever = self._on_weights(keras.Model(inputs, {"retrieved": retrieved}), variables)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 
@@ -137,12 +143,14 @@ class ServedModel(_StoredWeights):
         with tf.control_dependencies(_same_batch(story=story, question=question)):
             read = self._text.read(story, question)
         facts = read.facts
-        outputs = answerer(story=read.story, question=read.question)
-        top = self._text.answers(outputs["top_words"])
+        apart = self._text.tell_apart(read, self._retrieved(read))
+        outputs = answerer(story=apart.story, question=apart.question)
+        top = self._text.answers(outputs["top_words"], apart.placeholders)
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
-        num_unknown = tf.cast(self._unknown_words(read, self._is_evidence(gates)).row_lengths(), tf.float32)
+        alike = self._unknown_words(read, apart.has_none, self._is_evidence(gates))
+        num_unknown = tf.cast(alike.row_lengths(), tf.float32)
         shown, of_retriever = None, {}
         if "retrieved" in outputs:
             shown = outputs["retrieved"]
@@ -155,7 +163,7 @@ class ServedModel(_StoredWeights):
             "top_probabilities": probabilities,
             "facts": facts,
             "gates": gates,
-            "unknown_words": self._unknown_words(read, shown).to_tensor(""),
+            "unknown_words": self._unknown_words(read, apart.has_none, shown).to_tensor(""),
             **of_retriever,
         }
         if self._calibration is not None:
@@ -164,6 +172,13 @@ class ServedModel(_StoredWeights):
             if "retrieved" in outputs:  # of a story of which nothing is retrieved nothing is known
                 answers["known"] &= tf.reduce_any(outputs["retrieved"], axis=1)
         return answers
+
+    def _retrieved(self, read):
+        """Return the facts that a retriever selects, boolean `(batch, facts)`; `None` where it is not asked."""
+        if self._retriever is None:
+            return None
+        shown = self._retriever(story=read.story, question=read.question)["retrieved"]
+        return shown[:, : tf.shape(read.facts)[1]]
 
     def _until_stop(self, outputs):
         """Return the gates, zero in the passes after the one that a learned stop ended with."""
@@ -179,24 +194,23 @@ class ServedModel(_StoredWeights):
         highest = tf.reduce_max(gates, axis=2, keepdims=True)
         return tf.reduce_any((gates > 0) & (gates >= 0.5 * highest), axis=1)
 
-    def _unknown_words(self, read, chosen):
+    def _unknown_words(self, read, is_counted, chosen):
         """Return the different words of some facts and the question that the model does not know.
 
         Args:
             read: The batch, as `TextOps.read` returns it.
+            is_counted: boolean `(words,)`, which of its unknown words count: those without a placeholder.
             chosen: boolean `(batch, facts)`, the facts; `None` for all.
 
         Returns:
             Ragged strings `(batch, words)`, in lower case, their characters decomposed.
         """
-        batch, (row, fact) = tf.shape(read.story)[0], tf.unstack(read.unknown_at, axis=1)
-        words = read.unknown
+        batch, row, words = tf.shape(read.story)[0], read.unknown_at[:, 0], read.unknown
         if chosen is not None:
             chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
-            is_chosen = tf.gather_nd(chosen, tf.stack([row, fact + 1], axis=1))
-            row, words = row[is_chosen], words[is_chosen]
-        _, number = tf.unique(tf.strings.join([tf.strings.as_string(row), words], " "))
-        count = tf.reduce_max(tf.concat([number, [-1]], axis=0)) + 1
+            is_counted &= tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
+        row, words = row[is_counted], words[is_counted]
+        number, count = distinct(row, words)
         first = tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, count)
         first = tf.gather(first, tf.argsort(tf.gather(row, first), stable=True))
         return tf.RaggedTensor.from_value_rowids(tf.gather(words, first), tf.gather(row, first), nrows=batch)

@@ -90,7 +90,9 @@ class Read(typing.NamedTuple):
         question: int32 `(batch, words)`, the same.
         facts: Strings `(batch, facts)`, as they were written, padded with empty ones; no column where there is no fact.
         unknown: Strings `(words,)`, the words that the vocabulary lacks, of all facts and then all questions.
-        unknown_at: int32 `(words, 2)`, of each its place in the batch and the number of its fact, -1 in a question.
+        unknown_at: int32 `(words, 3)`, of each its place in the batch, the number of its fact, -1 in a question, and
+            its place in the sentence.
+        written: Strings `(words,)`, the same words as they were written.
     """
 
     story: tf.Tensor
@@ -98,6 +100,24 @@ class Read(typing.NamedTuple):
     facts: tf.Tensor
     unknown: tf.Tensor
     unknown_at: tf.Tensor
+    written: tf.Tensor
+
+
+class ToldApart(typing.NamedTuple):
+    """A batch in which the unknown words of each story have placeholders.
+
+    Attributes:
+        story: As in `Read`, with the ids of placeholders.
+        question: The same.
+        placeholders: Strings `(batch, placeholders)`, the words that the placeholders of each story stand for, as they
+            were written, empty for those that no word has.
+        has_none: Boolean `(words,)`, of each of the unknown words that were `Read` whether it has no placeholder.
+    """
+
+    story: tf.Tensor
+    question: tf.Tensor
+    placeholders: tf.Tensor
+    has_none: tf.Tensor
 
 
 class TextOps(tf.Module):
@@ -117,9 +137,10 @@ class TextOps(tf.Module):
         # Variables, which a file holds once, not constants, which each signature would hold.
         self._characters = Characters(*(tf.Variable(values, trainable=False) for values in characters()))
         ids = {}
-        for index, word in enumerate(vocabulary.words[3:], start=3):
+        for index, word in enumerate(vocabulary.known_words, start=3):
             ids.setdefault(unicodedata.normalize("NFD", lower(word)), index)
         self._ids = _table(ids, tf.int32, UNKNOWN_ID)
+        self._placeholder_ids = vocabulary.placeholder_ids
         written = vocabulary.written
         texts = {"": "", **{" ".join(map(str, key)): text for key, text in written.texts.items()}}  # never empty
         self._answers = _table(texts, tf.string, "")
@@ -132,11 +153,13 @@ class TextOps(tf.Module):
         """How many words there are, the special ones included."""
         return self._forms.shape[0]
 
-    def answers(self, ids):
+    def answers(self, ids, placeholders=None):
         """Return answers as `Vocabulary.answer_text` does.
 
         Args:
             ids: int32 `(..., words)`.
+            placeholders: Strings `(batch, placeholders)`, as in `ToldApart`, where the first axis of the ids is the
+                batch; `None` without placeholders.
 
         Returns:
             Strings `(...)`.
@@ -149,7 +172,13 @@ class TextOps(tf.Module):
         kinds = tf.gather(self._kinds, ids)
         previous = tf.concat([kinds[:1], kinds[:-1]], axis=0)
         joined = is_first | tf.gather_nd(self._joined, tf.stack([previous, kinds], axis=1))
-        composed = tf.strings.join([tf.where(joined, "", " "), tf.gather(self._forms, ids)])
+        forms = tf.gather(self._forms, ids)
+        if self._placeholder_ids and placeholders is not None:
+            first = self._placeholder_ids.start
+            story = rows.value_rowids() // tf.maximum(rows.nrows() // tf.shape(placeholders, tf.int64)[0], 1)
+            at = tf.stack([tf.cast(story, tf.int32), tf.maximum(ids - first, 0)], axis=1)
+            forms = tf.where(ids >= first, tf.gather_nd(placeholders, at), forms)
+        composed = tf.strings.join([tf.where(joined, "", " "), forms])
         composed, key = (
             tf.strings.reduce_join(rows.with_flat_values(parts), axis=1, separator=separator)
             for parts, separator in ((composed, ""), (tf.strings.as_string(ids), " "))
@@ -187,7 +216,7 @@ class TextOps(tf.Module):
         sentence_of = tf.scatter_nd(place[:, None], _numbers(starts_sentence), tf.shape(codes))
 
         # Of the characters, decomposed and in lower case, to their tokens, of the tokens to their sentences.
-        codes_of_tokens, token_at, of_sentence, closing = self._tokens(codes, run, sentence_of)
+        codes_of_tokens, token_at, of_sentence, closing, written_at = self._tokens(codes, run, sentence_of)
         num_sentences = tf.size(sentence_at)
         num_tokens = tf.math.unsorted_segment_sum(tf.ones_like(of_sentence), of_sentence, num_sentences)
         first_token = tf.cumsum(num_tokens, exclusive=True)
@@ -234,18 +263,61 @@ class TextOps(tf.Module):
         unknown = [_where(is_word & is_unknown & tf.gather(of, of_sentence)) for of in (is_fact, ~in_story)]
         in_fact, in_question = (tf.gather(of_sentence, at) for at in unknown)
         asked = tf.gather(row, in_question) - batch
-        unknown_at = [
-            tf.stack([tf.gather(row, in_fact), tf.gather(number, in_fact)], axis=1),
-            tf.stack([asked, tf.fill(tf.shape(asked), -1)], axis=1),
-        ]
+        numbers = tf.concat([tf.gather(number, in_fact), tf.fill(tf.shape(asked), -1)], axis=0)
+        rows = tf.concat([tf.gather(row, in_fact), asked], axis=0)
+        unknown = tf.concat(unknown, axis=0)
+        unknown_at = tf.stack([rows, numbers, tf.gather(position, unknown)], axis=1)
+        unknown_written = _substrings(codes, *(tf.gather(ends, unknown) for ends in written_at))
 
         # As it was written, from its first visible character to its last.
         begins = tf.gather(place, sentence_at)
         stops = tf.gather(place, tf.concat([sentence_at, [tf.size(place)]], axis=0)[1:] - 1) + 1
-        characters = tf.ragged.range(tf.gather(begins, fact), tf.gather(stops, fact))
-        written = _encode(tf.gather(codes, characters.flat_values), characters.row_splits[:-1])
+        written = _substrings(codes, tf.gather(begins, fact), tf.gather(stops, fact))
         facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
-        return Read(story, question, facts, tf.gather(words, tf.concat(unknown, axis=0)), tf.concat(unknown_at, axis=0))
+        return Read(story, question, facts, tf.gather(words, unknown), unknown_at, unknown_written)
+
+    def tell_apart(self, read, chosen=None):
+        """Give unknown words placeholders, as `dmn_keras.text.told_apart` does.
+
+        Args:
+            read: The batch, as `read` returns it.
+            chosen: Boolean `(batch, facts)`, the facts whose words are told apart; `None` for all.
+
+        Returns:
+            The batch `ToldApart`.
+        """
+        num_placeholders = len(self._placeholder_ids)
+        batch, num_facts = tf.shape(read.story)[0], tf.shape(read.story)[1]
+        is_chosen = tf.ones_like(read.unknown, tf.bool)
+        if not num_placeholders:
+            return ToldApart(read.story, read.question, tf.fill([batch, 0], ""), is_chosen)
+        if chosen is not None:
+            chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
+            is_chosen = tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
+        words, at, written = (
+            tf.boolean_mask(of_words, is_chosen) for of_words in (read.unknown, read.unknown_at, read.written)
+        )
+        row, fact, position = tf.unstack(at, axis=1)
+        number, count = distinct(row, words)
+        # The question comes first, then the story from its end.
+        order = tf.where(fact < 0, position, MAX_WORDS + (num_facts - fact) * MAX_WORDS - 1 - position)
+        order = tf.math.unsorted_segment_min(order, number, count)
+        rank = tf.gather(_ranks(tf.math.unsorted_segment_min(row, number, count), order), number)
+        fits = rank < num_placeholders
+        ids = self._placeholder_ids.start + rank
+
+        # A word is written as where it comes first, the question last.
+        order = tf.where(fact < 0, num_facts, fact) * MAX_WORDS + position
+        is_first = fits & (order == tf.gather(tf.math.unsorted_segment_min(order, number, count), number))
+        placeholders = tf.fill([batch, num_placeholders], "")
+        place = tf.stack([row, rank], axis=1)
+        placeholders = tf.tensor_scatter_nd_update(placeholders, place[is_first], written[is_first])
+        in_story, in_question = fits & (fact >= 0), fits & (fact < 0)
+        story = tf.tensor_scatter_nd_update(read.story, at[in_story], ids[in_story])
+        place = tf.stack([row, position], axis=1)
+        question = tf.tensor_scatter_nd_update(read.question, place[in_question], ids[in_question])
+        has_none = tf.tensor_scatter_nd_update(~is_chosen, tf.where(is_chosen), ~fits)
+        return ToldApart(story, question, placeholders, has_none)
 
     def _run(self, codes):
         return tf.searchsorted(self._characters.begins, codes, side="right") - 1
@@ -316,7 +388,7 @@ class TextOps(tf.Module):
 
         Returns:
             Code points of the tokens' normal form; of each token the index of its first one, its sentence, and whether
-            it is a mark that may close a sentence.
+            it is a mark that may close a sentence; and where each begins and stops among the characters, two tensors.
         """
         table = self._characters
         form = tf.concat([(codes + tf.gather(table.first, run))[:, None], tf.gather(table.others, run)], axis=1)
@@ -330,6 +402,7 @@ class TextOps(tf.Module):
 
         visible = _where(tf.gather(table.kinds, run) != _SPACE)
         codes, sentence, run = tf.gather(codes, visible), tf.gather(sentence, visible), tf.gather(run, visible)
+        origin = tf.gather(tf.cast(at[:, 0], tf.int32), visible)
         apart = _differs(sentence) | _differs(visible - tf.range(tf.size(visible)))
         classes = tf.cast(tf.gather(table.classes, run), tf.int32)
         codes, run = tf.cond(
@@ -346,7 +419,9 @@ class TextOps(tf.Module):
         token_at = _where(starts)
         alone = tf.concat([starts[1:], tf.ones_like(starts[:1])], axis=0)
         mark = (tf.cast(tf.gather(table.flags, run), tf.int32) & (_SPACED | _UNSPACED)) > 0
-        return codes, token_at, tf.gather(sentence, token_at), tf.gather(mark & alone, token_at)
+        last = tf.concat([token_at[1:], tf.shape(codes)], axis=0)[: tf.size(token_at)] - 1
+        written_at = tf.gather(origin, token_at), tf.gather(origin, last) + 1
+        return codes, token_at, tf.gather(sentence, token_at), tf.gather(mark & alone, token_at), written_at
 
 
 class _Visible(typing.NamedTuple):
@@ -410,6 +485,35 @@ def _row_of_each(splits, size):
     """Return the row that each of `size` values lies in, int32."""
     splits = tf.cast(splits[1:-1], tf.int32)
     return tf.cumsum(tf.math.unsorted_segment_sum(tf.ones_like(splits), splits, size + 1))[:-1]
+
+
+def distinct(row, words):
+    """Number the words of each row, equal ones alike, from 0, all rows together.
+
+    Args:
+        row: int32 `(words,)`.
+        words: Strings `(words,)`.
+
+    Returns:
+        The numbers, int32 `(words,)`, and how many there are.
+    """
+    _, number = tf.unique(tf.strings.join([tf.strings.as_string(row), words], " "))
+    return number, _most(number) + 1
+
+
+def _ranks(row, order):
+    """Return the rank of each value of `order` among those of the same row, from 0."""
+    by_order = tf.argsort(order, stable=True)
+    by_order = tf.gather(by_order, tf.argsort(tf.gather(row, by_order), stable=True))
+    row = tf.gather(row, by_order)
+    rank = tf.range(tf.size(row)) - tf.searchsorted(row, row, side="left")
+    return tf.scatter_nd(by_order[:, None], rank, tf.shape(row))
+
+
+def _substrings(codes, begins, stops):
+    """Return what stands between places of a text of code points, strings."""
+    characters = tf.ragged.range(begins, stops)
+    return _encode(tf.gather(codes, characters.flat_values), characters.row_splits[:-1])
 
 
 def _encode(codes, begins):

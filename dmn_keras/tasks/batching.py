@@ -21,12 +21,15 @@ class Features:
         targets: The same of the targets, empty where there are none.
         specs: `FeatureSpec` of each input and target.
         weights: Weight of each example in the loss, `None` for 1.
+        draw: Function of a generator to the indexes of the examples that an epoch of training takes, about as many
+            each time; `None` for all.
     """
 
     inputs: Mapping[str, Sequence]
     targets: Mapping[str, Sequence]
     specs: Mapping[str, FeatureSpec]
     weights: Sequence[float] | None = None
+    draw: Callable[[np.random.Generator], np.ndarray] | None = None
 
     def __len__(self):
         return len(next(iter(self.inputs.values())))
@@ -106,22 +109,25 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets, others = [], np.arange(len(features))
+        self.buckets, others, smallest = [], np.arange(len(features)), 16
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
-            ladder = True
+            ladder, smallest = True, 4
         for group in split_by_size(sizes[others], num_buckets) if len(others) else ():
             members = others[group]
             side = dict(zip(sides, sizes[members].max(axis=0).tolist(), strict=False))
             of_bucket = {**shared, **side}
             if ladder:
-                of_bucket = {axis: rung(size) for axis, size in of_bucket.items()}
+                of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
             self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
         self.buckets.sort(key=lambda bucket: tuple(bucket.sizes.values())[::-1])
         counts = [-(-len(bucket.members) // bucket.batch_size) for bucket in self.buckets]
         self._num_batches = sum(counts)
+        if features.draw is not None:
+            drawn = len(features.draw(np.random.default_rng(0)))
+            self._num_batches = max(round(self._num_batches * drawn / len(features)), 1)
         placed = [bucket.batch_size if same_steps else bucket.rows for bucket in self.buckets]
         self._weight = np.dot(counts, placed) / len(features)
         self._row = np.empty(len(features), "int64")
@@ -139,7 +145,7 @@ class Batches:
         return shared
 
     def __len__(self):
-        """Return the number of batches of an epoch."""
+        """Return the number of batches of an epoch of training."""
         return self._num_batches
 
     def plan(self, rng: np.random.Generator | None = None, *, fraction: float = 1.0) -> list[Batch]:
@@ -152,17 +158,24 @@ class Batches:
                 these. Their batches are drawn anew until there are as many as without it, so that an epoch has the same
                 number of steps and the shapes stay the same; the last drawing is cut off.
 
+        With `rng` and the features' `draw` these are batches of the examples that it gives, as many as `len` says: the
+        last drawing is cut off likewise.
+
         Returns:
-            The batches; every example that is taken stands in one, without `fraction` in exactly one.
+            The batches; every example that is taken stands in one, without `fraction` and `draw` in exactly one.
         """
-        members = [bucket.members for bucket in self.buckets]
-        if fraction >= 1:
-            return self._draw(rng, members)
-        longest = np.quantile(self.lengths, fraction, method="inverted_cdf")
-        members = [of_bucket[self.lengths[of_bucket] <= longest] for of_bucket in members]
+        draws = rng is not None and self.features.draw is not None
+        if fraction >= 1 and not draws:
+            return self._draw(rng, [bucket.members for bucket in self.buckets])
+        longest = np.quantile(self.lengths, min(fraction, 1), method="inverted_cdf")
         plan = []
         while len(plan) < len(self):
-            plan += self._draw(rng, members)
+            taken = self.lengths <= longest
+            if draws:
+                drawn = np.zeros(len(taken), bool)
+                drawn[self.features.draw(rng)] = True
+                taken &= drawn
+            plan += self._draw(rng, [bucket.members[taken[bucket.members]] for bucket in self.buckets])
         return plan[: len(self)]
 
     def _draw(self, rng, members):
@@ -186,7 +199,7 @@ class Batches:
         padding = len(bucket.members)  # the row behind the last
         rows = np.full(planned.rows, padding)
         rows[: len(planned.members)] = self._row[planned.members]
-        arrays = {name: array[rows] for name, array in self._arrays(planned.bucket).items()}
+        arrays = {name: values[index[rows]] for name, (values, index) in self._arrays(planned.bucket).items()}
         weights = np.zeros(planned.rows, "float32")
         own = self.features.weights
         weights[: len(planned.members)] = self._weight * bucket.weight
@@ -197,12 +210,19 @@ class Batches:
         return inputs, targets, dict.fromkeys(targets, weights)
 
     def _pad(self, number):
-        """Return the arrays of a bucket, with a row of padding at the end."""
+        """Return of each feature of a bucket the array of its distinct values, and where in it those of each row are.
+
+        Examples may share an object, such as an image with many questions. The last row is padding.
+        """
         bucket, arrays = self.buckets[number], {}
         for name, values in {**self.features.inputs, **self.features.targets}.items():
             spec = self.features.specs[name]
-            padded = spec.pad([values[i] for i in bucket.members], bucket.sizes)
-            arrays[name] = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            of_rows = [values[i] for i in bucket.members]
+            distinct = {id(value): value for value in of_rows}
+            places = {key: place for place, key in enumerate(distinct)}
+            padded = spec.pad([*distinct.values()], bucket.sizes)
+            padded = np.concatenate([padded, np.full((1, *padded.shape[1:]), spec.padding, padded.dtype)])
+            arrays[name] = padded, np.array([*(places[id(value)] for value in of_rows), len(places)])
         return arrays
 
 
@@ -302,7 +322,7 @@ def fraction_of_epoch(epoch: int, curriculum: int) -> float:
 
 
 class EpochSequence(keras.utils.PyDataset):
-    """`Batches` for `model.fit`, in an order that is a function of seed and epoch alone.
+    """`Batches` for `model.fit`, in an order, and augmented, as a function of seed and epoch alone.
 
     A run that resumes at an epoch therefore sees the batches it would have seen.
 
@@ -320,6 +340,8 @@ class EpochSequence(keras.utils.PyDataset):
         redraw: Function of the number of an epoch that returns the `Batches` of examples that are drawn anew for it;
             `None` for the same examples every epoch. Each epoch has as many batches as `batches`: of more the last are
             left out, of fewer some come again.
+        augment: Function `(inputs, targets, rng)` of the arrays of a batch and a `numpy.random.Generator` that returns
+            other inputs and targets of the same shapes; `None` leaves batches as they are.
     """
 
     def __init__(
@@ -333,9 +355,10 @@ class EpochSequence(keras.utils.PyDataset):
         parts: int = 1,
         plan: Sequence[Batch] | None = None,
         redraw: Callable[[int], Batches] | None = None,
+        augment: Callable[[dict, dict, np.random.Generator], tuple[dict, dict]] | None = None,
     ):
         super().__init__(workers=1)
-        self.batches, self.plan, self.redraw = batches, plan, redraw
+        self.batches, self.plan, self.redraw, self.augment = batches, plan, redraw, augment
         self._drawn_epoch = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
@@ -344,9 +367,9 @@ class EpochSequence(keras.utils.PyDataset):
 
     def draw(self) -> Sequence[Batch]:
         """Return the batches of the epoch that begins."""
+        self._epoch = epoch = 0 if self.epoch is None else self.epoch()
         if self.plan is not None:
             return self.plan
-        epoch = 0 if self.epoch is None else self.epoch()
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
         fraction = fraction_of_epoch(epoch, self.curriculum)
         if self.redraw is None:
@@ -367,8 +390,16 @@ class EpochSequence(keras.utils.PyDataset):
         """Return the batch `index` of the current epoch."""
         planned = self._plan[index]
         rows = planned.rows // self.parts
-        own = planned.members[self.part * rows : (self.part + 1) * rows]
-        return self.batches.batch(planned._replace(rows=rows, members=own))
+        own = slice(self.part * rows, (self.part + 1) * rows)
+        arrays = self._augmented(index, planned)
+        return tuple({name: array[own] for name, array in of_kind.items()} for of_kind in arrays)
+
+    def _augmented(self, index, planned):
+        """Return the arrays of batch `index` of the current epoch."""
+        inputs, targets, weights = self.batches.batch(planned)
+        if self.augment is not None:
+            inputs, targets = self.augment(inputs, targets, np.random.default_rng([self.seed or 0, self._epoch, index]))
+        return inputs, targets, weights
 
     def on_epoch_begin(self):
         """Draw the order of the epoch that begins."""
@@ -377,16 +408,23 @@ class EpochSequence(keras.utils.PyDataset):
     def for_fit(self):
         """Return what `model.fit` and `model.evaluate` read: a `tf.data.Dataset` on TensorFlow, itself elsewhere.
 
-        All dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
+        The padded dimensions of the dataset are unknown, so that the training step is traced once, whatever the shapes.
         """
         if keras.backend.backend() != "tensorflow":
             return self
         import tensorflow as tf
 
         def generate():
-            for planned in self.draw():
-                yield self.batches.batch(planned)
+            for index, planned in enumerate(self.draw()):
+                yield self._augmented(index, planned)
 
-        signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), self[0])
+        inputs, targets, weights = self[0]
+        specs = self.batches.features.specs
+
+        def signature_of(arrays):
+            return {n: tf.TensorSpec([None, *specs[n].shape({})], array.dtype) for n, array in arrays.items()}
+
+        of_weights = {name: tf.TensorSpec([None], array.dtype) for name, array in weights.items()}
+        signature = signature_of(inputs), signature_of(targets), of_weights
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(tf.data.AUTOTUNE)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

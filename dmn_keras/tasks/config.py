@@ -25,12 +25,21 @@ class QuestionAnsweringConfig(Settings):
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
             sentences they name, where the right answer is the unknown word. The model then knows what it does not know:
             the unknown word is never the answer, and its probability lowers that of the best guess.
+        num_placeholders: How many unknown words of a story the model tells apart, any of which may be the answer; 0 for
+            none: all unknown words are one.
+        placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
+            replaced by placeholders, other ones in each epoch; of each story a fraction is drawn between 0 and this.
+        min_stories: With placeholders, words of fewer training stories are unknown, as names and numbers that each
+            story has anew. Words of answers that their stories do not hold are known all the same.
     """
 
     supervise_gates: bool = True
     gate_weight: float = 1.0
     gate_order: str = setting("annotated", choices=("annotated", "unordered"))
     unanswerable_fraction: float = setting(0.0, high=1.0)
+    num_placeholders: int = setting(0, low=0, high=1000)
+    placeholder_fraction: float = setting(0.5, high=1.0)
+    min_stories: int = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +182,7 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
-- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question says their words. `fused`
+- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question has their words. `fused`
   reads sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each
   sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;

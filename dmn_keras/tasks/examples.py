@@ -15,7 +15,8 @@ def read_examples(data: Any, example_class: type) -> list:
             - an iterable of examples, or of dicts with the fields of one;
             - a dict of columns of equal length;
             - a `tf.data.Dataset` of such dicts, in batches or not, as TensorFlow Datasets yields.
-        example_class: Class of the examples; its `from_record(record, place)` reads a dict.
+        example_class: Class of the examples; its `from_record(record, place)` reads a dict. Arrays in it are lists and
+            bytes are text, but for the fields that its `RAW_FIELDS` names.
 
     Returns:
         List of `example_class`.
@@ -44,7 +45,9 @@ def _example(record, example_class, place):
         return record
     if not isinstance(record, Mapping):
         raise ValueError(f"{place}: expected a dict or {example_class.__name__}. Received: {type(record).__name__}")
-    return example_class.from_record({name: plain(value) for name, value in record.items()}, place)
+    raw = getattr(example_class, "RAW_FIELDS", ())
+    fields = {name: value if name in raw else plain(value) for name, value in record.items()}
+    return example_class.from_record(fields, place)
 
 
 def _rows(columns):
@@ -67,7 +70,7 @@ def _unbatched(record):
         raise ValueError(f"a dataset must yield dicts. Received an element of type {type(record).__name__}")
     if any(not hasattr(value, "to_list") and np.ndim(value) == 0 for value in record.values()):
         return [record]
-    return _rows({name: plain(value) for name, value in record.items()})
+    return _rows({n: value.to_list() if hasattr(value, "to_list") else value for n, value in record.items()})
 
 
 def plain(value: Any) -> Any:

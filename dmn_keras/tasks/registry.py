@@ -3,7 +3,13 @@
 import dataclasses
 import importlib
 
-from dmn_keras.datasets.example import Example, SequenceTransductionExample
+from dmn_keras.datasets.example import (
+    Example,
+    SequenceTransductionExample,
+    TextClassificationExample,
+    TokenTaggingExample,
+    VisualQuestionAnsweringExample,
+)
 from dmn_keras.datasets.registry import DATASETS
 
 
@@ -22,7 +28,10 @@ class TaskEntry:
 
 TASKS = {
     "QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example),
+    "VisualQuestionAnswerer": TaskEntry("dmn_keras.tasks.visual_question_answering", VisualQuestionAnsweringExample),
     "SequenceTransducer": TaskEntry("dmn_keras.tasks.sequence_transduction", SequenceTransductionExample),
+    "TextClassifier": TaskEntry("dmn_keras.tasks.text_classification", TextClassificationExample),
+    "TokenTagger": TaskEntry("dmn_keras.tasks.token_tagging", TokenTaggingExample),
 }
 """The task classes by name."""
 

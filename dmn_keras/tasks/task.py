@@ -15,7 +15,7 @@ import numpy as np
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.families import MODEL_FAMILIES
-from dmn_keras.tasks.batching import Batches, EpochSequence, Features
+from dmn_keras.tasks.batching import Batches, EpochSequence
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.preprocessor import Preprocessor
 from dmn_keras.tasks.preset import PresetFolder
@@ -123,6 +123,10 @@ class Task(keras.Model):
         """Return the model that `predict` runs, on the weights of the network."""
         return self.network
 
+    def augmentation(self) -> Callable | None:
+        """Return what changes the batches of training anew in each epoch, `augment` of `EpochSequence`."""
+        return None
+
     # What all tasks share.
 
     @property
@@ -224,11 +228,10 @@ class Task(keras.Model):
     def encoded_batches(self, encoded: Sequence, **options: Any) -> Batches:
         """Return encoded examples with their targets as `Batches`; the options are those of `batches`."""
         inputs, targets = self.preprocessor.features(encoded), self.targets()
-        features = Features(
-            inputs.inputs,
-            {target.name: target.values(encoded) for target in targets},
-            {**inputs.specs, **{target.name: target.spec for target in targets}},
-            inputs.weights,
+        features = dataclasses.replace(
+            inputs,
+            targets={target.name: target.values(encoded) for target in targets},
+            specs={**inputs.specs, **{target.name: target.spec for target in targets}},
         )
         trainer = self.config.trainer
         return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
@@ -255,7 +258,7 @@ class Task(keras.Model):
             **options: Those of `batches`.
         """
         trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
-        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum}
+        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
         if redraw is not None:
             order["redraw"] = lambda number: self.encoded_batches(redraw(number), like=batches, **options)
         return EpochSequence(batches, part=part, parts=parts, **order)

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import types
 
 from dmn_keras.text.tokenizer import normalize, tokenize
 
@@ -41,18 +42,26 @@ class WrittenAnswers:
         self.kinds = [kinds.get(word, _kind(word)) for word in words]
         self.joined = {pair for pair, count in votes.items() if count > 0}
 
-    def __call__(self, ids):
-        """Return the answer of these ids, without padding and the end word, as text."""
+    def __call__(self, ids, placeholders=types.MappingProxyType({})):
+        """Return the answer of these ids, without padding and the end word, as text.
+
+        Args:
+            ids: The ids.
+            placeholders: Dict of an id to the word that a story writes in its place.
+        """
         if tuple(ids) in self.texts:
             return self.texts[tuple(ids)]
-        parts = [self.forms[index] for index in ids[:1]]
-        for previous, index in itertools.pairwise(ids):
+        forms = [placeholders.get(index, self.forms[index]) for index in ids]
+        parts = forms[:1]
+        for (previous, index), form in zip(itertools.pairwise(ids), forms[1:], strict=True):
             joined = (self.kinds[previous], self.kinds[index]) in self.joined
-            parts += ("" if joined else " ", self.forms[index])
+            parts += ("" if joined else " ", form)
         return "".join(parts)
 
 
 def _kind(word):
+    if len(word) > 1 and word[0] == "<":  # a placeholder, which stands for a word
+        return _WORD
     return _DIGITS if word.isdecimal() else _WORD if word[0].isalnum() else _SYMBOL
 
 

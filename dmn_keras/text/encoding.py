@@ -1,18 +1,19 @@
 """Sentences -> token ids."""
 
 import functools
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from dmn_keras.text.tokenizer import tokenize
-from dmn_keras.text.vocabulary import END_ID, Vocabulary
+from dmn_keras.text.tokenizer import lower, tokenize
+from dmn_keras.text.vocabulary import END_ID, UNKNOWN_ID, Vocabulary
 
 _log = logging.getLogger(__name__)
 
 MAX_WORDS = 256
 """Words of a sentence, or question, that are read; the rest is left out.
 
-A padded batch is as wide as its longest sentence: one that goes on for pages would take the memory of its neighbours.
+A padded batch is as wide as its longest sentence: one of several pages would take the memory of its neighbours.
 """
 
 
@@ -31,6 +32,46 @@ def sentence_ids(vocabulary: Vocabulary, text: str) -> tuple[int, ...]:
 @functools.lru_cache(maxsize=1 << 10)  # a sentence is named once
 def _warn_of_cut(text, num_words):
     _log.warning("The first %d of the %d words are read of a sentence: %.60s...", MAX_WORDS, num_words, text)
+
+
+def told_apart(vocabulary: Vocabulary, story: Sequence[str], question: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Give the unknown words of a story and its question the placeholders of a vocabulary, one each.
+
+    Where there are more words than placeholders, the question's come first, then those of the last facts: the others
+    stay the unknown word, with a warning in the log.
+
+    Args:
+        vocabulary: The vocabulary.
+        story: The facts.
+        question: The question.
+
+    Returns:
+        Dict of word, in lower case, to the id of its placeholder; and of each of these placeholders the word as it is
+        written, where it comes first.
+    """
+    texts = [text for text in (*story, question) if UNKNOWN_ID in sentence_ids(vocabulary, text)]
+    tokens = [tokenize(text)[:MAX_WORDS] for text in texts]
+    written: dict[str, str] = {}
+    for token in itertools.chain(*tokens):
+        written.setdefault(lower(token), token)
+    in_question = tokenize(question, lowercase=True)[:MAX_WORDS]
+    last_first = (lower(token) for of_text in tokens[::-1] for token in of_text[::-1])
+    unknown = [word for word in dict.fromkeys([*in_question, *last_first]) if word not in vocabulary]
+    ids = dict(zip(unknown, vocabulary.placeholder_ids, strict=False))
+    if len(ids) < len(unknown):
+        _warn_of_too_many(len(unknown), len(ids), unknown[len(ids)])
+    return ids, tuple(written[word] for word in ids)
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _warn_of_too_many(num_words, num_placeholders, word):
+    _log.warning(
+        "The model tells %d of the %d unknown words of a story apart (num_placeholders); the others, such as %r, are "
+        "one word to it.",
+        num_placeholders,
+        num_words,
+        word,
+    )
 
 
 def num_cut(texts: Iterable[str]) -> int:

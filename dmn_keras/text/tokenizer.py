@@ -14,12 +14,13 @@ UNSPACED_MARKS = (
 
 _SENTENCE_MARKS = frozenset(SPACED_MARKS + UNSPACED_MARKS)
 _IGNORED = (0xAD, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF)
-_NORMAL = {
+NORMAL_FORMS = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\uff07"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011"), "-"),
     0x200B: " ",  # marks the end of a word in scripts without blanks
     **dict.fromkeys(_IGNORED),  # soft hyphens, directions of writing, byte order marks
 }
+"""Characters, by number, and what stands for them in the normal form."""
 _ASCII_WORD = re.compile(r"\w+(?:['-]\w+)*|[^\w\s]")
 
 
@@ -34,7 +35,7 @@ def normalize(text: str) -> str:
     It is NFC, with straight apostrophes and plain hyphens, without soft hyphens and other invisible characters. A
     zero-width space is a blank.
     """
-    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_NORMAL))
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(NORMAL_FORMS))
 
 
 def lower(text: str) -> str:

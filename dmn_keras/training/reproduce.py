@@ -10,6 +10,7 @@ from dmn_keras.datasets import Source, parse_tasks, task_names
 from dmn_keras.errors import unknown_name
 from dmn_keras.inference.evaluation import summary
 from dmn_keras.tasks.config import RunConfig
+from dmn_keras.text.word_vectors import GLOVE_PACKAGE, check_word_vectors
 from dmn_keras.training.callbacks import TrainingDivergedError
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES
@@ -32,7 +33,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, **o
         data_dir: Where the data lies, as for `Source`.
         tasks: Names, numbers and ranges of the tasks to train, as in `--tasks`; all of the table's by default. A
             model for several tasks is trained on all of its own if one of them is named.
-        word_vectors: File of pretrained word vectors, for the runs that start from them.
+        word_vectors: Source of pretrained word vectors (`read_word_vectors`), for the runs that start from them.
         **options: Further arguments of `train`: `strategy`, `devices`, `verbose`.
 
     Returns:
@@ -41,6 +42,7 @@ def reproduce(name, output, *, data_dir=None, tasks=None, word_vectors=None, **o
     Raises:
         ValueError: If there is no such table, it has none of the tasks, it needs `word_vectors` and got no file, or
             every run diverged before its first model.
+        ImportError: If the package that `word_vectors` names is not installed.
         KeyboardInterrupt: If a run was interrupted, once its best model so far is kept.
     """
     if name not in TABLES:
@@ -101,11 +103,14 @@ def _status(folder):
 def _check_word_vectors(table, planned, word_vectors):
     names = {runs.name for runs in table.runs if runs.word_vectors}
     needed = [folder for folder, _, _ in planned if folder.parts[0] in names]
-    if needed and not (word_vectors and pathlib.Path(word_vectors).is_file()):
+    if not needed:
+        return
+    if word_vectors != GLOVE_PACKAGE and not (word_vectors and pathlib.Path(word_vectors).is_file()):
         raise ValueError(
-            f"word_vectors must name a file in GloVe's text format: {needed[0]} starts from it. "
-            f"Received: {word_vectors!r}"
+            f"word_vectors must name a file in GloVe's text format, or be {GLOVE_PACKAGE!r}: {needed[0]} starts from "
+            f"it. Received: {word_vectors!r}"
         )
+    check_word_vectors(word_vectors)
 
 
 def plan(table, data_dir=None, tasks=None, word_vectors=None):
@@ -208,11 +213,14 @@ def command_of(source: Source, config: RunConfig) -> str:
 
     Of a file of word vectors only its name is shown.
     """
-    defaults = RunConfig().replace(seed=config.trainer.seed).flat()
+    family = {"model.family": config.model.family}
+    defaults = RunConfig().replace(family, seed=config.trainer.seed).flat()
     words = ["dmn-keras", "train", "--dataset", source.dataset, "--data-dir", "DIR", "--tasks", ",".join(source.tasks)]
     if source.config:
         words += ["--config", source.config]
     words += ["--seed", str(config.trainer.seed)]
+    if config.model.family != RunConfig().model.family:
+        words += ["--set", f"model.family={config.model.family}"]
     for path, value in config.flat().items():
         if value != defaults.get(path):
             name = path.rpartition(".")[2]

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from dmn_keras.datasets import Example
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.text import SPECIAL_WORDS
 
 
 def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence[Example]) -> QuestionAnswerer:
@@ -28,7 +28,9 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
     new_words = [word for word in adapted["words"] if word not in start.vocabulary]
     preprocessor = type(start.preprocessor)(
         max_facts=known["max_facts"],
-        words=[*start.vocabulary.words[len(SPECIAL_WORDS) :], *new_words],
+        num_placeholders=max(adapted["num_placeholders"], known["num_placeholders"]),
+        min_stories=adapted["min_stories"],
+        words=[*start.vocabulary.known_words, *new_words],
         answers=dict.fromkeys([*adapted["answers"], *known["answers"]]),
         answer_words=max(filter(None, (adapted["answer_words"], known["answer_words"])), default=None),
         num_supporting_facts=adapted["num_supporting_facts"],
@@ -36,16 +38,25 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
     model = start.config.model.replace(embedding_dim=start.network.get_layer("semantic_memory").output_dim)
     task = QuestionAnswerer(config.replace({"model": model, "word_vectors": None}), preprocessor=preprocessor)
     trained = {weight.path: keras.ops.convert_to_numpy(weight) for weight in start.network.weights}
+    ids = {word: index for index, word in enumerate(task.vocabulary.words)}
+    ids_of_start = np.array([ids[word] for word in start.vocabulary.words])
     for weight in task.network.weights:
         if weight.path in trained:
-            weight.assign(_extended(keras.ops.convert_to_numpy(weight), trained[weight.path]))
+            weight.assign(_extended(keras.ops.convert_to_numpy(weight), trained[weight.path], ids_of_start))
     return task
 
 
-def _extended(new, old):
-    """Return new weights in which the old ones fill the places that both have: more words come behind the known."""
+def _extended(new, old, ids):
+    """Return new weights in which the old ones fill the places that both have.
+
+    Args:
+        new: The weights of a model that knows more words.
+        old: Those of the trained one.
+        ids: The new id of each word of the trained model.
+    """
     if new.ndim == old.ndim:
-        places = tuple(slice(min(sizes)) for sizes in zip(new.shape, old.shape, strict=True))
+        sizes = list(zip(new.shape, old.shape, strict=True))
+        places = [ids if of_old == len(ids) < size else np.arange(min(size, of_old)) for size, of_old in sizes]
         new = new.copy()
-        new[places] = old[places]
+        new[np.ix_(*places)] = old[tuple(slice(len(place)) for place in places)]
     return new

@@ -26,7 +26,7 @@ pytestmark = without_tracing
 )
 def test_every_word_in_its_order_counts(given, expected, right):
     qa = tiny_task([Example(("apple", "milk", "pear"), "what", ("milk", "apple"))])
-    answer = Answer(given, 1.0, (), (), (), ids=tuple(qa.vocabulary.ids(given.split())))
+    answer = Answer(given, 1.0, (), (), (), words=tuple(given.split()))
     example = Example(("milk",), "what", expected)
     assert qa.is_right(example, answer) == right
     assert (qa.mistake(example, answer) is None) == right

@@ -107,6 +107,26 @@ def passes_inputs(units):
     return {"facts": random(B, F, units), "question": random(B, units, seed=1)}
 
 
+def shared_passes_inputs(units):
+    return {"facts": random(B, F, units), "questions": random(B, Q, units, seed=1)}
+
+
+OTHER_PASSES = {
+    "num_passes": 3,
+    "gate": "softmax",
+    "gate_features": layers.DMN_PLUS_FEATURES,
+    "gate_units": U + 2,
+    "episode": "attention_gru",
+    "memory_update": "relu",
+    "tie_weights": False,
+    "learned_stop": True,
+    "num_heads": 2,
+    "layer_norm": True,
+    "top_facts": 1,
+}
+"""Other values of the arguments of `EpisodicMemory`, but for its units."""
+
+
 def memory_rnn(cell, **options):
     """Run a cell over sequences, in its own precision."""
     return layers.MemoryRNN(cell, return_sequences=True, dtype=cell.dtype_policy, name="rnn", **options)
@@ -252,19 +272,22 @@ CASES = {
             resized={"units": passes_inputs(U + 1)},
             masks={"facts_mask": fact_mask()},
             padded={"facts": "facts_mask"},
-            others={
-                "units": U + 1,
-                "num_passes": 3,
-                "gate": "softmax",
-                "gate_features": layers.DMN_PLUS_FEATURES,
-                "episode": "attention_gru",
-                "memory_update": "relu",
-                "tie_weights": False,
-                "learned_stop": True,
-                "num_heads": 2,
-                "layer_norm": True,
-                "top_facts": 1,
-            },
+            others={"units": U + 1, **OTHER_PASSES},
+        ),
+        Case(
+            layers.SharedFactsMemory,
+            {"units": U, "num_passes": 2},
+            shared_passes_inputs(U),
+            resized={"units": shared_passes_inputs(U + 1)},
+            masks={"facts_mask": fact_mask()},
+            padded={"facts": "facts_mask"},
+            others={"units": U + 1, **OTHER_PASSES},
+        ),
+        Case(
+            layers.ImageRegions,
+            {"units": U},
+            {"feature_map": random(B, 2, 3, D)},
+            others={"units": U + 1},
         ),
         Case(
             layers.TemporalPosition,
@@ -280,6 +303,27 @@ CASES = {
             masks={"keys_mask": fact_mask()},
             padded={"keys": "keys_mask", "values": "keys_mask"},
             others={"attention": "hard", "linear_map": False},
+        ),
+        Case(
+            layers.CharacterEncoder,
+            {"num_characters": 6, "units": 3},
+            {"characters": word_ids()["story"]},
+            others={"num_characters": 7, "units": 4, "window": 3},
+        ),
+        Case(
+            layers.ContextWindows,
+            {"size": 1},
+            {"facts": random(B, F, U)},
+            masks={"facts_mask": fact_mask()},
+            others={"size": 2},
+        ),
+        Case(layers.LearnedQuestion, {}, {"facts": random(B, F, U)}, others={}),
+        Case(
+            layers.WordDropout,
+            {"num_words": 4},
+            {"words": word_ids()["story"]},
+            others={"num_words": 5, "rate": 0.9},
+            observe=_in_training,
         ),
         Case(
             layers.AnswerDecoder,

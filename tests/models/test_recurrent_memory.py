@@ -57,7 +57,7 @@ CHANGES = {
         "top_k": 3,
         "no_op": True,
         "recurrent": True,
-        "rounding": False,
+        "rounding": True,
         "activation": "tanh",
         "value_activation": "tanh",
         "empty_value": 0.0,
@@ -70,7 +70,7 @@ CHANGES = {
 @pytest.mark.filterwarnings("ignore:depth=2 is less")
 @pytest.mark.parametrize(("cell", "name"), [(cell, name) for cell, changes in CHANGES.items() for name in changes])
 def test_every_setting_changes_the_outputs(cell, name):
-    base = {"cell": cell, "controller": "gru"}
+    base = {"cell": cell, "controller": "gru", "rounding": False}
     changed = {**base, name: CHANGES[cell][name]}
     assert not np.allclose(outputs(config(**base)), outputs(config(**changed)), atol=1e-4)
 

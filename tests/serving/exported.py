@@ -11,11 +11,12 @@ from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.training.runs import tiny_task
 
+PLACEHOLDERS = {"num_placeholders": 2, "min_stories": 1}
 SETTINGS = {
     "one-word": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 1, "num_passes": 2},
     "several-words": {"fact_encoder": "story", "episode": "gated_gru", "gate": "sigmoid"},
-    "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3},
-    "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2},
+    "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3, **PLACEHOLDERS},
+    "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2, **PLACEHOLDERS},
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 
@@ -43,8 +44,9 @@ def exported(folder, name):
     It has no warm-up requests.
     """
     made = answerer(folder / "run" / name, name)
-    words = made.vocabulary.words[3:]
-    made.preprocessor.vocabulary = Vocabulary(words, [word.title() for word in words])
+    words, num_placeholders = made.vocabulary.known_words, len(made.vocabulary.placeholder_ids)
+    written = [word.title() for word in words]
+    made.preprocessor.vocabulary = Vocabulary(words, written, num_placeholders=num_placeholders)
     made.calibration = Calibration(scale=0.1, shift=4.0)
     return made, export(made, folder / "models" / name, questions=QUESTIONS, warmup=False)
 

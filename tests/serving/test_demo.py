@@ -19,6 +19,8 @@ import pytest
 from dmn_keras import cli
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError, demo
+from dmn_keras.serving.demo_guard import Guard
+from dmn_keras.serving.demo_tabs import show_story, story_tab
 from dmn_keras.tasks.question_answering import Answer
 from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
@@ -35,7 +37,7 @@ needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, re
 
 
 def shown(answer=ANSWER, story=STORY, question="Where is Mary?"):
-    return demo.shown(lambda *asked: answer, story, question)
+    return show_story(lambda *asked: answer, story, question)
 
 
 def texts(html):
@@ -90,7 +92,7 @@ def test_texts_are_quoted():
     html = shown(dataclasses.replace(ANSWER, answer=evil, facts=(evil, evil), unknown_words=(evil,)), evil, evil)
     assert "<script" not in html
     assert html.count("&lt;script&gt;") > 4
-    assert "<script" not in demo.shown(raising(ValueError(evil)), STORY, "Who?")
+    assert "<script" not in show_story(raising(ValueError(evil)), STORY, "Who?")
 
 
 def raising(error):
@@ -114,7 +116,7 @@ def raising(error):
     ],
 )
 def test_what_cannot_be_answered_is_a_message(story, question, error, message):
-    html = demo.shown(raising(error or AssertionError("asked")), story, question)
+    html = show_story(raising(error or AssertionError("asked")), story, question)
     assert texts(html) == [message]
     assert 'role="alert"' in html
 
@@ -167,7 +169,7 @@ def test_mistakes_in_the_arguments(arguments, message, capsys, monkeypatch):
 def test_the_page_of_a_server_that_is_down_names_it(monkeypatch):
     pytest.importorskip("requests")
     pages = []
-    monkeypatch.setattr(demo, "serve", lambda ask, host, port: pages.append(demo.shown(ask, STORY, "Who?")))
+    monkeypatch.setattr(demo, "serve", lambda tabs, host, port: pages.append(tabs[0].show(STORY, "Who?")))
     assert cli.main(["demo", *SERVER, "--timeout", "1"]) == 0
     assert "No answer came. http://localhost:1/v1/models/babi-joint:predict cannot be reached" in pages[0]
 
@@ -199,7 +201,7 @@ def request(method="GET", path="/", *, host="127.0.0.1", headers=None, base="htt
     """Send a request through a guard; returns the answer and what was behind it."""
     testclient = pytest.importorskip("starlette.testclient")
     behind = Behind()
-    client = testclient.TestClient(demo.Guard(behind, host, 7860), base_url=base)
+    client = testclient.TestClient(Guard(behind, (2, 1), host, 7860), base_url=base)
     return client.request(method, path, headers=headers, **options), behind.asked
 
 
@@ -217,7 +219,7 @@ def routes(app, prefix="", seen=()):
 @needs_gradio
 def test_of_all_routes_only_those_of_the_page_answer():
     async def application():
-        return demo.application(raising(AssertionError), "127.0.0.1", 7860)
+        return demo.application([story_tab(raising(AssertionError))], "127.0.0.1", 7860)
 
     found = set(routes(asyncio.run(application()).app))
     assert len(found) > 60
@@ -244,7 +246,7 @@ def test_websockets_are_refused():
     from starlette.websockets import WebSocketDisconnect
 
     testclient = pytest.importorskip("starlette.testclient")
-    client = testclient.TestClient(demo.Guard(Behind(), "127.0.0.1", 7860), base_url="http://127.0.0.1:7860")
+    client = testclient.TestClient(Guard(Behind(), (2, 1), "127.0.0.1", 7860), base_url="http://127.0.0.1:7860")
     with pytest.raises(WebSocketDisconnect), client.websocket_connect("/gradio_api/queue/data"):
         pass
 
@@ -350,7 +352,7 @@ def test_a_long_body_is_not_read_to_its_end(declared):
 
 
 def test_a_body_that_does_not_end_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(demo.Guard, "MAX_SECONDS", 0.01)
+    monkeypatch.setattr(Guard, "MAX_SECONDS", 0.01)
 
     async def call():
         answers = []
@@ -359,7 +361,7 @@ def test_a_body_that_does_not_end_is_not_waited_for(monkeypatch):
         async def send(message):
             answers.append(message)
 
-        await demo.Guard(Behind(), "127.0.0.1", 7860)({**scope, "query_string": b""}, asyncio.Event().wait, send)
+        await Guard(Behind(), (2, 1), "127.0.0.1", 7860)({**scope, "query_string": b""}, asyncio.Event().wait, send)
         return answers
 
     assert asyncio.run(call())[0]["status"] == 408
@@ -421,10 +423,10 @@ def driver():
 
 
 def ask(driver, story=None, question=None):
-    for name, text in (("story", story), ("question", question)):
+    for name, text in (("stories-story", story), ("stories-question", question)):
         if text is not None:
             type_in(driver, name, text)
-    find(driver, "#ask").click()
+    find(driver, "#stories-ask").click()
 
 
 def hosts(driver):
@@ -439,7 +441,7 @@ def hosts(driver):
 def test_a_story_is_typed_and_asked_about(driver, page):
     hosts(driver)
     driver.get(page)
-    names = [field(driver, name).accessible_name for name in ("example", "story", "question")]
+    names = [field(driver, name).accessible_name for name in ("stories-example", "stories-story", "stories-question")]
     assert names == ["Example, by bAbI task", "Story", "Question"]
 
     ask(
@@ -447,30 +449,32 @@ def test_a_story_is_typed_and_asked_about(driver, page):
         "Mary got the milk.\nMary went to the kitchen.\nJohn took the ${1+1} {{apple}}.",
         "Where is the milk?",
     )
-    assert find(driver, "#answer .answer").text.startswith("kitchen (confidence 0.")
-    assert "Next likeliest, by probability: " in find(driver, "#answer").text
-    rows = [row.text for row in driver.find_elements("css selector", "#answer tbody th")]
+    assert find(driver, "#stories-answer .answer").text.startswith("kitchen (confidence 0.")
+    assert "Next likeliest, by probability: " in find(driver, "#stories-answer").text
+    rows = [row.text for row in driver.find_elements("css selector", "#stories-answer tbody th")]
     assert rows == ["Mary got the milk.", "Mary went to the kitchen.", "John took the ${1+1} {{apple}}."]
-    cells = driver.find_elements("css selector", "#answer td")
+    cells = driver.find_elements("css selector", "#stories-answer td")
     assert len(cells) == 9
     assert all(re.fullmatch(r"[01]\.\d\d", cell.text) for cell in cells)
     assert len({cell.value_of_css_property("background-color") for cell in cells}) > 1
-    assert [e.text for e in driver.find_elements("css selector", "#answer dt")] == [f"pass {i} read" for i in (1, 2, 3)]
-    assert "The model does not know: $" in find(driver, "#answer").text
+    assert [e.text for e in driver.find_elements("css selector", "#stories-answer dt")] == [
+        f"pass {i} read" for i in (1, 2, 3)
+    ]
+    assert "The model does not know: $" in find(driver, "#stories-answer").text
 
     ask(driver, "")
-    assert find(driver, "#answer [role=alert]").text == "The story is empty: type at least one word."
+    assert find(driver, "#stories-answer [role=alert]").text == "The story is empty: type at least one word."
     ask(driver, "Mary went to the garden.", "?")
-    find(driver, "#answer [role=alert]", "The question is empty: type at least one word.")
+    find(driver, "#stories-answer [role=alert]", "The question is empty: type at least one word.")
 
-    field(driver, "example").click()
+    field(driver, "stories-example").click()
     find(driver, "[role=option]", "15. Basic deduction").click()
     sample = SAMPLES[14]
-    wait_for(driver, "story", "\n".join(sample.story))
-    wait_for(driver, "question", sample.question)
-    field(driver, "question").send_keys("\n")
-    assert find(driver, "#answer .answer", "(").text.startswith(f"{sample.answer[0]} (confidence")
-    assert find(driver, "#answer .asked").text == sample.question
+    wait_for(driver, "stories-story", "\n".join(sample.story))
+    wait_for(driver, "stories-question", sample.question)
+    field(driver, "stories-question").send_keys("\n")
+    assert find(driver, "#stories-answer .answer", "(").text.startswith(f"{sample.answer[0]} (confidence")
+    assert find(driver, "#stories-answer .asked").text == sample.question
 
     assert hosts(driver) == {urllib.parse.urlsplit(page).netloc}
     wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -4,6 +4,7 @@
 import random
 
 import keras
+import numpy as np
 import pytest
 
 if keras.backend.backend() != "tensorflow":
@@ -11,8 +12,11 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
+from dmn_keras.datasets import Example
 from dmn_keras.serving.text_ops import TextOps, characters
+from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
 from dmn_keras.text import END_ID, MAX_WORDS, Vocabulary, join_sentences, sentence_ids, split_sentences, tokenize
+from dmn_keras.text.tokenizer import normalize
 
 VOCABULARY = Vocabulary(
     ["mary", "john", "went", "to", "the", "don't", "a", "\u03c3", "i", "é", "n", "x-ray", "don\u2019t", "日", "각", "ệ"]
@@ -116,13 +120,46 @@ def test_unknown_words_are_named_with_their_place(read):
     found = read([b"Zoe went. Mary Bo", b"", b"Mary"], [b"Zoe", b"Quinn to", b"X. John"])
     words = zip(found.unknown.tolist(), found.unknown_at.tolist(), strict=True)
     assert list(words) == [
-        (b"zoe", [0, 0]),
-        (b"bo", [0, 1]),
-        (b"zoe", [0, -1]),
-        (b"quinn", [1, -1]),
-        (b"x", [2, -1]),
-        (b".", [2, -1]),
+        (b"zoe", [0, 0, 0]),
+        (b"bo", [0, 1, 1]),
+        (b"zoe", [0, -1, 0]),
+        (b"quinn", [1, -1, 0]),
+        (b"x", [2, -1, 0]),
+        (b".", [2, -1, 1]),
     ]
+    assert found.written.tolist() == [b"Zoe", b"Bo", b"Zoe", b"Quinn", b"X", b"."]
+
+
+def test_unknown_words_have_the_placeholders_that_they_have_in_python():
+    rng = random.Random(0)
+    names = ["Mary", "john", "Zoe", "ZOE", "zoë", "Zoe\u0308", "Quinn", "TCK-1", "tck-1", "Σίσυφος", "σίσυφοσ", "x+y"]
+    pieces = [*names, *PIECES]
+    preprocessor = QuestionAnsweringPreprocessor(num_placeholders=3, words=VOCABULARY.known_words)
+    text_ops = TextOps(preprocessor.vocabulary)
+    texts = [" ".join(rng.choices(pieces, k=rng.randrange(14))) for _ in range(400)]
+    questions = [" ".join(rng.choices(names, k=rng.randrange(4))) for _ in texts]
+    read = text_ops.read(tf.constant(texts), tf.constant(questions))
+    chosen = np.array([[rng.random() < 0.6 for _ in range(read.facts.shape[1])] for _ in texts])
+    overflown = 0
+    for mask in (None, chosen):
+        found = text_ops.tell_apart(read, None if mask is None else tf.constant(mask))
+        for i, (text, question) in enumerate(zip(texts, questions, strict=True)):
+            [encoded] = preprocessor.encode([Example(tuple(split_sentences(text)), question)])
+            if mask is not None:
+                encoded = preprocessor.tell_apart(encoded, np.flatnonzero(mask[i]).tolist())
+            assert [tuple(word for word in fact if word) for fact in found.story.numpy()[i].tolist() if any(fact)] == [
+                *encoded.story
+            ]
+            assert tuple(word for word in found.question.numpy()[i].tolist() if word) == encoded.question
+            written = [word.decode() for word in found.placeholders.numpy()[i] if word]
+            assert tuple(map(normalize, written)) == encoded.placeholders
+            apart = [word for word, _ in zip(written, preprocessor.vocabulary.placeholder_ids, strict=False)]
+            ids = [[word] for word in preprocessor.vocabulary.placeholder_ids[: len(apart)]]
+            overflown += any(1 in fact for fact in encoded.story)
+            if ids:
+                given = text_ops.answers(tf.constant(ids)[None], found.placeholders[i : i + 1])
+                assert given.numpy().tolist() == [[word.encode() for word in apart]]
+    assert 0 < overflown < 2 * len(texts)
 
 
 def test_every_character_between_letters_and_between_spaces(read):

@@ -29,8 +29,11 @@ def load(dataset="algorithmic", config="copy,length=1-4,width=3", count=12, **op
     return datasets.load(dataset, task="all", split="train", config=config, num_examples=count, **options)
 
 
+QUICK = {"num_buckets": 1, "jit_compile": False}
+
+
 def transducer(examples, **settings):
-    task = SequenceTransducer(**{"cell": "lstm", "units": 6, "batch_size": 4, **settings})
+    task = SequenceTransducer(**QUICK, **{"cell": "lstm", "units": 6, "batch_size": 4, **settings})
     keras.utils.set_random_seed(0)
     task.adapt(examples)
     task.build()
@@ -227,6 +230,17 @@ def test_a_network_without_memory_has_nothing_to_record():
         memory_over_time(transducer(BITS), BITS[0])
 
 
+@pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("rmsprop", "RMSprop"), ("sgd", "SGD")])
+def test_optimizer_is_that_of_the_settings(name, kind):
+    task = transducer(BITS, optimizer=name, learning_rate=0.25, clip_norm=2.0)
+    task.compile()
+    assert type(task.optimizer).__name__ == kind
+    assert float(task.optimizer.learning_rate) == 0.25
+    assert task.optimizer.clipnorm == 2.0
+    if name == "rmsprop":  # Graves 2013, equations 38 to 45
+        assert (task.optimizer.rho, task.optimizer.momentum, task.optimizer.centered) == (0.95, 0.9, True)
+
+
 def test_task_is_saved_and_loaded(tmp_path):
     task = transducer(CLASSES, learning_rate=0.01)
     task.save_to_preset(tmp_path / "preset")
@@ -237,8 +251,20 @@ def test_task_is_saved_and_loaded(tmp_path):
         np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is written by TensorFlow")
+def test_an_exported_task_answers_as_predict_does(tmp_path):
+    import tensorflow as tf
+
+    task = transducer(CLASSES, cell="stack_rnn", num_stacks=2, depth=20)
+    served = tf.saved_model.load(str(task.export(tmp_path / "served", questions=CLASSES[:3]))).signatures
+    (longer,) = load("formal_languages", "anbn,length=7", 1)
+    outputs = served["serving_default"](inputs=tf.constant(longer.inputs[None]))
+    actual = outputs["probabilities"].numpy()[0][longer.scored]
+    np.testing.assert_allclose(actual, task.predict([longer])[0].probabilities, atol=1e-6)
+
+
 def test_a_small_stack_learns_to_count():
-    task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, num_buckets=1)
+    task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, **QUICK)
     keras.utils.set_random_seed(0)
     task.fit(lambda epoch: load("formal_languages", "anbn,length=1-4", 128, seed=epoch), epochs=20, verbose=0)
     examples = load("formal_languages", "anbn,length=1-4", 20, seed=99)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.text import Vocabulary
-from dmn_keras.text.word_vectors import GLOVE_PACKAGE, read_word_vectors, word_vector_matrix
+from dmn_keras.text.word_vectors import GLOVE_PACKAGE, check_word_vectors, read_word_vectors, word_vector_matrix
 
 
 @pytest.fixture
@@ -165,3 +165,12 @@ def test_matrix_holds_found_vectors_and_draws_the_missing_ones_alike(write):
 def test_a_file_without_any_word_of_the_vocabulary_is_refused(write):
     with pytest.raises(ValueError, match="holds none of the 4 words of the vocabulary"):
         word_vector_matrix(write("a 1 2\n"), Vocabulary(["b"]))
+
+
+def test_sources_are_checked_before_they_are_read(write, tmp_path, monkeypatch):
+    check_word_vectors(write("milk 1 2\n"))
+    with pytest.raises(FileNotFoundError, match=r"word_vectors .*nowhere\.txt does not exist"):
+        check_word_vectors(tmp_path / "nowhere.txt")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"dmn_keras\[word-vectors\]"):
+        check_word_vectors(GLOVE_PACKAGE)

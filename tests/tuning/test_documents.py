@@ -16,7 +16,7 @@ PARSERS = {"tuning/search.py": search._parser, "tuning.search": search._parser, 
 
 
 def commands():
-    texts = [OWN, (ROOT / "README.md").read_text(encoding="utf-8")]
+    texts = [OWN, (ROOT / "docs/hyperparameter_search.md").read_text(encoding="utf-8")]
     blocks = [block for text in texts for block in re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)]
     lines = [line for block in blocks for line in block.splitlines() if " tuning" in line and "python " in line]
     return list(dict.fromkeys(line.partition("python ")[2].removeprefix("-m ") for line in lines))

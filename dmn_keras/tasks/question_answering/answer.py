@@ -1,6 +1,7 @@
 """An answer, the evidence for it, and its form as text."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Answer:
         facts: The sentences the model has read, in order; of a model with a retriever those that it selected.
         gates: Tuple of one tuple a pass, with a number between 0 and 1 for each fact.
         unknown_words: Words of story and question that the model does not know; it reads all of them as one word. Of a
-            model with a retriever those of its facts and the question.
+            model with a retriever those of its facts and the question. With placeholders, those beyond them.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.inference.calibration`); `None` where the run was not calibrated. It is divided by the
             number of different unknown words in the question and the evidence, which the model cannot tell apart.
@@ -26,7 +27,7 @@ class Answer:
         num_open: How many of these it would have selected, were there no limit (`max_retrieved_facts`); `None` of
             other models.
         num_cut: How many of the facts that were read, and the question, are longer than the model reads a sentence.
-        ids: Ids of the answer's words.
+        words: The answer's words, in lower case.
         question: The question.
     """
 
@@ -42,11 +43,11 @@ class Answer:
     num_facts: int | None = None
     num_open: int | None = None
     num_cut: int = 0
-    ids: tuple[int, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    words: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
     question: str = dataclasses.field(default="", repr=False, compare=False)
 
     @property
-    def evidence(self):
+    def evidence(self) -> tuple[tuple[int, ...], ...]:
         """The facts that decided: of each pass the indexes of those with at least half its highest gate, a tuple.
 
         Empty where the answer is not known: what was attended to is no evidence that nothing was found.
@@ -56,14 +57,14 @@ class Answer:
             for gates in self.gates
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can hold, with the evidence."""
         fields = dataclasses.asdict(self)
-        del fields["ids"], fields["question"]
+        del fields["words"], fields["question"]
         return {**fields, "evidence": self.evidence}
 
 
-def answer_text(answer):
+def answer_text(answer: Answer) -> str:
     """Format an `Answer` in a line: its words, or that it is not known, and its confidence or else its probability."""
     if answer.confidence is None:
         sure = f"probability {answer.probability:.3f}"
@@ -72,7 +73,7 @@ def answer_text(answer):
     return f"{answer.answer} ({sure})" if answer.known else f"I do not know (best guess: {answer.answer}, {sure})"
 
 
-def evidence_text(answer):
+def evidence_text(answer: Answer) -> str:
     """Format the facts that decided an `Answer`, a line a pass."""
     facts_of = named_facts(answer)
     lines = []
@@ -82,7 +83,7 @@ def evidence_text(answer):
     return "\n".join(lines)
 
 
-def attention_table(answer):
+def attention_table(answer: Answer) -> str:
     """Format the attention of an `Answer` for the terminal: a line a fact, a column a pass.
 
     The highest gate of each pass is marked with `<`. There is no line of a fact where a retriever selected none.

@@ -22,8 +22,8 @@ def data_report(
         preprocessor: The preprocessor, adapted to the training examples.
 
     Yields:
-        Lines: sizes, supporting facts, words of the validation part that training never saw, and the error of the
-        commonest answer.
+        Lines: sizes, supporting facts, words of the validation part that training never saw, unless the vocabulary is
+        open, and the error of the commonest answer.
     """
     examples, held_out = ([e for of_task in part.values() for e in of_task] for part in (train, valid))
     facts = sorted(len(example.story) for example in examples)
@@ -35,7 +35,7 @@ def data_report(
     )
     texts = (text for example in held_out for text in (*example.own_sentences, example.question, example.answer_text))
     unknown = preprocessor.vocabulary.unknown_words(texts)
-    if unknown:
+    if unknown and not preprocessor.num_placeholders:
         more = f" and {len(unknown) - _MOST_WORDS:,} more" if len(unknown) > _MOST_WORDS else ""
         unanswerable = sum(bool(preprocessor.vocabulary.unknown_words([e.answer_text])) for e in held_out)
         yield (

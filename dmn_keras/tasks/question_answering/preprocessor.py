@@ -7,7 +7,7 @@ from typing import Any
 from dmn_keras.datasets.example import Example
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.preprocessor import Preprocessor
-from dmn_keras.text import Vocabulary, sentence_ids
+from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, sentence_ids, tokenize, told_apart
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class EncodedExample:
         supporting_facts: Indexes into `story`, in the order of reasoning.
         story_positions: Indexes into `story` of the facts that belong to the story itself, where it stands in a
             background text; `None` for all.
+        placeholders: Words that the model does not know and tells apart, as they are written: those of the first
+            placeholders of the vocabulary.
     """
 
     story: tuple[tuple[int, ...], ...]
@@ -32,6 +34,7 @@ class EncodedExample:
     question_text: str
     supporting_facts: tuple[int, ...]
     story_positions: tuple[int, ...] | None
+    placeholders: tuple[str, ...] = ()
 
 
 class QuestionAnsweringPreprocessor(Preprocessor):
@@ -40,8 +43,14 @@ class QuestionAnsweringPreprocessor(Preprocessor):
     A story that is a text is split into sentences, each a fact; of one that is a list, each item is a fact. Facts
     without a word are left out, and of a longer story than `max_facts` all but the last.
 
+    With placeholders the vocabulary is open: each unknown word of a story has the id of one of them, the same wherever
+    the story or the question says it, and may be the answer.
+
     Args:
         max_facts: Most facts of a story that are read, the last ones; `None` for all.
+        num_placeholders: How many unknown words of a story are told apart; 0 for none.
+        min_stories: `adapt` takes words of fewer training stories for unknown, if there are placeholders; they are
+            names and numbers that each story has anew.
         words: Words in the order of their ids, without the special ones; `None` before `adapt`.
         answers: Answers of the training data as it writes them.
         answer_words: Longest answer in words, `None` for answers of one word.
@@ -64,13 +73,18 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         self,
         max_facts: int | None = None,
         *,
+        num_placeholders: int = 0,
+        min_stories: int = 1,
         words: Iterable[str] | None = None,
         answers: Iterable[str] = (),
         answer_words: int | None = None,
         num_supporting_facts: int = 0,
     ):
         self.max_facts = max_facts
-        self.vocabulary = None if words is None else Vocabulary(tuple(words), tuple(answers))
+        self.num_placeholders = num_placeholders
+        self.min_stories = min_stories
+        known = None if words is None else (tuple(words), tuple(answers))
+        self.vocabulary = None if known is None else Vocabulary(*known, num_placeholders=num_placeholders)
         self.answer_words = answer_words
         self.num_supporting_facts = num_supporting_facts
         self._sentences: dict[str, tuple[int, ...]] = {}
@@ -91,7 +105,8 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         examples = self.read(data)
         if not examples:
             raise ValueError("adapt needs at least one example. Received none.")
-        self.vocabulary = Vocabulary.from_examples(examples)
+        open_vocabulary = {"num_placeholders": self.num_placeholders, "min_stories": self.min_stories}
+        self.vocabulary = Vocabulary.from_examples(examples, **(open_vocabulary if self.num_placeholders else {}))
         self._sentences = {}
         longest = max(len(self.vocabulary.encode(example.answer_text)) for example in examples)
         self.answer_words = longest if longest > 1 else None
@@ -114,7 +129,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         kept = kept if self.max_facts is None else kept[-self.max_facts :]
         number = {old: new for new, old in enumerate(kept)}
         own = example.story_positions
-        return EncodedExample(
+        encoded = EncodedExample(
             story=tuple(ids[i] for i in kept),
             question=self.sentence(example.question),
             answer=tuple(self.vocabulary.encode(example.answer_text)),
@@ -123,6 +138,41 @@ class QuestionAnsweringPreprocessor(Preprocessor):
             supporting_facts=tuple(number[i] for i in example.supporting_facts if i in number),
             story_positions=None if own is None else tuple(number[i] for i in own if i in number),
         )
+        return self.tell_apart(encoded, encoded.story_positions, example.answer_text)
+
+    def tell_apart(
+        self, encoded: EncodedExample, positions: Sequence[int] | None = None, answer: str = ""
+    ) -> EncodedExample:
+        """Return an encoded example whose unknown words have placeholders, itself where there are none of either.
+
+        Args:
+            encoded: The encoded example.
+            positions: Indexes of the facts whose words are told apart; in the others each is the unknown word. `None`
+                for all.
+            answer: The right answer, where it is known.
+        """
+        facts = range(len(encoded.story)) if positions is None else positions
+        unknown = [i for i in range(len(encoded.story)) if UNKNOWN_ID in self.sentence(encoded.facts[i])]
+        if not self.num_placeholders or not (unknown or UNKNOWN_ID in self.sentence(encoded.question_text)):
+            return encoded
+        chosen = [i for i in unknown if i in facts]
+        ids, written = told_apart(self.vocabulary, [encoded.facts[i] for i in chosen], encoded.question_text)
+        story = list(encoded.story)
+        for i in unknown:
+            story[i] = self._with_placeholders(encoded.facts[i], ids if i in chosen else {})
+        words = zip(tokenize(answer, lowercase=True), self.vocabulary.encode(answer), strict=True)
+        return dataclasses.replace(
+            encoded,
+            story=tuple(story),
+            question=self._with_placeholders(encoded.question_text, ids),
+            answer=tuple(ids.get(word, index) for word, index in words) if answer else encoded.answer,
+            placeholders=written,
+        )
+
+    def _with_placeholders(self, text, ids):
+        words = tokenize(text, lowercase=True)[:MAX_WORDS]
+        known = self.sentence(text)
+        return (*(ids.get(word, index) for word, index in zip(words, known[:-1], strict=True)), known[-1])
 
     def sentence(self, text: str) -> tuple[int, ...]:
         """Return the ids of one sentence, ending with the end word; a longer one than `MAX_WORDS` is cut."""
@@ -135,7 +185,9 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         adapted = self.is_adapted
         return {
             "max_facts": self.max_facts,
-            "words": list(self.vocabulary.words[3:]) if adapted else None,
+            "num_placeholders": self.num_placeholders,
+            "min_stories": self.min_stories,
+            "words": list(self.vocabulary.known_words) if adapted else None,
             "answers": list(self.vocabulary.answers) if adapted else [],
             "answer_words": self.answer_words,
             "num_supporting_facts": self.num_supporting_facts,

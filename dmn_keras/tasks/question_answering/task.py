@@ -13,8 +13,10 @@ import numpy as np
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
-from dmn_keras.models import answering_model, can_retrieve
+from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
+from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.calibration import Calibration
 from dmn_keras.tasks.question_answering.data_report import data_report
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
@@ -29,12 +31,14 @@ from dmn_keras.text import (
     SUPPRESSED_IDS,
     UNKNOWN_ID,
     Sentence,
+    lower,
     num_cut,
     read_sentences,
     split_sentences,
     tokenize,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
+from dmn_keras.utils.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -66,13 +70,25 @@ class QuestionAnswerer(Task):
 
     preprocessor_class = QuestionAnsweringPreprocessor
 
-    def __init__(self, config=None, *, preprocessor=None, name=None, **settings):
+    def __init__(
+        self,
+        config: RunConfig | Settings | None = None,
+        *,
+        preprocessor: QuestionAnsweringPreprocessor | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ):
         super().__init__(config, preprocessor=preprocessor, name=name, **settings)
         self.calibration: Calibration | None = None
 
     def new_preprocessor(self):
         retrieves = self.config.model.max_retrieved_facts is not None
-        return QuestionAnsweringPreprocessor(None if retrieves else self.config.data.max_facts)
+        settings = self.config.task
+        return QuestionAnsweringPreprocessor(
+            None if retrieves else self.config.data.max_facts,
+            num_placeholders=settings.num_placeholders,
+            min_stories=settings.min_stories,
+        )
 
     @property
     def vocabulary(self):
@@ -98,9 +114,15 @@ class QuestionAnswerer(Task):
             _log.info(
                 "Word vectors: %d words found, %d missing: %s%s", found, len(missing), ", ".join(missing[:10]), more
             )
-        return self.config.model.build(
-            len(self.vocabulary), answer_words=self.preprocessor.answer_words, word_vectors=vectors
+        num_placeholders = len(self.vocabulary.placeholder_ids)
+        retrieves = self.config.model.max_retrieved_facts is not None
+        network = self.config.model.build(
+            len(self.vocabulary),
+            answer_words=self.preprocessor.answer_words,
+            word_vectors=vectors,
+            **({"num_placeholders": num_placeholders} if retrieves else {}),
         )
+        return forbid_unused_placeholders(network, num_placeholders) if num_placeholders else network
 
     @functools.cached_property
     def backbone(self) -> keras.Model:
@@ -121,6 +143,11 @@ class QuestionAnswerer(Task):
         if model.max_retrieved_facts is not None:
             targets.append(retriever_target())
         return targets
+
+    def augmentation(self):
+        if not self.vocabulary.placeholder_ids:
+            return None
+        return PlaceholderAugmentation(self.vocabulary.placeholder_ids, self.config.task.placeholder_fraction)
 
     def prediction_network(self, beam_width: int = 1) -> keras.Model:
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
@@ -221,6 +248,18 @@ class QuestionAnswerer(Task):
         counts = {"num_facts": retrieved.num_facts, "num_open": retrieved.num_open}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
+    def predict_encoded(self, encoded, batch_size=64, **options):
+        if self.retriever is not None and self.vocabulary.placeholder_ids:
+            encoded = list(map(self._told_apart_where_retrieved, encoded))
+        return super().predict_encoded(encoded, batch_size, **options)
+
+    def _told_apart_where_retrieved(self, example):
+        """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
+        if not self._unknown_words([*example.facts, example.question_text]):
+            return example
+        facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
+        return self.preprocessor.tell_apart(example, [fact.position for fact in facts])
+
     def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
         """Return the `Answer`s to raw examples, in their order.
 
@@ -250,12 +289,8 @@ class QuestionAnswerer(Task):
         return data_report(train, valid, self.preprocessor)
 
     def is_right(self, example: Example, answer: Answer) -> bool:
-        """Return whether an answer has all words of an example's answer, in their order.
-
-        An answer with a word outside of the vocabulary cannot be given.
-        """
-        expected = self.vocabulary.encode(example.answer_text)
-        return UNKNOWN_ID not in expected and list(answer.ids) == expected
+        """Return whether an answer has all words of an example's answer, in their order."""
+        return list(answer.words) == tokenize(example.answer_text, lowercase=True)
 
     def score(self, examples, answers):
         """Return `"accuracy"` and, where the examples name supporting facts, `"gate_recall"`.
@@ -303,25 +338,31 @@ class QuestionAnswerer(Task):
             retrieved = {"positions": tuple(selected), "num_facts": len(facts), "num_open": open_facts}
             facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
-        others = tuple((self.vocabulary.answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)
+        others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
         return Answer(
-            answer=self.vocabulary.answer_text(row["words"].tolist()),
+            answer=answer_text(row["words"].tolist()),
             probability=float(np.exp(row["log_probability"])),
             facts=facts,
             gates=tuple(map(tuple, gates.tolist())),
-            unknown_words=self._unknown_words([*facts, example.question_text]),
+            unknown_words=self._unknown_words([*facts, example.question_text], set(map(lower, example.placeholders))),
             others=others,
             num_cut=num_cut([example.question_text, *facts]),
-            ids=tuple(self.vocabulary.answer_ids(row["words"].tolist())),
+            words=tuple(self.vocabulary.answer(row["words"].tolist(), example.placeholders)),
             question=example.question_text,
             **retrieved,
         )
 
-    def _unknown_words(self, texts):
-        """Return the different unknown words of texts; most texts, which were encoded before, have none."""
+    def _unknown_words(self, texts, told_apart=frozenset()):
+        """Return the different unknown words of texts; most texts, which were encoded before, have none.
+
+        Args:
+            texts: The texts.
+            told_apart: Words that have placeholders, which are left out.
+        """
         suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
         words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
-        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary))
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in told_apart))
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""
@@ -330,7 +371,7 @@ class QuestionAnswerer(Task):
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
-        num_unknown = len(self._unknown_words([answer.question, *decisive]))
+        num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
         confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)

@@ -1,0 +1,63 @@
+"""A dict with the fields of a text or of tokens -> checked fields, with errors that name the record and the field."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dmn_keras.utils.json_lines import as_json, check_text, check_texts, scalar_text
+
+
+def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Check the fields of a text: `text` and, where they are known, `label`, `weight` and `is_phrase`.
+
+    Args:
+        record: Its fields.
+        place: Where it stands, for messages, e.g. `"record 3"`.
+
+    Returns:
+        Dict of the arguments of `TextClassificationExample`.
+
+    Raises:
+        ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
+    """
+    _check_key(record, "text", place)
+    fields: dict[str, Any] = {"text": check_text(record["text"], "text", place)}
+    if record.get("label") not in (None, ""):
+        fields["label"] = check_text(scalar_text(record["label"]), "label", place)
+    if "weight" in record:
+        weight = record["weight"]
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise ValueError(f"{place}: weight must be a number of at least 0. Received: {as_json(weight)}.")
+        fields["weight"] = float(weight)
+    if "is_phrase" in record:
+        if not isinstance(record["is_phrase"], bool):
+            raise ValueError(f"{place}: is_phrase must be true or false. Received: {as_json(record['is_phrase'])}.")
+        fields["is_phrase"] = record["is_phrase"]
+    return fields
+
+
+def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Check the fields of a sentence: `tokens` and, where they are known, `tags`.
+
+    Args:
+        record: Its fields.
+        place: Where it stands, for messages.
+
+    Returns:
+        Dict of the arguments of `TokenTaggingExample`.
+
+    Raises:
+        ValueError: If a field is missing or malformed, or there is not a tag for each token.
+    """
+    _check_key(record, "tokens", place)
+    tokens = check_texts(record["tokens"], "tokens", place)
+    if not record.get("tags"):
+        return {"tokens": tokens}
+    tags = check_texts(record["tags"], "tags", place)
+    if len(tags) != len(tokens):
+        raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
+    return {"tokens": tokens, "tags": tags}
+
+
+def _check_key(record, key, place):
+    if key not in record:
+        raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(map(str, record))}.")

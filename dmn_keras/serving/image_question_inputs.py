@@ -1,0 +1,62 @@
+"""Encoded images and questions in, answers out: the signature `text` of visual question answering."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from dmn_keras.serving.image_ops import decode_images
+from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs
+from dmn_keras.serving.text_ops import TextOps
+from dmn_keras.tasks.visual_question_answering import VisualQuestionAnsweringPreprocessor
+
+
+class ImageQuestionInputs(RawInputs):
+    """`image`, the bytes of PNG or JPEG files, and `question`.
+
+    Gives `answer`, strings `(batch,)`, `probability`, `(batch,)`, and `gates`, `(batch, passes, rows, columns)`.
+    """
+
+    names = ("image", "question")
+
+    def __init__(self, preprocessor: VisualQuestionAnsweringPreprocessor):
+        super().__init__(name="image_question_inputs")
+        self._text = TextOps(preprocessor.vocabulary)
+        self._answers = tf.constant(preprocessor.answers)
+        self._image_size = preprocessor.image_size
+
+    def serve(self, run, image, question):
+        ids = self._text.read(tf.zeros_like(question), question).question
+        outputs = run(image=decode_images(image, self._image_size), question=ids[:, None])
+        probabilities = tf.nn.softmax(outputs["answer"][:, 0])
+        return {
+            "answer": tf.gather(self._answers, tf.argmax(probabilities, axis=-1)),
+            "probability": tf.reduce_max(probabilities, axis=-1),
+            "gates": outputs["gates"][:, 0],
+        }
+
+    def strings(self, examples):
+        return {"image": [_content(e.image) for e in examples], "question": [e.question for e in examples]}
+
+    def expected(self, task, examples):
+        answers = task.predict(examples)
+        return {
+            "answer": np.array([answer.answer.encode() for answer in answers], object),
+            "probability": np.array([answer.probability for answer in answers]),
+            "gates": np.array([answer.gates for answer in answers]),
+        }
+
+
+def _content(image):
+    """Return an image as the bytes of a file."""
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | os.PathLike):
+        with open(image, "rb") as file:
+            return file.read()
+    return tf.io.encode_png(image if image.ndim == 3 else image[:, :, None]).numpy()
+
+
+@raw_inputs.register
+def _(preprocessor: VisualQuestionAnsweringPreprocessor):
+    return ImageQuestionInputs(preprocessor)

@@ -1,0 +1,80 @@
+"""What an exported graph reads of raw examples: text and encoded images in, the answers of a task out."""
+
+import abc
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from dmn_keras.serving.text_ops import TextOps
+from dmn_keras.tasks.preprocessor import Preprocessor
+from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
+from dmn_keras.tasks.task import Task
+from dmn_keras.text import join_sentences
+
+
+class RawInputs(tf.Module, abc.ABC):
+    """The signature `text` of a task: strings `(batch,)` in, in TensorFlow operations alone.
+
+    Class attributes:
+        names: Names of the strings.
+    """
+
+    names: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def serve(self, run: Callable[..., dict], **strings: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the outputs of the signature.
+
+        Args:
+            run: Function of the preprocessor's arrays by name to the outputs of the prediction network.
+            **strings: The strings by name.
+        """
+
+    @abc.abstractmethod
+    def strings(self, examples: Sequence) -> dict[str, list]:
+        """Return examples as a server takes them: a list of texts or bytes for each of `names`."""
+
+    @abc.abstractmethod
+    def expected(self, task: Task, examples: Sequence) -> Mapping[str, Any]:
+        """Return what the signature has to give for examples, as Python computes it."""
+
+
+@functools.singledispatch
+def raw_inputs(preprocessor: Preprocessor) -> RawInputs | None:
+    """Return the `RawInputs` of a preprocessor; `None` where a graph takes its arrays alone.
+
+    `raw_inputs.register` adds those of a further class.
+    """
+    return None
+
+
+class StoryInputs(RawInputs):
+    """`story` and `question`; gives the outputs of the prediction network and `facts`, strings `(batch, facts)`."""
+
+    names = ("story", "question")
+
+    def __init__(self, preprocessor: QuestionAnsweringPreprocessor):
+        super().__init__(name="story_inputs")
+        self._text = TextOps(preprocessor.vocabulary, preprocessor.max_facts)
+
+    def serve(self, run, story, question):
+        read = self._text.read(story, question)
+        apart = self._text.tell_apart(read)
+        return {**run(story=apart.story, question=apart.question), "facts": read.facts}
+
+    def strings(self, examples):
+        return {"story": [join_sentences(e.story) for e in examples], "question": [e.question for e in examples]}
+
+    def expected(self, task, examples):
+        outputs = task.prediction_network()(task.preprocessor(examples), training=False)
+        facts = [[fact.encode() for fact in example.facts] for example in task.preprocessor.encode(examples)]
+        return {**outputs, "facts": np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T}
+
+
+@raw_inputs.register
+def _(preprocessor: QuestionAnsweringPreprocessor):
+    return StoryInputs(preprocessor)

@@ -1,0 +1,87 @@
+"""Texts in, classes or tags out: the signature `text` of tasks whose facts are words."""
+
+import numpy as np
+import tensorflow as tf
+
+from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs
+from dmn_keras.serving.word_ops import WordOps
+from dmn_keras.tasks.text_classification import TextClassificationPreprocessor
+from dmn_keras.tasks.token_tagging import TokenTaggingPreprocessor
+
+
+class TextClassificationInputs(RawInputs):
+    """`text`.
+
+    Gives `label`, strings `(batch,)`, `probabilities`, `(batch, classes)` in the order of the preprocessor's `labels`,
+    `words`, strings `(batch, words)`, padded with empty ones, and `gates`, `(batch, passes, words)`.
+    """
+
+    names = ("text",)
+
+    def __init__(self, preprocessor: TextClassificationPreprocessor):
+        super().__init__(name="text_classification_inputs")
+        self._words = WordOps(preprocessor)
+        self._labels = tf.constant(preprocessor.labels)
+
+    def serve(self, run, text):
+        tokens = self._words.split(text)
+        outputs = run(**self._words.ids(tokens))
+        label = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))
+        return {"label": label, "words": tokens.to_tensor(""), **outputs}
+
+    def strings(self, examples):
+        return {"text": [example.text for example in examples]}
+
+    def expected(self, task, examples):
+        outputs = task.prediction_network()(task.preprocessor(examples), training=False)
+        answers = task.predict(examples)
+        labels = np.array([answer.label.encode() for answer in answers], object)
+        return {**outputs, "label": labels, "words": _padded([answer.words for answer in answers])}
+
+
+class TokenTaggingInputs(RawInputs):
+    """`tokens`: the words of a sentence with blanks between them.
+
+    Gives `tags` and `words`, strings `(batch, words)`, padded with empty ones, `probabilities`, `(batch, words, tags)`
+    in the order of the preprocessor's `labels`, and `gates`, `(batch, words, passes, context)`.
+    """
+
+    names = ("tokens",)
+
+    def __init__(self, preprocessor: TokenTaggingPreprocessor):
+        super().__init__(name="token_tagging_inputs")
+        self._words = WordOps(preprocessor)
+        self._labels = tf.constant(preprocessor.labels)
+
+    def serve(self, run, tokens):
+        tokens = tf.strings.split(tokens)
+        outputs = run(**self._words.ids(tokens))
+        words = tokens.to_tensor("")
+        tags = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))[:, : tf.shape(words)[1]]
+        return {"tags": tf.where(words == "", "", tags), "words": words, **outputs}
+
+    def strings(self, examples):
+        return {"tokens": [" ".join(example.tokens) for example in examples]}
+
+    def expected(self, task, examples):
+        outputs = task.prediction_network()(task.preprocessor(examples), training=False)
+        answers = task.predict(examples)
+        return {**outputs, **{name: _padded([getattr(a, name) for a in answers]) for name in ("tags", "words")}}
+
+
+def _padded(texts):
+    """Return lists of texts as an array of bytes, padded with empty ones."""
+    rows = np.full((len(texts), max(map(len, texts))), b"", object)
+    for row, of_row in zip(rows, texts, strict=True):
+        row[: len(of_row)] = [text.encode() for text in of_row]
+    return rows
+
+
+@raw_inputs.register
+def _(preprocessor: TextClassificationPreprocessor):
+    return TextClassificationInputs(preprocessor)
+
+
+@raw_inputs.register
+def _(preprocessor: TokenTaggingPreprocessor):
+    return TokenTaggingInputs(preprocessor)

@@ -1,0 +1,72 @@
+"""Training on words that do not matter: placeholders take the place of words, anew in each epoch."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dmn_keras.text import SPECIAL_WORDS
+
+
+class PlaceholderAugmentation:
+    """Replaces words of a batch by placeholders, so that a model learns what it cannot know of words it has never met.
+
+    The placeholders that a story's unknown words have are exchanged for others at random, and so are some of the words
+    of the story that the model knows: wherever story, question or answer say them, and of each story as many as a
+    fraction drawn between 0 and `fraction` makes. No two words of a story get the same placeholder.
+
+    Args:
+        placeholder_ids: Range of the ids of the placeholders, the last ones of the vocabulary.
+        fraction: Greatest fraction of the known words of a story that are replaced, from 0 to 1.
+
+    Call arguments:
+        inputs: Dict with ids `"story"`, int32 `(batch, facts, words)`, and `"question"`, `(batch, words)`.
+        targets: Dict, which may have ids `"answer"`, `(batch,)` or `(batch, words)`.
+        rng: The `numpy.random.Generator`.
+
+    Returns:
+        Inputs and targets with other ids; further ones as they are.
+
+    Example:
+
+    >>> augment = PlaceholderAugmentation(range(20, 24), 0.5)
+    >>> inputs = {"story": np.array([[[5, 6, 2], [20, 6, 2]]]), "question": np.array([[6, 20, 2]])}
+    >>> inputs, targets = augment(inputs, {"answer": np.array([5])}, np.random.default_rng(1))
+    """
+
+    def __init__(self, placeholder_ids: range, fraction: float):
+        self.placeholder_ids = placeholder_ids
+        self.fraction = fraction
+
+    def __call__(
+        self, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        exchange = self._exchange(inputs["story"], inputs["question"], rng)
+
+        def exchanged(arrays, names):
+            rows = np.arange(len(exchange))
+            return {
+                name: exchange[rows.reshape(-1, *[1] * (array.ndim - 1)), array] if name in names else array
+                for name, array in arrays.items()
+            }
+
+        return exchanged(inputs, ("story", "question")), exchanged(targets, ("answer",))
+
+    def _exchange(self, story, question, rng):
+        """Return the new id of each id in each story, int32 `(batch, vocabulary_size)`."""
+        batch, first, stop = len(story), self.placeholder_ids.start, self.placeholder_ids.stop
+        rows = np.arange(batch)[:, None]
+        chosen = np.zeros((batch, stop), bool)
+        chosen[rows, story.reshape(batch, -1)] = True
+        chosen[:, :first] &= rng.random((batch, first)) < self.fraction * rng.random((batch, 1))
+        chosen[rows, question] |= question >= first
+        chosen[:, : len(SPECIAL_WORDS)] = False
+        # Placeholders come first, then known words in a random order, as long as there are placeholders.
+        row, word = np.nonzero(chosen)
+        order = np.lexsort((rng.random(len(word)), word < first, row))
+        row, word = row[order], word[order]
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        drawn = rng.permuted(np.tile(np.arange(first, stop, dtype="int32"), (batch, 1)), axis=1)
+        exchange = np.tile(np.arange(stop, dtype="int32"), (batch, 1))
+        fits = rank < stop - first
+        exchange[row[fits], word[fits]] = drawn[row[fits], rank[fits]]
+        return exchange

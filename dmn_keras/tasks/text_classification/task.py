@@ -1,0 +1,118 @@
+"""Text classification: texts in, classes out."""
+
+import keras
+import numpy as np
+
+from dmn_keras.losses import LabelCrossentropy
+from dmn_keras.metrics import LabelAccuracy
+from dmn_keras.models.text_dmn_config import TextDMNConfig
+from dmn_keras.models.text_dynamic_memory_network import text_dmn
+from dmn_keras.tasks.config import RunConfig, TrainerConfig
+from dmn_keras.tasks.feature_spec import FeatureSpec
+from dmn_keras.tasks.target import Target
+from dmn_keras.tasks.task import Task
+from dmn_keras.tasks.text_classification.answer import Classification, classification_text
+from dmn_keras.tasks.text_classification.config import TextClassificationConfig
+from dmn_keras.tasks.text_classification.preprocessor import TextClassificationPreprocessor
+from dmn_keras.tasks.words_config import WordsConfig
+
+
+@keras.saving.register_keras_serializable(package="dmn_keras")
+class TextClassifier(Task):
+    """Gives a text one of the classes of its training data, and says which words decided.
+
+    Every word is a fact, the question is learned, and the memory is the answer (Kumar et al. 2015, arXiv:1506.07285,
+    section 4.2).
+
+    Args:
+        config: A `RunConfig`, a `TextDMNConfig`, or `None` for the defaults.
+        preprocessor: A `TextClassificationPreprocessor`.
+        **settings: Settings to change, by name.
+
+    Example:
+
+    >>> classifier = TextClassifier(units=32)
+    >>> classifier.fit([{"text": "A lovely film.", "label": "good"}, {"text": "A dull film.", "label": "bad"}])
+    >>> classifier.predict([{"text": "What a lovely film!"}])[0].words
+    ('What', 'a', 'lovely', 'film', '!')
+    """
+
+    preprocessor_class = TextClassificationPreprocessor
+    default_config = RunConfig(
+        task=TextClassificationConfig(),
+        model=TextDMNConfig(dropout=0.5),
+        data=WordsConfig(),
+        trainer=TrainerConfig(batch_size=64, epochs=10, patience=10, schedule="cosine", num_buckets=6),
+    )
+
+    def new_preprocessor(self):
+        data, model = self.config.data, self.config.model
+        return TextClassificationPreprocessor(
+            phrase_fraction=self.config.task.phrase_fraction,
+            word_vectors=data.word_vectors,
+            num_pretrained_words=data.num_pretrained_words,
+            min_count=data.min_count,
+            reads_characters=model.input.character_units is not None,
+        )
+
+    def build_network(self):
+        return build_text_network(self)
+
+    def targets(self):
+        spec = FeatureSpec("int32")
+        return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
+
+    def prediction_network(self):
+        logits = self.network.output["label"]
+        probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
+        return keras.Model(self.network.input, {"probabilities": probabilities, "gates": self.network.output["gates"]})
+
+    def decode(self, outputs, encoded):
+        return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
+
+    def _answer(self, row, example):
+        probabilities = dict(zip(self.preprocessor.labels, row["probabilities"].tolist(), strict=True))
+        label = self.preprocessor.labels[int(np.argmax(row["probabilities"]))]
+        return Classification(
+            label=label,
+            probability=probabilities[label],
+            probabilities=probabilities,
+            words=example.tokens,
+            gates=tuple(map(tuple, row["gates"][:, : len(example.words)].tolist())),
+            unknown_words=self.preprocessor.unknown_words(example.tokens),
+        )
+
+    def score(self, examples, answers):
+        right = [answer.label == example.label for example, answer in zip(examples, answers, strict=True)]
+        return {"accuracy": 100.0 * np.mean(right)}
+
+    def mistake(self, example, answer):
+        if answer.label == example.label:
+            return None
+        probability = round(answer.probability, 4)
+        unknown = " ".join(answer.unknown_words)
+        shown = {"expected": example.label, "answer": answer.label, "probability": probability}
+        return {**shown, "unknown_words": unknown, "text": example.text}
+
+    def explain(self, example, answer):
+        return f"Text:  {example.text}\nClass: {classification_text(answer)}; right: {example.label}"
+
+
+def _labels(encoded):
+    return [example.label for example in encoded]
+
+
+def build_text_network(task: Task, **options) -> keras.Model:
+    """Return the network of a task over words, with the pretrained vectors that its preprocessor read."""
+    preprocessor = task.preprocessor
+    network = text_dmn(
+        len(preprocessor.labels),
+        preprocessor.num_learned,
+        config=task.config.model,
+        num_characters=preprocessor.num_characters,
+        vectors_shape=preprocessor.vectors_shape,
+        **options,
+    )
+    if preprocessor.vectors is not None:
+        network.get_layer("pretrained_vectors").set_weights([preprocessor.vectors])
+    return network

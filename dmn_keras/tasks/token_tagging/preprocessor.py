@@ -1,0 +1,54 @@
+"""Sentences of tokens -> the ids of words and characters."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from dmn_keras.datasets.example import TokenTaggingExample
+from dmn_keras.tasks.word_preprocessor import WordPreprocessor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EncodedSentence:
+    """A sentence as ids, not yet padded.
+
+    Attributes:
+        words: Id of each word.
+        characters: Ids of each word's characters.
+        tags: Number of each word's tag, none where they are not known.
+        tokens: The words as they are written.
+    """
+
+    words: tuple[int, ...]
+    characters: tuple[tuple[int, ...], ...]
+    tags: tuple[int, ...]
+    tokens: tuple[str, ...]
+
+
+class TokenTaggingPreprocessor(WordPreprocessor):
+    """Turns the tokens of sentences into the ids of words and characters.
+
+    Example:
+
+    >>> preprocessor = TokenTaggingPreprocessor()
+    >>> preprocessor.adapt([{"tokens": ["Go", "!"], "tags": ["VERB", "PUNCT"]}])
+    >>> preprocessor([{"tokens": ["Go", "home", "!"]}])["words"].shape
+    (1, 3)
+    """
+
+    example_class = TokenTaggingExample
+
+    def tokens(self, example):
+        return example.tokens
+
+    def labels_of(self, example):
+        return example.tags
+
+    def encode(self, examples: Sequence[TokenTaggingExample]) -> list[EncodedSentence]:
+        self.check_adapted()
+        return [self._encode(example, number) for number, example in enumerate(examples, start=1)]
+
+    def _encode(self, example, number):
+        if not example.tokens:
+            raise ValueError(f"record {number}: tokens must hold at least one word. Received: {example.tokens!r}")
+        words, characters = self.word_ids(example.tokens)
+        return EncodedSentence(words, characters, tuple(map(self.label_id, example.tags)), tuple(example.tokens))

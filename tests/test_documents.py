@@ -1,0 +1,147 @@
+"""README and documentation are true: their code runs, their commands and extras exist, their links lead somewhere."""
+
+import contextlib
+import json
+import re
+import shlex
+import tomllib
+
+import keras
+import pytest
+
+from dmn_keras import QuestionAnswerer, cli
+from dmn_keras.datasets import registry
+from dmn_keras.models import MODEL_FAMILIES
+from dmn_keras.tasks.config import PRESETS
+from tests.documents import ROOT, blocks, pages, shell_commands
+from tests.training.runs import eagerly, without_tracing
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted({command for page in pages() for command in shell_commands(page)})
+
+PRINTED = {
+    "README.md": ["kitchen 0.97", "((", "['garden', 'office']", "1.0", "Rome"],
+    "docs/training.md": ["wrong answers, in percent: ", "Clara went to the kitchen. [", "(32, 50) (32, 3, 6)"],
+    "docs/gpu.md": ["{", "{"],
+    "docs/recurrent_memories.md": ["| length"],
+}
+"""How the lines begin that the Python blocks of a page print, in their order; other lines may stand between them."""
+
+SMALLER = {
+    "docs/recurrent_memories.md": {
+        "num_examples=1600": "num_examples=16",
+        'config="copy"': 'config="copy,length=2"',
+        "epochs=20)": "epochs=1)",
+        "epochs=100)": "epochs=1)",
+        "length=40": "length=3",
+        "num_examples=100": "num_examples=4",
+        "growing_lengths(3, 40)": "growing_lengths(3, 4)",
+        "units=128": "units=4",
+        "(20, 40, 120)": "(2, 3)",
+    }
+}
+"""What the test writes in place of the sizes of a page, so that its training takes seconds."""
+
+
+def python_blocks():
+    """Return the Python blocks by page, each block on the first page that has it."""
+    first = {code: page for page in reversed(pages()) for code in blocks(page, "python")}
+    return {page: [code for code in blocks(page, "python") if first[code] == page] for page in pages()}
+
+
+def test_the_readme_is_short_and_begins_with_what_a_newcomer_needs():
+    assert len(README.splitlines()) <= 200
+    first_screen = README[: README.index("## ")]
+    assert "unknown word" in first_screen
+    assert first_screen.count("![") == 1
+    titles = re.findall(r"^## (.*)", README, flags=re.MULTILINE)
+    assert titles == ["Installation", "Quickstart", "Models", "Results", "Documentation", "Licence"]
+
+
+def test_the_two_commands_that_set_everything_up():
+    assert "pip install . && dmn-keras train\n" in README
+    assert 'pip install ".[test]" && pytest\n' in README
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dmn-keras ")])
+def test_commands_are_understood(command):
+    options = cli._parser().parse_args(shlex.split(command)[1:])
+    assert callable(options.run)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("pip install ")])
+def test_extras_exist(command):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {name for group in re.findall(r"\[(.*?)\]", command) for name in group.split(",")} <= set(extras)
+
+
+def test_every_other_command_is_of_a_program_that_is_named_here():
+    programs = {shlex.split(command)[0] for command in COMMANDS}
+    assert programs <= {"dmn-keras", "pip", "python", "pytest", "docker", "echo", "export"}
+
+
+def test_every_page_with_python_is_run():
+    assert {page for page, codes in python_blocks().items() if codes} == set(PRINTED)
+
+
+@without_tracing
+@pytest.mark.parametrize("page", PRINTED)
+def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 40, "valid": 8, "test": 8})
+    keras.utils.set_random_seed(0)
+    names = {}
+    if page == "docs/gpu.md":  # about a model and examples of the reader's own
+        QuestionAnswerer.from_preset("babi-joint").save_to_preset("runs/mine")
+        names["examples"] = [{"story": "Mary went to the kitchen.", "question": "Where is Mary?", "answer": "kitchen"}]
+    code = "\n".join(python_blocks()[page])
+    for size, smaller in SMALLER.get(page, {}).items():
+        assert size in code
+        code = code.replace(size, smaller)
+    with eagerly() if page in SMALLER else contextlib.nullcontext():
+        exec(compile(code, page, "exec"), names)
+    printed = iter(capsys.readouterr().out.splitlines())
+    for beginning in PRINTED[page]:
+        assert any(line.startswith(beginning) for line in printed), beginning
+
+
+def test_the_questions_to_the_model_that_comes_with_the_package(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    [block] = [block for block in blocks("docs/asking.md", "bash") if "echo" in block]
+    (tmp_path / "story.txt").write_text(re.search(r'echo "(.*)" > story.txt', block)[1])
+    known, unknown = (shlex.split(line)[1:] for line in block.splitlines() if line.startswith("dmn-keras ask"))
+    assert cli.main(known) == 0
+    assert capsys.readouterr().out.startswith("garden (confidence 0.")
+    assert (tmp_path / "attention.png").stat().st_size > 10_000
+    assert cli.main(unknown) == 0
+    assert capsys.readouterr().out.startswith("I do not know (best guess: ")
+
+
+def test_the_line_of_own_data_can_be_read(tmp_path):
+    [line] = blocks("docs/own_data.md", "json")
+    (tmp_path / "train.jsonl").write_text(line, encoding="utf-8")
+    [read] = registry.load("jsonl", task="all", split="train", data_dir=tmp_path)
+    assert read.answer == (json.loads(line)["answer"],)
+
+
+def test_every_layer_is_named():
+    from dmn_keras import layers
+
+    text = pages()["docs/models/index.md"].read_text(encoding="utf-8")
+    names = [name for name in layers.__all__ if issubclass_of_layer(getattr(layers, name))]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_preset_and_every_family_is_named():
+    text = pages()["docs/presets.md"].read_text(encoding="utf-8")
+    assert [name for name in (*PRESETS, *MODEL_FAMILIES) if f"`{name}`" not in text] == []
+
+
+def issubclass_of_layer(value):
+    return isinstance(value, type) and issubclass(value, keras.layers.Layer)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)", pages()[page].read_text(encoding="utf-8"))
+    assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
