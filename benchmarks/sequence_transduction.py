@@ -119,9 +119,10 @@ EXPERIMENTS = {
     "copy": _COPY_EXPERIMENT,
     "copy_continued": dataclasses.replace(
         _COPY_EXPERIMENT,
-        about=f"{_COPY_EXPERIMENT.about}; trained for 25 epochs more, from a lower learning rate",
+        about=f"{_COPY_EXPERIMENT.about}; trained for 20 epochs more, from a lower learning rate",
         models={name: {**settings, "learning_rate": 0.0003} for name, settings in _COPY_EXPERIMENT.models.items()},
-        epochs=25,
+        epochs=20,
+        minutes=3.5,
         start_from="copy",
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
