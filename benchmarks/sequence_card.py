@@ -60,6 +60,9 @@ def card(options):
     result = json.loads(options.json.read_text(encoding="utf-8"))
     (row,) = (row for row in result["models"][options.model] if row["seed"] == options.seed)
     about, config, limits = TEXTS[options.name]
+    commands = [result["command"]]
+    if experiment.start_from:
+        commands.insert(0, commands[0].replace(options.experiment, experiment.start_from))
     return (
         (base.FOLDER / "sequence_card.md")
         .read_text(encoding="utf-8")
@@ -72,11 +75,11 @@ def card(options):
             seed=row["seed"],
             epochs=row["epochs"],
             minutes=base.decimals([row["seconds"] / 60])[0],
-            versions=", ".join(f"{name} {version}" for name, version in result["versions"].items()),
+            versions=", ".join(f"{name} {version}" for name, version in row["versions"].items()),
             parameters=row["parameters"],
             size=(options.folder / "model.weights.h5").stat().st_size / 1e6,
             settings=", ".join(f"{name}={value}" for name, value in experiment.models[options.model].items()),
-            command=result["command"],
+            command="\n".join(commands),
             config=config,
             reached=reached(experiment, row),
             limits=limits,
@@ -93,7 +96,7 @@ def reached(experiment, row):
             f"{name or 'as trained'}: {scores['percent_of_lengths']} % of the {count} lengths without a wrong symbol"
             for name, scores in row["variants"].items()
         ]
-        return f"{experiment.about[0].upper()}{experiment.about[1:]}.\n\n- " + "\n- ".join(lines)
+        return f"{experiment.about.replace(': ', ', ')}:\n\n- " + "\n- ".join(lines)
     rows = [
         [name, score["examples"], *base.decimals([score["exact"], score["bit_error"], score["bits_per_sequence"]], 2)]
         for name, score in last["tests"].items()

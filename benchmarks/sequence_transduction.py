@@ -222,11 +222,12 @@ def run(experiment, model, seed, folder, data_dir=None):
     """Train one model and measure it; what was measured before is read.
 
     Returns:
-        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, and by variant
-        `"validation"`, the scores of validation examples of the last lesson, and `"tests"`, those by length; `"solved"`
-        is whether a variant answers all validation examples.
+        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, its `"versions"`, `"variants"`
+        and `"solved"`, whether one of them answers all validation examples. Of each variant `"validation"`, the scores
+        of validation examples of the last lesson, and `"tests"`, those by length.
     """
     from dmn_keras.datasets import Source
+    from dmn_keras.inference.evaluation import versions
     from dmn_keras.utils.files import read_json, write_json
 
     if (folder / "result.json").exists():
@@ -240,6 +241,7 @@ def run(experiment, model, seed, folder, data_dir=None):
         "parameters": transducer.network.count_params(),
         "epochs": len(history["loss"]),
         "seconds": seconds,
+        "versions": versions(),
         "variants": {name: measure(experiment, transducer, changes, data_dir) for name, changes in variants},
     }
     row["solved"] = any(scores["validation"]["exact"] == 100 for scores in row["variants"].values())
