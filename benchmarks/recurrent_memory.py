@@ -28,6 +28,9 @@ def main(arguments=None):
     parser.add_argument("--width", type=int, default=20, help="size of a slot")
     options = parser.parse_args(arguments)
     use_one_thread(options.backend)
+    from dmn_keras.training.memory import keep_freed_memory
+
+    keep_freed_memory()
     names = ("batch_size", "steps", "units", "slots", "width")
     settings = {name: getattr(options, name) for name in names}
     rows = [measure(cell, options.peers, options.repeats, options.jit, settings) for cell in options.cells]

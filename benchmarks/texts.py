@@ -73,6 +73,23 @@ def collect(folders, data_dir):
     return {"about": about, "configs": content}
 
 
+def table():
+    """Return the table of what was reached, from the files in `results/`, in Markdown."""
+    rows = []
+    for name, title in (("sst", "SST"), ("ud-english-ewt", "UD English-EWT")):
+        [content] = base.results(f"results/{name}")
+        for config, of_config in content["configs"].items():
+            for passes, reached in sorted(of_config["passes"].items()):
+                runs = reached["runs"]
+                accuracies = [row["accuracy"] for row in runs]
+                seeds = ", ".join(base.decimals(accuracies, 2))
+                [median, majority] = base.decimals([reached["median"], of_config["majority"]], 2)
+                cost = [f"{runs[0]['parameters']:,}", base.decimals([runs[0]["cpu_minutes"]])[0]]
+                rows.append([f"{title} `{config}`", passes, f"**{median}**", seeds, majority, *cost])
+    header = ["task", "passes", "test accuracy, %, median", "of each seed", "majority", "parameters", "CPU minutes"]
+    return base.markdown(header, rows)
+
+
 def read_run(folder):
     """Return the `Source` of a run, and a dict of what it reached and cost."""
     from dmn_keras.training.run_folder import RunFolder
@@ -81,7 +98,7 @@ def read_run(folder):
     source, config, metrics = run.source(), run.read_config(), run.read_metrics()
     [row] = metrics["tasks"].values()
     return source, {
-        "passes": config.model.num_passes,
+        "passes": config.model.memory.num_passes,
         "seed": metrics["seed"],
         "accuracy": row["accuracy"],
         "validation_accuracy": round(100 - row["validation_error"], 4),

@@ -41,7 +41,7 @@ def unknown_name(argument: str, received: object, expected) -> str:
 def did_you_mean(received: object, names) -> str:
     """Return the question whether the nearest of some names was meant, with a space before it; `""` if none is near.
 
-    Near are a name with these initials (`lr`: `learning_rate`), one with this word, and one that is spelt alike.
+    Near are a name with these initials (`lr`: `learning_rate`), one with this word, and one with a similar spelling.
     """
     names, word = [str(name) for name in names], str(received).replace("+", "_plus")
     plain = word.lower().replace("-", "_")

@@ -1,5 +1,7 @@
 """Losses of answers and of gates, for `model.compile(loss={"answer": ..., "gate_logits": ...})`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -26,7 +28,7 @@ class AnswerCrossentropy(keras.losses.Loss):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name="answer_crossentropy", **kwargs):
+    def __init__(self, name: str = "answer_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
@@ -94,7 +96,7 @@ class GateCrossentropy(keras.losses.Loss):
         Kumar et al. 2015, arXiv:1506.07285, section 2.5, E_CE(Gates).
     """
 
-    def __init__(self, activation="softmax", name="gate_crossentropy", **kwargs):
+    def __init__(self, activation: str = "softmax", name: str = "gate_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.activation = one_of("activation", activation, ("softmax", "sigmoid"))
 
@@ -124,7 +126,7 @@ class LabelCrossentropy(keras.losses.Loss):
         Scalar in nats.
     """
 
-    def __init__(self, name="label_crossentropy", **kwargs):
+    def __init__(self, name: str = "label_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):

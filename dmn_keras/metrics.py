@@ -1,5 +1,7 @@
 """Metrics of answers, for `model.compile(metrics={"answer": ...})`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -26,7 +28,7 @@ class AnswerAccuracy(keras.metrics.Mean):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name="accuracy", **kwargs):
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -52,7 +54,7 @@ class LabelAccuracy(keras.metrics.Mean):
         Scalar between 0 and 1.
     """
 
-    def __init__(self, name="accuracy", **kwargs):
+    def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -62,4 +64,6 @@ class LabelAccuracy(keras.metrics.Mean):
             weight = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, *[1] * (len(classes.shape) - 1)))
             counts = ops.logical_and(counts, weight > 0)
         right = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), classes)
-        super().update_state(ops.cast(right, "float32"), sample_weight=ops.cast(counts, "float32"))
+        # In one row: of more axes Keras takes the mean of each example first.
+        right, counts = (ops.reshape(ops.cast(values, "float32"), (-1,)) for values in (right, counts))
+        super().update_state(right, sample_weight=counts)

@@ -86,8 +86,8 @@ def test_the_support_tickets_are_those_of_their_script(tmp_path):
 def test_copying_starts_to_be_learned():
     keras.utils.set_random_seed(0)
     (loss, accuracy), (_, longer) = copy_task.main(count=1600)
-    assert loss < 0.5
-    assert 0.5 < longer < accuracy
+    assert loss < 0.5  # 0.69 at the start
+    assert min(accuracy, longer) > 0.7
 
 
 def test_sentiment_is_learned_and_drawn(tmp_path):

@@ -113,7 +113,7 @@ import importlib.machinery, sys
 class Refuse:
     # Libraries may ask whether TensorFlow is there (PyTorch does); only to import it fails.
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets", "tensorboard", "matplotlib", "PIL"):
             return importlib.machinery.ModuleSpec(name, self)
     def create_module(self, spec):
         return None

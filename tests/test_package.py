@@ -1,8 +1,10 @@
 """The package's metadata, and what importing it needs."""
 
 import importlib
+import inspect
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +12,7 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
+from dmn_keras import cli
 from tests.training.runs import own_data
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -26,6 +29,76 @@ def test_dependency_has_a_lower_and_an_upper_bound(line):
         assert requirement.extras <= set(EXTRAS)  # an extra that includes another one
     else:
         assert {specifier.operator for specifier in requirement.specifier} == {">=", "<"}
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "matplotlib", "pillow", "tensorflow-datasets", "keras-tuner"])
+def test_what_the_core_does_not_need_is_an_extra(package):
+    assert package not in {Requirement(line).name for line in PROJECT["dependencies"]}
+    assert package in {Requirement(line).name for lines in EXTRAS.values() for line in lines}
+
+
+def test_the_extra_all_has_every_feature():
+    backends, data, development = {"gpu", "jax", "torch"}, {"word-vectors", "easy-vqa"}, {"test", "docs", "dev"}
+    [requirement] = map(Requirement, EXTRAS["all"])
+    assert requirement.extras == set(EXTRAS) - backends - data - development - {"all"}
+
+
+def test_an_option_without_its_extra_names_the_extra(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (tmp_path / "story.txt").write_text("Mary went home.")
+    arguments = ["ask", "--story", str(tmp_path / "story.txt"), "--question", "Where?", "--plot", "a.png"]
+    assert cli.main(arguments) == 2
+    assert "--plot needs Matplotlib: pip install 'dmn_keras[plot]'." in capsys.readouterr().err
+
+
+PUBLIC = [
+    "dmn_keras",
+    "dmn_keras.layers",
+    "dmn_keras.losses",
+    "dmn_keras.metrics",
+    "dmn_keras.models",
+    "dmn_keras.tasks",
+    "dmn_keras.datasets",
+    "dmn_keras.long_context",
+    "dmn_keras.serving",
+    "dmn_keras.text",
+]
+"""Modules whose `__all__` is public (`docs/public_api.md`)."""
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_arguments_of_public_names_have_type_hints(module):
+    module = importlib.import_module(module)
+    public = {name: getattr(module, name) for name in module.__all__}
+    bare = [
+        f"{name}({parameter})"
+        for name, value in public.items()
+        if callable(value) and getattr(value, "__module__", "").startswith("dmn_keras")
+        for parameter in _arguments(value)
+        if parameter.annotation is parameter.empty
+    ]
+    assert bare == []
+
+
+def _arguments(value):
+    """Return the parameters of a function, or of a class' own `__init__`."""
+    function = vars(value).get("__init__") if inspect.isclass(value) else value
+    if function is None:
+        return []
+    parameters = list(inspect.signature(function).parameters.values())
+    return parameters[1:] if inspect.isclass(value) else parameters
+
+
+def test_the_wheel_says_that_it_is_typed():
+    assert (ROOT / "dmn_keras/py.typed").exists()
+    assert '"py.typed"' in (ROOT / "setup.py").read_text(encoding="utf-8")
+
+
+def test_the_version_is_that_of_the_changelog_and_of_the_citation():
+    version = importlib.import_module("dmn_keras").__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", changes, flags=re.MULTILINE)[1] == version
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_command_is_a_function_of_the_package():

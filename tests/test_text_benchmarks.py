@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import texts
+from benchmarks import base, texts
 from dmn_keras import TextClassifier, TokenTagger, cli
 from dmn_keras.datasets import Source
 from dmn_keras.training.trainer import train
@@ -72,3 +72,19 @@ def test_the_command_trains_the_same_settings():
     command = texts.command_of(Source("conllu", ("all",), "/x", "upos"), config)
     assert command.startswith("dmn-keras train --dataset conllu --config upos --data-dir DIR ")
     assert {"units=7", "word_vectors=glove.txt", "seed=3"} == set(command.split()[8::2])
+
+
+def test_the_table_is_made_of_the_measured_files():
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in texts.table().splitlines()[2:]]
+    measured = {
+        f"`{config}`": of_config
+        for name in ("sst", "ud-english-ewt")
+        for content in base.results(f"results/{name}")
+        for config, of_config in content["configs"].items()
+    }
+    assert sum(len(of_config["passes"]) for of_config in measured.values()) == len(rows)
+    for task, passes, median, seeds, majority, *_ in rows:
+        of_config = measured[task.split()[-1]]
+        assert median == f"**{of_config['passes'][passes]['median']:.2f}**"
+        assert len(seeds.split(", ")) == len(of_config["passes"][passes]["runs"])
+        assert float(majority) < float(median.strip("*"))

@@ -72,7 +72,10 @@ def check_files(options: argparse.Namespace) -> None:
         if isinstance(path, str) and os.path.isdir(path):
             raise IsADirectoryError(f"--{name} {path} is a folder: expected the name of a file to write.")
     if getattr(options, "plot", None):
-        from matplotlib.figure import Figure
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError("--plot needs Matplotlib: pip install 'dmn_keras[plot]'.") from error
 
         formats = Figure().canvas.get_supported_filetypes()
         suffix = pathlib.Path(options.plot).suffix

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    from dmn_keras.serving import word_tabs  # noqa: F401, registers
+    from dmn_keras.serving import image_tab, word_tabs  # noqa: F401, register
     from dmn_keras.serving.demo import serve
     from dmn_keras.serving.demo_tabs import story_tab, tab_of
     from dmn_keras.tasks.task import Task

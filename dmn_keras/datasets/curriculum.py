@@ -83,7 +83,7 @@ class Curriculum:
     def draw(self, rng: np.random.Generator) -> Mapping[str, object]:
         """Return the settings of the next example: the current lesson's or, sometimes, an earlier one's."""
         if self.index and rng.random() < self.review_fraction:
-            return self.lessons[rng.integers(self.index)]
+            return self.lessons[int(rng.integers(self.index))]
         return self.lesson
 
     def advance(self, score: float) -> Curriculum:

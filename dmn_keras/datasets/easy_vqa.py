@@ -80,7 +80,7 @@ def _validation_images(examples, seed):
 
 def _package_data() -> pathlib.Path:
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
-    if spec is None:
+    if spec is None or spec.submodule_search_locations is None:
         raise ImportError(
             f"The package {PACKAGE} is not installed. Install it with pip install 'dmn_keras[easy-vqa]', or pass "
             f"data_dir: {_EXPECTED}."
@@ -99,7 +99,7 @@ def _read_part(data_dir: pathlib.Path, part: str) -> dict[str, bytes]:
         raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. It holds: {listing(data_dir)}.")
     match = re.compile(rf"(?:.*/)?{part}/(questions\.json|images/[0-9]+\.png)").fullmatch
     files = tar_files(archives[0], lambda place: match(str(place)) is not None)
-    return {match(str(place))[1]: content for place, content in files}
+    return {found[1]: content for place, content in files if (found := match(str(place)))}
 
 
 def _examples(files, source):

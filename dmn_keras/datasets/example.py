@@ -40,7 +40,7 @@ class Example(BaseExample):
     """A question, the story it is asked about, and what is known of the answer.
 
     Attributes:
-        story: The sentences said before the question, in order: a tuple, or any other sequence of them that may be
+        story: The sentences before the question, in order: a tuple, or any other sequence of them that may be
             longer than the memory holds (`dmn_keras.datasets.babi_long.LongStory`).
         question: The question as text.
         answer: The parts of the answer in order; one word is the case of length 1, bAbI's
@@ -180,7 +180,7 @@ class VisualQuestionAnsweringExample(BaseExample):
 
 @dataclass(frozen=True, slots=True)
 class SequenceTransductionExample(BaseExample):
-    """A sequence and what is to be said at each of its steps.
+    """A sequence and the target of each of its steps.
 
     Attributes:
         inputs: float32 array `(steps, input_size)`.

@@ -92,7 +92,7 @@ def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
     return tuple(DATASETS[dataset].task_names(data_dir))
 
 
-def parse_tasks(text, names):
+def parse_tasks(text: str, names: Sequence[str]) -> tuple[str, ...]:
     """Return the tasks that a text such as `"1-3,7"` means.
 
     Args:
@@ -317,8 +317,8 @@ def _babi_archive():
         from dmn_keras.datasets.babi import babi_qa
     except ImportError as error:
         raise ImportError(
-            f"Downloading bAbI needs tensorflow_datasets: {error}. Pass data_dir, the path of a copy of it, or "
-            "use the dataset 'stories', which needs none."
+            f"Downloading bAbI needs tensorflow_datasets: {error}. Install it with pip install 'dmn_keras[tfds]', pass "
+            "data_dir, the path of a copy of it, or use the dataset 'stories', which needs none."
         ) from error
     return babi_qa.download()
 

@@ -1,6 +1,6 @@
 """The same questions with other names, for models that should reason and not know the names.
 
-`rename` exchanges names in stories, questions and answers alike, so that every answer follows as before. What the names
+`rename` exchanges names in stories, questions and answers, so that every answer follows as before. What the names
 of a data set are is given: nothing is guessed from its language.
 
 - Names exchanged between tasks (sys-bAbI): `rename(examples, swap(SYS_BABI_PAIRS))`.
@@ -116,7 +116,7 @@ def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
     spellings = sorted({*names, *names.values()}, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)(?<!\w['-])(?:{'|'.join(map(re.escape, spellings))})(?!\w)(?!-\w)")
 
-    @functools.cache  # bAbI says the same sentences again and again
+    @functools.cache  # bAbI repeats its sentences
     def exchange(text):
         found = set()
 

@@ -11,7 +11,7 @@ _KEYS = ("inputs", "targets", "scored", "task")
 
 
 def sequence_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Check the fields of a sequence and what is to be said at its steps.
+    """Check the fields of a sequence and the targets of its steps.
 
     Args:
         record: `"inputs"`, numbers `(steps, input_size)`, or, where `"task"` is one of `formal_languages.TASKS`, a text

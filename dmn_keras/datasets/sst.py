@@ -131,7 +131,7 @@ def parse_tree(text: str, place: str) -> Iterator[tuple[int, str]]:
             nodes[unclosed.pop()][2] = len(words)
         elif word is None:
             unclosed.append(len(nodes))
-            nodes.append([int(label), len(words), None])
+            nodes.append([int(label), len(words), -1])  # its end is not known yet
         else:
             nodes.append([int(label), len(words), len(words) + 1])
             words.append(_ESCAPES.get(word, word.replace("\\/", "/").replace("\\*", "*")))

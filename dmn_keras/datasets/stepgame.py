@@ -45,8 +45,8 @@ def load(
 ) -> list[Example]:
     """Read the questions of a split.
 
-    The files name the first sentence as the supporting fact of every question, whatever it says. The examples
-    therefore have no supporting facts; a warning in the log says so once.
+    The files name the first sentence as the supporting fact of every question, whatever it is about. The examples
+    therefore have no supporting facts; a warning in the log says it once.
 
     Args:
         split: `"train"`, `"valid"` or `"test"`.

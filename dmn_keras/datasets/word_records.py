@@ -20,7 +20,7 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
     """
     _check_key(record, "text", place)
-    fields = {"text": check_text(record["text"], "text", place)}
+    fields: dict[str, Any] = {"text": check_text(record["text"], "text", place)}
     if record.get("label") not in (None, ""):
         fields["label"] = check_text(scalar_text(record["label"]), "label", place)
     if "weight" in record:

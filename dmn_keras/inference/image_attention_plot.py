@@ -1,6 +1,7 @@
 """Pictures of the regions of an image that the passes of an answer attended to."""
 
 import os
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +10,14 @@ from dmn_keras.tasks.visual_question_answering.answer import VisualAnswer, answe
 from dmn_keras.utils.files import atomic
 from dmn_keras.utils.images import load_image
 
+if typing.TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def plot_image_attention(
     answer: VisualAnswer, image: np.ndarray | bytes | str | os.PathLike, path: str | os.PathLike
 ) -> None:
-    """Draw an image once for each pass, with the gates of its regions laid over it.
-
-    The brighter a region, the higher its gate; the highest gate of each pass is written into its region.
+    """Write what `draw_image_attention` draws into a file.
 
     Args:
         answer: The `VisualAnswer`.
@@ -25,6 +27,23 @@ def plot_image_attention(
     Raises:
         FileNotFoundError, TypeError, ValueError: As `dmn_keras.utils.images.load_image`; or if matplotlib does not know
             the suffix.
+    """
+    figure = draw_image_attention(answer, image)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def draw_image_attention(answer: VisualAnswer, image: np.ndarray | bytes | str | os.PathLike) -> "Figure":
+    """Draw an image once for each pass, with the gates of its regions laid over it.
+
+    The brighter a region, the higher its gate; the highest gate of each pass is written into its region.
+
+    Args:
+        answer: The `VisualAnswer`.
+        image: The image that was asked about.
+
+    Returns:
+        The `matplotlib.figure.Figure`.
     """
     from matplotlib.figure import Figure
 
@@ -43,8 +62,7 @@ def plot_image_attention(
     for axes in (of_image, *of_passes):
         axes.set_xticks([])
         axes.set_yticks([])
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    return figure
 
 
 def _draw_gates(axes, gates: Sequence[Sequence[float]], shape):

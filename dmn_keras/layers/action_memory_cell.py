@@ -1,6 +1,7 @@
 """A simple RNN that acts on memories with a softmax of actions: what the Stack RNN and the List RNN share."""
 
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
@@ -19,23 +20,23 @@ class ActionMemoryCell(MemoryCell):
     """
 
     memory_argument = "num_memories"
-    actions = ()
+    actions: tuple[str, ...] = ()
 
     def __init__(
         self,
-        units,
-        num_memories,
-        depth,
+        units: int,
+        num_memories: int,
+        depth: int,
         *,
-        cell_size,
-        top_k,
-        no_op,
-        recurrent,
-        rounding,
-        activation,
-        value_activation,
-        empty_value,
-        **kwargs,
+        cell_size: int,
+        top_k: int,
+        no_op: bool,
+        recurrent: bool,
+        rounding: bool,
+        activation: str,
+        value_activation: str,
+        empty_value: float,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)

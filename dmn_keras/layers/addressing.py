@@ -92,8 +92,12 @@ def erase_and_add(memory, weights, erase, add):
     Returns:
         The memory `M * prod_h (1 - w_h e_h^T) + sum_h w_h a_h^T`.
     """
-    kept = _product_over_heads(1 - weights[..., None] * erase[:, :, None, :])
-    return memory * kept + ops.matmul(ops.transpose(weights, (0, 2, 1)), add)
+    by_head = [(weights[:, head, :, None], erase[:, head, None], add[:, head, None]) for head in range(erase.shape[1])]
+    for w, e, _ in by_head:
+        memory = memory * (1 - w * e)
+    for w, _, a in by_head:
+        memory = memory + w * a
+    return memory
 
 
 def retention(read_weights, free_gates):
@@ -164,7 +168,9 @@ def temporal_link(link, precedence, write_weights):
         The new link, `(batch, heads, slots, slots)`; rows and columns sum to at most 1.
     """
     after, before = write_weights[..., :, None], write_weights[..., None, :]
-    link = (1 - after - before) * link + after * precedence[..., None, :]
+    # As a product of matrices, whose gradient is two of them: XLA's sums over slots take several times as long.
+    written = ops.matmul(after, precedence[..., None, :])
+    link = (1 - after - before) * link + written
     return link * (1 - ops.eye(link.shape[-1], dtype=link.dtype))
 
 
@@ -183,11 +189,10 @@ def directional_weights(link, read_weights):
     Returns:
         The forward weights `L w` and the backward weights `L^T w`, each `(batch, read_heads, write_heads, slots)`.
     """
-    heads, slots = link.shape[1], link.shape[-1]
-    shape = (-1, read_weights.shape[1], heads, slots)
-    by_slot = [ops.transpose(link, axes) for axes in ((0, 3, 1, 2), (0, 2, 1, 3))]
-    by_slot = [ops.reshape(part, (-1, slots, heads * slots)) for part in by_slot]
-    return tuple(ops.reshape(ops.matmul(read_weights, part), shape) for part in by_slot)
+    links = [link[:, head] for head in range(link.shape[1])]
+    forward = [ops.einsum("bij,brj->bri", link, read_weights) for link in links]
+    backward = [ops.einsum("bij,bri->brj", link, read_weights) for link in links]
+    return ops.stack(forward, axis=2), ops.stack(backward, axis=2)
 
 
 def least_recently_used_logits(logits, average, strengths):

@@ -1,5 +1,7 @@
 """Answer module: memory, question -> answer logits."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -32,7 +34,7 @@ class AnswerDecoder(WeightedLayer):
         vocabulary_size: Positive integer, number of words that can be answered, `start_id` and `end_id` included.
         max_words: Positive integer, the longest answer in words without the end-of-sequence word; `None` for
             classification. Defaults to `None`.
-        start_id: Id that stands before the first word. Defaults to 0, the padding id, which is never said.
+        start_id: Id that stands before the first word. Defaults to 0, the padding id, which is part of no answer.
         end_id: Id of the end-of-sequence word. Defaults to 2.
         **kwargs: Initializers and regularizers of the GRU (kernel, recurrent, bias) and of `W` and `b` (kernel, bias),
             as in `keras.layers.GRU`, and arguments of every layer.
@@ -63,7 +65,15 @@ class AnswerDecoder(WeightedLayer):
         place of its one-hot, which is the same product, one matrix earlier.
     """
 
-    def __init__(self, vocabulary_size, max_words=None, *, start_id=0, end_id=END_ID, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        max_words: int | None = None,
+        *,
+        start_id: int = 0,
+        end_id: int = END_ID,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.max_words = None if max_words is None else positive_integer("max_words", max_words)
@@ -141,7 +151,7 @@ class AnswerDecoder(WeightedLayer):
     def generate(self, memory, question, beam_width=1, suppress_tokens=(), allowed=None):
         """Search the likeliest answer, and stop when every row has ended.
 
-        A row's answer never depends on the others: a row that has ended stays as it is while others go on.
+        A row's answer never depends on the others: a row that has ended stays as it is while others continue.
 
         Args:
             memory: `(batch, units)`.
@@ -174,7 +184,7 @@ class AnswerDecoder(WeightedLayer):
         # A loop keeps its types: the state has that of the cell's result from the start.
         state = ops.repeat(ops.cast(memory, self.compute_dtype), beam_width, axis=0)
         zeros = ops.zeros((rows,), dtype="int32")
-        # All beams of a row start alike: only the first may be continued.
+        # All beams of a row are equal at the start: only the first may be continued.
         first = ops.equal(ops.arange(rows, dtype="int32") % beam_width, 0)
         score = ops.where(first, 0.0, float("-inf"))
         words = ops.zeros((rows, self.max_words + 1), dtype="int32")

@@ -1,5 +1,8 @@
 """Attention gate: z(c, m, q) -> gate logits -> gates."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -76,7 +79,9 @@ class AttentionGate(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, units, *, activation="sigmoid", features=DMN_FEATURES, **kwargs):
+    def __init__(
+        self, units: int, *, activation: str = "sigmoid", features: Sequence[str] = DMN_FEATURES, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.activation = one_of("activation", activation, ("sigmoid", "softmax"))

@@ -1,5 +1,7 @@
 """A GRU whose every step is weighted by a gate: facts, gates -> episode."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -46,7 +48,7 @@ class AttentionGRU(WeightedLayer):
         Kumar et al. 2015, arXiv:1506.07285, equations 10 and 11; Xiong et al. 2016, arXiv:1603.01417, equation 11.
     """
 
-    def __init__(self, units, *, mode="gated_gru", recompute=False, **kwargs):
+    def __init__(self, units: int, *, mode: str = "gated_gru", recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = mode

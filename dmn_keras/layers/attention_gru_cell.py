@@ -1,5 +1,7 @@
 """A GRU cell whose step is weighted by a gate."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -53,7 +55,7 @@ class AttentionGRUCell(WeightedLayer):
         Kumar et al. 2015, arXiv:1506.07285, equation 10; Xiong et al. 2016, arXiv:1603.01417, equation 11.
     """
 
-    def __init__(self, units, *, mode="gated_gru", **kwargs):
+    def __init__(self, units: int, *, mode: str = "gated_gru", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = one_of("mode", mode, ("gated_gru", "attention_gru"))

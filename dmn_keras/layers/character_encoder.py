@@ -1,5 +1,7 @@
 """Spelling features: the characters of a word -> a vector."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -42,7 +44,7 @@ class CharacterEncoder(keras.layers.Layer):
         Deviation: characters are one-hot, without vectors of their own.
     """
 
-    def __init__(self, num_characters, units, *, window=5, **kwargs):
+    def __init__(self, num_characters: int, units: int, *, window: int = 5, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_characters = positive_integer("num_characters", num_characters)
         self.units = positive_integer("units", units)
@@ -71,7 +73,7 @@ class CharacterEncoder(keras.layers.Layer):
             columns = slice(offset * self.units, (offset + 1) * self.units)
             total = total + rows[:, offset : offset - 2 * half or None, columns]
         states = ops.where(real, ops.relu(total), ops.zeros_like(total))
-        return ops.reshape(ops.max(states, axis=1), (batch, num_words, self.units))
+        return ops.reshape(ops.max(states, axis=1, initial=0), (batch, num_words, self.units))
 
     def compute_output_shape(self, characters_shape):
         return (*characters_shape[:2], self.units)

@@ -1,5 +1,7 @@
 """The facts around each fact, a story for each of them."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -32,7 +34,7 @@ class ContextWindows(keras.layers.Layer):
     ((2, 5, 5, 32), (2, 5, 5))
     """
 
-    def __init__(self, size, **kwargs):
+    def __init__(self, size: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.size = positive_integer("size", size)
         self.supports_masking = True

@@ -1,5 +1,7 @@
 """What the cells with a controller and a memory of slots share: controller, interface, checks of states."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -29,15 +31,15 @@ class ControllerCell(MemoryCell):
 
     def __init__(
         self,
-        units,
-        memory_slots,
-        memory_width,
+        units: int,
+        memory_slots: int,
+        memory_width: int,
         *,
-        read_heads,
-        write_heads,
-        controller,
-        clip,
-        **kwargs,
+        read_heads: int,
+        write_heads: int,
+        controller: str,
+        clip: float,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)

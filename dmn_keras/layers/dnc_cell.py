@@ -1,5 +1,7 @@
 """The Differentiable Neural Computer: a memory with allocation of free slots and links in the order of writing."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -74,19 +76,19 @@ class DNCCell(ControllerCell):
 
     def __init__(
         self,
-        units,
-        memory_slots=16,
-        memory_width=16,
+        units: int,
+        memory_slots: int = 16,
+        memory_width: int = 16,
         *,
-        read_heads=1,
-        write_heads=1,
-        controller="lstm",
-        link=True,
-        masked_lookup=False,
-        deallocate=False,
-        sharpen_links=False,
-        clip=20.0,
-        **kwargs,
+        read_heads: int = 1,
+        write_heads: int = 1,
+        controller: str = "lstm",
+        link: bool = True,
+        masked_lookup: bool = False,
+        deallocate: bool = False,
+        sharpen_links: bool = False,
+        clip: float = 20.0,
+        **kwargs: Any,
     ):
         super().__init__(
             units,

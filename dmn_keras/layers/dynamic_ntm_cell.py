@@ -1,5 +1,7 @@
 """The dynamic neural Turing machine: a memory whose slots have a learned address besides what is written."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -89,17 +91,17 @@ class DynamicNTMCell(MemoryCell):
 
     def __init__(
         self,
-        units,
-        memory_slots,
-        memory_width,
-        address_width=20,
+        units: int,
+        memory_slots: int,
+        memory_width: int,
+        address_width: int = 20,
         *,
-        controller="gru",
-        num_steps=1,
-        lru=True,
-        addressing="soft",
-        no_op=True,
-        **kwargs,
+        controller: str = "gru",
+        num_steps: int = 1,
+        lru: bool = True,
+        addressing: str = "soft",
+        no_op: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
@@ -141,7 +143,7 @@ class DynamicNTMCell(MemoryCell):
     def call(self, inputs, states):
         hidden, contents, _, *recent = self.check_states(inputs, states)
         contents = ops.reshape(contents, (-1, self.memory_slots, self.memory_width))
-        # v of either head
+        # v of the read head, v of the write head
         recent = ops.split(recent[0], 2, axis=-1) if self.lru else [None, None]
         for _ in range(self.num_steps):
             read_weights, recent_read = self.address(0, hidden, contents, recent[0])
@@ -149,8 +151,9 @@ class DynamicNTMCell(MemoryCell):
             write_weights, recent_written = self.address(1, hidden, contents, recent[1])
             contents = self._write(inputs, hidden, write_weights, contents)
             recent = [recent_read, recent_written]
-        heads = [[read_weights, write_weights], *([recent] if self.lru else [])]
-        heads = [ops.concatenate(of_both, axis=-1) for of_both in heads]
+        heads = [ops.concatenate([read_weights, write_weights], axis=-1)]
+        if self.lru:
+            heads.append(ops.concatenate(recent, axis=-1))
         return hidden, [hidden, ops.reshape(contents, (-1, self.state_size[1])), *heads]
 
     def memory_record(self, states):

@@ -1,5 +1,8 @@
 """Episodic memory: facts, question -> memory, gates, in several passes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -90,21 +93,21 @@ class EpisodicMemory(WeightedLayer):
 
     def __init__(
         self,
-        units,
-        num_passes=3,
+        units: int,
+        num_passes: int = 3,
         *,
-        gate="sigmoid",
-        gate_features=DMN_FEATURES,
-        gate_units=None,
-        episode="gated_gru",
-        memory_update="gru",
-        tie_weights=True,
-        learned_stop=False,
-        num_heads=1,
-        layer_norm=False,
-        top_facts=None,
-        recompute=False,
-        **kwargs,
+        gate: str = "sigmoid",
+        gate_features: Sequence[str] = DMN_FEATURES,
+        gate_units: int | None = None,
+        episode: str = "gated_gru",
+        memory_update: str = "gru",
+        tie_weights: bool = True,
+        learned_stop: bool = False,
+        num_heads: int = 1,
+        layer_norm: bool = False,
+        top_facts: int | None = None,
+        recompute: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)

@@ -1,5 +1,7 @@
 """Input module: embedded words -> facts."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -25,7 +27,7 @@ class FactEncoder(WeightedLayer):
 
     Args:
         units: Positive integer, size of a fact.
-        scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what was said before; `"sentence"`:
+        scope: `"story"` (2015): one GRU over all sentences, so that a fact knows what came before; `"sentence"`:
             the GRU starts anew with each sentence, so that a fact is that sentence alone. Defaults to `"story"`.
         recompute: Whether training keeps the states alone and computes what else its gradient needs again: less memory,
             more time. Defaults to `False`.
@@ -55,7 +57,7 @@ class FactEncoder(WeightedLayer):
         the reset gate's product, which cuDNN needs.
     """
 
-    def __init__(self, units, *, scope="story", recompute=False, **kwargs):
+    def __init__(self, units: int, *, scope: str = "story", recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.scope = one_of("scope", scope, ("story", "sentence"))

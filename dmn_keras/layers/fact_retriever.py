@@ -1,5 +1,7 @@
 """The retriever: selects the facts of a long story that may matter to a question."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -74,7 +76,16 @@ class FactRetriever(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, vocabulary_size, units=32, max_facts=130, *, chunk=4096, num_placeholders=0, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        units: int = 32,
+        max_facts: int = 130,
+        *,
+        chunk: int = 4096,
+        num_placeholders: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         self.units = positive_integer("units", units)

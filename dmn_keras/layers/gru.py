@@ -1,6 +1,7 @@
 """Keras' GRU on this package's recurrence."""
 
 import functools
+from typing import Any
 
 import keras
 from keras import ops
@@ -25,7 +26,7 @@ class GRU(keras.layers.GRU):
         **kwargs: Arguments of `keras.layers.GRU`.
     """
 
-    def __init__(self, units, *, recompute=False, **kwargs):
+    def __init__(self, units: int, *, recompute: bool = False, **kwargs: Any):
         super().__init__(units, return_sequences=True, **kwargs)
         self.recompute = recompute
 

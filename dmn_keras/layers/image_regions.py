@@ -1,5 +1,7 @@
 """Input module for images: feature map -> facts."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -43,7 +45,7 @@ class ImageRegions(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.projection = keras.layers.Dense(

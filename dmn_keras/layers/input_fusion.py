@@ -1,5 +1,7 @@
 """Input fusion: lets every fact know of the facts before and after it."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -46,7 +48,7 @@ class InputFusion(WeightedLayer):
         Xiong et al. 2016, arXiv:1603.01417, equations 4 to 6.
     """
 
-    def __init__(self, units, *, recompute=False, **kwargs):
+    def __init__(self, units: int, *, recompute: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.recompute = bool(recompute)

@@ -1,5 +1,7 @@
 """The state of a sequence at its true end."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -33,7 +35,7 @@ class LastState(keras.layers.Layer):
         Kumar et al. 2015, arXiv:1506.07285, equation 5.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 

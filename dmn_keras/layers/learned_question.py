@@ -1,5 +1,7 @@
 """The question of a task that asks the same of every example."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -20,7 +22,7 @@ class LearnedQuestion(keras.layers.Layer):
     (2, 32)
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 

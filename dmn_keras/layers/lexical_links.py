@@ -1,5 +1,7 @@
 """Lexical links: messages between facts that share a word."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -14,7 +16,7 @@ _NOISE = 1.0  # standard deviation
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class LexicalLinks(WeightedLayer):
-    """Message passing between facts that share a word: each word vector gets what other facts with that word say.
+    """Message passing between facts that share a word: each word vector gets what other facts with that word hold.
 
     A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
     it that holds `w`, `c_after` the one at the place after it, in the same sentence too, and zero where there is none.
@@ -67,7 +69,7 @@ class LexicalLinks(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, units, *, mode="neighbours", **kwargs):
+    def __init__(self, units: int, *, mode: str = "neighbours", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.mode = one_of("mode", mode, ("neighbours", "chain"))

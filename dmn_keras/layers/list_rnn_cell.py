@@ -1,5 +1,7 @@
 """A simple RNN with soft lists."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -70,19 +72,19 @@ class ListRNNCell(ActionMemoryCell):
 
     def __init__(
         self,
-        units,
-        num_lists,
-        depth,
+        units: int,
+        num_lists: int,
+        depth: int,
         *,
-        cell_size=1,
-        top_k=2,
-        no_op=False,
-        recurrent=False,
-        rounding=False,
-        activation="sigmoid",
-        value_activation="sigmoid",
-        empty_value=-1.0,
-        **kwargs,
+        cell_size: int = 1,
+        top_k: int = 2,
+        no_op: bool = False,
+        recurrent: bool = False,
+        rounding: bool = False,
+        activation: str = "sigmoid",
+        value_activation: str = "sigmoid",
+        empty_value: float = -1.0,
+        **kwargs: Any,
     ):
         super().__init__(
             units,

@@ -1,5 +1,7 @@
 """One hop of an end-to-end memory network: memories, state -> attention over the memories, next state."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -62,7 +64,7 @@ class MemoryHop(keras.layers.Layer):
         of the hard attention: its score is a dot product of embeddings in place of one that compares order in time.
     """
 
-    def __init__(self, *, attention="softmax", linear_map=False, **kwargs):
+    def __init__(self, *, attention: str = "softmax", linear_map: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.attention = one_of("attention", attention, ("softmax", "hard"))
         self.linear_map = bool(linear_map)

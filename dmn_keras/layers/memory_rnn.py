@@ -1,7 +1,13 @@
 """A `keras.layers.RNN` for cells whose states are matrices: masks, shapes and resets of such states."""
 
+import functools
+from typing import Any
+
 import keras
 from keras import ops
+
+from dmn_keras.layers.memory_cell import MemoryCell, state_shape
+from dmn_keras.layers.scan import recomputed_gradient, scan
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -12,9 +18,11 @@ class MemoryRNN(keras.layers.RNN):
 
     - Under a mask every state is kept as it is, whatever its rank, on every backend. (Keras' loop on JAX broadcasts the
       mask against matrices from the wrong side.)
-    - With `return_state=True` a functional model is told the shape of each state.
+    - With `return_state=True` a functional model knows the shape of each state.
     - `reset_state()` of a stateful layer restores `cell.get_initial_state()`, not zeros.
     - A cell with a method `check_length` is called with the length, to warn of one that its memory is too small for.
+    - Training runs a cell of this package in a loop that keeps the states alone and computes each step again for its
+      gradient: on JAX and TensorFlow less memory, and less time than to keep what a step computes.
     - A sequence without steps leaves the initial states as they are and gives zeros as its last output.
 
     Masking: a masked step changes no state, and its output is the previous one (zeros with `zero_output_for_mask` and
@@ -45,7 +53,7 @@ class MemoryRNN(keras.layers.RNN):
     (2, 5, 40)
     """
 
-    def __init__(self, cell, **kwargs):
+    def __init__(self, cell: keras.Layer, **kwargs: Any):
         super().__init__(cell, **kwargs)
 
     def get_initial_state(self, batch_size):
@@ -73,21 +81,45 @@ class MemoryRNN(keras.layers.RNN):
         return (results[0][:, :0], *results[1:]) if self.return_state else results[:, :0]
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if mask is None:
-            return super().inner_loop(sequences, initial_state, None, training=training)
-        # No backend's loop sees the mask: it is one more feature of the sequence.
-        sequences = ops.concatenate([sequences, ops.cast(mask, sequences.dtype)[..., None]], axis=-1)
-        output = ops.zeros((ops.shape(sequences)[0], self.cell.output_size), dtype=self.cell.compute_dtype)
-        zero_output = self.zero_output_for_mask and self.return_sequences
-        rnn = keras.layers.RNN(
-            _MaskedCell(self.cell, zero_output, training),
-            return_sequences=self.return_sequences,
-            go_backwards=self.go_backwards,
-            stateful=self.stateful,
-            unroll=self.unroll,
-        )
-        last_output, outputs, (_, *states) = rnn.inner_loop(sequences, [output, *initial_state], None)
-        return last_output, outputs, states
+        cell, states = self.cell, initial_state
+        if mask is not None:
+            # No backend's loop sees the mask: it is one more feature of the sequence.
+            sequences = ops.concatenate([sequences, ops.cast(mask, sequences.dtype)[..., None]], axis=-1)
+            output = ops.zeros((ops.shape(sequences)[0], cell.output_size), dtype=cell.compute_dtype)
+            states = [output, *initial_state]
+            cell = _MaskedCell(cell, self.zero_output_for_mask and self.return_sequences, training)
+        if self._recomputes(training):
+            last_output, outputs, states = self._recomputing_loop(cell, sequences, states, training)
+        else:
+            rnn = keras.layers.RNN(
+                cell,
+                return_sequences=self.return_sequences,
+                go_backwards=self.go_backwards,
+                stateful=self.stateful,
+                unroll=self.unroll,
+            )
+            last_output, outputs, states = rnn.inner_loop(sequences, states, None, training)
+        return last_output, outputs, states if mask is None else list(states)[1:]
+
+    def _recomputes(self, training):
+        """Return whether the loop is one that keeps the states alone, whose steps are functions of cell and states."""
+        known = isinstance(self.cell, MemoryCell) and keras.backend.backend() != "torch"
+        return training and known and not self.unroll
+
+    def _recomputing_loop(self, cell, sequences, states, training):
+        variables = self.cell.weights
+        call = cell if isinstance(cell, _MaskedCell) else functools.partial(cell, **_options(cell, training))
+
+        def step(weights, states, inputs):
+            with keras.StatelessScope(state_mapping=zip(variables, weights, strict=True)):
+                output, states = call(inputs, states)
+            return states, output, ()
+
+        sequences = ops.transpose(ops.cast(sequences, self.cell.compute_dtype), (1, 0, 2))
+        sequences = ops.flip(sequences, axis=0) if self.go_backwards else sequences
+        weights = [ops.convert_to_tensor(variable) for variable in variables]
+        states, outputs = scan(step, states, sequences, weights=weights, gradient=recomputed_gradient(step))
+        return outputs[-1], ops.transpose(outputs, (1, 0, 2)), states
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch, time = sequences_shape[:2]
@@ -111,7 +143,7 @@ class _MaskedCell:
     def __init__(self, cell, zero_output, training):
         self.cell = cell
         self.zero_output = zero_output
-        self.options = {"training": training} if cell._call_has_training_arg else {}
+        self.options = _options(cell, training)
         self.state_size = cell.state_size
         self.output_size = cell.output_size
 
@@ -130,6 +162,11 @@ class _MaskedCell:
     __call__ = call
 
 
+def _options(cell, training):
+    """Return the keyword arguments of a cell's call."""
+    return {"training": training} if cell._call_has_training_arg else {}
+
+
 def _where(real, new, old):
     """Choose between two tensors `(batch, ...)` row by row, `real` being `(batch,)`."""
     return ops.where(ops.reshape(real, (-1,) + (1,) * (len(new.shape) - 1)), new, old)
@@ -139,4 +176,4 @@ def _state_shape(batch, size):
     """Return the shape of a state, or a list of shapes for those of one cell among stacked ones."""
     if isinstance(size, list):
         return [_state_shape(batch, part) for part in size]
-    return (batch, *((size,) if isinstance(size, int) else size))
+    return (batch, *state_shape(size))

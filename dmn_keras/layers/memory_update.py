@@ -1,5 +1,7 @@
 """Memory update: what a pass's episode changes in the memory."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -43,7 +45,7 @@ class MemoryUpdate(WeightedLayer):
         Kumar et al. 2015, arXiv:1506.07285, section 2.3; Xiong et al. 2016, arXiv:1603.01417, equation 13.
     """
 
-    def __init__(self, units, *, kind="gru", **kwargs):
+    def __init__(self, units: int, *, kind: str = "gru", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.kind = one_of("kind", kind, ("gru", "relu"))

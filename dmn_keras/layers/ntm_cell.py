@@ -1,5 +1,7 @@
 """The Neural Turing Machine: a controller whose heads read and write a memory by content and by location."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -72,19 +74,19 @@ class NTMCell(ControllerCell):
 
     def __init__(
         self,
-        units,
-        memory_slots=128,
-        memory_width=20,
+        units: int,
+        memory_slots: int = 128,
+        memory_width: int = 20,
         *,
-        read_heads=1,
-        write_heads=1,
-        shift_range=1,
-        controller="lstm",
-        memory_init="constant",
-        weights_init="focused",
-        read_first=False,
-        clip=20.0,
-        **kwargs,
+        read_heads: int = 1,
+        write_heads: int = 1,
+        shift_range: int = 1,
+        controller: str = "lstm",
+        memory_init: str = "constant",
+        weights_init: str = "focused",
+        read_first: bool = False,
+        clip: float = 20.0,
+        **kwargs: Any,
     ):
         super().__init__(
             units,

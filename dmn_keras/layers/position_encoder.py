@@ -1,5 +1,7 @@
 """Input module of the DMN+: a sentence is the position-weighted sum of its word vectors."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -35,7 +37,7 @@ class PositionEncoder(keras.layers.Layer):
         Xiong et al. 2016, arXiv:1603.01417, section 3.1.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
 

@@ -1,6 +1,7 @@
-"""Question-aware facts: tells each word of the story where the question says the same word."""
+"""Question-aware facts: each word of the story gets the question's state at the same word."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,10 +13,10 @@ from dmn_keras.layers.weighted_layer import WeightedLayer
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class QuestionMatch(WeightedLayer):
-    """Word vectors with what the question says at the same word.
+    """Appends to each word vector the question's state at the same word.
 
     A word `w` of the story becomes `[L[w]; W s_w]`, where `s_w` is the mean of the question's states at the places
-    where it says `w`, and zero where it does not. A fact can then tell *how* it touches the question ("the place we
+    where it has `w`, and zero where it does not. A fact can then tell *how* it touches the question ("the place we
     come from is here the subject") in the same way for every word, also for pairs that training never showed.
 
     Words are compared by their ids, so that all unknown words count as one word. Padding (id 0) matches nothing.
@@ -52,7 +53,7 @@ class QuestionMatch(WeightedLayer):
 
     weight_kinds = ("kernel",)
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.supports_masking = True

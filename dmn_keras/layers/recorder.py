@@ -1,10 +1,12 @@
 """Recording what a cell does with its memory, step by step."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 
-def record_memory(cell, sequences, *, initial_state=None):
+def record_memory(cell: Any, sequences: Any, *, initial_state: list | None = None) -> dict[str, np.ndarray]:
     """Run a cell over sequences and record its memory after every step, for pictures (`plot_memory`).
 
     Works for any RNN cell with a method `memory_record(states)` that returns a dict of the tensors to record, by name.

@@ -54,6 +54,46 @@ def scan(step, init, xs, *, weights=(), reverse=False, gradient=None, recompute=
     return _loop(without_residuals, init, xs, reverse)
 
 
+def recomputed_gradient(step):
+    """Return a `gradient` for `scan` that runs a step again and lets the backend differentiate it.
+
+    The loop then keeps nothing but the states, which is quicker where a step has many intermediate results of the size
+    of its state.
+
+    Args:
+        step: As for `scan`; it takes all that has a gradient as arguments.
+    """
+
+    def gradient(weights, state, x, residuals, d_next, d_y):
+        def without_residuals(weights, state, x):
+            following, y, _ = step(weights, state, x)
+            return following, y
+
+        differentiate = {"jax": _jax_gradient, "tensorflow": _tensorflow_gradient}[keras.backend.backend()]
+        return differentiate(without_residuals, (weights, state, x), (d_next, d_y))
+
+    return gradient
+
+
+def _jax_gradient(function, arguments, upstream):
+    import jax
+
+    _, backward = jax.vjp(function, *arguments)
+    return backward(upstream)
+
+
+def _tensorflow_gradient(function, arguments, upstream):
+    import tensorflow as tf
+
+    flat = keras.tree.flatten(arguments)
+    with tf.GradientTape() as tape:
+        tape.watch(flat)
+        results = keras.tree.flatten(function(*keras.tree.pack_sequence_as(arguments, flat)))
+    upstream = keras.tree.flatten(upstream)
+    found = tape.gradient(results, flat, upstream, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return keras.tree.pack_sequence_as(arguments, found)
+
+
 def _scan_with_gradient(step, init, xs, weights, reverse, gradient, recompute):
     structure = (weights, init, xs)
     results = None

@@ -1,5 +1,7 @@
 """Gates of retrieved facts -> gates of all facts of the story."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -27,7 +29,7 @@ class ScatterGates(keras.layers.Layer):
     (1, 2, 5)
     """
 
-    def __init__(self, *, fill_value=0.0, **kwargs):
+    def __init__(self, *, fill_value: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.fill_value = float(fill_value)
         self.supports_masking = True

@@ -1,5 +1,7 @@
 """A simple RNN with soft stacks."""
 
+from typing import Any
+
 import keras
 
 from dmn_keras.layers.action_memory_cell import ActionMemoryCell
@@ -68,19 +70,19 @@ class StackRNNCell(ActionMemoryCell):
 
     def __init__(
         self,
-        units,
-        num_stacks,
-        depth,
+        units: int,
+        num_stacks: int,
+        depth: int,
         *,
-        cell_size=1,
-        top_k=2,
-        no_op=False,
-        recurrent=False,
-        rounding=False,
-        activation="sigmoid",
-        value_activation="sigmoid",
-        empty_value=-1.0,
-        **kwargs,
+        cell_size: int = 1,
+        top_k: int = 2,
+        no_op: bool = False,
+        recurrent: bool = False,
+        rounding: bool = False,
+        activation: str = "sigmoid",
+        value_activation: str = "sigmoid",
+        empty_value: float = -1.0,
+        **kwargs: Any,
     ):
         super().__init__(
             units,

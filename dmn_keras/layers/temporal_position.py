@@ -1,5 +1,7 @@
 """Positions of facts in time, counted backwards from the question."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -44,7 +46,7 @@ class TemporalPosition(keras.layers.Layer):
         takes no part in the attention.
     """
 
-    def __init__(self, random_noise=0.0, **kwargs):
+    def __init__(self, random_noise: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.random_noise = fraction("random_noise", random_noise)
         if self.random_noise:

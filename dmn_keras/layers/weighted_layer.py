@@ -1,5 +1,7 @@
 """The base class of layers whose weights have initializers and regularizers."""
 
+from typing import Any
+
 import keras
 
 DEFAULT_INITIALIZERS = {"kernel": "glorot_uniform", "recurrent": "orthogonal", "bias": "zeros"}
@@ -10,7 +12,7 @@ class WeightedLayer(keras.layers.Layer):
     """A layer with an initializer and a regularizer for each kind of its weights.
 
     The arguments are those of `keras.layers.GRU`, and are kept under their names; a subclass whose weights are of fewer
-    kinds says so in `weight_kinds`. A layer made of others gives them what `sublayer_options` returns.
+    kinds names them in `weight_kinds`. A layer made of others gives them what `sublayer_options` returns.
 
     Args:
         kernel_initializer: Initializer of the kernels of inputs. Defaults to `"glorot_uniform"`.
@@ -22,9 +24,9 @@ class WeightedLayer(keras.layers.Layer):
         **kwargs: Arguments of every layer.
     """
 
-    weight_kinds = ("kernel", "recurrent", "bias")
+    weight_kinds: tuple[str, ...] = ("kernel", "recurrent", "bias")
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         initializers = {
             kind: kwargs.pop(f"{kind}_initializer", DEFAULT_INITIALIZERS[kind]) for kind in self.weight_kinds
         }

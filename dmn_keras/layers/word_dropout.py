@@ -1,5 +1,7 @@
 """Replaces word ids by that of the unknown word."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,7 +13,7 @@ from dmn_keras.text import UNKNOWN_ID
 class WordDropout(keras.layers.Layer):
     """Replaces words by the unknown word: those without an entry of their own always, any of them in training.
 
-    A model that never meets the unknown word in training has nothing to say of it in use.
+    A model that never meets the unknown word in training cannot use it in prediction.
 
     Args:
         num_words: Positive integer: an id from here on has no entry of its own.
@@ -37,7 +39,7 @@ class WordDropout(keras.layers.Layer):
         3.1. Deviation: a word is replaced, not left out.
     """
 
-    def __init__(self, num_words, rate=0.0, **kwargs):
+    def __init__(self, num_words: int, rate: float = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_words = positive_integer("num_words", num_words)
         self.rate = fraction("rate", rate)

@@ -17,7 +17,7 @@ _WHERE = {
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "forbid_unused_placeholders": "dmn_keras.models.placeholders",
     "memn2n": "dmn_keras.models.memory_network",
-    "text_dmn": "dmn_keras.models.text_dmn",
+    "text_dmn": "dmn_keras.models.text_dynamic_memory_network",
     "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",
     "recurrent_memory": "dmn_keras.models.recurrent_memory",
 }

@@ -1,5 +1,7 @@
 """Trained model -> a model that gives the words of its answers."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -9,7 +11,7 @@ from dmn_keras.models.dynamic_memory_network import SCATTER_GATES, DynamicMemory
 from dmn_keras.models.placeholders import ALLOWED_WORDS
 
 
-def answering_model(model, *, beam_width=1, suppress_tokens=()):
+def answering_model(model: keras.Model, *, beam_width: int = 1, suppress_tokens: Sequence[int] = ()) -> keras.Model:
     """Build a functional model that answers, on the layers and weights of a trained one.
 
     Args:

@@ -14,7 +14,7 @@ class InputModuleConfig(Settings):
         fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
             with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
         question_match: Size of what each word of the story learns of the question, `None` for nothing.
-        lexical_links: How often facts are read again, with what the facts that share a word with them say; `None` for
+        lexical_links: How often facts are read again, with what the facts that share a word with them hold; `None` for
             twice with `fact_encoder="sentence"`, else not at all.
         link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
             them.

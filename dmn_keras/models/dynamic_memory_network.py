@@ -1,5 +1,7 @@
 """The Dynamic Memory Network as a functional model: the data flow in one readable place."""
 
+from typing import Any
+
 import keras
 from keras.src.backend.common import global_state
 
@@ -36,7 +38,7 @@ class DynamicMemoryNetwork(keras.Model):
     outputs that have one need a target. Everything else is the functional model that `dmn` builds.
     """
 
-    def __init__(self, inputs, outputs, name=None, **kwargs):
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         super().__init__(inputs, outputs, name=name, **kwargs)
         if "answer" in self.input:
             self.get_layer("answer").optional = True  # `keras.models.clone_model` makes inputs that are not
@@ -97,10 +99,10 @@ def dmn(
     *,
     config: DMNConfig | None = None,
     answer_words: int | None = None,
-    word_vectors=None,
+    word_vectors: Any = None,
     num_placeholders: int = 0,
     name: str = "dmn",
-    **settings,
+    **settings: Any,
 ) -> "DynamicMemoryNetwork":
     """Build a Dynamic Memory Network as a functional model.
 
@@ -156,14 +158,14 @@ def dmn(
     embedding_dim = _embedding_dim(config, vocabulary_size, word_vectors)
     check_settings(config, embedding_dim)
     penalty = keras.regularizers.L2(config.l2) if config.l2 else None
-    recurrent = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
+    recurrent: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
     story = keras.Input((None, None), dtype="int32", name="story")
     question = keras.Input((None,), dtype="int32", name="question")
     inputs = {"story": story, "question": question}
     retrieved = None
     if config.max_retrieved_facts is not None:
         limit = config.max_retrieved_facts
-        options = {"num_placeholders": num_placeholders, "kernel_regularizer": penalty}
+        options: dict[str, Any] = {"num_placeholders": num_placeholders, "kernel_regularizer": penalty}
         retriever = FactRetriever(vocabulary_size, max_facts=limit, **options, name=RETRIEVER)
         retrieved = retriever(story, question)
         story = retrieved["story"]
@@ -178,7 +180,7 @@ def dmn(
         name="semantic_memory",
     )
     facts, q = _input_module(config, penalty, semantic_memory, story, question)
-    arguments = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
+    arguments: dict[str, Any] = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
     episodes = EpisodicMemory(
         config.units,
         **{**arguments, "gate_features": GATE_FEATURES[config.memory.gate_features]},

@@ -9,18 +9,18 @@ from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
 
 
 def memn2n(
-    vocabulary_size,
-    embedding_dim=20,
-    num_hops=3,
+    vocabulary_size: int,
+    embedding_dim: int = 20,
+    num_hops: int = 3,
     *,
-    tying="adjacent",
-    attention="softmax",
-    position_encoding=True,
-    temporal_encoding=50,
-    random_noise=0.1,
-    answer_words=None,
-    name="memn2n",
-):
+    tying: str = "adjacent",
+    attention: str = "softmax",
+    position_encoding: bool = True,
+    temporal_encoding: int | None = 50,
+    random_noise: float = 0.1,
+    answer_words: int | None = None,
+    name: str = "memn2n",
+) -> keras.Model:
     """Build the end-to-end memory network (MemN2N) of Sukhbaatar et al. 2015 as a functional model.
 
     Each hop has two embedding matrices, `A^k` for the input memories and `C^k` for the output memories. A fact becomes

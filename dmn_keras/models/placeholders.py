@@ -11,7 +11,7 @@ ALLOWED_WORDS = "allowed_words"
 """Name of the layer that knows which words an answer may hold, in a model that has placeholders."""
 
 
-def forbid_unused_placeholders(model, num_placeholders: int) -> DynamicMemoryNetwork:
+def forbid_unused_placeholders(model: keras.Model, num_placeholders: int) -> DynamicMemoryNetwork:
     """Return a model, on the layers and weights of another, whose answers hold no placeholder that its story lacks.
 
     Placeholders stand for the unknown words of a story (`dmn_keras.text.told_apart`). Of those that neither story

@@ -12,7 +12,9 @@ _DNC = ("link", "masked_lookup", "deallocate", "sharpen_links")
 _DYNAMIC_NTM = ("address_width", "num_steps", "lru", "addressing")
 
 
-def recurrent_memory(input_size, output_size, config=None, *, name="recurrent_memory"):
+def recurrent_memory(
+    input_size: int, output_size: int, config: RecurrentMemoryConfig | None = None, *, name: str = "recurrent_memory"
+) -> keras.Model:
     """Build a recurrent network with a memory as a functional model.
 
     Layers of the cell that `config` names run over the sequence; a dense layer makes the logits of each step. The

@@ -1,5 +1,7 @@
 """The Dynamic Memory Network for questions about images as a functional model."""
 
+from typing import Any
+
 import keras
 
 from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, SharedFactsMemory
@@ -15,7 +17,7 @@ def visual_dmn(
     *,
     config: VisualDMNConfig | None = None,
     name: str = "visual_dmn",
-    **settings,
+    **settings: Any,
 ) -> keras.Model:
     """Build a Dynamic Memory Network for visual question answering as a functional model.
 
@@ -56,7 +58,7 @@ def visual_dmn(
     positive_integer("num_answers", num_answers)
     config = (VisualDMNConfig() if config is None else config).replace(settings)
     penalty = keras.regularizers.L2(config.l2) if config.l2 else None
-    recurrent = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
+    recurrent: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
     backbone = image_backbone(config.input)
     image = keras.Input(backbone.input.shape[1:], dtype="uint8", name="image")
     question = keras.Input((None, None), dtype="int32", name="question")
@@ -75,7 +77,7 @@ def visual_dmn(
     )
     questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))
 
-    memory = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
+    memory: dict[str, Any] = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
     memory["gate_features"] = GATE_FEATURES[config.memory.gate_features]
     episodes = SharedFactsMemory(config.units, **memory, **recurrent, name="episodic_memory")(facts, questions)
     last = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])

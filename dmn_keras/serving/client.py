@@ -12,6 +12,8 @@ import ssl
 import time
 import unicodedata
 import urllib.parse
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +60,7 @@ class ServerError(RuntimeError):
         code: Name of the gRPC status (`"INVALID_ARGUMENT"`), or number of the HTTP status (`"400"`).
     """
 
-    def __init__(self, code, message):
+    def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code = code
 
@@ -142,7 +144,7 @@ class Client:
         self.timeout, self.retries, self.backoff = float(timeout), int(retries), float(backoff)
         self._transport = _TRANSPORTS[parts.scheme](parts, model, version, label, tls)
 
-    def ask(self, story, question: str) -> Answer:
+    def ask(self, story: Any, question: str) -> Answer:
         """Ask one question.
 
         Args:
@@ -159,7 +161,7 @@ class Client:
         """
         return self.ask_many([(story, question)])[0]
 
-    def ask_many(self, questions) -> list[Answer]:
+    def ask_many(self, questions: Iterable) -> list[Answer]:
         """Ask several questions, as many in one request as the server takes together.
 
         Args:

@@ -182,7 +182,7 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
-- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question says their words. `fused`
+- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question has their words. `fused`
   reads sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each
   sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;

@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 MAX_WORDS = 256
 """Words of a sentence, or question, that are read; the rest is left out.
 
-A padded batch is as wide as its longest sentence: one that goes on for pages would take the memory of its neighbours.
+A padded batch is as wide as its longest sentence: one of several pages would take the memory of its neighbours.
 """
 
 

@@ -2,7 +2,8 @@
 
 import codecs
 import os
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from dmn_keras.text.sentences import sentence_ends
 from dmn_keras.text.tokenizer import tokenize
@@ -22,7 +23,7 @@ class Sentence(NamedTuple):
     end: int
 
 
-def read_sentences(source, *, wrapped=False, start=0):
+def read_sentences(source: Any, *, wrapped: bool = False, start: int = 0) -> Iterator[Sentence]:
     r"""Read the sentences of a text file, one after the other.
 
     They are those that `split_sentences` finds in the whole text. No more than a block of the file and a sentence are

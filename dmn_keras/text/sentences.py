@@ -83,7 +83,7 @@ def split_sentences(text: str) -> list[str]:
 
     A sentence ends at a line end; at `.`, `?` or `!`, and quotation marks and brackets that close behind it, before
     white space; and at the like marks of other scripts. It does not end at an ellipsis, at an abbreviation or an
-    initial, or inside quotation marks after which the sentence goes on in lower case.
+    initial, or inside quotation marks after which the sentence continues in lower case.
 
     Args:
         text: Any number of sentences.
@@ -110,7 +110,7 @@ def sentence_ends(text: str, *, wrapped: bool = False, more: bool = False) -> It
     Args:
         text: The text.
         wrapped: Whether a line end is white space like any other, and only a blank line ends a sentence.
-        more: Whether the text goes on; ends that what follows may undo are then left out.
+        more: Whether the text continues; ends that what follows may undo are then left out.
 
     Yields:
         Pairs of the index behind a sentence and that of the first character, after white space, of the next one.

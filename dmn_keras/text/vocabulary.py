@@ -3,6 +3,8 @@
 import collections
 import functools
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from dmn_keras.text.answers import WrittenAnswers
 from dmn_keras.text.tokenizer import lower, tokenize
@@ -37,7 +39,7 @@ class Vocabulary:
         ValueError: If a word occurs twice or is a special one.
     """
 
-    def __init__(self, words, answers=(), *, num_placeholders=0):
+    def __init__(self, words: Sequence[str], answers: Iterable[str] = (), *, num_placeholders: int = 0):
         self.known_words = tuple(words)
         placeholders = (f"<placeholder {number}>" for number in range(1, num_placeholders + 1))
         self.words = (*SPECIAL_WORDS, *self.known_words, *placeholders)
@@ -46,13 +48,13 @@ class Vocabulary:
         if len(set(self.words)) != len(self.words):
             twice = sorted(word for word, n in collections.Counter(self.words).items() if n > 1)
             raise ValueError(f"words must be distinct and none of {SPECIAL_WORDS}. Received twice: {twice}")
-        self._ids = {}
+        self._ids: dict[str, int] = {}
         for index, word in enumerate(self.words):
             self._ids.setdefault(lower(word), index)
         self.written = WrittenAnswers(self.words, ((self.encode(answer), answer) for answer in self.answers))
 
     @classmethod
-    def from_examples(cls, examples, *, num_placeholders=0, min_stories=1):
+    def from_examples(cls, examples: Iterable, *, num_placeholders: int = 0, min_stories: int = 1) -> Self:
         """Collect the words of stories, questions and answers, in alphabetical order.
 
         Args:
@@ -86,25 +88,25 @@ class Vocabulary:
     def __contains__(self, word):
         return word in self._ids
 
-    def ids(self, words):
+    def ids(self, words: Iterable[str]) -> list[int]:
         """Return the ids of `words`, in whatever case, that of the unknown word where one is not known."""
         return [self._ids.get(lower(word), UNKNOWN_ID) for word in words]
 
-    def encode(self, text):
+    def encode(self, text: str) -> list[int]:
         """Return the ids of the words of a sentence, a list."""
         get = self._ids.get
         return [get(word, UNKNOWN_ID) for word in tokenize(text, lowercase=True)]
 
-    def answer_ids(self, ids):
+    def answer_ids(self, ids: Iterable[int]) -> list[int]:
         """Return an answer's `ids` up to the end word, padding left out, a list."""
         return [index for index in itertools.takewhile(lambda index: index != END_ID, ids) if index != PAD_ID]
 
-    def answer(self, ids, placeholders=()):
+    def answer(self, ids: Iterable[int], placeholders: Sequence[str] = ()) -> list[str]:
         """Return the words of an answer's `ids`, a list; the arguments are those of `answer_text`."""
         words = dict(zip(self.placeholder_ids, map(lower, placeholders), strict=False))
         return [words.get(index, self.words[index]) for index in self.answer_ids(ids)]
 
-    def answer_text(self, ids, placeholders=()):
+    def answer_text(self, ids: Iterable[int], placeholders: Sequence[str] = ()) -> str:
         """Return an answer of these `ids` as the training data writes it, a string.
 
         Args:
@@ -113,7 +115,7 @@ class Vocabulary:
         """
         return self.written(self.answer_ids(ids), dict(zip(self.placeholder_ids, placeholders, strict=False)))
 
-    def unknown_words(self, texts):
+    def unknown_words(self, texts: Iterable[str]) -> list[str]:
         """Return the words of `texts` that have no id, in the order of their first occurrence."""
         seen = dict.fromkeys(word for text in texts for word in tokenize(text, lowercase=True))
         return [word for word in seen if word not in self]

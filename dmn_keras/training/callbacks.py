@@ -16,7 +16,7 @@ from dmn_keras.utils.files import read_json, write_json
 
 
 class TrainingDivergedError(RuntimeError):
-    """The loss became infinite or NaN; the message says in which epoch and batch."""
+    """The loss became infinite or NaN; the message names epoch and batch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Progress:
         best_epoch: The best epoch so far, from 0; -1 before the first.
         waited: Epochs since the best one.
         halvings: How often half of the patience has passed without a better epoch.
-        finished: Why training stops here: `"solved"`, `"patience"`, or `None` to go on.
+        finished: Why training stops here: `"solved"`, `"patience"`, or `None` to continue.
     """
 
     best_epoch: int = -1

@@ -9,7 +9,7 @@ from dmn_keras.layers.checks import positive_integer
 class LinearStart(keras.callbacks.Callback):
     """Switch the softmax of all hops off in the first epochs, and on after them.
 
-    The attention of a hop is then the plain products of state and keys, in training and validation alike, which leaves
+    The attention of a hop is then the plain products of state and keys, in training as in validation, which leaves
     fewer poor local minima. The softmax that turns logits into answers is not touched.
 
     What an epoch does depends on its number alone, so that `fit(initial_epoch=...)` resumes rightly. The switch is a

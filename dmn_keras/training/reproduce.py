@@ -213,11 +213,14 @@ def command_of(source: Source, config: RunConfig) -> str:
 
     Of a file of word vectors only its name is shown.
     """
-    defaults = RunConfig().replace(seed=config.trainer.seed).flat()
+    family = {"model.family": config.model.family}
+    defaults = RunConfig().replace(family, seed=config.trainer.seed).flat()
     words = ["dmn-keras", "train", "--dataset", source.dataset, "--data-dir", "DIR", "--tasks", ",".join(source.tasks)]
     if source.config:
         words += ["--config", source.config]
     words += ["--seed", str(config.trainer.seed)]
+    if config.model.family != RunConfig().model.family:
+        words += ["--set", f"model.family={config.model.family}"]
     for path, value in config.flat().items():
         if value != defaults.get(path):
             name = path.rpartition(".")[2]

@@ -28,8 +28,8 @@ from dmn_keras.training.strategy import DistributionContext, get_distribution
 from dmn_keras.training.transfer import continue_from
 from dmn_keras.utils.files import write_json
 
-_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
-"""Whether TensorFlow is installed, which writes TensorBoard's files."""
+_TENSORBOARD = all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))
+"""Whether TensorBoard is installed, and TensorFlow, which writes its files."""
 _log = logging.getLogger(__name__)
 
 
@@ -78,7 +78,7 @@ def train(
             last epoch that was finished.
         TrainingDivergedError: If the loss becomes NaN or infinite; the best model before it is kept and evaluated.
         ValueError: If a setting is out of range, the data malformed, the run in `output` has other settings, the
-            backend cannot run the strategy, or workers are not alike.
+            backend cannot run the strategy, or workers differ.
     """
     context, run = get_distribution(strategy, devices), RunFolder(output)
     chief = context.worker == 0
@@ -332,7 +332,7 @@ def fit_run(
             callbacks=[
                 EvaluationCheck(valid_batches, **own),
                 BestWeights(run, trainer, history, writes=writes),
-                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORFLOW else ()),
+                *([keras.callbacks.TensorBoard(str(run.logs), write_graph=False)] if writes and _TENSORBOARD else ()),
                 backup,
                 *callbacks,
             ],

@@ -98,8 +98,8 @@ def run_consistently(function):
     """Call a function, and continue only if it succeeded in all workers with the same values.
 
     Args:
-        function: Function that returns a dict of values that `repr` tells apart, with the same names in every worker,
-            and what to return. It may raise.
+        function: Function that returns a dict of values whose `repr` differs where they differ, with the same names in
+            every worker, and what to return. It may raise.
 
     Returns:
         The second part of what `function` returned.

@@ -63,7 +63,7 @@ def _decompressed(path):
 
 
 class _Limited:
-    """A file to be read by `tarfile`, whose end is an error: an archive says itself how much is to be read of it."""
+    """A file to be read by `tarfile`, whose end is an error: an archive declares how much is to be read of it."""
 
     def __init__(self, file, limit):
         self._file, self._limit = file, limit

@@ -37,6 +37,7 @@ def load_image(
 
     Raises:
         FileNotFoundError: If a path names no file.
+        ImportError: If the image is no array, and Pillow, the extra `images`, is missing.
         TypeError: If `image` has none of these forms.
         ValueError: If it is empty, is damaged, is no PNG or JPEG file, is animated, or has a side above `MAX_SIDE`, or
             an array has another dtype or shape.
@@ -67,7 +68,10 @@ def _read(path, name):
 
 def _decode(file, name):
     """Return the pixels of a PNG or JPEG file: uint8 `(height, width)`, or with 3 or 4 channels."""
-    from PIL import Image
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("Image files are read by Pillow: pip install 'dmn_keras[images]'.") from error
 
     if not file.read(1):
         raise ValueError(f"{name} must be a PNG or JPEG file. Received: 0 bytes.")

@@ -110,7 +110,7 @@ def test_babi_without_tensorflow_datasets(monkeypatch):
     monkeypatch.delitem(sys.modules, "dmn_keras.datasets.babi.babi_qa", raising=False)
     monkeypatch.delattr(babi, "babi_qa", raising=False)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* Pass data_dir"):
+    with pytest.raises(ImportError, match=r"Downloading bAbI needs tensorflow_datasets: .* pass data_dir"):
         load("babi")
 
 

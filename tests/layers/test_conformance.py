@@ -11,6 +11,7 @@ import pytest
 from keras import ops
 
 from dmn_keras import layers
+from dmn_keras.layers.memory_cell import MemoryCell
 from dmn_keras.layers.weighted_layer import WeightedLayer
 from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import CASES
@@ -37,6 +38,19 @@ OWN_TESTS = {"MemoryRNN"}
 """Layers that take another layer, with tests of their own."""
 WRONG = {int: -1, str: "nonsense", tuple: "nonsense"}
 """A value out of range for an argument of a type."""
+
+
+@pytest.fixture(autouse=True)
+def steps_one_by_one_on_jax(request):
+    """JAX compiles a loop anew for each call, which for these cells takes seconds; `test_memory_cells` lets it."""
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    if keras.backend.backend() != "jax" or case is None or not issubclass(case.layer, MemoryCell):
+        yield
+        return
+    import jax
+
+    with jax.disable_jit("compiled" not in request.node.name):
+        yield
 
 
 def built(case, seed=0, **changes):

@@ -84,6 +84,18 @@ def test_xla_trains_under_a_mask_to_the_same_weights(case):
     assert_close(*trained)
 
 
+@each_cell
+def test_the_loop_of_training_has_the_results_and_gradients_of_the_other(case):
+    rnn = make_rnn(case, go_backwards=True)
+
+    def call(sequences, training):
+        return list(rnn(sequences, mask=ops.convert_to_tensor(HOLES), training=training))
+
+    assert_close(*(numpy(call(ops.convert_to_tensor(INPUTS), training)) for training in (False, True)), atol=1e-6)
+    losses = [lambda x, training=training: weighted_sum(call(x, training)) for training in (False, True)]
+    assert_close(*(gradients(loss, [INPUTS], rnn.trainable_variables) for loss in losses), atol=1e-4)
+
+
 def masked_model(case):
     """A model of unknown batch and length that returns outputs and states."""
     inputs = keras.Input((None, D))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dmn_keras.layers.scan import scan
+from dmn_keras.layers.scan import recomputed_gradient, scan
 from tests.layers.helpers import gradients, numpy, weighted_sum
 
 T, B, N, U = 5, 3, 2, 4
@@ -69,6 +69,15 @@ def test_own_gradients_of_nested_states_are_those_of_automatic_differentiation(r
 
     for own, automatic in zip(found(gradient=write_gradient, recompute=recompute), found(), strict=True):
         np.testing.assert_allclose(own, automatic, atol=1e-4)
+
+
+@each_direction
+def test_the_gradient_of_a_step_run_again_is_that_of_automatic_differentiation(reverse):
+    def found(**options):
+        return gradients(lambda *arrays: weighted_sum(run(*arrays, reverse=reverse, **options)), ARRAYS)
+
+    for again, automatic in zip(found(gradient=recomputed_gradient(write)), found(), strict=True):
+        np.testing.assert_allclose(again, automatic, atol=1e-4)
 
 
 def test_an_own_gradient_is_the_one_that_is_used():

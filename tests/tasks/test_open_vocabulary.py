@@ -239,7 +239,7 @@ def test_unknown_words_of_facts_that_are_not_retrieved_take_no_placeholders(tmp_
     [whole] = made.predict([Example(tuple(story), question)])
     assert_same_answer(whole, expected)
     (tmp_path / "story.txt").write_text("\n".join(story))
-    write_index(tmp_path / "index", tmp_path / "story.txt", made.retriever)
+    write_index(made.retriever, tmp_path / "story.txt", tmp_path / "index", report=str)
     assert_same_answer(made.ask_index(StoryIndex(tmp_path / "index"), question), expected)
 
 

@@ -10,7 +10,7 @@ import pytest
 from dmn_keras.datasets import Source, task_names
 from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.training import reproduce as module
-from dmn_keras.training.reproduce import collect, plan, reproduce
+from dmn_keras.training.reproduce import collect, command_of, plan, reproduce
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.tables import TABLES, Runs, Table
 from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, without_tracing, write_stories
@@ -23,6 +23,7 @@ SMALL = Table(
     "tiny stories", "jsonl", None, (Runs("a", "all", PLAIN, seeds=(0, 1)), Runs("b", "all", {**PLAIN, "l2": 0.1}))
 )
 RESULTS = pathlib.Path(__file__).parents[2] / "benchmarks/results"
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 QUIET = {"verbose": 0}
 
 
@@ -172,9 +173,11 @@ def test_a_table_without_any_result(tmp_path, data, monkeypatch):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_whole_and_their_measured_files_hold_their_runs(name):
-    planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(TABLES[name]) for task in tasks}
+    table = TABLES[name]
+    data_dir = EXAMPLES / name.replace("-", "_") if table.dataset == "jsonl" else None
+    planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(table, data_dir) for task in tasks}
     if not name.startswith("ablation"):
-        assert {task for _, task in planned} == set(task_names("babi"))
+        assert {task for _, task in planned} == set(task_names(table.dataset, data_dir))
     content = json.loads((RESULTS / f"{name}.json").read_text())
     assert {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]} <= planned
     assert set(content["tasks"]) == {task for _, task in planned}
@@ -190,3 +193,12 @@ def test_a_model_for_several_tasks_is_chosen_as_a_whole(tmp_path):
     alone = write_run(tmp_path / "alone", 0.0, 0.1, error=0.0)
     with pytest.raises(ValueError, match=r"always among the same others. Received task 1 in .*second and .*alone"):
         collect([*folders, alone])
+
+
+def test_the_command_of_a_run_names_its_family_and_what_differs_from_its_defaults():
+    source = Source("babi", ("6",), config="en-10k")
+    config = RunConfig().replace({"model.family": "memn2n"}, num_hops=2)
+    assert command_of(source, config) == (
+        "dmn-keras train --dataset babi --data-dir DIR --tasks 6 --config en-10k --seed 0 --set model.family=memn2n "
+        "--set num_hops=2"
+    )

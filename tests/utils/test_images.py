@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -152,3 +153,11 @@ def test_a_damaged_file_is_an_image_or_a_value_error(form):
         except ValueError:
             refused += 1
     assert refused > 5
+
+
+def test_image_files_without_pillow_name_the_extra(monkeypatch):
+    data = encode(RGB)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert load_image(RGB).shape == RGB.shape
+    with pytest.raises(ImportError, match=r"Image files are read by Pillow: pip install 'dmn_keras\[images\]'"):
+        load_image(data)

@@ -31,7 +31,7 @@ class LongStory(Sequence):
         self.num_tokens, self.length, self.repeats = num_tokens, length, repeats
 
     def __repr__(self):
-        # Equal stories show alike in every process: workers compare their questions so.
+        # Equal stories have one `repr` in every process, by which workers compare their questions.
         shown = ("facts", "positions", "background", "start", "num_tokens")
         return f"LongStory({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
@@ -62,7 +62,7 @@ class LongStory(Sequence):
 def insert_into_background(example, background, num_tokens, seed):
     """Hide a story among the sentences of a longer text.
 
-    The text begins at a sentence drawn at random and goes on as it stands, in whole sentences, as far as the length
+    The text begins at a sentence drawn at random and continues as it stands, in whole sentences, as far as the length
     allows. All places of the facts in it are equally likely; their order stays.
 
     Args:

@@ -40,7 +40,8 @@ def encode_triple(triple: Triple) -> np.ndarray:
 def decode_triple(scores: np.ndarray) -> tuple[int, int, int]:
     """Return the labels of source, edge and destination for which a model's output, an array `(90,)`, is greatest."""
     digits = np.argmax(np.reshape(scores, (3, 3, 10)), axis=-1)
-    return tuple(int(label) for label in digits @ (100, 10, 1))
+    source, edge, destination = (int(label) for label in digits @ (100, 10, 1))
+    return source, edge, destination
 
 
 def encode_task(

@@ -73,7 +73,7 @@ def single_shortest_paths(graph: Graph, source: object) -> list[tuple]:
                 queue.append(destination)
             if distances[destination] == distances[node] + 1:
                 counts[destination] += counts[node]
-    paths = {source: ()}
+    paths: dict[object, tuple] = {source: ()}
     for node, triple in last.items():  # in order of distance
         paths[node] = (*paths[triple[0]], triple)
     return [path for node, path in paths.items() if path and counts[node] == 1]

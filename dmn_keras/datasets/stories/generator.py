@@ -14,16 +14,16 @@ SPLITS = ("train", "valid", "test")
 
 
 def generate(
-    task,
+    task: str,
     *,
-    split="train",
-    num_examples=1000,
-    seed=0,
-    num_facts=None,
-    num_people=4,
-    num_places=6,
-    num_objects=3,
-):
+    split: str = "train",
+    num_examples: int = 1000,
+    seed: int = 0,
+    num_facts: int | tuple[int, int] | None = None,
+    num_people: int = 4,
+    num_places: int = 6,
+    num_objects: int = 3,
+) -> list[Example]:
     """Generate stories of a little world, each with a question, its answer and its supporting facts.
 
     Every answer follows from the supporting facts alone, and from the whole story. They stand in

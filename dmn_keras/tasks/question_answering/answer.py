@@ -1,6 +1,7 @@
 """An answer, the evidence for it, and its form as text."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Answer:
     question: str = dataclasses.field(default="", repr=False, compare=False)
 
     @property
-    def evidence(self):
+    def evidence(self) -> tuple[tuple[int, ...], ...]:
         """The facts that decided: of each pass the indexes of those with at least half its highest gate, a tuple.
 
         Empty where the answer is not known: what was attended to is no evidence that nothing was found.
@@ -56,14 +57,14 @@ class Answer:
             for gates in self.gates
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can hold, with the evidence."""
         fields = dataclasses.asdict(self)
         del fields["words"], fields["question"]
         return {**fields, "evidence": self.evidence}
 
 
-def answer_text(answer):
+def answer_text(answer: Answer) -> str:
     """Format an `Answer` in a line: its words, or that it is not known, and its confidence or else its probability."""
     if answer.confidence is None:
         sure = f"probability {answer.probability:.3f}"
@@ -72,7 +73,7 @@ def answer_text(answer):
     return f"{answer.answer} ({sure})" if answer.known else f"I do not know (best guess: {answer.answer}, {sure})"
 
 
-def evidence_text(answer):
+def evidence_text(answer: Answer) -> str:
     """Format the facts that decided an `Answer`, a line a pass."""
     facts_of = named_facts(answer)
     lines = []
@@ -82,7 +83,7 @@ def evidence_text(answer):
     return "\n".join(lines)
 
 
-def attention_table(answer):
+def attention_table(answer: Answer) -> str:
     """Format the attention of an `Answer` for the terminal: a line a fact, a column a pass.
 
     The highest gate of each pass is marked with `<`. There is no line of a fact where a retriever selected none.

@@ -1,6 +1,7 @@
 """How far an answer's probability can be trusted: confidence, and when to say "I do not know"."""
 
 import dataclasses
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,12 +36,12 @@ class Calibration:
                 raise ValueError(f"{name} must be a finite number. Received: {name}={value!r}")
         probability("threshold", self.threshold)
 
-    def confidence(self, probabilities):
+    def confidence(self, probabilities: Any) -> Any:
         """Return the confidence for a probability, or an array of them, each between 0 and 1."""
         return _sigmoid(self.scale * _log_odds(probabilities) + self.shift)
 
     @classmethod
-    def fit(cls, probabilities, right, *, threshold=0.5):
+    def fit(cls, probabilities: Any, right: Any, *, threshold: float = 0.5) -> Self:
         """Fit scale and shift by maximum likelihood.
 
         Args:
@@ -70,7 +71,7 @@ class Calibration:
         return cls(float(weights[0]), float(weights[1]), threshold)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Any) -> Self:
         """Read the `calibration.json` of a run.
 
         Raises:

@@ -16,7 +16,7 @@ from dmn_keras.text import MAX_WORDS, sentence_ids
 _WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, MAX_WORDS + 1)  # words that facts are padded to
 _SENTENCE = FeatureSpec("int32", ("words",))
 _ROWS = 512  # facts that are padded to one width
-_REMEMBERED, _SHORT = 1 << 14, 200  # sentences that are not read again where they are said again, and their characters
+_REMEMBERED, _SHORT = 1 << 14, 200  # sentences that are encoded once where they are repeated, and their characters
 
 
 class RetrievedFact(NamedTuple):

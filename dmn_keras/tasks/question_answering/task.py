@@ -14,6 +14,7 @@ import numpy as np
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
 from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.calibration import Calibration
@@ -37,6 +38,7 @@ from dmn_keras.text import (
     tokenize,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
+from dmn_keras.utils.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,14 @@ class QuestionAnswerer(Task):
 
     preprocessor_class = QuestionAnsweringPreprocessor
 
-    def __init__(self, config=None, *, preprocessor=None, name=None, **settings):
+    def __init__(
+        self,
+        config: RunConfig | Settings | None = None,
+        *,
+        preprocessor: QuestionAnsweringPreprocessor | None = None,
+        name: str | None = None,
+        **settings: Any,
+    ):
         super().__init__(config, preprocessor=preprocessor, name=name, **settings)
         self.calibration: Calibration | None = None
 

@@ -1,4 +1,4 @@
-"""What a network says at the scored steps of a sequence."""
+"""The outputs of a network at the scored steps of a sequence."""
 
 import dataclasses
 

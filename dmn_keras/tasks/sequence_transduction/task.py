@@ -1,4 +1,4 @@
-"""Sequence transduction: something is to be said at the steps of a sequence."""
+"""Sequence transduction: outputs at the steps of a sequence."""
 
 import warnings
 from collections.abc import Sequence

@@ -5,8 +5,8 @@ import numpy as np
 
 from dmn_keras.losses import LabelCrossentropy
 from dmn_keras.metrics import LabelAccuracy
-from dmn_keras.models.text_dmn import text_dmn
 from dmn_keras.models.text_dmn_config import TextDMNConfig
+from dmn_keras.models.text_dynamic_memory_network import text_dmn
 from dmn_keras.tasks.config import RunConfig, TrainerConfig
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target

@@ -1,6 +1,6 @@
 """Visual question answering: preprocessor, task and answers."""
 
-from dmn_keras.tasks.visual_question_answering.answer import VisualAnswer
+from dmn_keras.tasks.visual_question_answering.answer import VisualAnswer, answer_text
 from dmn_keras.tasks.visual_question_answering.config import VisualQuestionAnsweringConfig
 from dmn_keras.tasks.visual_question_answering.preprocessor import VisualQuestionAnsweringPreprocessor
 from dmn_keras.tasks.visual_question_answering.task import VisualQuestionAnswerer
@@ -10,4 +10,5 @@ __all__ = [
     "VisualQuestionAnswerer",
     "VisualQuestionAnsweringConfig",
     "VisualQuestionAnsweringPreprocessor",
+    "answer_text",
 ]

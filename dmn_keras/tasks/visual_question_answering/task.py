@@ -54,19 +54,19 @@ class VisualQuestionAnswerer(Task):
         trainer=TrainerConfig(schedule="cosine", batch_size=16, epochs=20, patience=20),
     )
 
-    def __init__(self, config=None, *, preprocessor=None, name=None, **settings):
-        super().__init__(config, preprocessor=preprocessor, name=name, **settings)
+    def new_preprocessor(self):
+        return VisualQuestionAnsweringPreprocessor(self._model_config().input.image_size)
+
+    def _model_config(self):
         if not isinstance(self.config.model, VisualDMNConfig):
             raise ValueError(
                 f"model.family must be {VisualDMNConfig.family!r} for a {type(self).__name__}. "
                 f"Received: model.family={self.config.model.family!r}"
             )
-
-    def new_preprocessor(self):
-        return VisualQuestionAnsweringPreprocessor(self.config.model.input.image_size)
+        return self.config.model
 
     def build_network(self):
-        model = self.config.model.replace(image_size=self.preprocessor.image_size)
+        model = self._model_config().replace(image_size=self.preprocessor.image_size)
         network = model.build(len(self.preprocessor.vocabulary), len(self.preprocessor.answers))
         # A preset holds all weights: it does not need those that its training started from.
         self.config = self.config.replace(pretrained=None)
