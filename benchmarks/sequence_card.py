@@ -21,13 +21,6 @@ TEXTS = {
         "It learned n = 2 to 19. A sequence is scored where its symbols are determined: all but the `a`s and the first "
         "`b`.\nIts stacks hold 250 entries.",
     ),
-    "dnc-traversal": (
-        "A network with the memory of the differentiable neural computer (Graves et al. 2016, doi:10.1038/nature20101),"
-        "\nwithout temporal links, that reads the edges of a graph as triples and answers where an edge leads.",
-        "traversal,nodes=10,degree=1-3,length=1",
-        "It answers one step, `length=1`, the paper's first lessons; walks of several steps, such as the default of "
-        "`--config\ntraversal` has, are beyond it. Its memory has 32 slots, one for each edge.",
-    ),
 }
 """What a card says of a model: what it is, a config to try, and its limits."""
 
