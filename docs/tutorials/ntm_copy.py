@@ -42,10 +42,10 @@ model.compile(keras.optimizers.Adam(0.005, global_clipnorm=10), "binary_crossent
 # Train
 # -----
 #
-# 6,400 sequences show how the loss falls. ``examples/copy_task.py`` trains on 50,000, after which the network copies
+# 1,600 sequences show how the loss falls. ``examples/copy_task.py`` trains on 50,000, after which the network copies
 # sequences of twice the length too.
 
-history = model.fit(*copies(6400, 4, seed=0), batch_size=16, epochs=1, verbose=0).history
+history = model.fit(*copies(1600, 4, seed=0), batch_size=16, epochs=1, verbose=0).history
 loss, accuracy = model.evaluate(*copies(100, 4, seed=1), verbose=0)
 print(f"bits that are right: {accuracy:.1%}, where guesses are right in {0.5 * 0.5 + 0.5:.0%}")
 
