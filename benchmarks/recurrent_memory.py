@@ -34,7 +34,8 @@ def main(arguments=None):
     names = ("batch_size", "steps", "units", "slots", "width")
     settings = {name: getattr(options, name) for name in names}
     rows = [measure(cell, options.peers, options.repeats, options.jit, settings) for cell in options.cells]
-    packages = {name: importlib.metadata.version(name) for name in ("torch", "dnc") if options.peers}
+    used = ["torch"] * bool(options.peers) + ["dnc"] * ("dnc" in options.peers)
+    packages = {name: importlib.metadata.version(name) for name in used}
     about = {"xla": options.jit or options.backend == "jax", "settings": settings, "peers": packages, "rows": rows}
     result = {**base.record("recurrent_memory", arguments), **about}
     print(table(result))
