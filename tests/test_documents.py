@@ -35,7 +35,7 @@ SMALLER = {
         "epochs=100)": "epochs=1)",
         "length=40": "length=3",
         "num_examples=100": "num_examples=4",
-        "growing_lengths(3, 40)": "growing_lengths(3, 4)",
+        "growing_lengths(3, 40))": "growing_lengths(3, 4), num_examples=32)",
         "units=128": "units=4",
         "(20, 40, 120)": "(2, 3)",
     }
