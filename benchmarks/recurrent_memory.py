@@ -146,7 +146,7 @@ def table(*results):
             row["cell"].upper(),
             result["versions"]["backend"] + (", XLA" if result["xla"] else ""),
             *base.decimals([row["step"]["cpu_ms"]], 1),
-            *base.decimals([row.get("of_ntm"), row.get("of_dnc")], 2),
+            *base.decimals([row.get("of_ntm") if row["cell"] == "ntm" else None, row.get("of_dnc")], 2),
         ]
         for result in results
         for row in result["rows"]

@@ -21,13 +21,6 @@ TEXTS = {
         "It learned n = 2 to 19. A sequence is scored where its symbols are determined: all but the `a`s and the first "
         "`b`.\nIts stacks hold 250 entries.",
     ),
-    "dnc-traversal": (
-        "A network with the memory of the differentiable neural computer (Graves et al. 2016, doi:10.1038/nature20101),"
-        "\nwithout temporal links, that reads the edges of a graph as triples and answers where an edge leads.",
-        "traversal,nodes=10,degree=1-3,length=1",
-        "It answers one step, `length=1`, the paper's first lessons; walks of several steps, such as the default of "
-        "`--config\ntraversal` has, are beyond it. Its memory has 32 slots, one for each edge.",
-    ),
 }
 """What a card says of a model: what it is, a config to try, and its limits."""
 
@@ -60,6 +53,9 @@ def card(options):
     result = json.loads(options.json.read_text(encoding="utf-8"))
     (row,) = (row for row in result["models"][options.model] if row["seed"] == options.seed)
     about, config, limits = TEXTS[options.name]
+    commands = [result["command"]]
+    if experiment.start_from:
+        commands.insert(0, commands[0].replace(options.experiment, experiment.start_from))
     return (
         (base.FOLDER / "sequence_card.md")
         .read_text(encoding="utf-8")
@@ -72,11 +68,11 @@ def card(options):
             seed=row["seed"],
             epochs=row["epochs"],
             minutes=base.decimals([row["seconds"] / 60])[0],
-            versions=", ".join(f"{name} {version}" for name, version in result["versions"].items()),
+            versions=", ".join(f"{name} {version}" for name, version in row["versions"].items()),
             parameters=row["parameters"],
             size=(options.folder / "model.weights.h5").stat().st_size / 1e6,
             settings=", ".join(f"{name}={value}" for name, value in experiment.models[options.model].items()),
-            command=result["command"],
+            command="\n".join(commands),
             config=config,
             reached=reached(experiment, row),
             limits=limits,
@@ -93,7 +89,7 @@ def reached(experiment, row):
             f"{name or 'as trained'}: {scores['percent_of_lengths']} % of the {count} lengths without a wrong symbol"
             for name, scores in row["variants"].items()
         ]
-        return f"{experiment.about[0].upper()}{experiment.about[1:]}.\n\n- " + "\n- ".join(lines)
+        return f"{experiment.about.replace(': ', ', ')}:\n\n- " + "\n- ".join(lines)
     rows = [
         [name, score["examples"], *base.decimals([score["exact"], score["bit_error"], score["bits_per_sequence"]], 2)]
         for name, score in last["tests"].items()

@@ -26,6 +26,7 @@ class Experiment:
         num_examples: Examples of an epoch, drawn anew.
         enough: Validation cost, in bits a sequence, at which training ends.
         minutes: Longest time of a training.
+        start_from: Experiment whose trained models are trained further; `None` for new ones.
         variants: Settings to change for the tests, by name.
         restarts: Whether the seeds are restarts, of which the one with the lowest validation cost counts.
     """
@@ -42,6 +43,7 @@ class Experiment:
     num_examples: int = 1600
     enough: float = 0.001
     minutes: float = 12
+    start_from: str | None = None
     variants: dict[str, dict] = dataclasses.field(default_factory=lambda: {"": {}})
     restarts: bool = False
 
@@ -100,19 +102,28 @@ def _chomsky(task):
     )
 
 
+_COPY_EXPERIMENT = Experiment(
+    about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
+    dataset="algorithmic",
+    lessons=("copy",),
+    models={
+        "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward"},
+        "NTM, LSTM": {**_COPY, "cell": "ntm", "controller": "lstm"},
+        "LSTM 256": {**_COPY, "cell": "lstm", "units": 256},
+    },
+    tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
+    trained_to=20,
+    epochs=30,
+)
 EXPERIMENTS = {
-    "copy": Experiment(
-        about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
-        dataset="algorithmic",
-        lessons=("copy",),
-        models={
-            "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward"},
-            "NTM, LSTM": {**_COPY, "cell": "ntm", "controller": "lstm"},
-            "LSTM 256": {**_COPY, "cell": "lstm", "units": 256},
-        },
-        tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
-        trained_to=20,
-        epochs=60,
+    "copy": _COPY_EXPERIMENT,
+    "copy_continued": dataclasses.replace(
+        _COPY_EXPERIMENT,
+        about=f"{_COPY_EXPERIMENT.about}; trained for 20 epochs more, from a lower learning rate",
+        models={name: {**settings, "learning_rate": 0.0003} for name, settings in _COPY_EXPERIMENT.models.items()},
+        epochs=20,
+        minutes=3.5,
+        start_from="copy",
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
     "anbmcnm": _counting("anbmcnm", num_tests=8),
@@ -211,23 +222,26 @@ def run(experiment, model, seed, folder, data_dir=None):
     """Train one model and measure it; what was measured before is read.
 
     Returns:
-        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, and by variant
-        `"validation"`, the scores of validation examples of the last lesson, and `"tests"`, those by length; `"solved"`
-        is whether a variant answers all validation examples.
+        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, its `"versions"`, `"variants"`
+        and `"solved"`, whether one of them answers all validation examples. Of each variant `"validation"`, the scores
+        of validation examples of the last lesson, and `"tests"`, those by length.
     """
     from dmn_keras.datasets import Source
+    from dmn_keras.inference.evaluation import versions
     from dmn_keras.utils.files import read_json, write_json
 
     if (folder / "result.json").exists():
         return read_json(folder / "result.json")
     start = time.process_time()
-    transducer, history = train(experiment, experiment.models[model], seed)
+    start_from = experiment.start_from and folder_of(folder.parents[2] / experiment.start_from, model, seed)
+    transducer, history = train(experiment, experiment.models[model], seed, start_from)
     seconds, variants = round(time.process_time() - start, 1), experiment.variants.items()
     row = {
         "seed": seed,
         "parameters": transducer.network.count_params(),
         "epochs": len(history["loss"]),
         "seconds": seconds,
+        "versions": versions(),
         "variants": {name: measure(experiment, transducer, changes, data_dir) for name, changes in variants},
     }
     row["solved"] = any(scores["validation"]["exact"] == 100 for scores in row["variants"].values())
@@ -239,8 +253,15 @@ def run(experiment, model, seed, folder, data_dir=None):
     return read_json(folder / "result.json")
 
 
-def train(experiment, settings, seed):
-    """Return the trained task with the best weights by validation cost, and the history."""
+def train(experiment, settings, seed, start_from=None):
+    """Return the trained task with the best weights by validation cost, and the history.
+
+    Args:
+        experiment: The `Experiment`.
+        settings: Settings of the model and its training.
+        seed: Seed of weights and examples.
+        start_from: Folder of a trained model to start from, `None` for new weights.
+    """
     import keras
 
     from dmn_keras.tasks.sequence_transduction import SequenceTransducer
@@ -248,7 +269,9 @@ def train(experiment, settings, seed):
     keras.utils.set_random_seed(seed)
     transducer = SequenceTransducer(seed=seed, **settings)
     transducer.adapt(load(experiment, "valid", experiment.lessons[-1], 200))
-    lessons = _lessons(experiment, seed)
+    if start_from:
+        transducer.network.set_weights(SequenceTransducer.from_preset(start_from).network.get_weights())
+    lessons = _lessons(experiment, seed + 1000 * bool(start_from))  # other examples than before
     rate = transducer.config.trainer.learning_rate
     history = transducer.fit(
         lessons,

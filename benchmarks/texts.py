@@ -20,6 +20,9 @@ ABOUT = {
     "conllu": "the part of speech of each word of a sentence",
 }
 
+RESULTS = {"ud-english-ewt": "UD English-EWT"}
+"""Files in `results/`, and what the table calls them."""
+
 
 def main(arguments=None):
     """Write the file of results, or a preset with its card."""
@@ -76,7 +79,7 @@ def collect(folders, data_dir):
 def table():
     """Return the table of what was reached, from the files in `results/`, in Markdown."""
     rows = []
-    for name, title in (("sst", "SST"), ("ud-english-ewt", "UD English-EWT")):
+    for name, title in RESULTS.items():
         [content] = base.results(f"results/{name}")
         for config, of_config in content["configs"].items():
             for passes, reached in sorted(of_config["passes"].items()):

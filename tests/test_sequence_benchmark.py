@@ -94,3 +94,16 @@ def test_every_experiment_has_data_and_settings(name):
     for settings in experiment.models.values():
         for changes in experiment.variants.values():
             SequenceTransducer(**{**settings, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "config"),
+    [
+        ("ntm-copy", "algorithmic", "copy,length=40"),
+        ("stack-rnn-anbncn", "formal_languages", "anbncn,length=60"),
+    ],
+)
+def test_a_pretrained_model_answers_longer_sequences_than_it_learned(name, dataset, config):
+    examples = load(dataset, task="all", split="test", config=config, num_examples=8)
+    transducer = SequenceTransducer.from_preset(name)
+    assert transducer.score(examples, transducer.predict(examples))["exact"] == 100

@@ -78,7 +78,7 @@ def test_the_table_is_made_of_the_measured_files():
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in texts.table().splitlines()[2:]]
     measured = {
         f"`{config}`": of_config
-        for name in ("sst", "ud-english-ewt")
+        for name in texts.RESULTS
         for content in base.results(f"results/{name}")
         for config, of_config in content["configs"].items()
     }

@@ -24,7 +24,7 @@ class ImageModuleConfig(Settings):
 
     image_size: int = setting(64, high=4096)
     backbone: str = "convolutions"
-    convolutions: int = setting(3, high=8)
+    convolutions: int = setting(4, high=8)
     filters: int = 32
     pretrained: str | None = None
     train_backbone: bool = True
@@ -47,7 +47,7 @@ class VisualDMNConfig(Settings):
 
     units: int = 64
     embedding_dim: int = 32
-    dropout: float = setting(0.0, high=0.99)
+    dropout: float = setting(0.1, high=0.99)
     l2: float = 0.0
     input: ImageModuleConfig = setting(ImageModuleConfig())
     memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig(num_passes=2, tie_weights=False))

@@ -48,7 +48,7 @@ def visual_dmn(
     >>> image, question = np.zeros((4, 32, 32, 3), "uint8"), np.ones((4, 3, 6), "int32")
     >>> outputs = model.predict({"image": image, "question": question}, verbose=0)
     >>> outputs["answer"].shape, outputs["gates"].shape
-    ((4, 3, 5), (4, 3, 2, 4, 4))
+    ((4, 3, 5), (4, 3, 2, 2, 2))
 
     Reference:
         Xiong et al. 2016, arXiv:1603.01417, section 3.2. Deviations: those of the layers; a convolutional network that

@@ -51,7 +51,7 @@ class VisualQuestionAnswerer(Task):
     default_config = RunConfig(
         task=VisualQuestionAnsweringConfig(),
         model=VisualDMNConfig(),
-        trainer=TrainerConfig(schedule="cosine", batch_size=16, epochs=20, patience=20),
+        trainer=TrainerConfig(learning_rate=2e-3, schedule="cosine", batch_size=16, epochs=20, patience=20),
     )
 
     def new_preprocessor(self):
