@@ -54,7 +54,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
-    "default_thumb_file": None,
 }
 
 
