@@ -1,6 +1,7 @@
 """Settings of the documentation, for Sphinx: `python -m sphinx -W docs docs/_build`."""
 
 import inspect
+import pathlib
 import re
 
 import dmn_keras
@@ -47,11 +48,12 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "abort_on_example_error": True,
     "parallel": 2,
+    "within_subsection_order": "FileNameSortKey",
+    "default_thumb_file": str(pathlib.Path(__file__).parents[1] / "benchmarks/figures/attention.png"),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,
-    "default_thumb_file": None,
 }
 
 

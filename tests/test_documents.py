@@ -23,7 +23,7 @@ PRINTED = {
     "README.md": ["kitchen 0.97", "((", "['garden', 'office']", "1.0", "Rome"],
     "docs/training.md": ["wrong answers, in percent: ", "Clara went to the kitchen. [", "(32, 50) (32, 3, 6)"],
     "docs/gpu.md": ["{", "{"],
-    "docs/recurrent_memories.md": ["| length"],
+    "docs/recurrent_memories.md": ["length ", "     2  ", "     3  "],
 }
 """How the lines begin that the Python blocks of a page print, in their order; other lines may stand between them."""
 
@@ -35,7 +35,7 @@ SMALLER = {
         "epochs=100)": "epochs=1)",
         "length=40": "length=3",
         "num_examples=100": "num_examples=4",
-        "growing_lengths(3, 40)": "growing_lengths(3, 4)",
+        "growing_lengths(3, 40))": "growing_lengths(3, 4), num_examples=32)",
         "units=128": "units=4",
         "(20, 40, 120)": "(2, 3)",
     }
