@@ -71,7 +71,7 @@ def test_the_command_trains_the_same_settings():
     config = TokenTagger.default_config.replace(units=7, word_vectors="glove.txt", seed=3)
     command = texts.command_of(Source("conllu", ("all",), "/x", "upos"), config)
     assert command.startswith("dmn-keras train --dataset conllu --config upos --data-dir DIR ")
-    assert {"units=7", "word_vectors=glove.txt", "seed=3"} == set(command.split()[8::2])
+    assert {"units=7", "word_vectors=glove.txt", "seed=3"} == set(command.split()[9::2])
 
 
 def test_the_table_is_made_of_the_measured_files():
