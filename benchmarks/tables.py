@@ -36,6 +36,25 @@ PAPERS = {
 }
 """Models, their papers and code, and their names in `benchmarks.models`."""
 
+OTHER_PAPERS = (
+    ("NTM", "[Graves et al. 2014](https://arxiv.org/abs/1410.5401)", "`NTMCell`, `ntm-copy`"),
+    ("DNC", "[Graves et al. 2016](https://doi.org/10.1038/nature20101)", "`DNCCell`"),
+    ("D-NTM", "[Gulcehre et al. 2016](https://arxiv.org/abs/1607.00036)", "`DynamicNTMCell`"),
+    (
+        "Stack and List RNN",
+        "[Joulin and Mikolov 2015](https://arxiv.org/abs/1503.01007)",
+        "`StackRNNCell`, `ListRNNCell`, `stack-rnn-anbncn`",
+    ),
+)
+"""Models that are not measured on bAbI."""
+
+OTHER_TASKS = (
+    ("sst", "binary", "sentiment, SST binary", "88.6 (DMN 2015, vectors of 300 numbers)"),
+    ("sst", "fine", "sentiment, SST fine", "52.1 (the same)"),
+    ("ud-english-ewt", "upos", "part of speech, UD English-EWT, words", "94.5 (UDPipe 1.2)"),
+)
+"""Measured file, its config, what it is and what is published, of the text tasks."""
+
 
 def pages():
     """Return the Markdown files that hold tables made here."""
@@ -109,18 +128,42 @@ def papers():
     [long_answers] = results("results_long/long_answers_only")
     bare, million = _means(long_answers, "error", [0, 1_000_000])
     [all_tasks] = decimals([joint["mean_error"]], 2)
-    rows = [[name, paper, code, f"{_error(model)} % on 5 tasks"] for name, (paper, code, model) in PAPERS.items()]
+    rows = [[name, paper, code, f"{error} % on 5 tasks"] for name, (paper, code, error) in _papers()]
     rows += [
         ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"{all_tasks} % on all 20, one model"],
         ["Retriever for long stories", "ours", "`babi-long`", f"{bare} % on 5 tasks, {million} % in a million tokens"],
     ]
+    rows += [[*row, "-"] for row in OTHER_PAPERS]
     return markdown(["model", "paper", "code", "bAbI test error, answers only"], rows).replace("---:", "---")
 
 
-def _error(model):
-    """Return the mean test error of a model in the ablation, as text; a dash if it was not trained there."""
-    file = ROOT / f"benchmarks/results/ablation-{model}.json"
-    return decimals([results(f"results/ablation-{model}")[0]["mean_error"] if file.exists() else None])[0]
+def _papers():
+    """Yield the rows of `PAPERS` with the mean test error of their models in the ablation, as text."""
+    for name, (paper, code, model) in PAPERS.items():
+        [result] = results(f"results/ablation-{model}")
+        yield name, (paper, code, decimals([result["mean_error"]])[0])
+
+
+def tasks():
+    """Return the table of the tasks besides stories: what their pretrained models reach, and what stands beside it."""
+    rows = []
+    for name, config, title, published in OTHER_TASKS:
+        [content] = results(f"results/{name}")
+        of_config = content["configs"][config]
+        [passes] = [reached for reached in of_config["passes"].values()]
+        preset = f"{name}-{config}" if name == "sst" else name
+        baseline = f"{decimals([of_config['majority']])[0]} (majority)"
+        rows.append([title, preset, passes["runs"], passes["median"], baseline, published])
+    [vqa] = results("results/easy-vqa")
+    baseline = f"{decimals([vqa['question_only']['accuracy']])[0]} (question alone)"
+    rows.append(["easy-VQA, right answers", "easy-vqa", vqa["runs"], vqa["median"]["accuracy"], baseline, "93.8"])
+    return markdown(
+        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
+        [
+            [title, f"`{preset}`", *decimals([reached]), baseline, published, len(runs), f"{runs[0]['parameters']:,}"]
+            for title, preset, runs, reached, baseline, published in rows
+        ],
+    )
 
 
 def speed():
@@ -163,12 +206,11 @@ def facts():
         what = f"{result['about']}, {row['questions']:,} test questions"
         seconds = f"{row['seconds']:.0f} s"
         rows.append([what, f"{100 - row['error']:.1f} % right", seconds, f"`{result['commands'][0]}`"])
-    for name in ("invariance", "invariance-paths"):
-        for result in results(f"results/{name}"):
-            questions = sum(run["questions"] for run in result["runs"].values())
-            ways = dict.fromkeys(variant["name"] for run in result["runs"].values() for variant in run["variants"])
-            what = f"{len(result['runs'])} models, {questions:,} questions: {', '.join(ways)}"
-            rows.append([what, f"{result['changed']} changed", "", f"`{result['command']}`"])
+    [result] = results("results/invariance")
+    questions = sum(run["questions"] for run in result["runs"].values())
+    ways = dict.fromkeys(variant["name"] for run in result["runs"].values() for variant in run["variants"])
+    what = f"{len(result['runs'])} models, {questions:,} questions: {', '.join(ways)}"
+    rows.append([what, f"{result['changed']} changed", "", f"`{result['command']}`"])
     return markdown(["what", "result", "time", "command"], rows)
 
 

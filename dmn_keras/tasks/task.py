@@ -43,11 +43,13 @@ class Task(keras.Model):
         **settings: Settings to change, by name, e.g. `units=32`.
 
     Raises:
-        ValueError: If a setting is unknown or out of range.
+        ValueError: If a setting is unknown or out of range, or the model is of another family.
     """
 
     preprocessor_class: ClassVar[type[Preprocessor]]
     default_config: ClassVar[RunConfig] = RunConfig()
+    families: ClassVar[tuple[str, ...]] = ()
+    """Families of models that the task builds; empty for any."""
 
     def __init__(
         self,
@@ -61,6 +63,11 @@ class Task(keras.Model):
         if isinstance(config, tuple(MODEL_FAMILIES.values())):
             config = dataclasses.replace(self.default_config, model=config)
         self.config: RunConfig = (self.default_config if config is None else config).replace(settings)
+        if self.families and self.config.model.family not in self.families:
+            raise ValueError(
+                f"model.family must be {' or '.join(map(repr, self.families))} for a {type(self).__name__}. "
+                f"Received: model.family={self.config.model.family!r}"
+            )
         self.preprocessor = self.new_preprocessor() if preprocessor is None else preprocessor
         self._built_network = None
         self._compile_arguments = types.SimpleNamespace()  # Keras would track what a dict holds

@@ -310,3 +310,10 @@ def test_supporting_facts_supervise_the_gates_where_there_are_any():
     unsupported.adapt([as_record(example) for example in examples()])
     assert [target.name for target in unsupported.targets()] == ["answer"]
     assert tiny_task(examples(), num_passes=None, supervise_gates=True).config.model.num_passes == 2
+
+
+def test_a_model_of_another_family_is_refused():
+    with pytest.raises(
+        ValueError, match=r"model.family must be 'dmn' or 'memn2n' .* Received: model.family='text_dmn'"
+    ):
+        QuestionAnswerer(family="text_dmn")

@@ -69,6 +69,7 @@ class QuestionAnswerer(Task):
     """
 
     preprocessor_class = QuestionAnsweringPreprocessor
+    families = ("dmn", "memn2n")
 
     def __init__(
         self,

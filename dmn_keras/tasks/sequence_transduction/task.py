@@ -41,6 +41,7 @@ class SequenceTransducer(Task):
     """
 
     preprocessor_class = SequenceTransductionPreprocessor
+    families = ("recurrent_memory",)
     default_config = RunConfig(model=RecurrentMemoryConfig(), data=DataConfig(redraw=True))
 
     def build_network(self):

@@ -38,6 +38,7 @@ class TextClassifier(Task):
     """
 
     preprocessor_class = TextClassificationPreprocessor
+    families = ("text_dmn",)
     default_config = RunConfig(
         task=TextClassificationConfig(),
         model=TextDMNConfig(dropout=0.5),

@@ -38,6 +38,7 @@ class TokenTagger(Task):
     """
 
     preprocessor_class = TokenTaggingPreprocessor
+    families = ("text_dmn",)
     default_config = RunConfig(
         task=TokenTaggingConfig(),
         model=TextDMNConfig(input=WordEncoderConfig(character_units=64)),

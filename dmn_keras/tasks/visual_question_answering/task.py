@@ -48,6 +48,7 @@ class VisualQuestionAnswerer(Task):
     """
 
     preprocessor_class = VisualQuestionAnsweringPreprocessor
+    families = ("visual_dmn",)
     default_config = RunConfig(
         task=VisualQuestionAnsweringConfig(),
         model=VisualDMNConfig(),
@@ -55,18 +56,10 @@ class VisualQuestionAnswerer(Task):
     )
 
     def new_preprocessor(self):
-        return VisualQuestionAnsweringPreprocessor(self._model_config().input.image_size)
-
-    def _model_config(self):
-        if not isinstance(self.config.model, VisualDMNConfig):
-            raise ValueError(
-                f"model.family must be {VisualDMNConfig.family!r} for a {type(self).__name__}. "
-                f"Received: model.family={self.config.model.family!r}"
-            )
-        return self.config.model
+        return VisualQuestionAnsweringPreprocessor(self.config.model.input.image_size)
 
     def build_network(self):
-        model = self._model_config().replace(image_size=self.preprocessor.image_size)
+        model = self.config.model.replace(image_size=self.preprocessor.image_size)
         network = model.build(len(self.preprocessor.vocabulary), len(self.preprocessor.answers))
         # A preset holds all weights: it does not need those that its training started from.
         self.config = self.config.replace(pretrained=None)
