@@ -140,8 +140,13 @@ def papers():
 def _papers():
     """Yield the rows of `PAPERS` with the mean test error of their models in the ablation, as text."""
     for name, (paper, code, model) in PAPERS.items():
-        [result] = results(f"results/ablation-{model}")
-        yield name, (paper, code, decimals([result["mean_error"]])[0])
+        yield name, (paper, code, _error(model))
+
+
+def _error(model):
+    """Return the mean test error of a model in the ablation, as text; a dash if it was not trained there."""
+    file = ROOT / f"benchmarks/results/ablation-{model}.json"
+    return decimals([results(f"results/ablation-{model}")[0]["mean_error"] if file.exists() else None])[0]
 
 
 def tasks():
@@ -150,7 +155,7 @@ def tasks():
     for name, config, title, published in OTHER_TASKS:
         [content] = results(f"results/{name}")
         of_config = content["configs"][config]
-        [passes] = [reached for reached in of_config["passes"].values()]
+        [passes] = of_config["passes"].values()
         preset = f"{name}-{config}" if name == "sst" else name
         baseline = f"{decimals([of_config['majority']])[0]} (majority)"
         rows.append([title, preset, passes["runs"], passes["median"], baseline, published])
