@@ -23,7 +23,10 @@ MODULES = {
     # The gradients of `tf.custom_gradient` stay in its registry, and with them each trained model (tensorflow#97697).
     "tensorflow.python.framework.ops",
 }
-ATTRIBUTES = {"_gradient_function"}  # where TensorFlow looks for a gradient before it looks into the registry
+ATTRIBUTES = {
+    "_gradient_function",  # where TensorFlow looks for a gradient before it looks into the registry
+    "_expected_batch_size",  # that of a stateful `keras.layers.RNN`, which no public name holds
+}
 
 
 def is_private(name):

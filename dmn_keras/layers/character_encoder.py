@@ -73,7 +73,9 @@ class CharacterEncoder(keras.layers.Layer):
             columns = slice(offset * self.units, (offset + 1) * self.units)
             total = total + rows[:, offset : offset - 2 * half or None, columns]
         states = ops.where(real, ops.relu(total), ops.zeros_like(total))
-        return ops.reshape(ops.max(states, axis=1, initial=0), (batch, num_words, self.units))
+        words = ops.max(states, axis=1, initial=0)
+        # PyTorch gives a scalar for a batch without rows.
+        return ops.reshape(ops.broadcast_to(words, (batch * num_words, self.units)), (batch, num_words, self.units))
 
     def compute_output_shape(self, characters_shape):
         return (*characters_shape[:2], self.units)

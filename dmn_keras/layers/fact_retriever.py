@@ -82,8 +82,8 @@ class FactRetriever(WeightedLayer):
         units: int = 32,
         max_facts: int = 130,
         *,
-        chunk: int = 4096,
         num_placeholders: int = 0,
+        chunk: int = 4096,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)

@@ -1,6 +1,7 @@
 """A `keras.layers.RNN` for cells whose states are matrices: masks, shapes and resets of such states."""
 
 import functools
+import inspect
 from typing import Any
 
 import keras
@@ -164,7 +165,7 @@ class _MaskedCell:
 
 def _options(cell, training):
     """Return the keyword arguments of a cell's call."""
-    return {"training": training} if cell._call_has_training_arg else {}
+    return {"training": training} if "training" in inspect.signature(cell.call).parameters else {}
 
 
 def _where(real, new, old):

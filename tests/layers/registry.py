@@ -225,7 +225,7 @@ CASES = {
             layers.FactRetriever,
             {"vocabulary_size": 6, "units": 5, "max_facts": 2},
             word_ids(),
-            others={"vocabulary_size": 7, "units": 6, "max_facts": 3},
+            others={"vocabulary_size": 7, "units": 6, "max_facts": 3, "num_placeholders": 3},
         ),
         Case(
             layers.ScatterGates,

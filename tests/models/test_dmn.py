@@ -262,9 +262,13 @@ OTHERS = {
     "vocabulary_size": stories.VOCABULARY_SIZE + 1,
     "answer_words": 2,
     "word_vectors": VECTORS,
+    "num_placeholders": 3,
     "name": "other",
 }
-NEEDED = {"link_mode": {"lexical_links": 1, "fact_encoder": "sentence"}}
+NEEDED = {
+    "link_mode": {"lexical_links": 1, "fact_encoder": "sentence"},
+    "num_placeholders": {"max_retrieved_facts": 1},
+}
 """What else an argument needs to have an effect."""
 
 

@@ -12,7 +12,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 
 from dmn_keras.losses import GateCrossentropy
-from dmn_keras.serving import SAMPLES, served
+from dmn_keras.serving import SAMPLES, raw_inputs, served
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.preprocessor import Preprocessor
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
@@ -169,7 +169,7 @@ def test_a_task_without_text_in_half_the_size(distance, tmp_path):
 
 @pytest.mark.parametrize("signature", ["serving_default", "text"])
 def test_a_task_whose_outputs_differ_is_not_exported(signature, finder, tmp_path, monkeypatch):
-    ServedTask, TextOps = served.ServedTask, served.TextOps
+    ServedTask, TextOps = served.ServedTask, raw_inputs.TextOps
 
     def wrong_weights(task, **options):
         made = ServedTask(task, **options)
@@ -179,7 +179,7 @@ def test_a_task_whose_outputs_differ_is_not_exported(signature, finder, tmp_path
         return made
 
     if signature == "text":
-        monkeypatch.setattr(served, "TextOps", lambda vocabulary, max_facts: TextOps(vocabulary, 1))
+        monkeypatch.setattr(raw_inputs, "TextOps", lambda vocabulary, max_facts: TextOps(vocabulary, 1))
     else:
         monkeypatch.setattr(served, "ServedTask", wrong_weights)
     with pytest.raises(RuntimeError, match=rf"gives other \w+ of {signature} than the model. Nothing was exported"):
