@@ -1,5 +1,6 @@
 """The retriever: selects the facts of a long story that may matter to a question."""
 
+import numbers
 from typing import Any
 
 import keras
@@ -91,7 +92,15 @@ class FactRetriever(WeightedLayer):
         self.units = positive_integer("units", units)
         self.max_facts = positive_integer("max_facts", max_facts)
         self.chunk = positive_integer("chunk", chunk)
-        self.num_placeholders = num_placeholders
+        if (
+            isinstance(num_placeholders, bool)
+            or not isinstance(num_placeholders, numbers.Integral)
+            or num_placeholders < 0
+        ):
+            raise ValueError(
+                f"num_placeholders must be an integer, 0 or more. Received: num_placeholders={num_placeholders!r}"
+            )
+        self.num_placeholders = int(num_placeholders)
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
