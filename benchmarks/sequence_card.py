@@ -12,7 +12,10 @@ TEXTS = {
         "A Neural Turing Machine (Graves et al. 2014, arXiv:1410.5401) that repeats a sequence of 8-bit vectors.",
         "copy,length=40",
         "It learned sequences of 1 to 20 vectors; its memory has 128 slots, and a longer sequence overwrites its own "
-        "beginning.\nIt knows vectors of 8 bits alone.",
+        "beginning.\nIt knows vectors of 8 bits alone.\n\n"
+        "The second training was decided on after the first one's test was seen, on the same test sequences. On 500 "
+        "new\nsequences of each length (seed 20261128) 99.6 % are copied exactly at 20, 99.4 % at 40, 97.4 % at 80 and "
+        "16.2 % at 120.",
     ),
     "stack-rnn-anbncn": (
         "A Stack RNN (Joulin and Mikolov 2015, arXiv:1503.01007) that predicts the language `a^n b^n c^n`, its actions "

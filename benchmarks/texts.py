@@ -77,7 +77,7 @@ def collect(folders, data_dir):
 
 
 def table():
-    """Return the table of what was reached, from the files in `results/`, in Markdown."""
+    """Return the table of the measured accuracies, from the files in `results/`, in Markdown."""
     rows = []
     for name, title in RESULTS.items():
         [content] = base.results(f"results/{name}")

@@ -119,7 +119,7 @@ def dmn(
             (classification). Defaults to `None`.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
         num_placeholders: How many ids at the end of the vocabulary are placeholders for unknown words, which a
-            retriever does not tell apart. Defaults to 0.
+            retriever does not distinguish. Defaults to 0.
         name: Name of the model. Defaults to `"dmn"`.
         **settings: Settings of `config` to change, by name, e.g. `gate="sigmoid"`.
 

@@ -14,8 +14,8 @@ ALLOWED_WORDS = "allowed_words"
 def forbid_unused_placeholders(model: keras.Model, num_placeholders: int) -> DynamicMemoryNetwork:
     """Return a model, on the layers and weights of another, whose answers hold no placeholder that its story lacks.
 
-    Placeholders stand for the unknown words of a story (`dmn_keras.text.told_apart`). Of those that neither story
-    nor question hold, the logits are so low that no probability is left to them.
+    Placeholders stand for the unknown words of a story (`dmn_keras.text.assign_placeholders`). Of those that neither
+    story nor question hold, the logits are so low that no probability is left to them.
 
     Args:
         model: What `dmn` or `memn2n` returned.

@@ -63,7 +63,7 @@ class StoryInputs(RawInputs):
 
     def serve(self, run, story, question):
         read = self._text.read(story, question)
-        apart = self._text.tell_apart(read)
+        apart = self._text.assign_placeholders(read)
         return {**run(story=apart.story, question=apart.question), "facts": read.facts}
 
     def strings(self, examples):

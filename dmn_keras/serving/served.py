@@ -143,7 +143,7 @@ class ServedModel(_StoredWeights):
         with tf.control_dependencies(_same_batch(story=story, question=question)):
             read = self._text.read(story, question)
         facts = read.facts
-        apart = self._text.tell_apart(read, self._retrieved(read))
+        apart = self._text.assign_placeholders(read, self._retrieved(read))
         outputs = answerer(story=apart.story, question=apart.question)
         top = self._text.answers(outputs["top_words"], apart.placeholders)
         probabilities = tf.exp(outputs["top_log_probabilities"])

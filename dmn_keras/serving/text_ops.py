@@ -103,7 +103,7 @@ class Read(typing.NamedTuple):
     written: tf.Tensor
 
 
-class ToldApart(typing.NamedTuple):
+class WithPlaceholders(typing.NamedTuple):
     """A batch in which the unknown words of each story have placeholders.
 
     Attributes:
@@ -158,8 +158,8 @@ class TextOps(tf.Module):
 
         Args:
             ids: int32 `(..., words)`.
-            placeholders: Strings `(batch, placeholders)`, as in `ToldApart`, where the first axis of the ids is the
-                batch; `None` without placeholders.
+            placeholders: Strings `(batch, placeholders)`, as in `WithPlaceholders`, where the first axis of the ids is
+                the batch; `None` without placeholders.
 
         Returns:
             Strings `(...)`.
@@ -276,21 +276,21 @@ class TextOps(tf.Module):
         facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
         return Read(story, question, facts, tf.gather(words, unknown), unknown_at, unknown_written)
 
-    def tell_apart(self, read, chosen=None):
-        """Give unknown words placeholders, as `dmn_keras.text.told_apart` does.
+    def assign_placeholders(self, read, chosen=None):
+        """Give unknown words placeholders, as `dmn_keras.text.assign_placeholders` does.
 
         Args:
             read: The batch, as `read` returns it.
-            chosen: Boolean `(batch, facts)`, the facts whose words are told apart; `None` for all.
+            chosen: Boolean `(batch, facts)`, the facts whose words get placeholders; `None` for all.
 
         Returns:
-            The batch `ToldApart`.
+            The batch `WithPlaceholders`.
         """
         num_placeholders = len(self._placeholder_ids)
         batch, num_facts = tf.shape(read.story)[0], tf.shape(read.story)[1]
         is_chosen = tf.ones_like(read.unknown, tf.bool)
         if not num_placeholders:
-            return ToldApart(read.story, read.question, tf.fill([batch, 0], ""), is_chosen)
+            return WithPlaceholders(read.story, read.question, tf.fill([batch, 0], ""), is_chosen)
         if chosen is not None:
             chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
             is_chosen = tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
@@ -317,7 +317,7 @@ class TextOps(tf.Module):
         place = tf.stack([row, position], axis=1)
         question = tf.tensor_scatter_nd_update(read.question, place[in_question], ids[in_question])
         has_none = tf.tensor_scatter_nd_update(~is_chosen, tf.where(is_chosen), ~fits)
-        return ToldApart(story, question, placeholders, has_none)
+        return WithPlaceholders(story, question, placeholders, has_none)
 
     def _run(self, codes):
         return tf.searchsorted(self._characters.begins, codes, side="right") - 1

@@ -25,8 +25,8 @@ class QuestionAnsweringConfig(Settings):
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
             sentences they name, where the right answer is the unknown word. The model then knows what it does not know:
             the unknown word is never the answer, and its probability lowers that of the best guess.
-        num_placeholders: How many unknown words of a story the model tells apart, any of which may be the answer; 0 for
-            none: all unknown words are one.
+        num_placeholders: How many unknown words of a story the model distinguishes, any of which may be the answer; 0
+            for none: all unknown words are one.
         placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
             replaced by placeholders, other ones in each epoch; of each story a fraction is drawn between 0 and this.
         min_stories: With placeholders, words of fewer training stories are unknown, as names and numbers that each

@@ -1,6 +1,6 @@
 """Raw text -> token ids."""
 
-from dmn_keras.text.encoding import MAX_WORDS, num_cut, sentence_ids, told_apart
+from dmn_keras.text.encoding import MAX_WORDS, assign_placeholders, num_cut, sentence_ids
 from dmn_keras.text.reading import Sentence, read_sentences
 from dmn_keras.text.sentences import join_sentences, split_sentences
 from dmn_keras.text.tokenizer import lower, tokenize
@@ -15,6 +15,7 @@ __all__ = [
     "UNKNOWN_ID",
     "Sentence",
     "Vocabulary",
+    "assign_placeholders",
     "join_sentences",
     "lower",
     "num_cut",
@@ -22,5 +23,4 @@ __all__ = [
     "sentence_ids",
     "split_sentences",
     "tokenize",
-    "told_apart",
 ]

@@ -34,7 +34,9 @@ def _warn_of_cut(text, num_words):
     _log.warning("The first %d of the %d words are read of a sentence: %.60s...", MAX_WORDS, num_words, text)
 
 
-def told_apart(vocabulary: Vocabulary, story: Sequence[str], question: str) -> tuple[dict[str, int], tuple[str, ...]]:
+def assign_placeholders(
+    vocabulary: Vocabulary, story: Sequence[str], question: str
+) -> tuple[dict[str, int], tuple[str, ...]]:
     """Give the unknown words of a story and its question the placeholders of a vocabulary, one each.
 
     Where there are more words than placeholders, the question's come first, then those of the last facts: the others

@@ -27,7 +27,7 @@ class Vocabulary:
         answers: Answers as the training data writes them, the commonest first: how `answer_text` writes an answer.
             Defaults to none, which leaves answers as lower-case words.
         num_placeholders: How many placeholders come behind the words: ids that the unknown words of a story take
-            (`dmn_keras.text.told_apart`). Defaults to 0, which leaves all of them one word.
+            (`dmn_keras.text.assign_placeholders`). Defaults to 0, which leaves all of them one word.
 
     Attributes:
         words: Tuple of all words by id, the special ones and the placeholders included.

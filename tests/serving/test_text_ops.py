@@ -142,11 +142,11 @@ def test_unknown_words_have_the_placeholders_that_they_have_in_python():
     chosen = np.array([[rng.random() < 0.6 for _ in range(read.facts.shape[1])] for _ in texts])
     overflown = 0
     for mask in (None, chosen):
-        found = text_ops.tell_apart(read, None if mask is None else tf.constant(mask))
+        found = text_ops.assign_placeholders(read, None if mask is None else tf.constant(mask))
         for i, (text, question) in enumerate(zip(texts, questions, strict=True)):
             [encoded] = preprocessor.encode([Example(tuple(split_sentences(text)), question)])
             if mask is not None:
-                encoded = preprocessor.tell_apart(encoded, np.flatnonzero(mask[i]).tolist())
+                encoded = preprocessor.assign_placeholders(encoded, np.flatnonzero(mask[i]).tolist())
             assert [tuple(word for word in fact if word) for fact in found.story.numpy()[i].tolist() if any(fact)] == [
                 *encoded.story
             ]

@@ -1,4 +1,4 @@
-"""Unknown words are told apart within a story, and can be the answer."""
+"""Unknown words are distinguished within a story, and can be the answer."""
 
 import dataclasses
 import json

@@ -7,7 +7,7 @@ from typing import Any
 from dmn_keras.datasets.example import Example
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.preprocessor import Preprocessor
-from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, sentence_ids, tokenize, told_apart
+from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, assign_placeholders, sentence_ids, tokenize
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class EncodedExample:
         supporting_facts: Indexes into `story`, in the order of reasoning.
         story_positions: Indexes into `story` of the facts that belong to the story itself, where it stands in a
             background text; `None` for all.
-        placeholders: Words that the model does not know and tells apart, as they are written: those of the first
+        placeholders: Unknown words that have placeholders, as they are written: those of the first
             placeholders of the vocabulary.
     """
 
@@ -48,7 +48,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
 
     Args:
         max_facts: Most facts of a story that are read, the last ones; `None` for all.
-        num_placeholders: How many unknown words of a story are told apart; 0 for none.
+        num_placeholders: How many unknown words of a story are distinguished; 0 for none.
         min_stories: `adapt` takes words of fewer training stories for unknown, if there are placeholders; they are
             names and numbers that each story has anew.
         words: Words in the order of their ids, without the special ones; `None` before `adapt`.
@@ -138,16 +138,16 @@ class QuestionAnsweringPreprocessor(Preprocessor):
             supporting_facts=tuple(number[i] for i in example.supporting_facts if i in number),
             story_positions=None if own is None else tuple(number[i] for i in own if i in number),
         )
-        return self.tell_apart(encoded, encoded.story_positions, example.answer_text)
+        return self.assign_placeholders(encoded, encoded.story_positions, example.answer_text)
 
-    def tell_apart(
+    def assign_placeholders(
         self, encoded: EncodedExample, positions: Sequence[int] | None = None, answer: str = ""
     ) -> EncodedExample:
         """Return an encoded example whose unknown words have placeholders, itself where there are none of either.
 
         Args:
             encoded: The encoded example.
-            positions: Indexes of the facts whose words are told apart; in the others each is the unknown word. `None`
+            positions: Indexes of the facts whose words get placeholders; in the others each is the unknown word. `None`
                 for all.
             answer: The right answer, where it is known.
         """
@@ -156,7 +156,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         if not self.num_placeholders or not (unknown or UNKNOWN_ID in self.sentence(encoded.question_text)):
             return encoded
         chosen = [i for i in unknown if i in facts]
-        ids, written = told_apart(self.vocabulary, [encoded.facts[i] for i in chosen], encoded.question_text)
+        ids, written = assign_placeholders(self.vocabulary, [encoded.facts[i] for i in chosen], encoded.question_text)
         story = list(encoded.story)
         for i in unknown:
             story[i] = self._with_placeholders(encoded.facts[i], ids if i in chosen else {})

@@ -251,15 +251,15 @@ class QuestionAnswerer(Task):
 
     def predict_encoded(self, encoded, batch_size=64, **options):
         if self.retriever is not None and self.vocabulary.placeholder_ids:
-            encoded = list(map(self._told_apart_where_retrieved, encoded))
+            encoded = list(map(self._assign_where_retrieved, encoded))
         return super().predict_encoded(encoded, batch_size, **options)
 
-    def _told_apart_where_retrieved(self, example):
+    def _assign_where_retrieved(self, example):
         """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
         if not self._unknown_words([*example.facts, example.question_text]):
             return example
         facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
-        return self.preprocessor.tell_apart(example, [fact.position for fact in facts])
+        return self.preprocessor.assign_placeholders(example, [fact.position for fact in facts])
 
     def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
         """Return the `Answer`s to raw examples, in their order.
@@ -354,16 +354,16 @@ class QuestionAnswerer(Task):
             **retrieved,
         )
 
-    def _unknown_words(self, texts, told_apart=frozenset()):
+    def _unknown_words(self, texts, known=frozenset()):
         """Return the different unknown words of texts; most texts, which were encoded before, have none.
 
         Args:
             texts: The texts.
-            told_apart: Words that have placeholders, which are left out.
+            known: Words that have placeholders, which are left out.
         """
         suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
         words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
-        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in told_apart))
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in known))
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""

@@ -1,4 +1,4 @@
-"""The task of saying something at the steps of a sequence, and what it is made of."""
+"""Sequence transduction: task, preprocessor, answers, curricula and pictures."""
 
 from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer
 from dmn_keras.tasks.sequence_transduction.lengths import length_table, plot_lengths, score_by_length

@@ -17,7 +17,7 @@ from dmn_keras.tasks.task import Task
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class SequenceTransducer(Task):
-    """Says bits or classes at the steps of a sequence, by a recurrent network that may have a memory.
+    """Predicts bits or classes at the steps of a sequence, by a recurrent network that may have a memory.
 
     What it learns from decides which: targets that are bits have a sigmoid crossentropy each, classes a softmax
     crossentropy. Steps that are not scored do not count, in training and in all metrics. The network runs forward
