@@ -105,7 +105,7 @@ def train(
         task = prepared.task
         with context.scope():
             if context.num_workers > 1:  # all build the network together, in the scope of all devices
-                task = renewed(task)
+                task = rebuild(task)
             redraw = _redraw(source, config) if config.data.redraw else None
             parts = prepared.train, prepared.valid
             error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
@@ -114,7 +114,7 @@ def train(
         context.barrier()  # the first worker has written the best weights, which all of them measure
         # JAX takes over the memory of all weights for a step, and one cut short leaves none.
         if context.needs_local_copy or isinstance(error, KeyboardInterrupt):
-            task = renewed(task)
+            task = rebuild(task)
         _log.info("Evaluating the best epoch on the validation and test questions")
         metrics = measure_run(task, run, source, prepared.valid, error, writes=chief)
         context.barrier()  # all of them have read the best weights
@@ -225,7 +225,7 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
     return _Prepared(task, train, valid, resume, finished)
 
 
-def renewed(task: Task) -> Task:
+def rebuild(task: Task) -> Task:
     """Return a new, compiled task of the same configuration and preprocessor, its weights drawn by the seed."""
     keras.utils.set_random_seed(task.config.trainer.seed)
     task = type(task)(task.config, preprocessor=task.preprocessor)

@@ -11,7 +11,7 @@ import pytest
 from dmn_keras.datasets import Source
 from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.training.trainer import renewed
+from dmn_keras.training.trainer import rebuild
 
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="runs eagerly, on TensorFlow alone"
@@ -79,7 +79,7 @@ def tiny_task(examples, **settings):
     """Return a compiled `QuestionAnswerer` of these settings that knows the words of some examples."""
     task = QuestionAnswerer(tiny(**settings))
     task.adapt(examples)
-    return renewed(task)
+    return rebuild(task)
 
 
 def snapshot(folder):
