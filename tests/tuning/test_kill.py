@@ -37,8 +37,14 @@ def processes():
 
 
 def wait_for(condition, process, seconds=90):
+    def fulfilled():
+        try:
+            return condition()
+        except json.JSONDecodeError:  # keras-tuner is writing that file
+            return False
+
     end = time.monotonic() + seconds
-    while not condition():
+    while not fulfilled():
         assert process.poll() is None, process.communicate()[0][-3000:]
         assert time.monotonic() < end, "nothing happened"
         time.sleep(0.05)
