@@ -35,7 +35,7 @@ def _parser():
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--found", nargs="+", required=True, metavar="FILE", help="files that searches wrote, best.json")
-    add("--dataset", default="babi", help="babi (the default), babi_long, stories or jsonl")
+    add("--dataset", default="babi", help="any of `dmn-keras train --dataset help` (default: babi)")
     add("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     add("--config", help="configuration of the dataset, e.g. en-10k")
     add("--tasks", help="names, numbers and ranges of tasks, one model each (default: those searched)")
@@ -97,14 +97,14 @@ def _seeds(text):
 def _found(options):
     """Return the content of the file of each task, in the tasks' order."""
     from dmn_keras.datasets import parse_tasks, task_names
-    from dmn_keras.tasks.config import RunConfig
+    from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.utils.files import read_json
 
-    found = {}
+    found, default = {}, task_class_for(options.dataset).default_config
     for path in options.found:
         content = read_json(path)
         try:
-            RunConfig.from_dict(content["settings"])
+            default.replace(content["settings"])
             tasks = content["search"]["tasks"]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"--found {path} is not a file that a search wrote (best.json): {error}") from error

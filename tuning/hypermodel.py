@@ -1,4 +1,4 @@
-"""Builds and trains the model of a point of the search space, on training and validation questions alone."""
+"""Builds and trains the model of a point of the search space, on training and validation examples alone."""
 
 import gc
 import pathlib
@@ -10,10 +10,11 @@ import keras_tuner
 
 from dmn_keras.datasets import Source, train_and_validation
 from dmn_keras.tasks.config import RunConfig
-from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.registry import task_class_for
+from dmn_keras.tasks.task import Task
 from dmn_keras.training.callbacks import TrainingDivergedError, progress
 from dmn_keras.training.run_folder import RunFolder
-from dmn_keras.training.trainer import fit_run
+from dmn_keras.training.trainer import fit_run, redrawing
 from dmn_keras.utils.files import read_json
 from tuning.space import Space
 
@@ -22,34 +23,32 @@ OBJECTIVE = "val_score"
 
 
 class DMNHyperModel(keras_tuner.HyperModel):
-    """Dynamic Memory Networks over a space of settings, for any tuner of keras-tuner.
+    """Memory networks over a space of settings, for any tuner of keras-tuner.
 
-    A trial is the training of `dmn-keras train` with the same settings and seed, except that it reads no test question.
+    A trial is the training of `dmn-keras train` with the same settings and seed, except that it reads no test example.
     Its objective is `keras_tuner.Objective("val_score", "min")`.
 
     Args:
-        source: The `Source` of the questions.
+        source: The `Source` of the examples, which also names the task.
         space: The `Space`.
         seed: Seed of weights, order, dropout and the validation cut where `build` and `fit` are given none.
-        executions: Number of seeds of a trial, for `score`.
     """
 
-    def __init__(self, source: Source, space: Space, *, seed: int = 0, executions: int = 1):
+    def __init__(self, source: Source, space: Space, *, seed: int = 0):
         super().__init__(name="dmn")
         self.source = source
         self.space = space
         self.seed = seed
-        self.executions = executions
         self._loaded = None, None
 
     def config(self, hp: keras_tuner.HyperParameters, seed: int | None = None) -> RunConfig:
         """Return the `RunConfig` of the values of `hp`."""
         return self.space.config(self.space.declare(hp), seed=self.seed if seed is None else seed)
 
-    def task(self, config: RunConfig) -> QuestionAnswerer:
-        """Return the task of a `RunConfig`, adapted to the training questions; its network is not built yet."""
-        train, _ = self._questions(config)
-        task = QuestionAnswerer(config)
+    def task(self, config: RunConfig) -> Task:
+        """Return the task of a `RunConfig`, adapted to the training examples; its network is not built yet."""
+        train, _ = self._examples(config)
+        task = task_class_for(self.source.dataset)(config)
         task.adapt([example for examples in train.values() for example in examples])
         return task
 
@@ -66,7 +65,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
     def fit(
         self,
         hp: keras_tuner.HyperParameters,
-        model: QuestionAnswerer,
+        model: Task,
         *,
         folder: pathlib.Path | None = None,
         seed: int | None = None,
@@ -92,34 +91,33 @@ class DMNHyperModel(keras_tuner.HyperModel):
             keras_tuner.errors.FailedTrialError: If the loss becomes NaN or infinite.
         """
         config = self.config(hp, seed)
-        train, valid = self._questions(config)
+        train, valid = self._examples(config)
         with tempfile.TemporaryDirectory() as temporary:
             run = RunFolder(folder or pathlib.Path(temporary, "run"))
             run.create(model, self.source)
             options = {"last_epoch": epochs, "callbacks": callbacks, "verbose": verbose}
-            error, _ = fit_run(model, run, train, valid, **options)
+            error, _ = fit_run(model, run, train, valid, redraw=redrawing(self.source, config), **options)
             if isinstance(error, TrainingDivergedError):
                 raise keras_tuner.errors.FailedTrialError(str(error))
             if error is not None:
                 raise error
-            return self.score(training_result(run.path, epochs), config)
+            return self.score(training_result(run.path, epochs))
 
     def result(self, hp, *, folder: pathlib.Path, seed: int, epochs: int) -> dict[str, float] | None:
         """Return what `fit` would, if the training in `folder` has nothing left to do; else `None`."""
-        config = self.config(hp, seed)
         history = _history(folder, epochs)
-        finished = progress(history, config.trainer).finished
-        return self.score(training_result(folder, epochs), config) if finished or len(history) == epochs else None
+        finished = progress(history, self.config(hp, seed).trainer).finished
+        return self.score(training_result(folder, epochs)) if finished or len(history) == epochs else None
 
-    def score(self, result: dict, config: RunConfig) -> dict[str, float]:
+    @staticmethod
+    def score(result: dict) -> dict[str, float]:
         """Return the objective: the validation error, and where errors are equal the validation loss.
 
-        The loss adds less than any two means of errors over a trial's seeds can differ by.
+        The loss adds at most 1e-9, less than any two mean errors differ by.
         """
-        step = 1.0 / (sum(map(len, self._questions(config)[1].values())) * self.executions)
-        return {OBJECTIVE: result["error"] + step * result["loss"] / (1.0 + result["loss"])}
+        return {OBJECTIVE: result["error"] + 1e-9 * result["loss"] / (1.0 + result["loss"])}
 
-    def _questions(self, config):
+    def _examples(self, config):
         key = {"validation_fraction": config.data.validation_fraction, "seed": config.trainer.seed}
         if self._loaded[0] != key:
             self._loaded = key, train_and_validation(self.source, **key)

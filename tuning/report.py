@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.base import markdown
 from dmn_keras.datasets import Source, train_and_validation
-from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.registry import task_class_for
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import measure_run
 from dmn_keras.utils.files import read_json, write_json
@@ -155,7 +155,7 @@ def _best(folder, source, row, about):
     run = RunFolder(folder.run(row["first"], seed))
     origin = {"run": run.path.relative_to(folder.path).as_posix(), "epochs_of_run": len(read_json(run.history))}
     metrics = _model(folder, source, run, origin)
-    settings = run.read_task(QuestionAnswerer).config.to_dict()
+    settings = run.read_task(task_class_for(source.dataset)).config.to_dict()
     del settings["trainer"]["seed"]  # it is `model_seed`
     content = {
         "settings": settings,
@@ -180,9 +180,9 @@ def _model(folder, source, run, origin):
     if best.metrics.exists() and origin.items() <= known.items():
         return read_json(best.metrics)
     shutil.rmtree(best.path, ignore_errors=True)
-    task = run.read_task(QuestionAnswerer)
+    task = run.read_task(task_class_for(source.dataset))
     seed, fraction = task.config.trainer.seed, task.config.data.validation_fraction
-    print("Measuring the best model on the test questions", flush=True)
+    print("Measuring the best model on the test examples", flush=True)
     _, valid = train_and_validation(source, validation_fraction=fraction, seed=seed)
     best.create(task, source)
     for path in (run.history, run.best_weights):

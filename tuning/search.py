@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser():
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0], allow_abbrev=False)
     add = parser.add_argument
-    add("--dataset", default="stories", help="babi, babi_long, stories (generated, the default) or jsonl")
+    add("--dataset", default="stories", help="any of `dmn-keras train --dataset help`; stories (generated) by default")
     add("--data-dir", metavar="DIR", help="archive, folder or file of the data")
     add("--config", help="configuration of the dataset, e.g. en or en-10k")
     add("--tasks", help="names, numbers and ranges, learned by one model: 1, 1-20, counting,lists")
@@ -118,7 +118,7 @@ def _prepared(options):
     """Return the hypermodel, the oracle and what defines the search; finds every mistake in the arguments."""
     from dmn_keras import datasets
     from dmn_keras.datasets import Source, train_and_validation
-    from dmn_keras.tasks.config import RunConfig
+    from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.utils.settings import parse_settings
     from tuning.hypermodel import DMNHyperModel
     from tuning.space import make_space, parse_choices
@@ -131,21 +131,23 @@ def _prepared(options):
     for name in ("epochs", "seed"):
         if name in fixed:
             raise ValueError(f"--set {name}: a search has an argument for it, --{name}.")
-    fraction = RunConfig().replace(fixed).data.validation_fraction
-    questions = train_and_validation(source, validation_fraction=fraction, seed=options.seed)
+    task = task_class_for(source.dataset)
+    fraction = task.default_config.replace(fixed).data.validation_fraction
+    examples = train_and_validation(source, validation_fraction=fraction, seed=options.seed)
     space = make_space(
         options.space,
+        task=task.__name__,
         preset=options.preset,
         settings=fixed,
         choices=parse_choices(options.choices),
         base={**BASE, "epochs": options.epochs},
-        facts_named=any(e.supporting_facts for examples in questions[0].values() for e in examples),
+        facts_named=any(getattr(e, "supporting_facts", ()) for of_part in examples[0].values() for e in of_part),
     )
     searched = {name: getattr(options, name) for name in ("tuner", "seed", "executions", "epochs")}
     oracle = make_oracle(options.tuner, space, seed=options.seed, epochs=options.epochs, max_trials=options.max_trials)
-    hypermodel = DMNHyperModel(source, space, seed=options.seed, executions=options.executions)
+    hypermodel = DMNHyperModel(source, space, seed=options.seed)
     hypermodel.task(hypermodel.config(oracle.get_space()))
-    digest = hashlib.sha256(repr(questions).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(examples).encode()).hexdigest()[:16]
     data = {"dataset": source.dataset, "config": source.config, "tasks": list(source.tasks), "questions": digest}
     return hypermodel, oracle, {**data, **searched, "space": space.describe()}
 

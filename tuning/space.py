@@ -1,4 +1,4 @@
-"""What a search chooses from: the values of each setting, and the `RunConfig` of a choice."""
+"""What a search of a task's settings chooses from: the values of each setting, and the `RunConfig` of a choice."""
 
 import contextlib
 import dataclasses
@@ -8,21 +8,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dmn_keras.errors import unknown_name
+from dmn_keras.models.dmn_config import DMNConfig
 from dmn_keras.models.dynamic_memory_network import check_settings
+from dmn_keras.models.recurrent_memory_config import CELLS
 from dmn_keras.tasks.config import NAMED_SETTINGS, PRESETS, RunConfig
 from dmn_keras.tasks.config import preset as preset_settings
+from dmn_keras.tasks.registry import task_class
 from dmn_keras.utils.settings import parse_settings
 
 PRESET = "preset"
 """The one choice that is no setting of `RunConfig`, but a name of several."""
-
-
-def _short_names(config: RunConfig) -> dict[str, Any]:
-    return {path.rpartition(".")[2]: value for path, value in config.flat().items()}
-
-
-_PLAIN = _short_names(RunConfig().replace(NAMED_SETTINGS["_plain"]))
-"""Settings without any of the parts that a space may choose."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,49 +46,111 @@ _MATCH = (None, 16, 32, 64)
 _WORD_SIZES = (None, 32, 64, 128)
 _GATE_WEIGHT = Choice("gate_weight", (0.1, 0.3, 1.0, 3.0), _SUPERVISED)
 
-SPACES = {
+_MEMORY = (
+    Choice("gate", ("softmax", "sigmoid")),
+    Choice("gate_features", ("dmn", "dmn_plus")),
+    Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
+    Choice("memory_update", ("gru", "relu")),
+    Choice("tie_weights", (True, False)),
+    Choice("num_heads", (1, 2)),
+    Choice("layer_norm", (False, True)),
+)
+_TRAINING = (
+    Choice("learning_rate", (5e-4, 1e-3, 2e-3, 3e-3, 5e-3)),
+    Choice("schedule", ("plateau", "cosine")),
+    Choice("batch_size", (32, 64, 128)),
+)
+_TEXT = {
     "small": (
-        Choice(PRESET, ("fused", "matched", "linked", "normed")),
-        Choice("units", (32, 64, 80)),
-        Choice("num_passes", (2, 3)),
-        Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
-        Choice("dropout", (0.0, 0.1, 0.2)),
+        Choice("units", (64, 128, 200)),
+        Choice("num_passes", (1, 2, 3)),
+        Choice("dropout", (0.2, 0.3, 0.5)),
+        Choice("word_dropout", (0.0, 0.1, 0.2)),
         Choice("learning_rate", (1e-3, 2e-3, 3e-3)),
-        Choice("schedule", ("plateau", "cosine")),
-        Choice("batch_size", (32, 64)),
-        _GATE_WEIGHT,
     ),
     "full": (
-        Choice("units", (32, 48, 64, 80, 128)),
-        Choice("fact_encoder", ("story", "sentence", "position")),
-        Choice("input_fusion", (True, False), _POSITION),
-        Choice("embedding_dim", _WORD_SIZES, _WORD_GRU),
-        Choice("embedding_dim", _WORD_SIZES, _FUSED, key="embedding_dim_fused"),
-        Choice("question_match", _MATCH, _WORD_GRU),
-        Choice("question_match", _MATCH, _FUSED, key="question_match_fused"),
-        Choice("lexical_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
-        Choice("embedding_scale", (0.1, 0.3, 1.0, 1.7)),
-        Choice("num_passes", (1, 2, 3, 4)),
-        Choice("gate", ("softmax", "sigmoid")),
-        Choice("gate_features", ("dmn", "dmn_plus")),
-        Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
-        Choice("memory_update", ("gru", "relu")),
-        Choice("tie_weights", (True, False)),
-        Choice("num_heads", (1, 2)),
-        Choice("layer_norm", (False, True)),
-        Choice("dropout", (0.0, 0.1, 0.2, 0.3)),
-        Choice("l2", (0.0, 1e-5, 1e-4, 1e-3)),
-        Choice("learning_rate", (5e-4, 1e-3, 2e-3, 3e-3, 5e-3)),
-        Choice("schedule", ("plateau", "cosine")),
-        Choice("batch_size", (32, 64, 128)),
-        Choice("curriculum", (0, 2, 4)),
-        Choice("supervise_gates", (False, True)),
-        _GATE_WEIGHT,
-        Choice("gate_order", ("annotated", "unordered"), _SUPERVISED),
+        Choice("units", (64, 128, 200)),
+        Choice("embedding_dim", (25, 50, 100)),
+        Choice("num_layers", (1, 2)),
+        Choice("character_units", (None, 32, 64)),
+        Choice("num_passes", (1, 2, 3)),
+        *_MEMORY,
+        Choice("dropout", (0.1, 0.2, 0.3, 0.5)),
+        Choice("word_dropout", (0.0, 0.1, 0.2, 0.3)),
+        Choice("l2", (0.0, 1e-5, 1e-4)),
+        *_TRAINING,
     ),
 }
-"""The spaces by name. `small`: this package's presets and what matters most around them. `full`: every part of the
-model and of training on its own."""
+_SEQUENCES = (
+    Choice("units", (50, 100, 200)),
+    Choice("optimizer", ("adam", "rmsprop")),
+    Choice("learning_rate", (1e-4, 3e-4, 1e-3, 3e-3)),
+    Choice("clip_norm", (1.0, 5.0, 10.0)),
+    Choice("batch_size", (8, 16, 32)),
+)
+
+SPACES = {
+    "QuestionAnswerer": {
+        "small": (
+            Choice(PRESET, ("fused", "matched", "linked", "normed")),
+            Choice("units", (32, 64, 80)),
+            Choice("num_passes", (2, 3)),
+            Choice("episode", ("soft_attention", "attention_gru", "gated_gru")),
+            Choice("dropout", (0.0, 0.1, 0.2)),
+            Choice("learning_rate", (1e-3, 2e-3, 3e-3)),
+            Choice("schedule", ("plateau", "cosine")),
+            Choice("batch_size", (32, 64)),
+            _GATE_WEIGHT,
+        ),
+        "full": (
+            Choice("units", (32, 48, 64, 80, 128)),
+            Choice("fact_encoder", ("story", "sentence", "position")),
+            Choice("input_fusion", (True, False), _POSITION),
+            Choice("embedding_dim", _WORD_SIZES, _WORD_GRU),
+            Choice("embedding_dim", _WORD_SIZES, _FUSED, key="embedding_dim_fused"),
+            Choice("question_match", _MATCH, _WORD_GRU),
+            Choice("question_match", _MATCH, _FUSED, key="question_match_fused"),
+            Choice("lexical_links", (0, 1, 2), {"fact_encoder": ("sentence",)}),
+            Choice("embedding_scale", (0.1, 0.3, 1.0, 1.7)),
+            Choice("num_passes", (1, 2, 3, 4)),
+            *_MEMORY,
+            Choice("dropout", (0.0, 0.1, 0.2, 0.3)),
+            Choice("l2", (0.0, 1e-5, 1e-4, 1e-3)),
+            *_TRAINING,
+            Choice("curriculum", (0, 2, 4)),
+            Choice("supervise_gates", (False, True)),
+            _GATE_WEIGHT,
+            Choice("gate_order", ("annotated", "unordered"), _SUPERVISED),
+        ),
+    },
+    "TextClassifier": _TEXT,
+    "TokenTagger": _TEXT,
+    "VisualQuestionAnswerer": {
+        "small": (
+            Choice("units", (32, 64, 96)),
+            Choice("convolutions", (3, 4)),
+            Choice("num_passes", (1, 2, 3)),
+            Choice("dropout", (0.0, 0.1, 0.2)),
+            Choice("learning_rate", (5e-4, 1e-3, 2e-3)),
+        ),
+        "full": (
+            Choice("units", (32, 48, 64, 96)),
+            Choice("embedding_dim", (16, 32, 64)),
+            Choice("convolutions", (3, 4)),
+            Choice("filters", (24, 32, 48)),
+            Choice("num_passes", (1, 2, 3)),
+            *_MEMORY,
+            Choice("dropout", (0.0, 0.1, 0.2)),
+            Choice("l2", (0.0, 1e-5, 1e-4)),
+            Choice("learning_rate", (5e-4, 1e-3, 2e-3)),
+            Choice("schedule", ("plateau", "cosine")),
+            Choice("batch_size", (8, 16, 32)),
+        ),
+    },
+    "SequenceTransducer": {"small": _SEQUENCES, "full": (Choice("cell", CELLS), *_SEQUENCES)},
+}
+"""The spaces of each task class by name. `small`: what matters most, around the default or this package's presets.
+`full`: every part of the model and of training on its own."""
 
 
 class Space:
@@ -105,12 +162,14 @@ class Space:
         choices: The `Choice`s, a condition's setting before those that depend on it.
         settings: Settings that are not searched.
         base: Settings that hold where neither a choice nor `settings` has a value.
+        default: The `RunConfig` of all other settings; that of `QuestionAnswerer` by default.
     """
 
-    def __init__(self, choices: Sequence[Choice], settings: Mapping, base: Mapping):
+    def __init__(self, choices: Sequence[Choice], settings: Mapping, base: Mapping, default: RunConfig | None = None):
         self.choices = tuple(choices)
         self.settings = dict(settings)
         self.base = dict(base)
+        self.default = RunConfig() if default is None else default
 
     def names(self) -> list[str]:
         """Return the names of the searched settings, each once, in order."""
@@ -144,10 +203,11 @@ class Space:
         Raises:
             ValueError: If a value is out of range.
         """
-        inactive = {choice.name: _PLAIN[choice.name] for choice in self.choices if choice.when}
+        plain = _plain(self.default)
+        inactive = {choice.name: plain[choice.name] for choice in self.choices if choice.when}
         chosen = {name: value for name, value in {**inactive, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
-        return RunConfig().replace({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
+        return self.default.replace({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         """Draw a choice: dict of setting to value, of the active choices."""
@@ -163,9 +223,17 @@ class Space:
         return json.loads(json.dumps({"choices": choices, "settings": self.settings, "base": self.base}))
 
 
+def _plain(default: RunConfig) -> dict[str, Any]:
+    """Return the settings by their short names, without any of the parts that a space may choose."""
+    if isinstance(default.model, DMNConfig):
+        default = default.replace(NAMED_SETTINGS["_plain"])
+    return {path.rpartition(".")[2]: value for path, value in default.flat().items()}
+
+
 def make_space(
     name: str,
     *,
+    task: str = "QuestionAnswerer",
     preset: str | None = None,
     settings: Mapping | None = None,
     choices: Mapping[str, Sequence] | None = None,
@@ -175,7 +243,8 @@ def make_space(
     """Make a space from one of `SPACES`.
 
     Args:
-        name: A key of `SPACES`.
+        name: `"small"` or `"full"`.
+        task: Name of the task class, a key of `SPACES`.
         preset: Name of a preset to begin with, in place of a choice of presets.
         settings: Settings to fix.
         choices: Dict of setting to values, in place of the space's own or for a setting that it does not search.
@@ -186,28 +255,31 @@ def make_space(
         ValueError: If there is no such space, a value is out of range, a setting is both fixed and searched, a choice
             is never active, nothing is left to search, or some choice is not a model.
     """
-    if name not in SPACES:
-        raise ValueError(unknown_name("--space", name, SPACES))
+    if name not in SPACES[task]:
+        raise ValueError(unknown_name("--space", name, SPACES[task]))
+    offered, default = SPACES[task][name], task_class(task).default_config
     settings, asked = dict(settings or {}), {key: tuple(values) for key, values in (choices or {}).items()}
-    _check_values(settings, asked, preset)
+    _check_values(default, settings, asked, preset)
     for other in [other for other, values in asked.items() if len(values) == 1]:
         (settings[other],) = asked.pop(other)
     preset = settings.pop(PRESET, preset)
     if preset is not None:
         start = preset_settings(preset)
     else:  # with a choice of presets, each trial begins with its own
-        searched = PRESET in asked or any(choice.name == PRESET for choice in SPACES[name])
-        start = {} if searched else NAMED_SETTINGS["_plain"]
-    base = {**start, "supervise_gates": False, **(base or {})}
-    if not facts_named:
-        settings.setdefault("supervise_gates", False)
+        searched = PRESET in asked or any(choice.name == PRESET for choice in offered)
+        start = {} if searched or not isinstance(default.model, DMNConfig) else NAMED_SETTINGS["_plain"]
+    base = {**start, **(base or {})}
+    if "supervise_gates" in _plain(default):
+        base.setdefault("supervise_gates", False)
+        if not facts_named:
+            settings.setdefault("supervise_gates", False)
     every = [
         dataclasses.replace(choice, values=asked.get(choice.name, choice.values))
-        for choice in SPACES[name]
+        for choice in offered
         if choice.name not in settings and not (choice.name == PRESET and preset)
     ]
     every += [Choice(other, asked[other]) for other in asked if other not in {choice.name for choice in every}]
-    space = _possible(every, settings, base)
+    space = _possible(every, settings, base, default)
     for choice in every:
         if choice.name in asked and choice.name not in space.names():
             needed = " and ".join(f"{name}={'|'.join(map(to_label, values))}" for name, values in choice.when.items())
@@ -223,9 +295,10 @@ def make_space(
     return space
 
 
-def _possible(choices, settings, base):
+def _possible(choices, settings, base, default):
     """Return the space of the choices whose conditions can hold; conditions on fixed settings are settled here."""
-    offered = {name: {value} for name, value in {**_PLAIN, **base, **settings}.items()}
+    plain = _plain(default)
+    offered = {name: {value} for name, value in {**plain, **base, **settings}.items()}
     possible, searched = [], set()
     for choice in choices:
         if all(offered[name] & set(values) for name, values in choice.when.items()):
@@ -234,15 +307,15 @@ def _possible(choices, settings, base):
             offered[choice.name] = set(choice.values)
             searched.add(choice.name)
         elif choice.name not in searched:
-            offered[choice.name] = {_PLAIN[choice.name]}
-    inactive = {c.name: _PLAIN[c.name] for c in choices if c.name not in searched}
-    return Space(possible, {**inactive, **settings}, base)
+            offered[choice.name] = {plain[choice.name]}
+    inactive = {c.name: plain[c.name] for c in choices if c.name not in searched}
+    return Space(possible, {**inactive, **settings}, base, default)
 
 
-def _check_values(settings, asked, preset):
+def _check_values(default, settings, asked, preset):
     """Raise if a setting is unknown, given twice, or a value of it out of range."""
-    RunConfig().replace(settings)
-    allowed = [PRESET, *(name for name in _PLAIN if name != "seed")]
+    default.replace(settings)
+    allowed = [PRESET, *(name for name in _plain(default) if name != "seed")]
     for name, values in asked.items():
         if name not in allowed:
             raise ValueError(unknown_name("--choices", name, allowed))
@@ -253,7 +326,7 @@ def _check_values(settings, asked, preset):
             raise ValueError(f"--choices {name} must have values, each once. Received: {name}={list(values)}")
         for value in values:
             try:
-                RunConfig().replace(preset_settings(value) if name == PRESET else {name: value})
+                default.replace(preset_settings(value) if name == PRESET else {name: value})
             except ValueError as error:
                 raise ValueError(f"--choices: {error}") from error
 
@@ -264,7 +337,9 @@ def _check_models(space):
     for _ in range(1000):
         values = space.sample(rng)
         try:
-            check_settings(space.config(values).model)
+            model = space.config(values).model
+            if isinstance(model, DMNConfig):
+                check_settings(model)
         except ValueError as error:
             shown = ", ".join(f"{name}={to_label(value)}" for name, value in values.items())
             raise ValueError(

@@ -106,8 +106,7 @@ def train(
         with context.scope():
             if context.num_workers > 1:  # all build the network together, in the scope of all devices
                 task = rebuild(task)
-            redraw = _redraw(source, config) if config.data.redraw else None
-            parts = prepared.train, prepared.valid
+            parts, redraw = (prepared.train, prepared.valid), redrawing(source, config)
             error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
         if not history:
             raise error
@@ -266,8 +265,10 @@ def _begin(run, prepared, source, overwrite):
     run.create(prepared.task, source)
 
 
-def _redraw(source, config):
-    """Return a function of the number of an epoch that draws its training examples."""
+def redrawing(source: Source, config: RunConfig) -> Callable[[int], dict[str, list]] | None:
+    """Return a function of the number of an epoch that draws its training examples; `None` if all have the same."""
+    if not config.data.redraw:
+        return None
     # Above all seeds of runs, so that no epoch has the examples of another run's.
     return lambda epoch: source.load("train", seed=config.trainer.seed + 2**32 * epoch)
 

@@ -11,6 +11,8 @@ import keras_tuner
 import pytest
 
 from dmn_keras import cli
+from dmn_keras.datasets import source as source_module
+from dmn_keras.datasets.registry import SPLITS
 from dmn_keras.tasks.config import RunConfig
 from tests.training.runs import eagerly, snapshot, tensorflow_only, without_tracing
 from tests.tuning.searches import ROOT, arguments, history, pretended_training, quiet, trials, write_data
@@ -303,3 +305,37 @@ def test_help_is_quick_and_imports_no_backend(command):
 def test_what_was_found_is_a_preset(preset, task):
     found = RunConfig.from_dict(json.loads((ROOT / f"tuning/best/babi-10k-{task}.json").read_text())["settings"])
     assert preset is None or RunConfig.preset(preset) == found
+
+
+SENTENCES = [{"text": f"a {word} film", "label": word} for word in ("good", "bad")]
+TAGGED = [{"tokens": ["Go", "home"], "tags": ["VERB", "ADV"]}, {"tokens": ["Stay"], "tags": ["VERB"]}]
+SMALL = {
+    "text_classification": (SENTENCES, {"num_layers": 0}, ["units=2,3", "num_passes=1,2"]),
+    "token_tagging": (TAGGED, {"character_units": None, "embedding_dim": 3}, ["units=2,3", "num_passes=1,2"]),
+    "algorithmic": (None, {"cell": "lstm", "redraw": False}, ["units=2,3"]),
+    "sort_of_clevr": (None, {"image_size": 8, "filters": 2, "convolutions": 2}, ["units=2,3", "num_passes=1,2"]),
+}
+
+
+@pytest.mark.parametrize("dataset", SMALL)
+def test_every_kind_of_task_can_be_searched(dataset, tmp_path, monkeypatch):
+    records, settings, choices = SMALL[dataset]
+    load = source_module.load
+    few = {} if records else {"num_examples": 4}
+    monkeypatch.setattr(source_module, "load", lambda name, **options: load(name, **options | few))
+    for split in SPLITS if records else ():
+        lines = [json.dumps(record) + "\n" for record in records]
+        (tmp_path / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    folder = tmp_path / "search"
+    words = ["--dataset", dataset, "--tuner", "random", "--max-trials", "2", "--epochs", "1", "--output", str(folder)]
+    words += ["--data-dir", str(tmp_path)] if records else []
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    words += [word for choice in choices for word in ("--choices", choice)]
+    with eagerly():
+        assert search.main(words) == 0
+    content = best(folder)
+    assert content["trials"] == {"done": 2, "failed": 0, "cut off": 0}
+    assert content["settings"]["model"]["units"] in (2, 3)
+    options = ["--data-dir", str(tmp_path)] if records else []
+    assert cli.main(["evaluate", str(folder / "best"), *options, "--json", str(tmp_path / "measured.json")]) == 0
+    assert json.loads((tmp_path / "measured.json").read_text())["mean_error"] == content["test_error"]

@@ -8,6 +8,7 @@ import pytest
 from dmn_keras.datasets import Example
 from dmn_keras.tasks.config import PRESETS
 from dmn_keras.tasks.question_answering import QuestionAnswerer
+from dmn_keras.tasks.registry import TASKS, task_class
 from tests.tuning.searches import quiet
 from tuning.folder import SearchFolder
 from tuning.hypermodel import OBJECTIVE
@@ -15,10 +16,11 @@ from tuning.space import PRESET, SPACES, Choice, Space, make_space, parse_choice
 from tuning.tuner import TUNERS, SearchTuner, make_oracle
 
 pytestmark = quiet
+SMALL = SPACES["QuestionAnswerer"]["small"]
 
 
 @pytest.mark.parametrize("tuner", TUNERS)
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", SPACES["QuestionAnswerer"])
 def test_the_first_trials_of_each_tuner_are_models(name, tuner, tmp_path):
     space, built = make_space(name, settings={"supervise_gates": True} if name == "small" else {}), {}
     oracle, folder = make_oracle(tuner, space, seed=3, epochs=9), SearchFolder(tmp_path)
@@ -60,6 +62,18 @@ def test_the_first_trials_of_each_tuner_are_models(name, tuner, tmp_path):
         task = QuestionAnswerer(config)
         task.adapt([example])
         assert isinstance(task.network, keras.Model)
+
+
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task in TASKS for name in SPACES[task]])
+def test_every_task_has_spaces_of_its_settings(task, name):
+    space, rng = make_space(name, task=task, base={"epochs": 3}), random.Random(0)
+    for _ in range(20):
+        values = space.sample(rng)
+        config = space.config(values, seed=1)
+        flat = {path.rpartition(".")[2]: value for path, value in config.flat().items()}
+        assert values.items() - {(PRESET, values.get(PRESET))} <= flat.items()
+        assert (config.trainer.seed, config.trainer.epochs) == (1, 3)
+        assert isinstance(config.model, type(task_class(task).default_config.model))
 
 
 def declared(space):
@@ -151,7 +165,10 @@ def test_further_settings_can_be_searched():
             "The space is contradictory: with .*fact_encoder=position.*lexical_links needs facts that are read",
         ),
         (
-            {"preset": "fused", "settings": {c.name: c.values[0] for c in SPACES["small"] if c.name != PRESET}},
+            {
+                "preset": "fused",
+                "settings": {c.name: c.values[0] for c in SPACES["QuestionAnswerer"]["small"] if c.name != PRESET},
+            },
             "The space is empty",
         ),
     ],
