@@ -3,6 +3,7 @@
 import importlib
 
 _WHERE = {
+    "BaselineConfig": "dmn_keras.models.baseline_config",
     "DMNConfig": "dmn_keras.models.dmn_config",
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
@@ -13,6 +14,7 @@ _WHERE = {
     "VisualDMNConfig": "dmn_keras.models.visual_dmn_config",
     "SCATTER_GATES": "dmn_keras.models.dynamic_memory_network",
     "answering_model": "dmn_keras.models.answering",
+    "baseline": "dmn_keras.models.sequence_baseline",
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "forbid_unused_placeholders": "dmn_keras.models.placeholders",

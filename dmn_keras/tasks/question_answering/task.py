@@ -69,7 +69,7 @@ class QuestionAnswerer(Task):
     """
 
     preprocessor_class = QuestionAnsweringPreprocessor
-    families = ("dmn", "memn2n")
+    families = ("dmn", "memn2n", "baseline")
 
     def __init__(
         self,
@@ -98,8 +98,9 @@ class QuestionAnswerer(Task):
 
     @property
     def supervises_gates(self) -> bool:
-        """Whether supporting facts teach the gates: the setting, where the training data names any."""
-        return self.config.task.supervise_gates and self.preprocessor.num_supporting_facts > 0
+        """Whether supporting facts teach the gates: the setting, where the data names any and the model has gates."""
+        has_gates = self.config.model.gate is not None
+        return self.config.task.supervise_gates and has_gates and self.preprocessor.num_supporting_facts > 0
 
     def build_network(self):
         model = self.config.model

@@ -1,0 +1,89 @@
+"""Networks without a memory: what they read, and that padding never counts."""
+
+import keras
+import numpy as np
+import pytest
+
+from dmn_keras.models import answering_model, baseline
+from dmn_keras.tasks.question_answering import QuestionAnswerer
+from tests.layers.helpers import numpy, randomize
+from tests.models import stories
+from tests.models.test_dmn import call, inputs_and_targets
+
+ENCODERS = ("lstm", "transformer")
+each_encoder = pytest.mark.parametrize("encoder", ENCODERS)
+
+
+def make(**settings):
+    return randomize(baseline(stories.VOCABULARY_SIZE, **{"units": 6, "num_heads": 2, "num_layers": 2, **settings}))
+
+
+def widened(inputs):
+    """The same stories and questions with padding: words, facts, and words of the question."""
+    return {
+        "story": np.pad(inputs["story"], [(0, 0), (0, 2), (0, 3)]),
+        "question": np.pad(inputs["question"], [(0, 0), (0, 4)]),
+    }
+
+
+@each_encoder
+@pytest.mark.parametrize("reads", ["all", "question", "story"])
+def test_an_answer_depends_on_what_is_read_alone(encoder, reads):
+    model = make(encoder=encoder, reads=reads)
+    inputs, _ = inputs_and_targets({})
+    for part in ("story", "question"):
+        other = {**inputs, part: np.roll(inputs[part], 1, axis=0)}
+        same = np.allclose(numpy(call(model, inputs)["answer"]), numpy(call(model, other)["answer"]), atol=1e-6)
+        assert same == (reads not in ("all", part))
+
+
+@each_encoder
+def test_padding_and_the_rest_of_the_batch_change_nothing(encoder):
+    model = make(encoder=encoder)
+    inputs, _ = inputs_and_targets({})
+    outputs = numpy(call(model, inputs))
+    np.testing.assert_allclose(numpy(call(model, widened(inputs)))["answer"], outputs["answer"], atol=1e-5)
+    alone = {name: array[:1] for name, array in inputs.items()}
+    np.testing.assert_allclose(numpy(call(model, alone))["answer"], outputs["answer"][:1], atol=1e-5)
+    num_facts = (inputs["story"] != 0).any(axis=-1).sum(axis=-1)
+    expected = (inputs["story"] != 0).any(axis=-1) / np.maximum(num_facts, 1)[:, None]
+    np.testing.assert_allclose(outputs["gates"][:, 0], expected, atol=1e-5)
+
+
+@each_encoder
+def test_the_order_of_words_matters(encoder):
+    model = make(encoder=encoder, reads="question")
+    question = np.array([[5, 6, 7], [6, 5, 7]], "int32")
+    one, other = numpy(call(model, {"story": np.ones((2, 1, 1), "int32"), "question": question})["answer"])
+    assert not np.allclose(one, other)
+
+
+@each_encoder
+def test_answers_of_several_words(encoder):
+    model = make(encoder=encoder, answer_words=2)
+    inputs, _ = inputs_and_targets({"answer_words": 2})
+    assert numpy(call(model, inputs)["answer"]).shape == (8, 3, stories.VOCABULARY_SIZE)
+    generated = answering_model(model)({name: inputs[name] for name in ("story", "question")})
+    assert numpy(generated["words"]).shape == (8, 3)
+
+
+@each_encoder
+def test_it_learns_as_a_family_of_question_answering(encoder, tmp_path):
+    qa = QuestionAnswerer(family="baseline", encoder=encoder, units=16, dropout=0.0, learning_rate=0.01, batch_size=3)
+    examples = [
+        {"story": [f"{name} is in the {place}."], "question": f"Where is {name}?", "answer": place}
+        | {"supporting_facts": [0]}
+        for name in ("Mary", "John", "Daniel")
+        for place in ("garden", "hall", "park")
+    ]
+    keras.utils.set_random_seed(0)
+    qa.fit(examples, epochs=100, verbose=0)
+    assert qa.evaluate(examples, verbose=0)["accuracy"] > 0.8
+    qa.save_to_preset(tmp_path)
+    again = QuestionAnswerer.from_preset(tmp_path)
+    assert [a.answer for a in again.predict(examples)] == [a.answer for a in qa.predict(examples)]
+
+
+def test_word_vectors_are_refused():
+    with pytest.raises(ValueError, match="word_vectors must be None"):
+        QuestionAnswerer(family="baseline").config.model.build(9, word_vectors=np.zeros((9, 4)))
