@@ -165,9 +165,9 @@ def source_of(options: argparse.Namespace, trained_on=None):
     """Return the `Source` that the arguments name; what they leave open is that of the run's training."""
     from dmn_keras import datasets
 
-    dataset, data_dir, config = options.dataset, options.data_dir, options.config
+    dataset, data_dir, config, tasks = options.dataset, options.data_dir, options.config, None
     if trained_on is not None and dataset in (None, trained_on.dataset):
-        dataset, config = trained_on.dataset, config or trained_on.config
+        dataset, config, tasks = trained_on.dataset, config or trained_on.config, trained_on.tasks
         if data_dir is None and trained_on.data_dir is not None:
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
@@ -177,9 +177,7 @@ def source_of(options: argparse.Namespace, trained_on=None):
     names = datasets.task_names(dataset, data_dir)
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)
-    else:
-        tasks = names if trained_on is None else trained_on.tasks
-    return datasets.Source(dataset, tasks, data_dir, config)
+    return datasets.Source(dataset, names if tasks is None else tasks, data_dir, config)
 
 
 def sentences(options: argparse.Namespace):

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 
 from dmn_keras.cli.common import RUN, add, given, print_text, refuse
 from dmn_keras.tasks.pretrained import BABI_JOINT
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--output", required=True, metavar="DIR", help="the model's folder, e.g. saved_models/NAME")
     option("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
     option("--top", type=int, metavar="K", help="how many of the likeliest answers it gives (default: 3)")
-    add(parser, "--data-dir", help="data whose test questions compare the model with what was written")
+    add(parser, "--data-dir", help="data whose test examples compare the model with what was written")
     option("--dtype", help="type of the weights: float32 (default), float16 or bfloat16")
     option("--no-warmup", action="store_true", help="write no warm-up requests")
     option("--litert", action="store_true", help="write a small LiteRT file, which takes ids, instead")
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     task = folder.load()
     named = {
         "version": options.version,
-        "questions": _test_questions(folder, options.data_dir, task.config.trainer.seed),
+        "questions": _own_examples(folder, options.data_dir, task.config.trainer.seed),
         **given(options, "top", "dtype", "num_facts", "num_words"),
     }
     if options.litert:
@@ -51,13 +52,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _test_questions(folder, data_dir, seed, *, most=100):
-    """Return some test questions of a run's own data, from all its tasks; `None` where it is not named."""
-    from dmn_keras.datasets import DATASETS
+def _own_examples(folder, data_dir, seed, *, most=100):
+    """Return some examples of a run's own data, from all its tasks; `None` where the data is not at hand."""
+    from dmn_keras.datasets import DATASETS, SPLITS
 
     source = folder.source()
-    if data_dir is None and not DATASETS[source.dataset].is_generated:
+    found = source.data_dir if source.data_dir is not None and os.path.exists(source.data_dir) else None
+    source = dataclasses.replace(source, data_dir=data_dir or found)
+    if source.data_dir is None and not DATASETS[source.dataset].is_generated:
         return None
-    tasks = dataclasses.replace(source, data_dir=data_dir).load("test", seed=seed)
-    each = -(-most // len(tasks))
+    parts = (source.load(split, seed=seed) for split in reversed(SPLITS))  # the test part, if there is one
+    tasks = next(filter(lambda part: any(part.values()), parts), {})
+    each = -(-most // max(len(tasks), 1))
     return [example for examples in tasks.values() for example in examples[:each]] or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,11 +65,16 @@ class Example(BaseExample):
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> Example:
-        """Return the example of a dict, see `dmn_keras.datasets.record.question_fields`."""
+        """Return the example of a dict, see `dmn_keras.datasets.record.question_fields`.
+
+        Without a `story_id` it is a number that equal stories share.
+        """
         from dmn_keras.datasets.record import question_fields
 
         fields = question_fields(record, place)
-        return cls(**{**fields, "story_id": fields["story_id"] or 0})
+        if fields["story_id"] is None:
+            fields["story_id"] = zlib.crc32("\n".join(fields["story"]).encode())
+        return cls(**fields)
 
     @property
     def is_labelled(self) -> bool:

@@ -17,6 +17,7 @@ from dmn_keras.datasets.example import (
     VisualQuestionAnsweringExample,
 )
 from dmn_keras.errors import listing, unknown_name
+from dmn_keras.utils.files import read_json
 
 SPLITS = ("train", "valid", "test")
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
@@ -152,8 +153,9 @@ def load(
             tokens (1000 if not given) or a range to draw it from, and the background text:
             `"en-10k,tokens=0-2000,books=FOLDER"`, or `neighbours` in place of `books=FOLDER`. For `stories`
             the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
-            number or, for `num_facts`, a range to draw from. None for `jsonl`. Of `babi`, `rename=swap` exchanges
-            names between tasks and `rename=new` gives names never seen (`dmn_keras.datasets.renaming`).
+            number or, for `num_facts`, a range to draw from. None for `jsonl`. Of all question answering,
+            `rename=swap` exchanges the names of bAbI's tasks and `rename=new` gives names never seen; `rename=FILE`
+            those of a JSON object of names (`dmn_keras.datasets.renaming`).
         seed: Integer, used by what is generated or drawn.
         num_examples: Number of examples; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.
@@ -171,17 +173,19 @@ def load(
     _check("split", split, SPLITS)
     if num_examples is not None and num_examples < 1:
         raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
+    renaming = None
+    if DATASETS[dataset].example_class is Example:
+        config, renaming = _split_renaming(config)
     options = {"config": config, "data_dir": data_dir, "seed": seed, "num_examples": num_examples}
-    return DATASETS[dataset].load(split, task=str(task), **options)
+    examples = DATASETS[dataset].load(split, task=str(task), **options)
+    return examples if renaming is None else _renamed(examples, renaming, seed)
 
 
 @register("babi", task_names=lambda _: babi.TASKS)
 def _load_babi(split, *, task, config, data_dir, seed, num_examples):
-    kept, renaming = _split_renaming(config)
-    config = babi.DEFAULT_CONFIG if kept is None else kept
+    config = babi.DEFAULT_CONFIG if config is None else config
     _check("config", config, babi.CONFIGS)
-    examples = _read_babi(data_dir, config=config, task=task, split=split)[:num_examples]
-    return examples if renaming is None else _renamed(examples, renaming, seed)
+    return _read_babi(data_dir, config=config, task=task, split=split)[:num_examples]
 
 
 def _read_babi(data_dir, *, config, task, split):
@@ -197,9 +201,7 @@ def _split_renaming(config):
     found = [part for part in parts if part.startswith("rename=")]
     if not found:
         return config, None
-    renaming = found[-1].partition("=")[2]
-    _check("config: rename", renaming, ("swap", "new"))
-    return ",".join(part for part in parts if part not in found) or None, renaming
+    return ",".join(part for part in parts if part not in found) or None, found[-1].partition("=")[2]
 
 
 def _renamed(examples, renaming, seed):
@@ -207,10 +209,17 @@ def _renamed(examples, renaming, seed):
     from dmn_keras.text import tokenize
 
     if renaming == "swap":
-        return rename(examples, swap(SYS_BABI_PAIRS))
-    texts = {text for example in examples for text in (*example.story, example.question, *example.answer)}
-    names = sorted({name for of_task in BABI_NAMES.values() for name in of_task})
-    return rename(examples, made_up(names, avoid={word for text in texts for word in tokenize(text)}, seed=seed))
+        names = swap(SYS_BABI_PAIRS)
+    elif renaming == "new":
+        texts = {text for example in examples for text in (*example.story, example.question, *example.answer)}
+        known = {word for text in texts for word in tokenize(text)}
+        of_babi = {name for of_task in BABI_NAMES.values() for name in of_task}
+        names = made_up(sorted(of_babi), avoid=known, seed=seed)
+    elif renaming.endswith(".json"):
+        names = read_json(renaming)
+    else:
+        raise ValueError(f"config: rename must be swap, new or a JSON file of names. Received: {renaming!r}")
+    return rename(examples, names)
 
 
 @register("babi_long", task_names=lambda _: babi.TASKS)
@@ -254,7 +263,13 @@ def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
 def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
     stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
     _check("task", task, stepgame.TASKS)
-    parts = [part for part in (config or "").split(",") if part and not part.strip().startswith("k=")]
+    parts = [part.strip() for part in (config or "").split(",") if part.strip()]
+    named = [part.removeprefix("k=") for part in parts if part.startswith("k=")]
+    for k in named:
+        _check("config: k", k, stepgame.TASKS)
+    if named and task not in named:
+        return []
+    parts = [part for part in parts if not part.startswith("k=")]
     return stepgame.load(split, config=",".join([*parts, f"k={task}"]), data_dir=data_dir, num_examples=num_examples)
 
 

@@ -112,9 +112,12 @@ def _check_one_to_one(names):
 
 
 def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
-    """Return a function of a text that returns it with its names exchanged, and the old and new names it held."""
-    spellings = sorted({*names, *names.values()}, key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)(?<!\w['-])(?:{'|'.join(map(re.escape, spellings))})(?!\w)(?!-\w)")
+    """Return a function of a text that returns it with its names exchanged, and the old and new names it held.
+
+    Old and new names are found in any capitals, but exchanged in their own alone: `Will` may be a name, `will` is none.
+    """
+    spellings = "|".join(map(re.escape, sorted({*names, *names.values()}, key=len, reverse=True)))
+    pattern = re.compile(rf"(?<!\w)(?<!\w['-])(?:{spellings})(?!\w)(?!-\w)", re.IGNORECASE)
 
     @functools.cache  # bAbI repeats its sentences
     def exchange(text):
@@ -137,9 +140,10 @@ def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
 def _renamed(example, names, exchange):
     texts = [exchange(text) for text in (*example.story, example.question, *example.answer)]
     found = frozenset().union(*(held for _, held in texts))
+    staying = {lower(name) for name in found - names.keys()}
     for name in found & names.keys():
         new = names[name]
-        if lower(new) != lower(name) and new in found and names.get(new, new) == new:
+        if lower(new) != lower(name) and lower(new) in staying:
             raise ValueError(
                 f"names must not merge names. Received: {name!r} becomes {new!r}, which is in the same story, of task "
                 f"{example.task!r} with the question {example.question!r}"

@@ -33,7 +33,7 @@ def sequence_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     inputs = record["inputs"]
     inputs = _text(inputs, task, place) if isinstance(inputs, str) else _numbers(inputs, "inputs", place, "float32")
     targets = record.get("targets")
-    targets = np.zeros(0, "int32") if targets is None or len(targets) == 0 else _numbers(targets, "targets", place)
+    targets = np.zeros(0, "int32") if targets is None else _numbers(targets, "targets", place)
     scored = record.get("scored")
     scored = np.ones(len(inputs), bool) if scored is None else _numbers(scored, "scored", place).astype(bool)
     return {"inputs": inputs, "targets": targets, "scored": scored, "task": task}
@@ -88,6 +88,9 @@ def _text(text, task, place):
 
 def _numbers(value, name, place, dtype=None):
     try:
-        return np.asarray(value, dtype)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{place}: {name} must be numbers, as many in each step. Received: {value!r:.100}") from error
+        array = np.asarray(value, dtype)
+    except (ValueError, TypeError):
+        array = None
+    if array is None or array.ndim == 0 or array.dtype.kind not in "biuf":
+        raise ValueError(f"{place}: {name} must be numbers, as many in each step. Received: {value!r:.100}")
+    return array

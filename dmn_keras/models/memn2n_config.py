@@ -18,6 +18,7 @@ class MemN2NConfig(Settings):
         position_encoding: Whether words are weighted by their places in the sentence.
         temporal_encoding: How many of the last facts have a temporal encoding each; `None` for none.
         random_noise: Most empty memories a fact, in training.
+        linear_start: Number of first epochs without the softmax of the attention, for gates that are not supervised.
     """
 
     family: ClassVar[str] = "memn2n"
@@ -32,6 +33,7 @@ class MemN2NConfig(Settings):
     position_encoding: bool = True
     temporal_encoding: int | None = 50
     random_noise: float = 0.1
+    linear_start: int = setting(0, low=0)
 
     @property
     def num_passes(self) -> int:
@@ -48,4 +50,5 @@ class MemN2NConfig(Settings):
 
         if word_vectors is not None:
             raise ValueError("word_vectors must be None for model.family=memn2n.")
-        return memn2n(vocabulary_size, answer_words=answer_words, **vars(self))
+        settings = {name: value for name, value in vars(self).items() if name != "linear_start"}
+        return memn2n(vocabulary_size, answer_words=answer_words, **settings)

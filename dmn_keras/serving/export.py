@@ -17,7 +17,6 @@ import numpy as np
 from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.serving.client import answers_from_outputs
-from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import join_sentences, tokenize
@@ -78,7 +77,8 @@ def export(
         dtype: What the weights are kept as: `"float32"`, or `"float16"` or `"bfloat16"` for half their size. The
             arithmetic is that of the trained model.
         questions: Raw examples, as `Task.predict` takes them, to compare the outputs on. Defaults to short stories of
-            the 20 bAbI tasks where the preprocessor is a `QuestionAnsweringPreprocessor`; other tasks need some.
+            the 20 bAbI tasks, or to words of the model's own and a random image; a task whose preprocessor has no
+            `raw_inputs` needs some.
         warmup: Whether to write requests that a server answers before it takes others, so that the first is as quick
             as the rest. Needs the extra `serving`.
 
@@ -221,11 +221,15 @@ def _temporary_folder(folder):
 
 def _questions(task, questions):
     """Return the examples to compare on, a list that is not empty."""
-    reads_text = isinstance(task.preprocessor, QuestionAnsweringPreprocessor)
-    if questions is None and not reads_text:
-        raise ValueError(f"questions must hold examples of {type(task).__name__} to compare on. Received: None")
-    questions = task.preprocessor.read(SAMPLES if questions is None else questions)
-    if reads_text:  # without a word there is nothing to serve an answer to
+    if questions is None:
+        inputs = raw_inputs(task.preprocessor)
+        if inputs is None:
+            raise ValueError(f"questions must hold examples of {type(task).__name__} to compare on. Received: None")
+        questions = inputs.samples(task.preprocessor)
+    questions = task.preprocessor.read(questions)
+    if isinstance(
+        task.preprocessor, QuestionAnsweringPreprocessor
+    ):  # without a word there is nothing to serve an answer to
         questions = [e for e in questions if tokenize(e.question) and any(map(tokenize, e.story))]
     if not questions:
         raise ValueError("questions must hold at least one example, with a word in it, to compare on. Received none.")

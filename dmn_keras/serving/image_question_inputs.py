@@ -5,8 +5,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from dmn_keras.datasets import VisualQuestionAnsweringExample
 from dmn_keras.serving.image_ops import decode_images
-from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs
+from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs, sample_words
 from dmn_keras.serving.text_ops import TextOps
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnsweringPreprocessor
 
@@ -34,6 +35,12 @@ class ImageQuestionInputs(RawInputs):
             "probability": tf.reduce_max(probabilities, axis=-1),
             "gates": outputs["gates"][:, 0],
         }
+
+    def samples(self, preprocessor):
+        shape = (preprocessor.image_size, preprocessor.image_size, 3)
+        image = np.random.default_rng(0).integers(256, size=shape, dtype="uint8")
+        words = sample_words(preprocessor.vocabulary)
+        return [VisualQuestionAnsweringExample(image, " ".join(of_question)) for of_question in words]
 
     def strings(self, examples):
         return {"image": [_content(e.image) for e in examples], "question": [e.question for e in examples]}

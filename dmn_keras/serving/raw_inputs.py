@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
+from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.serving.text_ops import TextOps
 from dmn_keras.tasks.preprocessor import Preprocessor
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
-from dmn_keras.text import join_sentences
+from dmn_keras.text import Vocabulary, join_sentences
 
 
 class RawInputs(tf.Module, abc.ABC):
@@ -39,8 +40,17 @@ class RawInputs(tf.Module, abc.ABC):
         """Return examples as a server takes them: a list of texts or bytes for each of `names`."""
 
     @abc.abstractmethod
+    def samples(self, preprocessor: Preprocessor) -> Sequence:
+        """Return a few examples to compare the signature on where none are given."""
+
+    @abc.abstractmethod
     def expected(self, task: Task, examples: Sequence) -> Mapping[str, Any]:
         """Return what the signature has to give for examples, as Python computes it."""
+
+
+def sample_words(vocabulary: Vocabulary) -> list[tuple[str, ...]]:
+    """Return a short, a longer and a long sequence of words of a vocabulary."""
+    return [vocabulary.known_words[:length] for length in (1, 6, 24)]
 
 
 @functools.singledispatch
@@ -68,6 +78,9 @@ class StoryInputs(RawInputs):
 
     def strings(self, examples):
         return {"story": [join_sentences(e.story) for e in examples], "question": [e.question for e in examples]}
+
+    def samples(self, preprocessor):
+        return SAMPLES
 
     def expected(self, task, examples):
         outputs = task.prediction_network()(task.preprocessor(examples), training=False)

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs
+from dmn_keras.datasets import TextClassificationExample, TokenTaggingExample
+from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs, sample_words
 from dmn_keras.serving.word_ops import WordOps
 from dmn_keras.tasks.text_classification import TextClassificationPreprocessor
 from dmn_keras.tasks.token_tagging import TokenTaggingPreprocessor
@@ -28,6 +29,9 @@ class TextClassificationInputs(RawInputs):
         outputs = run(**self._words.ids(tokens))
         label = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))
         return {"label": label, "words": tokens.to_tensor(""), **outputs}
+
+    def samples(self, preprocessor):
+        return [TextClassificationExample(" ".join(words)) for words in sample_words(preprocessor.vocabulary)]
 
     def strings(self, examples):
         return {"text": [example.text for example in examples]}
@@ -59,6 +63,9 @@ class TokenTaggingInputs(RawInputs):
         words = tokens.to_tensor("")
         tags = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))[:, : tf.shape(words)[1]]
         return {"tags": tf.where(words == "", "", tags), "words": words, **outputs}
+
+    def samples(self, preprocessor):
+        return [TokenTaggingExample(words) for words in sample_words(preprocessor.vocabulary)]
 
     def strings(self, examples):
         return {"tokens": [" ".join(example.tokens) for example in examples]}

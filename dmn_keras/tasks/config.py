@@ -189,6 +189,9 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
   `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
   `normed`, the default, is `linked` with facts, question and memories normalised: it learns in fewer epochs, and from
   fewer questions.
+- `memn2n_2015` (Sukhbaatar et al. 2015, for 10,000 questions a task): SGD with linear start; the loss is a mean over
+  the batch of 32, and rate and largest norm are 32 times and 1/32 of the paper's, whose loss is a sum. Along half a
+  cosine, where the paper halves the rate every 25 epochs.
 - `tuned_fused`, `tuned_matched`, `tuned_linked`: the same forms as searches left them on bAbI's `en-10k`
   (`tuning/best/`), tasks 3, 17 and 18, and 16, learned from answers alone.
 

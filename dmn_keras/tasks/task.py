@@ -134,6 +134,10 @@ class Task(keras.Model):
         """Return what changes the batches of training anew in each epoch, `augment` of `EpochSequence`."""
         return None
 
+    def training_callbacks(self) -> list[keras.callbacks.Callback]:
+        """Return the Keras callbacks that training needs beside those of `fit`."""
+        return []
+
     # What all tasks share.
 
     @property
@@ -308,7 +312,7 @@ class Task(keras.Model):
                 validation_data=validation_data,
                 epochs=epochs,
                 initial_epoch=initial_epoch,
-                callbacks=callbacks,
+                callbacks=[*self.training_callbacks(), *(callbacks or ())],
                 **arguments,
             )
         draw = x if callable(x) else None

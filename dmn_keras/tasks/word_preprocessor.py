@@ -2,6 +2,7 @@
 
 import abc
 import collections
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ PADDING, UNKNOWN, START, END = range(4)
 """Ids of characters that are none of the alphabet: padding, unknown, and the two ends of a word."""
 MAX_CHARACTERS = 14
 """Characters of a word that are read, half of them at either end; with the marks of its ends they fill 16 places."""
+_MOST_NAMED = 8  # labels in a warning
+_log = logging.getLogger(__name__)
 
 
 class WordPreprocessor(Preprocessor):
@@ -146,6 +149,23 @@ class WordPreprocessor(Preprocessor):
     def vectors_shape(self) -> tuple[int, int] | None:
         """Shape of the table of pretrained vectors, `None` without."""
         return None if self.vector_dim is None else (len(self.vocabulary), self.vector_dim)
+
+    def encode(self, examples: Sequence) -> list:
+        """Return the ids of examples, and warn of labels that the training data lacks, which count as wrong."""
+        self.check_adapted()
+        unseen = collections.Counter(label for e in examples for label in self.labels_of(e) if label not in self.labels)
+        if unseen:
+            names = ", ".join(sorted(unseen)[:_MOST_NAMED]) + (", ..." if len(unseen) > _MOST_NAMED else "")
+            _log.warning("%s labels are none of the training data and count as wrong: %s", unseen.total(), names)
+        return [self.encode_one(example, number) for number, example in enumerate(examples, start=1)]
+
+    @abc.abstractmethod
+    def encode_one(self, example: Any, number: int) -> Any:
+        """Return the ids of an example, the `number`-th of those given.
+
+        Raises:
+            ValueError: If it holds no word; the message names its number.
+        """
 
     def word_ids(self, words: Sequence[str]) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
         """Return the ids of words, and the ids of the characters of each."""

@@ -51,7 +51,7 @@ def read_word_vectors(path, words=None):
             "word_vectors must name a file in the text format of GloVe, word2vec or fastText, or be "
             f"{GLOVE_PACKAGE!r}. Received: {path}"
         )
-    vectors, dim = {}, None
+    vectors, dim, num_words, count = {}, None, 0, 0
     try:
         with _OPEN.get(path.suffix.lower(), open)(path, "rb") as file:
             lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
@@ -60,8 +60,9 @@ def read_word_vectors(path, words=None):
                 if text[0] in " \t":
                     fields.insert(0, "")  # the word is a blank
                 if dim is None and len(fields) == 2 and all(field.isdecimal() for field in fields):
-                    dim = int(fields[1])  # a header
+                    num_words, dim = map(int, fields)  # a header
                     continue
+                count += 1
                 dim = _num_numbers(fields) if dim is None else dim
                 _check(fields, dim, place, text)
                 word = normalize(" ".join(fields[:-dim]))
@@ -71,8 +72,10 @@ def read_word_vectors(path, words=None):
                     _vector(fields[-dim:], place)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"{path} cannot be decompressed: {error}. Get it again, or unpack it.") from error
-    if dim is None:
+    if not count:
         raise ValueError(f"{path} is empty: expected a word and its numbers on each line.")
+    if count < num_words:
+        raise ValueError(f"{path} is cut short: its first line announces {num_words} words. Received: {count}.")
     return vectors, dim
 
 

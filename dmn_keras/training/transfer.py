@@ -37,12 +37,13 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
     )
     model = start.config.model.replace(embedding_dim=start.network.get_layer("semantic_memory").output_dim)
     task = QuestionAnswerer(config.replace({"model": model, "word_vectors": None}), preprocessor=preprocessor)
-    trained = {weight.path: keras.ops.convert_to_numpy(weight) for weight in start.network.weights}
     ids = {word: index for index, word in enumerate(task.vocabulary.words)}
     ids_of_start = np.array([ids[word] for word in start.vocabulary.words])
-    for weight in task.network.weights:
-        if weight.path in trained:
-            weight.assign(_extended(keras.ops.convert_to_numpy(weight), trained[weight.path], ids_of_start))
+    for layer in start.network.layers:
+        if layer.weights:
+            own_layer = task.network.get_layer(layer.name)
+            pairs = zip(own_layer.get_weights(), layer.get_weights(), strict=True)
+            own_layer.set_weights([_extended(new, old, ids_of_start) for new, old in pairs])
     return task
 
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
 from dmn_keras.models import answering_model, memn2n
-from dmn_keras.training.linear_start import LinearStart
+from dmn_keras.models.linear_start import LinearStart
 from tests.layers.helpers import numpy, randomize
 from tests.models import stories
 from tests.models.test_dmn import assert_close, call, inputs_and_targets, sow

@@ -34,7 +34,7 @@ def test_reads_every_line_whatever_ends_the_last(write, end):
     [
         "milk 1 2\n. . . -3 4\nat me@example.org 0 0\nöl 5 6\n",
         ". . . 3 4\nmilk 1 2\nöl 5 6",
-        "3 2\nmilk 1 2 \nöl 5 6 \n\n \n",
+        "2 2\nmilk 1 2 \nöl 5 6 \n\n \n",
         "milk\t1\t2\r\n  7 8\r\nöl  5  6\r\n",
         "nan 3 4\nmilk 1 2\no\u0308l 5 6\nmilk 8 9\n",
     ],
@@ -48,6 +48,16 @@ def test_reads_the_files_that_are_found(text, suffix, tmp_path):
     vectors, dim = read_word_vectors(path, {"milk", "öl"})
     assert dim == 2
     assert {word: vector.tolist() for word, vector in vectors.items()} == {"milk": [1, 2], "öl": [5, 6]}
+
+
+def test_fewer_words_than_the_header_announces_are_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("3 2\nmilk 1 2\nhall 5 6\n")
+    with pytest.raises(ValueError, match="is cut short: its first line announces 3 words. Received: 2"):
+        read_word_vectors(path, {"milk"})
+    path.write_text("3 2\n")
+    with pytest.raises(ValueError, match="is empty"):
+        read_word_vectors(path)
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".xz", lzma.compress)])

@@ -12,10 +12,14 @@ pytestmark = without_tracing
 NEW = [Example(("zoe is in the cellar",), "where is zoe", ("cellar",), (0,))]
 
 
+@pytest.mark.parametrize("saved", [False, True])
 @pytest.mark.parametrize("several", [False, True])
-def test_a_training_starts_from_the_words_and_weights_of_a_model(several):
+def test_a_training_starts_from_the_words_and_weights_of_a_model(several, saved, tmp_path):
     with eagerly():
         start = task(several)
+        if saved:  # opened again, as a command does
+            start.save_to_preset(tmp_path / "start")
+            start = type(start).from_preset(tmp_path / "start")
         task()  # another model in between
         again = continue_from(start, start.config.replace(seed=5, learning_rate=0.5), NEW)
         assert again.config.trainer.learning_rate == 0.5

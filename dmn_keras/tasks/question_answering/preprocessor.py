@@ -107,6 +107,11 @@ class QuestionAnsweringPreprocessor(Preprocessor):
             raise ValueError("adapt needs at least one example. Received none.")
         open_vocabulary = {"num_placeholders": self.num_placeholders, "min_stories": self.min_stories}
         self.vocabulary = Vocabulary.from_examples(examples, **(open_vocabulary if self.num_placeholders else {}))
+        if not self.vocabulary.known_words:
+            raise ValueError(
+                f"min_stories={self.min_stories}: no word stands in so many of the training stories, so that all would "
+                "be unknown. Give more stories, or lower min_stories."
+            )
         self._sentences = {}
         longest = max(len(self.vocabulary.encode(example.answer_text)) for example in examples)
         self.answer_words = longest if longest > 1 else None

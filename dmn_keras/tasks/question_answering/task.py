@@ -14,6 +14,7 @@ import numpy as np
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import probability
 from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.models.linear_start import LinearStart
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
@@ -150,6 +151,14 @@ class QuestionAnswerer(Task):
         if not self.vocabulary.placeholder_ids:
             return None
         return PlaceholderAugmentation(self.vocabulary.placeholder_ids, self.config.task.placeholder_fraction)
+
+    def training_callbacks(self):
+        epochs = getattr(self.config.model, "linear_start", 0)
+        if not epochs:
+            return []
+        if self.supervises_gates:
+            raise ValueError(f"linear_start needs supervise_gates=False. Received: linear_start={epochs}")
+        return [LinearStart(epochs)]
 
     def prediction_network(self, beam_width: int = 1) -> keras.Model:
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)

@@ -91,6 +91,7 @@ class SequenceTransductionPreprocessor(Preprocessor):
 
     def _encode(self, example, place):
         check_sequence(example, place)
+        self._check_task(example, place)
         inputs, targets = np.asarray(example.inputs, "float32"), np.asarray(example.targets)
         scored = np.asarray(example.scored, bool)
         if inputs.shape[1] != self.input_size:
@@ -99,6 +100,17 @@ class SequenceTransductionPreprocessor(Preprocessor):
         if targets.size:
             self._check_targets(targets, scored, place)
         return dataclasses.replace(example, inputs=inputs, targets=targets, scored=scored)
+
+    def _check_task(self, example, place):
+        """Raise if an example is of a language with other symbols than that of the training data."""
+        from dmn_keras.datasets.formal_languages import TASKS
+
+        symbols = TASKS[example.task].outputs if example.task in TASKS else ""
+        if self.symbols and symbols not in ("", self.symbols):
+            raise ValueError(
+                f"{place}: task {example.task} has the symbols {symbols!r}, those of the training data are "
+                f"{self.symbols!r}."
+            )
 
     def _check_targets(self, targets, scored, place):
         if self.output == "bits":

@@ -61,11 +61,7 @@ class TextClassificationPreprocessor(WordPreprocessor):
     def labels_of(self, example):
         return (example.label,) if example.label else ()
 
-    def encode(self, examples: Sequence[TextClassificationExample]) -> list[EncodedText]:
-        self.check_adapted()
-        return [self._encode(example, number) for number, example in enumerate(examples, start=1)]
-
-    def _encode(self, example, number):
+    def encode_one(self, example, number):
         tokens = tuple(self.tokens(example))
         if not tokens:
             raise ValueError(f"record {number}: text must hold at least one word. Received: {example.text!r}")

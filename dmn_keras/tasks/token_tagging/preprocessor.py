@@ -1,7 +1,6 @@
 """Sentences of tokens -> the ids of words and characters."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from dmn_keras.datasets.example import TokenTaggingExample
 from dmn_keras.tasks.word_preprocessor import WordPreprocessor
@@ -43,11 +42,7 @@ class TokenTaggingPreprocessor(WordPreprocessor):
     def labels_of(self, example):
         return example.tags
 
-    def encode(self, examples: Sequence[TokenTaggingExample]) -> list[EncodedSentence]:
-        self.check_adapted()
-        return [self._encode(example, number) for number, example in enumerate(examples, start=1)]
-
-    def _encode(self, example, number):
+    def encode_one(self, example, number):
         if not example.tokens:
             raise ValueError(f"record {number}: tokens must hold at least one word. Received: {example.tokens!r}")
         words, characters = self.word_ids(example.tokens)
