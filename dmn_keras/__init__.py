@@ -3,8 +3,22 @@
 import importlib
 import os
 import sys
+import typing
 
 from dmn_keras._version import __version__
+
+if typing.TYPE_CHECKING:
+    from dmn_keras import layers, losses, metrics, models
+    from dmn_keras.datasets import Source
+    from dmn_keras.models import DMNConfig
+    from dmn_keras.tasks import Task
+    from dmn_keras.tasks.config import RunConfig
+    from dmn_keras.tasks.question_answering import Answer, QuestionAnswerer
+    from dmn_keras.tasks.sequence_transduction import SequenceTransducer
+    from dmn_keras.tasks.text_classification import TextClassifier
+    from dmn_keras.tasks.token_tagging import TokenTagger
+    from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer
+    from dmn_keras.training.trainer import train
 
 _WHERE = {
     "Answer": "dmn_keras.tasks.question_answering",
@@ -28,6 +42,10 @@ _WHERE = {
 __all__ = [*_WHERE, "__version__"]
 
 
+def __dir__():
+    return sorted({*globals(), *_WHERE})
+
+
 def __getattr__(name):
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -37,8 +55,8 @@ def __getattr__(name):
 
 # Importing the package registers its layers with Keras, so that saved models load; `dmn-keras --help` need not wait.
 if not {"dmn-keras", "dmn_keras"} & {os.path.basename(argument) for argument in sys.orig_argv}:
-    from dmn_keras import layers, losses, metrics  # noqa: F401
-    from dmn_keras.tasks import (  # noqa: F401
+    from dmn_keras import layers, losses, metrics
+    from dmn_keras.tasks import (
         question_answering,
         sequence_transduction,
         text_classification,

@@ -266,6 +266,7 @@ def test_commands_take_the_names_of_pretrained_folders(trained, tmp_path, monkey
     narrow = ["--books", "books", "--output", "long", "--epochs", 1, "--verbose", 0]
     status, _, err = run("narrow", "babi-joint", *narrow)
     assert status == 0, err
+    assert "warning: narrow is now train-retriever; the old name goes in dmn_keras 0.3" in err
     assert snapshot(trained[0]) == before
 
 

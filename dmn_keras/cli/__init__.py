@@ -41,6 +41,8 @@ _COMMANDS = {
 }
 """Modules by command: `HELP` says what it does, `add_arguments` takes its parser, `run` its options."""
 _ALIASES = {"train-retriever": ["narrow"]}
+OLD_NAMES = {"narrow": "train-retriever", "--narrow-to": "--max-retrieved-facts"}
+"""Deprecated names of commands and options, and their successors."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
             print_text(RunConfig().describe())
             return 0
+        _warn_of_old_names(sys.argv[1:] if arguments is None else arguments)
         check_files(options)
         _import_keras()
         with messages(beside_json(options)):
@@ -83,6 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_text(f"{COMMAND} {options.command}: interrupted", sys.stderr)
         return 130
+
+
+def _warn_of_old_names(arguments):
+    for old, new in OLD_NAMES.items():
+        if any(argument.partition("=")[0] == old for argument in arguments):
+            print_text(f"warning: {old} is now {new}; the old name goes in dmn_keras 0.3", sys.stderr)
 
 
 def _import_keras():

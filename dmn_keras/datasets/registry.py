@@ -264,13 +264,10 @@ def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
     stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
     _check("task", task, stepgame.TASKS)
     parts = [part.strip() for part in (config or "").split(",") if part.strip()]
-    named = [part.removeprefix("k=") for part in parts if part.startswith("k=")]
-    for k in named:
-        _check("config: k", k, stepgame.TASKS)
-    if named and task not in named:
-        return []
-    parts = [part for part in parts if not part.startswith("k=")]
-    return stepgame.load(split, config=",".join([*parts, f"k={task}"]), data_dir=data_dir, num_examples=num_examples)
+    if not any(part.startswith("k=") for part in parts):
+        parts.append(f"k={task}")
+    examples = stepgame.load(split, config=",".join(parts), data_dir=data_dir)
+    return [example for example in examples if example.task == task][:num_examples]
 
 
 def _register_module(name, example_class, module, is_generated=False, **fixed):

@@ -36,7 +36,7 @@ SYS_BABI_PAIRS = {"Daniel": "Bill", "John": "Fred", "Sandra": "Julie"}
 def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Example]:
     """Exchange names in stories, questions and answers.
 
-    A name is found as it is written, capitals included, where it is a word of its own: `Mary` also in `Mary's`, but not
+    A name is found in any capitals, as models read it, where it is a word of its own: `Mary` also in `Mary's`, but not
     in `Maryland` or `Mary-Ann`. All names are exchanged at once, so that two may take each other's place. Supporting
     facts stay as they are.
 
@@ -50,7 +50,7 @@ def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Exampl
 
     Raises:
         ValueError: If two names would become one, be it that `names` gives both the same new name or that a story with
-            a name holds its new name too; or if an answer is a name in capitals that `names` does not have.
+            a name holds its new name too.
 
     Example:
 
@@ -114,8 +114,9 @@ def _check_one_to_one(names):
 def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
     """Return a function of a text that returns it with its names exchanged, and the old and new names it held.
 
-    Old and new names are found in any capitals, but exchanged in their own alone: `Will` may be a name, `will` is none.
+    Models read words in lower case, so that a name is one in any capitals.
     """
+    of_lower = {lower(name): new for name, new in names.items()}
     spellings = "|".join(map(re.escape, sorted({*names, *names.values()}, key=len, reverse=True)))
     pattern = re.compile(rf"(?<!\w)(?<!\w['-])(?:{spellings})(?!\w)(?!-\w)", re.IGNORECASE)
 
@@ -127,8 +128,9 @@ def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
             before, name, after = match.string[: match.start()], match[0], match.string[match.end() :]
             if any(is_combining(mark) for mark in before[-1:] + after[:1]):
                 return name  # a longer word, whose marks are no letters to a pattern
-            found.add(name)
-            return names.get(name, name)
+            found.add(lower(name))
+            new = names.get(name) or of_lower.get(lower(name), name)
+            return new if name in names or name != lower(name) else lower(new)
 
         normal = normalize(text)
         renamed = pattern.sub(replace, normal) if names else normal
@@ -140,18 +142,13 @@ def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:
 def _renamed(example, names, exchange):
     texts = [exchange(text) for text in (*example.story, example.question, *example.answer)]
     found = frozenset().union(*(held for _, held in texts))
-    staying = {lower(name) for name in found - names.keys()}
-    for name in found & names.keys():
-        new = names[name]
-        if lower(new) != lower(name) and lower(new) in staying:
+    old = {lower(name) for name in names}
+    for name, new in names.items():
+        if lower(name) in found and lower(new) in found - old:
             raise ValueError(
                 f"names must not merge names. Received: {name!r} becomes {new!r}, which is in the same story, of task "
                 f"{example.task!r} with the question {example.question!r}"
             )
-    keys = {lower(name): name for name in names}
-    for part in example.answer:
-        if part not in names and (name := keys.get(lower(part))):
-            raise ValueError(f"names must have the answer {part!r} too, which is {name!r} in other capitals")
     words = [text for text, _ in texts]
     answer = words[len(example.story) + 1 :]
     return dataclasses.replace(

@@ -222,6 +222,9 @@ def _temporary_folder(folder):
 def _questions(task, questions):
     """Return the examples to compare on, a list that is not empty."""
     if questions is None:
+        from dmn_keras.serving.raw_inputs import raw_inputs
+
+        task.preprocessor.check_adapted()
         inputs = raw_inputs(task.preprocessor)
         if inputs is None:
             raise ValueError(f"questions must hold examples of {type(task).__name__} to compare on. Received: None")

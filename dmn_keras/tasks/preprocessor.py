@@ -1,6 +1,7 @@
 """Raw examples <-> arrays: the base class of all preprocessors."""
 
 import abc
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,13 @@ class Preprocessor(abc.ABC):
     """
 
     example_class: ClassVar[type]
+    is_locked = False
+    """Whether a network was built for what `adapt` learned, so that another `adapt` is refused."""
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "adapt" in vars(cls):
+            cls.adapt = _unless_locked(cls.adapt)
 
     @property
     @abc.abstractmethod
@@ -28,7 +36,11 @@ class Preprocessor(abc.ABC):
 
     @abc.abstractmethod
     def adapt(self, data: Any) -> None:
-        """Learn from training data what encoding needs, such as the vocabulary; forgets what was learned before."""
+        """Learn from training data what encoding needs, such as the vocabulary; forgets what was learned before.
+
+        Raises:
+            ValueError: If there is no example, or a network was built for what was learned before.
+        """
 
     @property
     @abc.abstractmethod
@@ -77,3 +89,16 @@ class Preprocessor(abc.ABC):
         """Raise `ValueError` if the preprocessor is not adapted."""
         if not self.is_adapted:
             raise ValueError("The preprocessor has no vocabulary yet: call adapt(training_data) or fit first.")
+
+
+def _unless_locked(adapt):
+    @functools.wraps(adapt)
+    def checked(self, data):
+        if self.is_locked:
+            raise ValueError(
+                "adapt was called after the network was built for other data. Make a new task for new words; fit "
+                "continues with the words that are known."
+            )
+        adapt(self, data)
+
+    return checked

@@ -61,8 +61,20 @@ class PresetFolder(Folder):
         raise FileNotFoundError(f"{folder} does not exist: {expected}.{did_you_mean(folder, [*PRETRAINED, *beside])}")
 
     def save(self, task: Any, **content: Any) -> None:
-        """Write a task; the record comes last, so that a folder with one is whole."""
-        save_weights(task.network, self.model)
+        """Write a task; the record comes last, so that a folder with one is whole.
+
+        Raises:
+            FileExistsError: If the folder holds what is no preset.
+            NotADirectoryError: If it is a file.
+        """
+        network = task.network
+        self.refuse_foreign()
+        if self.exists():
+            self.read_record("task")  # another program's config.json is none of a preset
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "metrics.json").unlink(missing_ok=True)  # of the weights that are replaced
+        save_weights(network, self.model)
+        task.save_extras(self)
         self.write_task(task, **content)
 
     def write_task(self, task: Any, **content: Any) -> None:
@@ -83,7 +95,8 @@ class PresetFolder(Folder):
         """
         name = self.read_record("task")["task"]
         if name not in TASKS:
-            raise ValueError(f"{self.path} holds a {name}, which is no task of this package: open it with its class.")
+            unknown = f"{self.path} holds a {name}, which is no task of this package: open it with its class."
+            raise self.written_later() or ValueError(unknown)
         return task_class(name)
 
     def read_config(self) -> RunConfig:
@@ -131,7 +144,7 @@ class PresetFolder(Folder):
         """
         task = self.read_task(expected)
         if not self.model.exists():
-            raise FileNotFoundError(f"{self.path} has no {self.model.name} yet: the run is not finished (resume it).")
+            raise FileNotFoundError(f"{self.path} has no {self.model.name}: a run is not finished yet (resume it).")
         check_regular_file(self.model)
         load_weights(task.network, self.model, self)
         for weight in task.network.weights:

@@ -60,6 +60,13 @@ class Task(keras.Model):
         **settings: Any,
     ):
         super().__init__(name=name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower())
+        if not isinstance(config, (RunConfig, type(None), *MODEL_FAMILIES.values())):
+            opened = (
+                f" To open a model: {type(self).__name__}.from_preset({config!r})." if isinstance(config, str) else ""
+            )
+            raise TypeError(
+                f"config must be a RunConfig, the configuration of a model, or None. Received: {config!r:.100}.{opened}"
+            )
         if isinstance(config, tuple(MODEL_FAMILIES.values())):
             config = dataclasses.replace(self.default_config, model=config)
         self.config: RunConfig = (self.default_config if config is None else config).replace(settings)
@@ -153,6 +160,7 @@ class Task(keras.Model):
             keras.config.set_dtype_policy(self.config.trainer.dtype)
             try:
                 self._built_network = self.build_network()
+                self.preprocessor.is_locked = True
             finally:
                 keras.config.set_dtype_policy(policy)
             self.built = True
@@ -169,11 +177,6 @@ class Task(keras.Model):
         Raises:
             ValueError: If there is no example, or the network was built for those of another `adapt`.
         """
-        if self.is_built:
-            raise ValueError(
-                "adapt was called after the network was built for other data. Make a new "
-                f"{type(self).__name__} for new words; fit continues with the words that are known."
-            )
         self.preprocessor.adapt(data)
 
     def build(self, input_shape=None):
@@ -395,17 +398,25 @@ class Task(keras.Model):
             return self._predictors[key]
 
     def _read(self, data, argument):
+        """Return the examples of an argument that learns or measures: each with what is right."""
         examples = self.preprocessor.read(data)
         if not examples:
             raise ValueError(f"{argument} needs at least one example. Received none.")
+        for number, example in enumerate(examples, start=1):
+            if not getattr(example, "is_labelled", True):
+                raise ValueError(f"record {number}: {argument} needs the right answer. Received: {example!r:.200}")
         return examples
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:
         """Write configuration, preprocessor and weights to a folder, which `from_preset` reads.
 
         Args:
-            folder: The folder; it is created.
+            folder: The folder; it is created. A preset in it is replaced.
             **content: Further fields of its `config.json`.
+
+        Raises:
+            FileExistsError: If the folder holds files that are none of a preset.
+            NotADirectoryError: If it is a file.
         """
         PresetFolder(folder).save(self, **content)
 
@@ -449,6 +460,9 @@ class Task(keras.Model):
 
     def load_extras(self, folder: PresetFolder) -> None:
         """Load what a preset folder holds besides configuration and weights."""
+
+    def save_extras(self, folder: PresetFolder) -> None:
+        """Write what `load_extras` loads, and remove what is another task's."""
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -76,7 +76,7 @@ class Folder:
             raise self.damaged("it holds no object")
         written, version = content.pop("format", None), content.pop("dmn_keras", None)
         if not isinstance(written, int):
-            raise self.damaged("it lacks 'format'")
+            raise self.damaged(f"format must be a whole number. Received: {written!r}")
         if written != self.format:
             age = "newer" if written > self.format else "older"
             raise ValueError(
@@ -102,7 +102,21 @@ class Folder:
             why: What is wrong with it, without a full stop.
             path: The file; the record by default.
         """
-        return ValueError(f"{path or self.record} is damaged: {why}. {self.remedy}")
+        return self.written_later() or ValueError(f"{path or self.record} is damaged: {why}. {self.remedy}")
+
+    def written_later(self) -> ValueError | None:
+        """Return the error for a record that a newer version wrote, which this one cannot read; `None` for others."""
+        try:
+            version = read_json(self.record)["dmn_keras"]
+            newer = _numbers(version) > _numbers(__version__)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        if not newer:
+            return None
+        return ValueError(
+            f"{self.path} was written by a version of dmn_keras that is newer: {version}. This is dmn_keras "
+            f"{__version__}. {self.remedy}"
+        )
 
     def refuse_foreign(self) -> None:
         """Raise if writing here could overwrite what something else wrote.
@@ -163,3 +177,8 @@ class Folder:
     def _own_entries(self) -> list[pathlib.Path]:
         found = self.path.iterdir() if self.path.is_dir() else ()
         return sorted(path for path in found if any(fnmatch.fnmatch(path.name, name) for name in self.entries))
+
+
+def _numbers(version):
+    """Return the numbers of a version, `(0, 2, 0)` of `"0.2.0"`."""
+    return tuple(map(int, version.split(".")[:3]))

@@ -189,3 +189,17 @@ def test_own_data_that_is_not_there(call, tmp_path):
 def test_unknown_names(arguments, message):
     with pytest.raises(ValueError, match=message):
         load(**{"dataset": "babi", "data_dir": DUMMY, **arguments})
+
+
+def test_any_question_answering_can_be_renamed(own, tmp_path):
+    assert "Greta" not in str(load("jsonl", "a", data_dir=own, config=f"rename={names_file(tmp_path)}"))
+    fresh = load("stories", "one-supporting-fact", num_examples=3, config="num_facts=4,rename=new")
+    assert fresh != load("stories", "one-supporting-fact", num_examples=3, config="num_facts=4")
+    with pytest.raises(ValueError, match=r"config: rename must be swap, new or a JSON file of names\. Received: 'x'"):
+        load("jsonl", "a", data_dir=own, config="rename=x")
+
+
+def names_file(folder):
+    path = folder / "names.json"
+    path.write_text('{"Greta": "Zoe"}')
+    return path

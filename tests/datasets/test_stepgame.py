@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from dmn_keras import datasets
 from dmn_keras.datasets import Example, stepgame
 
 DATA = pathlib.Path(__file__).parents[2] / "../shared/data/stepgame"
@@ -171,3 +172,13 @@ def test_the_real_files():
     }
     assert all(len(e.story) == int(e.task) for e in train)
     assert all(len(e.story) > int(e.task) for e in test)
+
+
+def test_a_config_chooses_among_the_tasks(folder):
+    def load(task, config):
+        return names(datasets.load("stepgame", task=task, split="test", config=config, data_dir=folder))
+
+    assert load("10", None) == load("10", "k=10") == load("10", "k=3-10") == [("10", "W"), ("10", "A")]
+    assert load("2", "k=10") == []
+    with pytest.raises(ValueError, match="config: k must be a number from 1 to 10"):
+        load("2", "k=11")

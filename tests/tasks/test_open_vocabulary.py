@@ -274,3 +274,18 @@ def test_a_model_with_placeholders_is_saved_and_loaded(tmp_path):
     again = QuestionAnswerer.from_preset(tmp_path)
     assert again.vocabulary.words == made.vocabulary.words
     assert_same_answer(again.ask(STORY, "Where is zoe?"), made.ask(STORY, "Where is zoe?"), 0)
+
+
+def test_records_without_a_number_are_stories_of_their_own():
+    records = [
+        {"story": [f"Name{i} is in the {place}."], "question": f"Where is Name{i}?", "answer": place}
+        for i in range(12)
+        for place in ("park", "hall")
+    ]
+    preprocessor = QuestionAnsweringPreprocessor(num_placeholders=3, min_stories=5)
+    preprocessor.adapt(records)
+    assert set(preprocessor.vocabulary.known_words) == {"is", "in", "the", "where", "park", "hall"}
+    with pytest.raises(ValueError, match="min_stories=50: no word stands in so many of the training stories"):
+        QuestionAnsweringPreprocessor(num_placeholders=3, min_stories=50).adapt(
+            [{"story": ["a b"], "question": "a", "answer": "b"}]
+        )

@@ -100,6 +100,8 @@ def test_mistakes_in_the_order_of_calls():
     qa.fit(iter(examples()), verbose=0)
     with pytest.raises(ValueError, match="adapt was called after the network was built for other data"):
         qa.adapt(examples())
+    with pytest.raises(ValueError, match="adapt was called after the network was built for other data"):
+        qa.preprocessor.adapt(examples())
     qa.fit(examples(), verbose=0)
 
 
@@ -128,6 +130,86 @@ def test_fit_evaluate_save_and_load(settings, tmp_path):
         assert again.config == qa.config
         for answer, expected in zip(again.predict(examples(5)), qa.predict(examples(5)), strict=True):
             assert_same_answer(answer, expected, 0)
+
+
+def test_a_calibration_is_saved_and_that_of_another_model_removed(tmp_path):
+    qa = task()
+    qa.calibration = Calibration(2.0, -1.0, 0.3)
+    qa.save_to_preset(tmp_path)
+    assert QuestionAnswerer.from_preset(tmp_path).calibration == qa.calibration
+    qa.calibration = None
+    qa.save_to_preset(tmp_path)
+    assert QuestionAnswerer.from_preset(tmp_path).calibration is None
+
+
+def test_what_is_no_preset_is_not_overwritten(tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match="format must be a whole number"):
+        task().save_to_preset(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    (tmp_path / "config.json").rename(tmp_path / "model.weights.h5")
+    with pytest.raises(FileExistsError, match=r"model\.weights\.h5 exists and does not belong to"):
+        task().save_to_preset(tmp_path)
+    with pytest.raises(NotADirectoryError, match="must be a folder"):
+        task().save_to_preset(tmp_path / "model.weights.h5")
+
+
+def test_a_folder_of_a_newer_version_is_called_that(tmp_path):
+    task().save_to_preset(tmp_path)
+    record = json.loads((tmp_path / "config.json").read_text())
+    for changes in ({"config": {"model": {"unheard_of": 1}}}, {"task": "Summariser"}, {"preprocessor": {"new": 1}}):
+        (tmp_path / "config.json").write_text(json.dumps({**record, **changes, "dmn_keras": "99.0.0"}))
+        with pytest.raises(ValueError, match=r"was written by a version of dmn_keras that is newer: 99\.0\.0"):
+            dmn_keras.Task.from_preset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("babi-joint", r"config must be a RunConfig.*Received: 'babi-joint'\. To open a model: .*from_preset"),
+        ({"units": 3}, "config must be a RunConfig, the configuration of a model, or None"),
+    ],
+)
+def test_a_configuration_is_one(config, message):
+    with pytest.raises(TypeError, match=message):
+        QuestionAnswerer(config)
+
+
+@pytest.mark.parametrize(
+    ("story", "question", "message"),
+    [
+        ("mary left.", None, "question must be a text. Received: None"),
+        (None, "where is mary", "story must be a text, a pathlib.Path or an iterable of facts. Received: None"),
+        (b"mary left.", "where is mary", "story must be a text"),
+        ({"story": "mary left."}, "where is mary", "story must be a text"),
+    ],
+)
+def test_what_is_asked_is_a_text(story, question, message):
+    with pytest.raises(TypeError, match=message):
+        task().ask(story, question)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_what_is_learned_or_measured_has_its_answer(method):
+    records = [as_record(example) for example in examples(3)]
+    del records[1]["answer"]
+    with pytest.raises(ValueError, match=f"record 2: {method} needs the right answer"):
+        getattr(task(), method)(records)
+    with pytest.raises(ValueError, match="record 2: validation_data needs the right answer"):
+        task().fit(examples(3), validation_data=records)
+
+
+def test_a_linear_start_ends_with_its_epochs():
+    settings = {"family": "memn2n", "embedding_dim": 4, "num_hops": 2, "linear_start": 1}
+    qa = QuestionAnswerer(**settings, supervise_gates=False)
+    linear = []
+    see = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: linear.append(bool(qa.network.get_layer("memory_hop").linear))
+    )
+    qa.fit(examples(), epochs=2, callbacks=[see], verbose=0)
+    assert linear == [True, False]
+    with pytest.raises(ValueError, match="linear_start needs supervise_gates=False"):
+        QuestionAnswerer(**settings).fit(examples(), verbose=0)
 
 
 def test_the_backbone_gives_memory_and_gates():

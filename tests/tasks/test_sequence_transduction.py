@@ -257,7 +257,7 @@ def test_an_exported_task_answers_as_predict_does(tmp_path):
 
     task = transducer(CLASSES, cell="stack_rnn", num_stacks=2, depth=20)
     served = tf.saved_model.load(str(task.export(tmp_path / "served", questions=CLASSES[:3]))).signatures
-    (longer,) = load("formal_languages", "anbn,length=7", 1)
+    (longer,) = datasets.load("formal_languages", "anbn,length=7", 1)
     outputs = served["serving_default"](inputs=tf.constant(longer.inputs[None]))
     actual = outputs["probabilities"].numpy()[0][longer.scored]
     np.testing.assert_allclose(actual, task.predict([longer])[0].probabilities, atol=1e-6)
@@ -267,7 +267,7 @@ def test_a_small_stack_learns_to_count():
     task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, **QUICK)
     keras.utils.set_random_seed(0)
     task.fit(lambda epoch: load("formal_languages", "anbn,length=1-4", 128, seed=epoch), epochs=20, verbose=0)
-    examples = load("formal_languages", "anbn,length=1-4", 20, seed=99)
+    examples = datasets.load("formal_languages", "anbn,length=1-4", 20, seed=99)
     assert task.score(examples, task.predict(examples))["exact"] == 100
 
 
@@ -339,3 +339,19 @@ def test_a_shallow_stack_is_warned_of_with_both_numbers():
 def test_bad_graphs_are_named(config, message):
     with pytest.raises(ValueError, match=message):
         SequenceTransducer(cell="gru", units=2).fit(lambda epoch: load("graphs", config, 1))
+
+
+def test_a_language_with_other_symbols_is_refused():
+    preprocessor = SequenceTransductionPreprocessor()
+    preprocessor.adapt(load("formal_languages", "anbncn", 3))
+    other = load("formal_languages", "reverse_string", 2)
+    with pytest.raises(ValueError, match="record 1: task reverse_string has the symbols 'ab', those of the training"):
+        preprocessor.encode(other)
+
+
+@pytest.mark.parametrize("field", ["inputs", "targets"])
+def test_numbers_are_numbers(field):
+    with pytest.raises(ValueError, match=f"record 1: {field} must be numbers"):
+        SequenceTransductionPreprocessor().read(
+            [{"inputs": [[1.0]], "targets": [1], field: {} if field == "inputs" else 5}]
+        )

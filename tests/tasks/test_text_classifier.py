@@ -90,7 +90,7 @@ def test_a_label_that_training_lacks_counts_as_wrong(trained):
 
 
 def test_training_needs_labels():
-    with pytest.raises(ValueError, match="record 2: training needs a label"):
+    with pytest.raises(ValueError, match="record 2: fit needs the right answer"):
         classifier([TRAIN[0], TextClassificationExample("A film .")])
 
 
@@ -153,3 +153,11 @@ def test_the_preprocessor_round_trips():
     again = TextClassificationPreprocessor.from_config(preprocessor.get_config())
     assert again.get_config() == preprocessor.get_config()
     assert again.encode(TRAIN) == preprocessor.encode(TRAIN)
+
+
+def test_labels_that_training_never_saw_are_named(caplog):
+    classifier = TextClassifier(units=2, num_passes=1)
+    classifier.fit([{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}], verbose=0)
+    caplog.clear()
+    assert classifier.evaluate([{"text": "good", "label": "maybe"}], verbose=0)["accuracy"] == 0
+    assert "1 labels are none of the training data and count as wrong: maybe" in caplog.text

@@ -53,7 +53,7 @@ def test_reads_the_files_that_are_found(text, suffix, tmp_path):
 def test_fewer_words_than_the_header_announces_are_refused(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("3 2\nmilk 1 2\nhall 5 6\n")
-    with pytest.raises(ValueError, match="is cut short: its first line announces 3 words. Received: 2"):
+    with pytest.raises(ValueError, match=r"is cut short: its first line announces 3 words\. Received: 2"):
         read_word_vectors(path, {"milk"})
     path.write_text("3 2\n")
     with pytest.raises(ValueError, match="is empty"):

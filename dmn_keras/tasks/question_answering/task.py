@@ -39,6 +39,7 @@ from dmn_keras.text import (
     tokenize,
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
+from dmn_keras.utils.files import write_json
 from dmn_keras.utils.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -167,6 +168,13 @@ class QuestionAnswerer(Task):
         """Load what a preset folder holds besides the weights: the calibration."""
         self.calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
 
+    def save_extras(self, folder: Any) -> None:
+        """Write the calibration, or remove that of another model."""
+        if self.calibration is None:
+            folder.calibration.unlink(missing_ok=True)
+        else:
+            write_json(folder.calibration, dataclasses.asdict(self.calibration))
+
     @functools.cached_property
     def retriever(self) -> StoryRetriever | None:
         """Reads stories of any length for a model with a retriever; `None` where it has none."""
@@ -242,6 +250,8 @@ class QuestionAnswerer(Task):
             probability("min_confidence", min_confidence)
             if self.calibration is None:
                 raise ValueError("min_confidence needs a calibrated model (see dmn-keras calibrate). This one is not.")
+        if not isinstance(question, str):
+            raise TypeError(f"question must be a text. Received: {question!r:.100}")
         if not tokenize(question):
             raise ValueError(f"question must hold at least one word. Received: {question!r}")
 
@@ -407,6 +417,8 @@ def _facts(story, wrapped):
     """Return an iterable of a story's facts, which holds no more of a file than it must."""
     if isinstance(story, str):
         return split_sentences(story)
+    if isinstance(story, bytes | Mapping) or not isinstance(story, Iterable | pathlib.Path):
+        raise TypeError(f"story must be a text, a pathlib.Path or an iterable of facts. Received: {story!r:.100}")
     return map(_text, read_sentences(story, wrapped=wrapped) if isinstance(story, pathlib.Path) else story)
 
 
