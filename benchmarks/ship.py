@@ -14,16 +14,22 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ship", description=__doc__)
     parser.add_argument("run", type=pathlib.Path, help="folder that train wrote, calibrated")
     parser.add_argument("folder", type=pathlib.Path, help="where it goes")
+    parser.add_argument("--start-from", metavar="NAME", help="the pretrained model that the training started from")
+    for renaming in RENAMED:
+        parser.add_argument(f"--{renaming}", metavar="FILE", help=f"what evaluate --json wrote with rename={renaming}")
     options = parser.parse_args(arguments)
-    ship(options.run, options.folder)
+    renamed = {name: getattr(options, name) for name in RENAMED if getattr(options, name)}
+    ship(options.run, options.folder, start_from=options.start_from, renamed=renamed)
 
 
-def ship(run, folder):
+def ship(run, folder, *, start_from=None, renamed=None):
     """Copy what answering needs of a run, and write the card.
 
     Args:
         run: Path of the run folder.
         folder: Path to write to.
+        start_from: Name of the pretrained model that the training started from, if there was one.
+        renamed: Dict of renaming to the file that `dmn-keras evaluate --json` wrote of it.
 
     Raises:
         FileNotFoundError: If the run lacks a model, metrics or calibration.
@@ -41,7 +47,36 @@ def ship(run, folder):
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     config["source"]["data_dir"] = None
     base.write(folder / "config.json", config)
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    if start_from:
+        metrics["start_from"] = start_from
+    for renaming, path in (renamed or {}).items():
+        measured = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        errors = {task: row["error"] for task, row in measured["tasks"].items()}
+        metrics.setdefault("renamed", {})[renaming] = {name: measured[name] for name in ("mean_error", "failed")}
+        metrics["renamed"][renaming]["tasks"] = errors
+    base.write(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
+
+
+RENAMED = {"swap": "names exchanged between tasks (sys-bAbI)", "new": "names never seen"}
+"""Renamings of the test questions, and what they are."""
+
+
+def renamed_table(metrics):
+    """Return the table of errors on renamed test questions, `""` where none were measured."""
+    measured = metrics.get("renamed")
+    if not measured:
+        return ""
+    columns = {"as they are": {"mean_error": metrics["mean_error"], "failed": metrics["failed"]}}
+    columns |= {RENAMED[renaming]: row for renaming, row in measured.items()}
+    rows = [[kind, f"{row['mean_error']:.2f}", row["failed"]] for kind, row in columns.items()]
+    worst = []
+    for renaming, row in measured.items():
+        errors = [f"{task}: {error:.1f}" for task, error in row["tasks"].items() if error >= 1]
+        worst.append(f"{RENAMED[renaming]}, task {', '.join(errors) or 'none'}")
+    table = base.markdown(["test questions", "mean error, %", "failed tasks"], rows)
+    return f"\n{table}\n\nTasks with an error of 1 % or more, in percent: {'; '.join(worst)}.\n"
 
 
 def reliability(calibration):
@@ -57,6 +92,7 @@ def reliability(calibration):
 
 def card(folder):
     """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
+    from dmn_keras.tasks.pretrained import BABI_JOINT
     from dmn_keras.text import SPECIAL_WORDS
     from dmn_keras.training.reproduce import command_of
     from dmn_keras.training.run_folder import RunFolder
@@ -71,8 +107,17 @@ def card(folder):
         for task, row in metrics["tasks"].items()
     ]
     rows.append(["**mean**", f"**{metrics['mean_error']:.2f}**", *[""] * len(columns)])
+    num_placeholders = qa.config.task.num_placeholders
+    others = "all others are one unknown word to it."
+    if num_placeholders:
+        others = f"others it tells apart, up to {num_placeholders} in a story, and any may be the answer."
+    start_from = metrics.get("start_from")
     about = {
         "name": folder.name,
+        "default": " It is the default model of `dmn-keras ask`." if folder.name == BABI_JOINT else "",
+        "start": f"It started from the weights of `{start_from}`. " if start_from else "",
+        "renamed": renamed_table(metrics),
+        "others": others,
         "config": source.config,
         "count": len(source.tasks),
         "parameters": f"{metrics['parameters']:,}",
@@ -91,7 +136,8 @@ def card(folder):
     else:
         template = "model_card.md"
         about["minutes"] = f"{metrics['seconds'] / 60:.0f}"
-        about |= {"command": command_of(source, qa.config), "max_facts": qa.config.data.max_facts}
+        command = command_of(source, qa.config) + (f" --from {start_from}" if start_from else "")
+        about |= {"command": command, "max_facts": qa.config.data.max_facts}
         about |= {name: metrics[name] for name in ("epochs", "best_epoch")}
     return (base.FOLDER / template).read_text(encoding="utf-8").format(**about)
 

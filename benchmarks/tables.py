@@ -56,6 +56,18 @@ OTHER_TASKS = (
 """Measured file, its config, what it is and what is published, of the text tasks."""
 
 
+TICKETS = {
+    "": "DMN (`normed`), placeholders",
+    "-closed": "DMN (`normed`), unknown words are one",
+    "-memn2n": "MemN2N, placeholders",
+    "-transformer": "transformer, placeholders",
+    "-lstm": "LSTM, placeholders",
+    "-question": "the question alone (LSTM)",
+    "-story": "the story alone (LSTM)",
+}
+"""Ends of the names of the files about tickets with new names, and the models that they are of."""
+
+
 def pages():
     """Return the Markdown files that hold tables made here."""
     found = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -94,6 +106,17 @@ def ablation():
     models = [result["tasks"] for name in ABLATION for result in results(f"results/ablation-{name}")]
     rows = [[task, *decimals(model[task]["error"] for model in models)] for task in models[0]]
     return markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
+
+
+def tickets():
+    """Return the table of the test errors on support tickets whose names and numbers are new in each story."""
+    rows = []
+    for end, model in TICKETS.items():
+        [result] = results(f"results/tickets-new-names{end}")
+        runs = result["tasks"]["all"]["runs"]
+        errors = decimals([run["error"] for run in runs])
+        rows.append([model, *decimals([statistics.median(run["error"] for run in runs)]), ", ".join(errors)])
+    return markdown(["model", "median error, %", "seeds 0, 1, 2"], rows)
 
 
 def babi_means():

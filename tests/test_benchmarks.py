@@ -179,7 +179,10 @@ def test_a_calibrated_run_is_shipped(tmp_path):
         assert not (tmp_path / "shipped").exists()
         parts = train_and_validation(source, validation_fraction=0.1, seed=0)
         calibrate(run, *parts, source.load("test"))
-        ship.main([str(run.path), str(tmp_path / "shipped")])
+        renamed = tmp_path / "renamed.json"
+        renamed.write_text('{"tasks": {"all": {"error": 12.5}}, "mean_error": 12.5, "failed": 1}')
+        more = ["--start-from", "babi-joint", "--new", str(renamed)]
+        ship.main([str(run.path), str(tmp_path / "shipped"), *more])
         asked = "Mary park. John home.", "Where is John?"
         answers = [QuestionAnswerer.from_preset(path).ask(*asked) for path in (tmp_path / "shipped", run.path)]
     assert answers[0] == answers[1]
@@ -190,6 +193,9 @@ def test_a_calibrated_run_is_shipped(tmp_path):
     card = (tmp_path / "shipped" / "README.md").read_text()
     assert f"| all | {error:.1f} | 7 |" in card
     assert 'QuestionAnswerer.from_preset("shipped")' in card
+    assert "It started from the weights of `babi-joint`." in card
+    assert "| names never seen | 12.50 | 1 |" in card
+    assert "names never seen, task all: 12.5" in card
 
 
 def test_models_are_measured(tmp_path, capsys):

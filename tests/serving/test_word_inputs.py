@@ -19,7 +19,7 @@ def test_a_classifier_is_served_from_text(tmp_path):
     task = TextClassifier(**SIZES)
     examples = [TextClassificationExample("It's lovely!", "good"), TextClassificationExample("a dull film", "bad")]
     task.adapt(examples)
-    path = task.export(tmp_path, questions=examples, warmup=False)
+    path = task.export(tmp_path, warmup=False)
     served = tf.saved_model.load(str(path)).signatures["text"](text=tf.constant(["Isn't it lovely?", ""]))
     [answer] = task.predict([{"text": "Isn't it lovely?"}])
     assert served["label"].numpy()[0].decode() == answer.label
@@ -33,7 +33,7 @@ def test_a_tagger_is_served_from_tokens(tmp_path):
     task = TokenTagger(**SIZES, character_units=4)
     examples = [TokenTaggingExample(("Go", "home"), ("VERB", "ADV")), TokenTaggingExample(("!",), ("PUNCT",))]
     task.adapt(examples)
-    path = task.export(tmp_path, questions=examples, warmup=False)
+    path = task.export(tmp_path, warmup=False)
     served = tf.saved_model.load(str(path)).signatures["text"](tokens=tf.constant(["Come home !", "Go"]))
     answers = task.predict([{"tokens": ["Come", "home", "!"]}, {"tokens": ["Go"]}])
     tags = [tuple(tag.decode() for tag in row if tag) for row in served["tags"].numpy()]

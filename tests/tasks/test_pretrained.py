@@ -6,6 +6,7 @@ from benchmarks import ship
 from dmn_keras.datasets.registry import task_names
 from dmn_keras.tasks import pretrained
 from dmn_keras.tasks.preset import PresetFolder
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 
 MODELS = pathlib.Path(__file__).parents[2] / "saved_models"
 
@@ -40,7 +41,7 @@ def test_an_installation_without_models_says_so(package):
         pretrained.pretrained_folder()
 
 
-@pytest.mark.parametrize("name", [pretrained.BABI_JOINT, pretrained.BABI_LONG])
+@pytest.mark.parametrize("name", [pretrained.BABI_JOINT, pretrained.BABI_LONG, "babi-open"])
 def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder of that name would come first
     folder = pretrained.pretrained_folder(name)
@@ -49,6 +50,14 @@ def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_p
     assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
     for task in task_names("babi"):
         assert f"\n| {task} | " in ship.card(folder)
+
+
+def test_an_open_vocabulary_answers_about_names_and_places_never_seen():
+    qa = QuestionAnswerer.from_preset("babi-open")
+    story = ["Zork got the milk.", "Zork went to the atelier.", "Qwyx went to the kitchen."]
+    asked = {"Where is the milk?": "atelier", "Where is Qwyx?": "kitchen", "Where is Zork?": "atelier"}
+    answers = qa.predict({"story": [story] * len(asked), "question": list(asked)})
+    assert [answer.answer for answer in answers] == list(asked.values())
 
 
 def test_a_folder_comes_before_a_pretrained_folder_of_its_name(tmp_path, monkeypatch):
