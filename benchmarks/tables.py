@@ -56,6 +56,12 @@ OTHER_TASKS = (
 """Measured file, its config, what it is and what is published, of the text tasks."""
 
 
+BABILONG = (
+    ("ARMT, trained for each task", "137 million", "10,000,000", 89, 84, 37, 92, 81),
+    ("Gemini-3-flash-preview", "-", "1,000,000", 57, 28, 30, 71, 67),
+)
+"""Models of BABILong's leaderboard, their sizes, tokens, and right answers of tasks 1 to 5 in percent."""
+
 TICKETS = {
     "": "DMN (`normed`), placeholders",
     "-closed": "DMN (`normed`), unknown words are one",
@@ -262,6 +268,19 @@ def long(*names):
     ]
     rows = [row for row in rows if not names or row[0] in names]
     return markdown(["tokens", *(f"{length:,}" for length in lengths)], rows)
+
+
+def babilong():
+    """Return the table of right answers in books by task, beside models of BABILong's leaderboard."""
+    [answers] = results("results_long/long_answers_only")
+    rows = []
+    for length in (1_000_000, 10_000_000):
+        cells = {cell["task"]: cell for cell in answers["cells"] if cell["length"] == length}
+        right = [100 - cells[str(task)]["error"] for task in range(1, 6)]
+        size = f"{answers['run']['parameters'] / 1e6:.2f} million"
+        rows.append(["`babi-long`", size, f"{length:,}", *decimals(right, 0), cells["1"]["questions"]])
+    rows += [[*row, "-"] for row in BABILONG]
+    return markdown(["model", "parameters", "tokens", *(f"task {task}, %" for task in range(1, 6)), "questions"], rows)
 
 
 def _means(result, way, lengths):
