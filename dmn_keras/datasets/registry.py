@@ -178,7 +178,15 @@ def load(
         config, renaming = _split_renaming(config)
     options = {"config": config, "data_dir": data_dir, "seed": seed, "num_examples": num_examples}
     examples = DATASETS[dataset].load(split, task=str(task), **options)
-    return examples if renaming is None else _renamed(examples, renaming, seed)
+    if renaming is None:
+        return examples
+    renamed = _renamed(examples, renaming, seed)
+    if renamed == examples and examples and not dataset.startswith("babi"):
+        raise ValueError(
+            f"config: rename={renaming} changes nothing: the {split} part of {dataset} holds none of the names. "
+            "swap and new exchange the names of bAbI; rename=FILE.json names others."
+        )
+    return renamed
 
 
 @register("babi", task_names=lambda _: babi.TASKS)
