@@ -452,7 +452,7 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
     (folder / "model.weights.h5").unlink()
-    assert "has no model.weights.h5 yet" in error_of(folder)
+    assert "has no model.weights.h5" in error_of(folder)
     (folder / "config.json").write_text("{")
     assert "config.json is damaged" in error_of(folder)
 

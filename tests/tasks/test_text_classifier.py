@@ -90,7 +90,7 @@ def test_a_label_that_training_lacks_counts_as_wrong(trained):
 
 
 def test_training_needs_labels():
-    with pytest.raises(ValueError, match="record 2: fit needs the right answer"):
+    with pytest.raises(ValueError, match="record 2: training needs a label"):
         classifier([TRAIN[0], TextClassificationExample("A film .")])
 
 

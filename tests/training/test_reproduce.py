@@ -172,9 +172,11 @@ def test_a_table_without_any_result(tmp_path, data, monkeypatch):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_whole_and_their_measured_files_hold_their_runs(name):
-    planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(TABLES[name]) for task in tasks}
+    table = TABLES[name]
+    data_dir = RESULTS.parents[1] / "examples/tickets_new_names" if table.dataset == "jsonl" else None
+    planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(table, data_dir) for task in tasks}
     if not name.startswith("ablation"):
-        assert {task for _, task in planned} == set(task_names("babi"))
+        assert {task for _, task in planned} == set(task_names(table.dataset, data_dir))
     content = json.loads((RESULTS / f"{name}.json").read_text())
     assert {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]} <= planned
     assert set(content["tasks"]) == {task for _, task in planned}

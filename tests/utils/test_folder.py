@@ -45,7 +45,7 @@ def test_a_folder_without_a_record(name, what, tmp_path):
     [
         ('{"format": 4, "dmn_keras": "9.9"}', r"version of dmn_keras that is newer: 9\.9, format 4.*reads format 3"),
         ('{"format": 2, "dmn_keras": "0.1"}', r"version of dmn_keras that is older: 0\.1, format 2"),
-        ('{"width": 80}', r"shelf\.json is damaged: it lacks 'format'. Build it anew\."),
+        ('{"width": 80}', r"shelf\.json is damaged: format must be a whole number. Received: None. Build it anew\."),
         ('{"format": 3}', r"shelf\.json is damaged: it lacks 'width'"),
         ("[]", r"shelf\.json is damaged: it holds no object"),
         ("{", r"shelf\.json is damaged: Expecting property name.*Build it anew\."),
