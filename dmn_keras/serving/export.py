@@ -222,7 +222,7 @@ def _temporary_folder(folder):
 def _questions(task, questions):
     """Return the examples to compare on, a list that is not empty."""
     if questions is None:
-        from dmn_keras.serving.raw_inputs import raw_inputs
+        from dmn_keras.serving.served import raw_inputs  # with those of all tasks
 
         task.preprocessor.check_adapted()
         inputs = raw_inputs(task.preprocessor)
