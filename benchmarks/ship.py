@@ -52,9 +52,8 @@ def ship(run, folder, *, start_from=None, renamed=None):
         metrics["start_from"] = start_from
     for renaming, path in (renamed or {}).items():
         measured = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        errors = {task: row["error"] for task, row in measured["tasks"].items()}
-        metrics.setdefault("renamed", {})[renaming] = {name: measured[name] for name in ("mean_error", "failed")}
-        metrics["renamed"][renaming]["tasks"] = errors
+        errors = {"tasks": {task: row["error"] for task, row in measured["tasks"].items()}}
+        metrics.setdefault("renamed", {})[renaming] = {**{n: measured[n] for n in ("mean_error", "failed")}, **errors}
     base.write(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 

@@ -154,8 +154,8 @@ def load(
             `"en-10k,tokens=0-2000,books=FOLDER"`, or `neighbours` in place of `books=FOLDER`. For `stories`
             the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
             number or, for `num_facts`, a range to draw from. None for `jsonl`. Of all question answering,
-            `rename=swap` exchanges the names of bAbI's tasks and `rename=new` gives names never seen; `rename=FILE`
-            those of a JSON object of names (`dmn_keras.datasets.renaming`).
+            `rename=swap` exchanges the names of bAbI's tasks, `rename=new` gives names never seen, and
+            `rename=FILE.json` those of a JSON object of names (`dmn_keras.datasets.renaming`).
         seed: Integer, used by what is generated or drawn.
         num_examples: Number of examples; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.

@@ -230,9 +230,8 @@ def _questions(task, questions):
             raise ValueError(f"questions must hold examples of {type(task).__name__} to compare on. Received: None")
         questions = inputs.samples(task.preprocessor)
     questions = task.preprocessor.read(questions)
-    if isinstance(
-        task.preprocessor, QuestionAnsweringPreprocessor
-    ):  # without a word there is nothing to serve an answer to
+    # Without a word there is nothing to serve an answer to.
+    if isinstance(task.preprocessor, QuestionAnsweringPreprocessor):
         questions = [e for e in questions if tokenize(e.question) and any(map(tokenize, e.story))]
     if not questions:
         raise ValueError("questions must hold at least one example, with a word in it, to compare on. Received none.")

@@ -72,8 +72,8 @@ class PresetFolder(Folder):
         if self.exists():
             self.read_record("task")  # another program's config.json is none of a preset
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "metrics.json").unlink(missing_ok=True)  # of the weights that are replaced
         save_weights(network, self.model)
+        (self.path / "metrics.json").unlink(missing_ok=True)  # of the weights that were replaced
         task.save_extras(self)
         self.write_task(task, **content)
 

@@ -61,12 +61,10 @@ class Task(keras.Model):
     ):
         super().__init__(name=name or re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower())
         if not isinstance(config, (RunConfig, type(None), *MODEL_FAMILIES.values())):
-            opened = (
-                f" To open a model: {type(self).__name__}.from_preset({config!r})." if isinstance(config, str) else ""
-            )
-            raise TypeError(
-                f"config must be a RunConfig, the configuration of a model, or None. Received: {config!r:.100}.{opened}"
-            )
+            message = f"config must be a RunConfig, the configuration of a model, or None. Received: {config!r:.100}."
+            if isinstance(config, str):
+                message += f" To open a model: {type(self).__name__}.from_preset({config!r})."
+            raise TypeError(message)
         if isinstance(config, tuple(MODEL_FAMILIES.values())):
             config = dataclasses.replace(self.default_config, model=config)
         self.config: RunConfig = (self.default_config if config is None else config).replace(settings)

@@ -39,12 +39,21 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
     task = QuestionAnswerer(config.replace({"model": model, "word_vectors": None}), preprocessor=preprocessor)
     ids = {word: index for index, word in enumerate(task.vocabulary.words)}
     ids_of_start = np.array([ids[word] for word in start.vocabulary.words])
-    for layer in start.network.layers:
-        if layer.weights:
-            own_layer = task.network.get_layer(layer.name)
-            pairs = zip(own_layer.get_weights(), layer.get_weights(), strict=True)
-            own_layer.set_weights([_extended(new, old, ids_of_start) for new, old in pairs])
+    trained = _weights_by_place(start.network)
+    for place, weight in _weights_by_place(task.network).items():
+        if place in trained:  # a decoder of several words has more weights than one of a single word
+            new, old = map(keras.ops.convert_to_numpy, (weight, trained[place]))
+            weight.assign(_extended(new, old, ids_of_start))
     return task
+
+
+def _weights_by_place(network):
+    """Return the weights by layer and path within it: what stands before differs with where a network was built."""
+    return {
+        (layer.name, weight.path.partition(f"{layer.name}/")[2]): weight
+        for layer in network.layers
+        for weight in layer.weights
+    }
 
 
 def _extended(new, old, ids):

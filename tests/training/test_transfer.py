@@ -35,3 +35,12 @@ def test_a_training_starts_from_the_words_and_weights_of_a_model(several, saved,
         for one, other in zip(same.predict(examples(6)), start.predict(examples(6)), strict=True):
             assert_same_answer(one, other)
     assert SETTINGS["units"] == again.config.model.units
+
+
+def test_a_model_of_one_word_learns_answers_of_several():
+    with eagerly():
+        start = task()
+        again = continue_from(start, start.config, examples(several=True))
+        arrays = start.preprocessor(examples(6))
+        expected, found = (qa.network.predict_on_batch(arrays)["gates"] for qa in (start, again))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
