@@ -5,6 +5,7 @@ from dmn_keras.layers.answer_decoder import AnswerDecoder
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES, AttentionGate
 from dmn_keras.layers.attention_gru import AttentionGRU
 from dmn_keras.layers.attention_gru_cell import AttentionGRUCell
+from dmn_keras.layers.chain_retriever import ChainRetriever
 from dmn_keras.layers.character_encoder import CharacterEncoder
 from dmn_keras.layers.context_windows import ContextWindows
 from dmn_keras.layers.dnc_cell import DNCCell
@@ -40,6 +41,7 @@ __all__ = [
     "AttentionGRU",
     "AttentionGRUCell",
     "AttentionGate",
+    "ChainRetriever",
     "CharacterEncoder",
     "ContextWindows",
     "DNCCell",

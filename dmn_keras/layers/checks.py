@@ -23,6 +23,21 @@ def positive_integer(argument, value):
     return int(value)
 
 
+def non_negative_integer(argument, value):
+    """Return `value`, of Python or NumPy, as an `int` if it is an integer of 0 or more.
+
+    Args:
+        argument: Name of the constructor's argument.
+        value: What the caller passed.
+
+    Raises:
+        ValueError: If `value` is no integer or below 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+        raise ValueError(f"{argument} must be an integer, 0 or more. Received: {argument}={value!r}")
+    return int(value)
+
+
 def positive_number(argument, value):
     """Return `value` as a `float` if it is a finite number above 0.
 

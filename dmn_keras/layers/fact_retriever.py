@@ -1,13 +1,12 @@
 """The retriever: selects the facts of a long story that may matter to a question."""
 
-import numbers
 from typing import Any
 
 import keras
 from keras import ops
 
 from dmn_keras.layers.attention_gate import AttentionGate
-from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.checks import non_negative_integer, positive_integer
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
 from dmn_keras.layers.weighted_layer import WeightedLayer
@@ -92,15 +91,7 @@ class FactRetriever(WeightedLayer):
         self.units = positive_integer("units", units)
         self.max_facts = positive_integer("max_facts", max_facts)
         self.chunk = positive_integer("chunk", chunk)
-        if (
-            isinstance(num_placeholders, bool)
-            or not isinstance(num_placeholders, numbers.Integral)
-            or num_placeholders < 0
-        ):
-            raise ValueError(
-                f"num_placeholders must be an integer, 0 or more. Received: num_placeholders={num_placeholders!r}"
-            )
-        self.num_placeholders = int(num_placeholders)
+        self.num_placeholders = non_negative_integer("num_placeholders", num_placeholders)
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(
@@ -121,13 +112,7 @@ class FactRetriever(WeightedLayer):
         logits = self._logits(self.vectors(story), question) if at_once else self._logits_in_chunks(story, question)
         has_word = ops.any(ops.not_equal(story, 0), axis=-1)
         gates = self.gate.gates(logits, has_word)
-        retrieved = self._choose(gates)
-        order, _ = pack_order(retrieved)
-        order = order[:, : self.max_facts]
-        place = ops.expand_dims(ops.arange(ops.shape(order)[1], dtype="int32"), 0)
-        num_retrieved = ops.sum(ops.cast(retrieved, "int32"), axis=1, keepdims=True)
-        chosen = zero_where_padded(batched_gather(ops.cast(story, "int32"), order), place < num_retrieved)
-        return {"story": chosen, "gates": gates, "gate_logits": logits, "retrieved": retrieved}
+        return {"gates": gates, "gate_logits": logits, **select_facts(story, gates, self.max_facts)}
 
     def vectors(self, story):
         """Read each fact on its own: ids `(batch, facts, words)` -> `(batch, facts, units)`, without the question."""
@@ -162,27 +147,8 @@ class FactRetriever(WeightedLayer):
         parts = (ops.reshape(rows, (chunks, chunk, num_words)), ops.reshape(owner, (chunks, chunk)))
         return ops.reshape(ops.reshape(ops.map(read, parts), (-1,))[:total], (batch, num_facts))
 
-    def _choose(self, gates):
-        """Return which facts are selected, boolean `(batch, facts)`."""
-        level = ops.where(gates > OPEN, ops.round(gates * LEVELS), -ops.ones_like(gates))
-        # Padded, so that there are always as many as are asked for.
-        padded = ops.pad(level, [[0, 0], [0, self.max_facts]], constant_values=-1.0)
-        least = ops.top_k(padded, self.max_facts)[0][:, -1:]
-        above = level > least
-        equal = ops.logical_and(ops.equal(level, least), level > 0)
-        room = self.max_facts - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
-        behind = ops.flip(ops.cumsum(ops.flip(ops.cast(equal, "int32"), axis=1), axis=1), axis=1)
-        return ops.logical_or(above, ops.logical_and(equal, behind <= room))
-
     def compute_output_spec(self, story, question, training=False):
-        batch, num_facts, num_words = story.shape
-        selected = None if num_facts is None else min(num_facts, self.max_facts)
-        return {
-            "story": keras.KerasTensor((batch, selected, num_words), dtype="int32"),
-            "gates": keras.KerasTensor((batch, num_facts), dtype=self.gate.gate_dtype),
-            "gate_logits": keras.KerasTensor((batch, num_facts), dtype=self.gate.gate_dtype),
-            "retrieved": keras.KerasTensor((batch, num_facts), dtype="bool"),
-        }
+        return retriever_spec(story, self.max_facts, self.gate.gate_dtype)
 
     def get_config(self):
         return {
@@ -193,6 +159,48 @@ class FactRetriever(WeightedLayer):
             "chunk": self.chunk,
             "num_placeholders": self.num_placeholders,
         }
+
+
+def select_facts(story, gates, max_facts):
+    """Select the facts with a gate above 0.5, of more than `max_facts` those with the highest gates.
+
+    Of gates that agree to a thousandth, those of later facts are higher.
+
+    Args:
+        story: Ids, integer, `(batch, facts, words)`.
+        gates: `(batch, facts)`, 0 where a fact holds no word.
+        max_facts: The most facts that are selected.
+
+    Returns:
+        A dict: `"story"` and `"retrieved"`, as a retriever returns them.
+    """
+    level = ops.where(gates > OPEN, ops.round(gates * LEVELS), -ops.ones_like(gates))
+    # Padded, so that there are always as many as are asked for.
+    padded = ops.pad(level, [[0, 0], [0, max_facts]], constant_values=-1.0)
+    least = ops.top_k(padded, max_facts)[0][:, -1:]
+    above = level > least
+    equal = ops.logical_and(ops.equal(level, least), level > 0)
+    room = max_facts - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
+    behind = ops.flip(ops.cumsum(ops.flip(ops.cast(equal, "int32"), axis=1), axis=1), axis=1)
+    retrieved = ops.logical_or(above, ops.logical_and(equal, behind <= room))
+    order, _ = pack_order(retrieved)
+    order = order[:, :max_facts]
+    place = ops.expand_dims(ops.arange(ops.shape(order)[1], dtype="int32"), 0)
+    num_retrieved = ops.sum(ops.cast(retrieved, "int32"), axis=1, keepdims=True)
+    chosen = zero_where_padded(batched_gather(ops.cast(story, "int32"), order), place < num_retrieved)
+    return {"story": chosen, "retrieved": retrieved}
+
+
+def retriever_spec(story, max_facts, gate_dtype):
+    """Return the symbolic outputs of a retriever of this story."""
+    batch, num_facts, num_words = story.shape
+    selected = None if num_facts is None else min(num_facts, max_facts)
+    return {
+        "story": keras.KerasTensor((batch, selected, num_words), dtype="int32"),
+        "gates": keras.KerasTensor((batch, num_facts), dtype=gate_dtype),
+        "gate_logits": keras.KerasTensor((batch, num_facts), dtype=gate_dtype),
+        "retrieved": keras.KerasTensor((batch, num_facts), dtype="bool"),
+    }
 
 
 def _smaller(number, size):

@@ -48,6 +48,10 @@ class PositionEncoder(keras.layers.Layer):
             )
 
     def call(self, words, mask=None):
+        return ops.sum(self.weigh(words, mask), axis=-2)
+
+    def weigh(self, words, mask=None):
+        """Return the terms `l_j * w_j` of the sum, `(batch, facts, words, dim)`, zero where padded."""
         # In float32 also under mixed precision: half of it has no range on TensorFlow, and few places between 0 and 1.
         dtype = "float64" if words.dtype == "float64" else "float32"
         real = ops.ones_like(words[..., 0], dtype=dtype) if mask is None else ops.cast(mask, dtype)
@@ -57,7 +61,7 @@ class PositionEncoder(keras.layers.Layer):
         dim = words.shape[-1]
         d = ops.arange(1, dim + 1, dtype=dtype) / dim
         weights = ops.cast((1 - place) - d * (1 - 2 * place), words.dtype)
-        return ops.sum(ops.where(real[..., None] > 0, weights * words, ops.zeros_like(words)), axis=-2)
+        return ops.where(real[..., None] > 0, weights * words, ops.zeros_like(words))
 
     def compute_mask(self, words, previous_mask=None):
         return None if previous_mask is None else ops.any(previous_mask, axis=-1)

@@ -4,6 +4,7 @@ import importlib
 
 _WHERE = {
     "BaselineConfig": "dmn_keras.models.baseline_config",
+    "CHAIN_RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "DMNConfig": "dmn_keras.models.dmn_config",
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
@@ -18,6 +19,7 @@ _WHERE = {
     "can_retrieve": "dmn_keras.models.dynamic_memory_network",
     "dmn": "dmn_keras.models.dynamic_memory_network",
     "forbid_unused_placeholders": "dmn_keras.models.placeholders",
+    "retrieved_facts": "dmn_keras.models.dynamic_memory_network",
     "memn2n": "dmn_keras.models.memory_network",
     "text_dmn": "dmn_keras.models.text_dynamic_memory_network",
     "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",

@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers.answer_decoder import suppress
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dynamic_memory_network import SCATTER_GATES, DynamicMemoryNetwork, can_retrieve
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, retrieved_facts
 from dmn_keras.models.placeholders import ALLOWED_WORDS
 
 
@@ -52,8 +52,9 @@ def answering_model(model: keras.Model, *, beam_width: int = 1, suppress_tokens:
         masks = [layer.output for layer in model.layers if layer.name == ALLOWED_WORDS]
         found = search(*decoder.input[:2], *masks)
     attention = {n: tensor for n, tensor in outputs.items() if n != "answer" and not n.endswith("_logits")}
-    if can_retrieve(model):
-        _, attention["retrieved"] = model.get_layer(SCATTER_GATES).input
+    retrieved = retrieved_facts(model)
+    if retrieved is not None:
+        attention["retrieved"] = retrieved
     return DynamicMemoryNetwork(inputs, {**found, **attention}, name=f"{model.name}_answers")
 
 

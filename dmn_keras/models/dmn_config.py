@@ -81,8 +81,11 @@ class DMNConfig(Settings):
         recompute: Whether training computes part of its loops' intermediate results again rather than keep them: less
             memory, for stories of thousands of facts.
         max_retrieved_facts: The most facts that the retriever selects for the memory passes, `None` for passes over
-            all facts. It learns which sentences belong to a story that stands in a background text (dataset
-            `babi_long`).
+            all facts.
+        retriever: `"sentence"` for one that gates each fact on its own and learns which sentences belong to a story
+            that stands in a background text (dataset `babi_long`); `"chain"` for one that looks up facts in rounds,
+            along shared words, and learns from the supporting facts that the data names.
+        retriever_rounds: Rounds of `retriever="chain"`, at least as many as the longest chain of supporting facts.
         input: Settings of the input module.
         memory: Settings of the episodic memory.
     """
@@ -97,6 +100,8 @@ class DMNConfig(Settings):
     l2: float = 1e-5
     recompute: bool = False
     max_retrieved_facts: int | None = None
+    retriever: str = setting("sentence", choices=("sentence", "chain"))
+    retriever_rounds: int = setting(3, high=1000)
     input: InputModuleConfig = setting(InputModuleConfig())
     memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig())
 

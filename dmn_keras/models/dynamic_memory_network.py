@@ -7,6 +7,7 @@ from keras.src.backend.common import global_state
 
 from dmn_keras.layers import (
     AnswerDecoder,
+    ChainRetriever,
     EpisodicMemory,
     FactEncoder,
     FactRetriever,
@@ -22,7 +23,9 @@ from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.dmn_config import DMNConfig
 
 RETRIEVER = "fact_retriever"
-"""Name of the layer that retrieves facts, in a model that has one."""
+"""Name of the layer that retrieves facts one by one, in a model that has one."""
+CHAIN_RETRIEVER = "chain_retriever"
+"""Name of the layer that retrieves facts in rounds, in a model that has one."""
 SCATTER_GATES = "scatter_gates"
 """Name of the layer that knows which facts were retrieved."""
 GATE_FEATURES = {"dmn": DMN_FEATURES, "dmn_plus": DMN_PLUS_FEATURES}
@@ -119,7 +122,7 @@ def dmn(
             (classification). Defaults to `None`.
         word_vectors: Array `(vocabulary_size, embedding_dim)`, the word vectors to start from. Defaults to `None`.
         num_placeholders: How many ids at the end of the vocabulary are placeholders for unknown words, which a
-            retriever does not distinguish. Defaults to 0.
+            retriever reads as one. Defaults to 0.
         name: Name of the model. Defaults to `"dmn"`.
         **settings: Settings of `config` to change, by name, e.g. `gate="sigmoid"`.
 
@@ -133,8 +136,8 @@ def dmn(
         Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
         `"gates"`, float32 `(batch, num_passes, facts)`, and `"gate_logits"`, what they are made of, for
         `GateCrossentropy`; with `learned_stop` also `"stop"` and `"stop_logits"`, float32 `(batch, num_passes)`; with
-        `max_retrieved_facts` also `"retriever"` and `"retriever_logits"`, the gates of the retriever, float32
-        `(batch, facts)`.
+        `max_retrieved_facts` also `"retriever"`, the gates of the retriever, float32 `(batch, facts)`, and
+        `"retriever_logits"`, of the same shape, or `(batch, rounds, facts)` with `retriever="chain"`.
 
     Raises:
         ValueError: If an argument is out of range, settings do not go together, or `word_vectors` has another shape.
@@ -164,10 +167,16 @@ def dmn(
     inputs = {"story": story, "question": question}
     retrieved = None
     if config.max_retrieved_facts is not None:
-        limit = config.max_retrieved_facts
-        options: dict[str, Any] = {"num_placeholders": num_placeholders, "kernel_regularizer": penalty}
-        retriever = FactRetriever(vocabulary_size, max_facts=limit, **options, name=RETRIEVER)
-        retrieved = retriever(story, question)
+        options: dict[str, Any] = {
+            "max_facts": config.max_retrieved_facts,
+            "num_placeholders": num_placeholders,
+            "kernel_regularizer": penalty,
+        }
+        if config.retriever == "chain":
+            options |= {"num_rounds": config.retriever_rounds, "name": CHAIN_RETRIEVER}
+            retrieved = ChainRetriever(vocabulary_size, **options)(story, question)
+        else:
+            retrieved = FactRetriever(vocabulary_size, **options, name=RETRIEVER)(story, question)
         story = retrieved["story"]
 
     scale = config.embedding_scale
@@ -238,8 +247,16 @@ def _input_module(config, penalty, semantic_memory, story, question):
 
 
 def can_retrieve(model: keras.Model) -> bool:
-    """Return whether a model has a retriever, so that it may be asked about stories of any length."""
+    """Return whether a model has a retriever of single sentences, so that it may read a story in pieces."""
     return any(layer.name == RETRIEVER for layer in model.layers)
+
+
+def retrieved_facts(model: keras.Model) -> Any:
+    """Return the tensor that tells which facts the passes see, boolean `(batch, facts)`; `None` for all of them."""
+    if not any(layer.name == SCATTER_GATES for layer in model.layers):
+        return None
+    _, retrieved = model.get_layer(SCATTER_GATES).input
+    return retrieved
 
 
 def _embedding_dim(config, vocabulary_size, word_vectors):
@@ -271,6 +288,8 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
             "lexical_links needs facts that are read by a word GRU: fact_encoder 'story' or 'sentence'. "
             f"Received: lexical_links={module.lexical_links}, fact_encoder='position'"
         )
+    if config.retriever == "chain" and config.max_retrieved_facts is None:
+        raise ValueError("retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None")
     unequal = embedding_dim != units or module.question_match
     if module.fact_encoder == "position" and not module.input_fusion and unequal:
         raise ValueError(

@@ -29,6 +29,8 @@ class QuestionAnsweringConfig(Settings):
             for none: all unknown words are one.
         placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
             replaced by placeholders, other ones in each epoch; of each story a fraction is drawn between 0 and this.
+        known_fraction: With placeholders, fraction of the replaced words that become other known words instead, so that
+            a name may be the answer in kinds of stories whose training part never had it.
         min_stories: With placeholders, words of fewer training stories are unknown, as names and numbers that each
             story has anew. Words of answers that their stories do not hold are known all the same.
     """
@@ -39,6 +41,7 @@ class QuestionAnsweringConfig(Settings):
     unanswerable_fraction: float = setting(0.0, high=1.0)
     num_placeholders: int = setting(0, low=0, high=1000)
     placeholder_fraction: float = setting(0.5, high=1.0)
+    known_fraction: float = setting(0.0, low=0.0, high=1.0)
     min_stories: int = 5
 
 

@@ -228,6 +228,19 @@ CASES = {
             others={"vocabulary_size": 7, "units": 6, "max_facts": 3, "num_placeholders": 3},
         ),
         Case(
+            layers.ChainRetriever,
+            {"vocabulary_size": 6, "units": 5, "max_facts": 2, "num_rounds": 2, "beam_width": 2},
+            word_ids(),
+            others={
+                "vocabulary_size": 7,
+                "units": 6,
+                "max_facts": 3,
+                "num_rounds": 3,
+                "beam_width": 1,
+                "num_placeholders": 3,
+            },
+        ),
+        Case(
             layers.ScatterGates,
             {},
             {"gates": random(B, 2, 3), "retrieved": fact_mask() & (np.arange(F) % 2 == 0)},
@@ -287,7 +300,7 @@ CASES = {
             layers.ImageRegions,
             {"units": U},
             {"feature_map": random(B, 2, 3, D)},
-            others={"units": U + 1},
+            others={"units": U + 1, "activation": "linear"},
         ),
         Case(
             layers.TemporalPosition,

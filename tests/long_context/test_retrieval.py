@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.datasets import Example
-from dmn_keras.layers import FactRetriever
+from dmn_keras.layers.fact_retriever import select_facts
 from dmn_keras.tasks.question_answering.retrieval import StoryRetriever, selected_facts
 from dmn_keras.text import MAX_WORDS
 from tests.long_stories import QUESTION, long_story, task_with_retriever
@@ -52,9 +52,9 @@ def test_pieces_of_any_size_leave_the_same_facts(chunk, made):
 def test_the_rule_is_that_of_the_layer():
     rng = np.random.default_rng(0)
     for most in (1, 3, 20, 200):
-        layer = FactRetriever(10, max_facts=most)
         gates = rng.choice([0.1, 0.5, 0.5001, 0.7, 0.7004, 0.9, 0.90049, 1.0], 60).astype("float32")
-        expected = ops.convert_to_numpy(layer._choose(ops.convert_to_tensor(gates[None])))[0]
+        story = np.ones((1, len(gates), 1), "int32")
+        expected = ops.convert_to_numpy(select_facts(story, ops.convert_to_tensor(gates[None]), most)["retrieved"])[0]
         np.testing.assert_array_equal(selected_facts(gates, most), np.flatnonzero(expected))
 
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
 from dmn_keras.metrics import AnswerAccuracy
-from dmn_keras.models import RETRIEVER, answering_model, dmn
+from dmn_keras.models import CHAIN_RETRIEVER, RETRIEVER, answering_model, dmn
 from dmn_keras.tasks.config import RunConfig
 from tests.layers.helpers import numpy, randomize
 from tests.models import stories
@@ -35,6 +35,7 @@ SETTINGS = {
     "lexical-links": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2},
     "chains": {"fact_encoder": "sentence", "lexical_links": 2, "link_mode": "chain"},
     "retriever": {"fact_encoder": "sentence", "lexical_links": 1, "max_retrieved_facts": 3},
+    "chain-retriever": {"fact_encoder": "sentence", "max_retrieved_facts": 3, "retriever": "chain"},
     "normed": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "layer_norm": True},
 }
 DMN_2015 = RunConfig.preset("dmn_2015", dropout=0.0, l2=0.0).model
@@ -48,7 +49,11 @@ def make(seed=0, **setting):
     model = randomize(
         dmn(stories.VOCABULARY_SIZE, config=DMN_2015, **{"units": UNITS, "num_passes": PASSES, **setting}), seed
     )
-    if "max_retrieved_facts" in setting:
+    if setting.get("retriever") == "chain":
+        query = model.get_layer(CHAIN_RETRIEVER).query  # so that the facts before those with the question's words match
+        query.kernel.assign(0.1 * query.kernel)
+        query.bias.assign([0.0] * 32 + [1.0, 6.0, 0.0, 0.0, 0.0])
+    elif "max_retrieved_facts" in setting:
         model.get_layer(RETRIEVER).gate.output_bias.assign([0.5])  # so that more gates are open than not
     return model
 
@@ -58,7 +63,9 @@ def inputs_and_targets(setting, count=8, with_answer=True):
     inputs, targets = stories.make(count)
     targets["gate_logits"] = np.repeat(targets.pop("gates")[:, None], PASSES, axis=1)
     if "max_retrieved_facts" in setting:
-        targets["retriever_logits"] = targets["gate_logits"][:, 0]
+        of_round = targets["gate_logits"][:, 0]
+        chain = setting.get("retriever") == "chain"
+        targets["retriever_logits"] = np.repeat(of_round[:, None], 3, axis=1) if chain else of_round
     if "answer_words" in setting:
         targets["answer"] = stories.word_by_word(targets["answer"], WORDS)
         if with_answer:
@@ -106,7 +113,8 @@ def test_named_inputs_and_outputs(setting):
     real = inputs["story"].any(-1)
     if "max_retrieved_facts" in setting:
         ids = [ops.convert_to_tensor(inputs[name]) for name in ("story", "question")]
-        retrieved = ops.convert_to_numpy(model.get_layer(RETRIEVER)(*ids)["retrieved"])
+        layer = model.get_layer(CHAIN_RETRIEVER if setting.get("retriever") == "chain" else RETRIEVER)
+        retrieved = ops.convert_to_numpy(layer(*ids)["retrieved"])
         assert 0 < retrieved.sum() < real.sum()
         real = retrieved
     gates = numpy(outputs["gates"])
@@ -242,6 +250,8 @@ OTHERS = {
     "dropout": 0.5,
     "l2": 0.1,
     "max_retrieved_facts": 1,
+    "retriever": "chain",
+    "retriever_rounds": 1,
     "fact_encoder": "sentence",
     "question_match": 3,
     "lexical_links": 1,
@@ -268,6 +278,8 @@ OTHERS = {
 NEEDED = {
     "link_mode": {"lexical_links": 1, "fact_encoder": "sentence"},
     "num_placeholders": {"max_retrieved_facts": 1},
+    "retriever": {"max_retrieved_facts": 1},
+    "retriever_rounds": {"max_retrieved_facts": 1, "retriever": "chain"},
 }
 """What else an argument needs to have an effect."""
 
@@ -342,6 +354,9 @@ def test_word_vectors_are_taken_and_kept():
         ({"dropout": 1}, r"dropout must be between 0.0 and 0.99. Received: dropout=1"),
         ({"link_mode": "chain"}, r"link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0"),
         ({"max_retrieved_facts": 0}, r"max_retrieved_facts must be between 1 .* Received: max_retrieved_facts=0"),
+        ({"retriever": "chain"}, r"retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None"),
+        ({"retriever": "book"}, r"retriever must be one of sentence, chain. Received: 'book'"),
+        ({"retriever_rounds": 0}, r"retriever_rounds must be between 1 and 1000. Received: retriever_rounds=0"),
         ({"unit": 3}, r"setting must be one of .*Received: 'unit'. Did you mean 'units'"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",

@@ -12,11 +12,14 @@ class PlaceholderAugmentation:
 
     The placeholders that a story's unknown words have are exchanged for others at random, and so are some of the words
     of the story that the model knows: wherever story, question or answer say them, and of each story as many as a
-    fraction drawn between 0 and `fraction` makes. No two words of a story get the same placeholder.
+    fraction drawn between 0 and `fraction` makes. Some of these become other words that the model knows, so that it
+    learns to answer with a name in whatever kind of story. No two words of a story become one.
 
     Args:
         placeholder_ids: Range of the ids of the placeholders, the last ones of the vocabulary.
         fraction: Greatest fraction of the known words of a story that are replaced, from 0 to 1.
+        known_fraction: Fraction of the replaced words that become known words, which story, question and answer lack,
+            rather than placeholders. Defaults to 0.
 
     Call arguments:
         inputs: Dict with ids `"story"`, int32 `(batch, facts, words)`, and `"question"`, `(batch, words)`.
@@ -33,14 +36,16 @@ class PlaceholderAugmentation:
     >>> inputs, targets = augment(inputs, {"answer": np.array([5])}, np.random.default_rng(1))
     """
 
-    def __init__(self, placeholder_ids: range, fraction: float):
+    def __init__(self, placeholder_ids: range, fraction: float, known_fraction: float = 0.0):
         self.placeholder_ids = placeholder_ids
         self.fraction = fraction
+        self.known_fraction = known_fraction
 
     def __call__(
         self, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        exchange = self._exchange(inputs["story"], inputs["question"], rng)
+        texts = [*(inputs[name] for name in ("story", "question")), targets.get("answer", inputs["question"])]
+        exchange = self._exchange(*(ids.reshape(len(ids), -1) for ids in texts), rng)
 
         def exchanged(arrays, names):
             rows = np.arange(len(exchange))
@@ -51,22 +56,37 @@ class PlaceholderAugmentation:
 
         return exchanged(inputs, ("story", "question")), exchanged(targets, ("answer",))
 
-    def _exchange(self, story, question, rng):
-        """Return the new id of each id in each story, int32 `(batch, vocabulary_size)`."""
+    def _exchange(self, story, question, answer, rng):
+        """Return the new id of each id, int32 `(batch, vocabulary_size)`; the texts are ids `(batch, words)`."""
         batch, first, stop = len(story), self.placeholder_ids.start, self.placeholder_ids.stop
         rows = np.arange(batch)[:, None]
         chosen = np.zeros((batch, stop), bool)
-        chosen[rows, story.reshape(batch, -1)] = True
+        chosen[rows, story] = True
         chosen[:, :first] &= rng.random((batch, first)) < self.fraction * rng.random((batch, 1))
         chosen[rows, question] |= question >= first
         chosen[:, : len(SPECIAL_WORDS)] = False
+        exchange = np.tile(np.arange(stop, dtype="int32"), (batch, 1))
+
         # Placeholders come first, then known words in a random order, as long as there are placeholders.
         row, word = np.nonzero(chosen)
         order = np.lexsort((rng.random(len(word)), word < first, row))
         row, word = row[order], word[order]
-        rank = np.arange(len(row)) - np.searchsorted(row, row)
         drawn = rng.permuted(np.tile(np.arange(first, stop, dtype="int32"), (batch, 1)), axis=1)
-        exchange = np.tile(np.arange(stop, dtype="int32"), (batch, 1))
-        fits = rank < stop - first
-        exchange[row[fits], word[fits]] = drawn[row[fits], rank[fits]]
+        becomes_known = np.zeros(len(word), bool)
+        if self.known_fraction:
+            becomes_known = (word < first) & (rng.random(len(word)) < self.known_fraction)
+            lacking = np.ones((batch, stop), bool)
+            lacking[rows, np.concatenate([story, question, answer], axis=1)] = False
+            lacking[:, : len(SPECIAL_WORDS)] = False
+            lacking = lacking[:, :first]
+            known = np.argsort(np.where(lacking, rng.random((batch, first)), 1.0), axis=1).astype("int32")
+            _fill(exchange, row[becomes_known], word[becomes_known], known, lacking.sum(axis=1))
+        _fill(exchange, row[~becomes_known], word[~becomes_known], drawn, np.full(batch, stop - first))
         return exchange
+
+
+def _fill(exchange, row, word, new, count):
+    """Give the words of each row, in their order, the first `count` ids of `new`; words beyond them stay."""
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    fits = rank < count[row]
+    exchange[row[fits], word[fits]] = new[row[fits], rank[fits]]

@@ -85,3 +85,21 @@ def retriever_target() -> Target:
 
     spec = FeatureSpec("float32", ("facts",))
     return Target("retriever_logits", spec, lambda encoded: [value(e) for e in encoded], GateCrossentropy("sigmoid"))
+
+
+def chain_target(num_rounds: int) -> Target:
+    """Return the target of a chain retriever, `(num_rounds, facts)`.
+
+    Round i is to find the i-th supporting fact alone, the last round all that remain, and a round behind the last
+    supporting fact none. An example that names no supporting facts does not count.
+    """
+
+    def value(example):
+        facts = example.supporting_facts
+        targets = np.full((num_rounds, len(example.story)), 0.0 if facts else _UNKNOWN, "float32")
+        for i, fact in enumerate(facts):
+            targets[min(i, num_rounds - 1), fact] = 1.0
+        return targets
+
+    spec = FeatureSpec("float32", (num_rounds, "facts"))
+    return Target("retriever_logits", spec, lambda encoded: [value(e) for e in encoded], GateCrossentropy("sigmoid"))

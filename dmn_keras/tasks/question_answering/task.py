@@ -22,7 +22,13 @@ from dmn_keras.tasks.question_answering.calibration import Calibration
 from dmn_keras.tasks.question_answering.data_report import data_report
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.retrieval import OPEN, StoryRetriever
-from dmn_keras.tasks.question_answering.targets import answer_target, gate_target, retriever_target, stop_target
+from dmn_keras.tasks.question_answering.targets import (
+    answer_target,
+    chain_target,
+    gate_target,
+    retriever_target,
+    stop_target,
+)
 from dmn_keras.tasks.question_answering.unanswerable import unanswerable
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
@@ -145,13 +151,24 @@ class QuestionAnswerer(Task):
             if model.learned_stop:
                 targets.append(stop_target(model.num_passes, task.gate_weight))
         if model.max_retrieved_facts is not None:
-            targets.append(retriever_target())
+            targets.append(self._chain_target() if model.retriever == "chain" else retriever_target())
         return targets
+
+    def _chain_target(self):
+        if not self.preprocessor.num_supporting_facts:
+            raise ValueError("retriever='chain' learns from supporting facts. Received training data that names none.")
+        if self.config.task.gate_order != "annotated":
+            raise ValueError(
+                "retriever='chain' finds supporting facts in their order: it needs gate_order='annotated'. "
+                f"Received: gate_order={self.config.task.gate_order!r}"
+            )
+        return chain_target(self.config.model.retriever_rounds)
 
     def augmentation(self):
         if not self.vocabulary.placeholder_ids:
             return None
-        return PlaceholderAugmentation(self.vocabulary.placeholder_ids, self.config.task.placeholder_fraction)
+        fractions = self.config.task.placeholder_fraction, self.config.task.known_fraction
+        return PlaceholderAugmentation(self.vocabulary.placeholder_ids, *fractions)
 
     def training_callbacks(self):
         epochs = getattr(self.config.model, "linear_start", 0)
@@ -177,7 +194,7 @@ class QuestionAnswerer(Task):
 
     @functools.cached_property
     def retriever(self) -> StoryRetriever | None:
-        """Reads stories of any length for a model with a retriever; `None` where it has none."""
+        """Reads stories of any length for a model with a retriever of single sentences; `None` for another model."""
         return StoryRetriever(self.network, self.vocabulary) if can_retrieve(self.network) else None
 
     def ask(
@@ -191,8 +208,8 @@ class QuestionAnswerer(Task):
     ) -> Answer:
         """Answer one question.
 
-        A model with a retriever (`max_retrieved_facts`) reads the story once, sentence by sentence, however long it is;
-        others read it whole.
+        A model with a retriever of single sentences (`max_retrieved_facts`) reads the story once, sentence by sentence,
+        however long it is; others read it whole.
 
         Args:
             story: Text, a `pathlib.Path` of a text file, or an iterable of facts, texts or those of `read_sentences`.
@@ -240,7 +257,8 @@ class QuestionAnswerer(Task):
         self._check(question, min_confidence)
         if self.retriever is None:
             raise ValueError(
-                "An index is for a model with a retriever (max_retrieved_facts). Received a model without one."
+                "An index is for a model with a retriever (max_retrieved_facts) of single sentences "
+                "(retriever='sentence'). Received a model without one."
             )
         [retrieved] = index.retrieve(self.retriever, [question])
         return self.answer_retrieved(retrieved, question, beam_width, min_confidence)
