@@ -15,7 +15,18 @@ from benchmarks import base
 
 SETTINGS = {
     "easy_vqa": {},
-    "sort_of_clevr": {"image_size": 75, "units": 48, "gate_units": 24, "dropout": 0.0, "batch_size": 8, "epochs": 25},
+    "sort_of_clevr": {
+        "image_size": 75,
+        "input_fusion": False,
+        "question_encoder": "position",
+        "region_activation": "linear",
+        "layer_norm": False,
+        "num_passes": 3,
+        "dropout": 0.0,
+        "batch_size": 8,
+        "learning_rate": 0.001,
+        "epochs": 25,
+    },
 }
 """Settings that differ from the defaults of `VisualQuestionAnswerer`, by dataset."""
 

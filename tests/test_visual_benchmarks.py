@@ -13,7 +13,7 @@ from dmn_keras.tasks.pretrained import pretrained_folder
 from tests.tasks.images import questions
 
 ROOT = pathlib.Path(__file__).parents[1]
-PRESETS = ("easy-vqa",)
+PRESETS = ("easy-vqa", "sort-of-clevr")
 
 
 def test_the_best_epoch_is_kept_and_measured(tmp_path):

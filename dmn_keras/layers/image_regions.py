@@ -5,14 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.sequences import static_shape
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class ImageRegions(WeightedLayer):
-    """Regions of a feature map as facts: `f_t = tanh(W [x_t; row_t; column_t] + b)`.
+    """Regions of a feature map as facts: `f_t = activation(W [x_t; row_t; column_t] + b)`.
 
     The regions follow each other in snake-like order: the first row from left to right, the second from right to left,
     and so on, so that neighbours in the sequence are neighbours in the image. `row` and `column` are the place of the
@@ -20,6 +20,7 @@ class ImageRegions(WeightedLayer):
 
     Args:
         units: Positive integer, size of a fact.
+        activation: `"tanh"` (2016) or `"linear"`. Defaults to `"tanh"`.
         **kwargs: Initializers and regularizers of `W` (kernel) and `b` (bias), as in `keras.layers.Dense`, and
             arguments of every layer.
 
@@ -30,7 +31,7 @@ class ImageRegions(WeightedLayer):
         Facts, `(batch, rows * columns, units)`.
 
     Raises:
-        ValueError: If `units` is no positive integer, or `feature_map` has not rank 4.
+        ValueError: If `units` is no positive integer, `activation` is unknown, or `feature_map` has not rank 4.
 
     Example:
 
@@ -45,11 +46,12 @@ class ImageRegions(WeightedLayer):
 
     weight_kinds = ("kernel", "bias")
 
-    def __init__(self, units: int, **kwargs: Any):
+    def __init__(self, units: int, *, activation: str = "tanh", **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
+        self.activation = one_of("activation", activation, ("tanh", "linear"))
         self.projection = keras.layers.Dense(
-            self.units, activation="tanh", name="projection", **self.sublayer_options()
+            self.units, activation=self.activation, name="projection", **self.sublayer_options()
         )
 
     def build(self, feature_map_shape):
@@ -73,7 +75,7 @@ class ImageRegions(WeightedLayer):
         return ops.reshape(regions, (batch, rows * columns, self.units))
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "units": self.units, "activation": self.activation}
 
 
 def _places(count, dtype):

@@ -9,7 +9,7 @@ from dmn_keras.utils.settings import Settings, setting
 
 @dataclasses.dataclass(frozen=True)
 class ImageModuleConfig(Settings):
-    """The input module for images, which turns regions into facts.
+    """The input module, which turns regions of an image into facts, and the question module.
 
     Attributes:
         image_size: Height and width in pixels that images are resized to.
@@ -20,6 +20,10 @@ class ImageModuleConfig(Settings):
         pretrained: Weights to start a model of `keras.applications` from: `"imagenet"`, or the path of a file; `None`
             for random ones. It is used once, for the weights of a new model.
         train_backbone: Whether the backbone is trained; `False` keeps its weights as they are.
+        region_activation: `"tanh"` (2016) or `"linear"`, of a region as a fact.
+        input_fusion: Whether a bidirectional GRU over the regions follows (2016); without it a fact is one region.
+        question_encoder: `"gru"` (2016) for a GRU over the question's words, `"position"` for their position-weighted
+            sum. Questions that differ in a single word, such as a color, are told apart sooner by the sum.
     """
 
     image_size: int = setting(64, high=4096)
@@ -28,6 +32,9 @@ class ImageModuleConfig(Settings):
     filters: int = 32
     pretrained: str | None = None
     train_backbone: bool = True
+    region_activation: str = setting("tanh", choices=("tanh", "linear"))
+    input_fusion: bool = True
+    question_encoder: str = setting("gru", choices=("gru", "position"))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, SharedFactsMemory
+from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, PositionEncoder, SharedFactsMemory
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.dynamic_memory_network import GATE_FEATURES
 from dmn_keras.models.image_backbone import image_backbone
@@ -21,7 +21,7 @@ def visual_dmn(
 ) -> keras.Model:
     """Build a Dynamic Memory Network for visual question answering as a functional model.
 
-    Image -> feature map -> regions in snake-like order -> input fusion -> facts; word ids -> question; then gates,
+    Image -> feature map -> regions in snake-like order, fused or not -> facts; word ids -> question; then gates,
     episodes and memory in several passes -> answer, one of a list. All questions about an image share its facts.
 
     Args:
@@ -63,9 +63,11 @@ def visual_dmn(
     image = keras.Input(backbone.input.shape[1:], dtype="uint8", name="image")
     question = keras.Input((None, None), dtype="int32", name="question")
 
-    regions = ImageRegions(config.units, kernel_regularizer=penalty, name="image_regions")(backbone(image))
-    regions = keras.layers.Dropout(config.dropout, name="region_dropout")(regions)
-    facts = InputFusion(config.units, **recurrent, name="input_fusion")(regions)
+    activation = config.input.region_activation
+    regions = ImageRegions(config.units, activation=activation, kernel_regularizer=penalty, name="image_regions")
+    facts = keras.layers.Dropout(config.dropout, name="region_dropout")(regions(backbone(image)))
+    if config.input.input_fusion:
+        facts = InputFusion(config.units, **recurrent, name="input_fusion")(facts)
 
     words = keras.layers.Embedding(
         vocabulary_size,
@@ -75,7 +77,11 @@ def visual_dmn(
         embeddings_initializer=keras.initializers.RandomUniform(-0.3, 0.3),
         name="semantic_memory",
     )
-    questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))
+    if config.input.question_encoder == "position":
+        sums = PositionEncoder(name="question_encoder")(words(question))
+        questions = keras.layers.Dense(config.units, kernel_regularizer=penalty, name="question_projection")(sums)
+    else:
+        questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))
 
     memory: dict[str, Any] = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
     memory["gate_features"] = GATE_FEATURES[config.memory.gate_features]

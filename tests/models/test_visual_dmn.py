@@ -20,8 +20,9 @@ def outputs(model, image=IMAGES, question=QUESTIONS):
     return numpy(model({"image": image, "question": question}, training=False))
 
 
-def test_padding_changes_nothing():
-    model = network()
+@pytest.mark.parametrize("question_encoder", ["gru", "position"])
+def test_padding_changes_nothing(question_encoder):
+    model = network(question_encoder=question_encoder)
     expected = outputs(model)
     padded = np.pad(QUESTIONS, [(0, 0), (0, 3), (0, 2)])
     for name, values in outputs(model, question=padded).items():
@@ -53,6 +54,8 @@ def test_gates_lie_where_their_regions_are():
         ("train_backbone", False),
         ("num_heads", 2),
         ("gate_features", "dmn_plus"),
+        ("input_fusion", False),
+        ("question_encoder", "position"),
     ],
 )
 def test_each_setting_counts(name, value):
@@ -61,6 +64,15 @@ def test_each_setting_counts(name, value):
         return trained, model.output["gates"].shape, len(model.losses)
 
     assert shapes(visual_dmn(9, 5, **{**SIZES, name: value})) != shapes(visual_dmn(9, 5, **SIZES))
+
+
+def test_a_region_may_be_linear_and_a_fact_of_its_own():
+    model = network(input_fusion=False, region_activation="linear")
+    inputs = [model.get_layer("image_regions").output, model.get_layer("region_dropout").output]
+    regions, facts = keras.Model(model.input, inputs)({"image": IMAGES, "question": QUESTIONS}, training=False)
+    assert abs(numpy(regions)).max() > 1
+    np.testing.assert_array_equal(numpy(facts), numpy(regions))
+    assert model.get_layer("episodic_memory").input[0] is model.get_layer("region_dropout").output
 
 
 def test_dropout_is_for_training():
