@@ -5,6 +5,7 @@ import argparse
 from benchmarks import base
 
 PICTURES = {
+    "dnc-traversal": ("graphs", "traversal,nodes=10,degree=1-3,length=1"),
     "ntm-copy": ("algorithmic", "copy,length=20"),
     "stack-rnn-anbncn": ("formal_languages", "anbncn,length=8,sequences=2"),
 }

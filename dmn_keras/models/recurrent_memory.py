@@ -43,15 +43,23 @@ def recurrent_memory(
     inputs = keras.Input((None, positive_integer("input_size", input_size)), name="inputs")
     x = inputs
     for number in range(config.num_layers):
-        x = _layer(config, f"{config.cell}_{number}")(x)
+        x = recurrent_layer(config, f"{config.cell}_{number}")(x)
     logits = keras.layers.Dense(positive_integer("output_size", output_size), dtype="float32", name="logits")(x)
     return keras.Model({"inputs": inputs}, {"logits": logits}, name=name)
 
 
-def _layer(config, name):
-    if config.cell in _KERAS_LAYERS:
-        return _KERAS_LAYERS[config.cell](config.units, return_sequences=True, name=name)
-    return layers.MemoryRNN(memory_cell(config), return_sequences=True, name=name)
+def recurrent_layer(config, name, *, masked=False):
+    """Return a layer over sequences whose cell a `RecurrentMemoryConfig` names; it returns all outputs.
+
+    Args:
+        config: The `RecurrentMemoryConfig`.
+        name: Name of the layer.
+        masked: Whether the layer is called with a mask that may have holes, which cuDNN does not take.
+    """
+    if config.cell not in _KERAS_LAYERS:
+        return layers.MemoryRNN(memory_cell(config), return_sequences=True, name=name)
+    options = {"use_cudnn": False} if masked and config.cell != "simple_rnn" else {}
+    return _KERAS_LAYERS[config.cell](config.units, return_sequences=True, name=name, **options)
 
 
 def memory_cell(config):
