@@ -95,6 +95,7 @@ def table():
 
 def read_run(folder):
     """Return the `Source` of a run, and a dict of what it reached and cost."""
+    from dmn_keras.training.reproduce import command_of
     from dmn_keras.training.run_folder import RunFolder
 
     run = RunFolder(folder)
@@ -112,16 +113,6 @@ def read_run(folder):
         "command": command_of(source, config),
         "versions": metrics["versions"],
     }
-
-
-def command_of(source, config):
-    """Return the command that trains such a run again; `DIR` stands for where the data lies."""
-    from dmn_keras.tasks.registry import task_class_for
-
-    defaults = task_class_for(source.dataset).default_config.flat()
-    changed = {name: value for name, value in config.flat().items() if value != defaults[name]}
-    words = ["dmn-keras", "train", "--dataset", source.dataset, "--config", source.config, "--data-dir", "DIR"]
-    return " ".join([*words, *(f"--set {name.rpartition('.')[2]}={value}" for name, value in changed.items())])
 
 
 def _answers(example):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import base, texts
-from dmn_keras import TextClassifier, TokenTagger, cli
+from dmn_keras import TextClassifier, cli
 from dmn_keras.datasets import Source
 from dmn_keras.training.trainer import train
 
@@ -65,13 +65,6 @@ def test_a_shipped_run_answers_and_has_a_card(runs, tmp_path):
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["metrics"].keys() == {"accuracy"}
     assert content["examples"] == 3
-
-
-def test_the_command_trains_the_same_settings():
-    config = TokenTagger.default_config.replace(units=7, word_vectors="glove.txt", seed=3)
-    command = texts.command_of(Source("conllu", ("all",), "/x", "upos"), config)
-    assert command.startswith("dmn-keras train --dataset conllu --config upos --data-dir DIR ")
-    assert {"units=7", "word_vectors=glove.txt", "seed=3"} == set(command.split()[9::2])
 
 
 def test_the_table_is_made_of_the_measured_files():

@@ -1,4 +1,4 @@
-"""Question answering without a memory: an LSTM or a transformer over all words, as functional models."""
+"""Question answering by networks that read all words in a row, as functional models."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from dmn_keras.layers.attention_gate import softmax_over_real
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.baseline_config import BaselineConfig
 from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
+from dmn_keras.models.recurrent_memory import recurrent_layer
+from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
 
 
 def baseline(
@@ -20,12 +22,16 @@ def baseline(
     name: str = "baseline",
     **settings: Any,
 ) -> keras.Model:
-    """Build a network that answers questions about stories without a memory, to compare memory networks with.
+    """Build a network that answers questions about stories by reading all words in a row.
 
-    The words of the story and then those of the question are one sequence, `x_1 ... x_n`. An LSTM reads it, or a
-    transformer whose words know their places; the state `h` at the last word and the vector of that word give the
-    answer, `softmax(W [h_n; x_n])`. One that reads the question alone shows what can be guessed without the story, one
-    that reads the story alone what can be guessed without the question. Id 0 is padding everywhere.
+    The words of the story and then those of the question are one sequence, `x_1 ... x_n`. What reads it is the
+    `encoder`: an LSTM, GRU or simple RNN; a transformer whose words know their places; or a recurrent network that
+    writes to a memory and reads from it (NTM, DNC, dynamic NTM, Stack RNN, List RNN). The output `h` at the last word
+    and the vector of that word give the answer, `softmax(W [h_n; x_n])`. Networks that keep the facts apart, such as
+    `dmn`, are compared with it. One that reads the question alone shows what can be guessed without the story, one
+    that reads the story alone what can be guessed without the question.
+
+    Masking: id 0 is padding everywhere. A step of padding changes neither states nor memory.
 
     Args:
         vocabulary_size: Positive integer, number of token ids, padding included.
@@ -45,18 +51,19 @@ def baseline(
         `"gate_logits"`, zeros.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or settings do not go together.
 
     Example:
 
-    >>> model = dmn_keras.models.baseline(vocabulary_size=20, encoder="transformer", units=16)
+    >>> model = dmn_keras.models.baseline(vocabulary_size=20, encoder="dynamic_ntm", num_steps=3, units=16)
     >>> story, question = np.ones((4, 5, 6), "int32"), np.ones((4, 3), "int32")
     >>> model.predict({"story": story, "question": question}, verbose=0)["answer"].shape
     (4, 20)
 
     Reference:
         LSTM: Weston et al. 2015, arXiv:1502.05698, section 4. Transformer: Vaswani et al. 2017, arXiv:1706.03762, with
-        layer normalisation before each part.
+        layer normalisation before each part. NTM and DNC: Graves et al. 2016, doi:10.1038/nature20101. Dynamic NTM:
+        Gulcehre et al. 2016, arXiv:1607.00036, section 6.
     """
     positive_integer("vocabulary_size", vocabulary_size)
     config = (BaselineConfig() if config is None else config).replace(settings)
@@ -72,7 +79,7 @@ def baseline(
     if config.encoder == "transformer":
         states = states + keras.layers.Embedding(_MOST_WORDS, config.units, name="places")(_places(mask))
     for number in range(config.num_layers):
-        layer = _lstm if config.encoder == "lstm" else _transformer
+        layer = _transformer if config.encoder == "transformer" else _recurrent
         states = layer(states, mask, config, number)
     last = LastState(name="last_state")
     state, word = last(states, mask=mask), last(words, mask=mask)
@@ -98,9 +105,10 @@ def _places(mask):
     return ops.clip(following, 0, _MOST_WORDS - 1)
 
 
-def _lstm(states, mask, config, number):
-    lstm = keras.layers.LSTM(config.units, return_sequences=True, use_cudnn=False, name=f"lstm_{number}")
-    return keras.layers.Dropout(config.dropout, name=f"dropout_{number}")(lstm(states, mask=mask))
+def _recurrent(states, mask, config, number):
+    settings = RecurrentMemoryConfig(cell=config.encoder, units=config.units, memory=config.memory, stack=config.stack)
+    layer = recurrent_layer(settings, f"{config.encoder}_{number}", masked=True)
+    return keras.layers.Dropout(config.dropout, name=f"dropout_{number}")(layer(states, mask=mask))
 
 
 def _transformer(states, mask, config, number):

@@ -10,6 +10,7 @@ from dmn_keras.datasets import Source, parse_tasks, task_names
 from dmn_keras.errors import unknown_name
 from dmn_keras.inference.evaluation import summary
 from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.registry import task_class_for
 from dmn_keras.text.word_vectors import GLOVE_PACKAGE, check_word_vectors
 from dmn_keras.training.callbacks import TrainingDivergedError
 from dmn_keras.training.run_folder import RunFolder
@@ -213,13 +214,13 @@ def command_of(source: Source, config: RunConfig) -> str:
 
     Of a file of word vectors only its name is shown.
     """
-    family = {"model.family": config.model.family}
-    defaults = RunConfig().replace(family, seed=config.trainer.seed).flat()
+    usual = task_class_for(source.dataset).default_config
+    defaults = usual.replace({"model.family": config.model.family}, seed=config.trainer.seed).flat()
     words = ["dmn-keras", "train", "--dataset", source.dataset, "--data-dir", "DIR", "--tasks", ",".join(source.tasks)]
     if source.config:
         words += ["--config", source.config]
     words += ["--seed", str(config.trainer.seed)]
-    if config.model.family != RunConfig().model.family:
+    if config.model.family != usual.model.family:
         words += ["--set", f"model.family={config.model.family}"]
     for path, value in config.flat().items():
         if value != defaults.get(path):

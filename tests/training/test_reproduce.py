@@ -7,6 +7,7 @@ import pathlib
 
 import pytest
 
+from dmn_keras import TokenTagger
 from dmn_keras.datasets import Source, task_names
 from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.training import reproduce as module
@@ -170,6 +171,10 @@ def test_a_table_without_any_result(tmp_path, data, monkeypatch):
         reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
 
 
+UNMEASURED = {f"ablation-words-{name}" for name in ("lstm", "ntm", "dnc", "dynamic_ntm_1", "dynamic_ntm_3")}
+"""Tables that are defined and have no file yet."""
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_whole_and_their_measured_files_hold_their_runs(name):
     table = TABLES[name]
@@ -177,6 +182,9 @@ def test_tables_are_whole_and_their_measured_files_hold_their_runs(name):
     planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(table, data_dir) for task in tasks}
     if not name.startswith("ablation"):
         assert {task for _, task in planned} == set(task_names(table.dataset, data_dir))
+    if name in UNMEASURED:
+        assert not (RESULTS / f"{name}.json").exists()
+        return
     content = json.loads((RESULTS / f"{name}.json").read_text())
     assert {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]} <= planned
     assert set(content["tasks"]) == {task for _, task in planned}
@@ -200,4 +208,9 @@ def test_the_command_of_a_run_names_its_family_and_what_differs_from_its_default
     assert command_of(source, config) == (
         "dmn-keras train --dataset babi --data-dir DIR --tasks 6 --config en-10k --seed 0 --set model.family=memn2n "
         "--set num_hops=2"
+    )
+    config = TokenTagger.default_config.replace(units=7, word_vectors="folder/glove.txt")
+    assert command_of(Source("conllu", ("all",), "/x", "upos"), config) == (
+        "dmn-keras train --dataset conllu --data-dir DIR --tasks all --config upos --seed 0 --set units=7 "
+        "--set word_vectors=glove.txt"
     )
