@@ -14,21 +14,25 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ship", description=__doc__)
     parser.add_argument("run", type=pathlib.Path, help="folder that train wrote, calibrated")
     parser.add_argument("folder", type=pathlib.Path, help="where it goes")
-    parser.add_argument("--start-from", metavar="NAME", help="the pretrained model that the training started from")
+    parser.add_argument("--start-from", metavar="NAME", help="the pretrained model that training started from")
+    parser.add_argument(
+        "--before", metavar="RUN", type=pathlib.Path, nargs="*", default=[], help="folders of the trainings before"
+    )
     for renaming in RENAMED:
         parser.add_argument(f"--{renaming}", metavar="FILE", help=f"what evaluate --json wrote with rename={renaming}")
     options = parser.parse_args(arguments)
     renamed = {name: getattr(options, name) for name in RENAMED if getattr(options, name)}
-    ship(options.run, options.folder, start_from=options.start_from, renamed=renamed)
+    ship(options.run, options.folder, start_from=options.start_from, before=options.before, renamed=renamed)
 
 
-def ship(run, folder, *, start_from=None, renamed=None):
+def ship(run, folder, *, start_from=None, before=(), renamed=None):
     """Copy what answering needs of a run, and write the card.
 
     Args:
         run: Path of the run folder.
         folder: Path to write to.
-        start_from: Name of the pretrained model that the training started from, if there was one.
+        start_from: Name of the pretrained model that the first training started from, if there was one.
+        before: Paths of the run folders of the trainings before this one, each of which started from the one before.
         renamed: Dict of renaming to the file that `dmn-keras evaluate --json` wrote of it.
 
     Raises:
@@ -50,12 +54,27 @@ def ship(run, folder, *, start_from=None, renamed=None):
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     if start_from:
         metrics["start_from"] = start_from
+    metrics["commands"] = commands(run, start_from, before)
     for renaming, path in (renamed or {}).items():
         measured = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         errors = {"tasks": {task: row["error"] for task, row in measured["tasks"].items()}}
         metrics.setdefault("renamed", {})[renaming] = {**{n: measured[n] for n in ("mean_error", "failed")}, **errors}
     base.write(folder / "metrics.json", metrics)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
+
+
+def commands(run, start_from=None, before=()):
+    """Return the commands of the trainings of a run, the last one its own."""
+    from dmn_keras.training.reproduce import command_of
+    from dmn_keras.training.run_folder import RunFolder
+
+    found = []
+    for number, path in enumerate([*before, run], start=1):
+        folder = RunFolder(path)
+        options = f" --from {start_from}" if start_from else ""
+        start_from = f"runs/{number}"
+        found.append(f"{command_of(folder.source(), folder.read_task().config)}{options} --output {start_from}")
+    return found
 
 
 RENAMED = {"swap": "names exchanged between tasks (sys-bAbI)", "new": "names never seen"}
@@ -93,7 +112,6 @@ def card(folder):
     """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
     from dmn_keras.tasks.pretrained import BABI_JOINT
     from dmn_keras.text import SPECIAL_WORDS
-    from dmn_keras.training.reproduce import command_of
     from dmn_keras.training.run_folder import RunFolder
 
     run = RunFolder(folder)
@@ -114,6 +132,7 @@ def card(folder):
     about = {
         "name": folder.name,
         "default": " It is the default model of `dmn-keras ask`." if folder.name == BABI_JOINT else "",
+        "ask": "" if folder.name == BABI_JOINT else f"{folder.name} ",
         "start": f"It started from the weights of `{start_from}`. " if start_from else "",
         "renamed": renamed_table(metrics),
         "others": others,
@@ -135,8 +154,8 @@ def card(folder):
     else:
         template = "model_card.md"
         about["minutes"] = f"{metrics['seconds'] / 60:.0f}"
-        command = command_of(source, qa.config) + (f" --from {start_from}" if start_from else "")
-        about |= {"command": command, "max_facts": qa.config.data.max_facts}
+        about |= {"command": "\n".join(metrics["commands"]), "max_facts": qa.config.data.max_facts}
+        about["trained"] = "command below," if len(metrics["commands"]) == 1 else "commands below; the last one,"
         about |= {name: metrics[name] for name in ("epochs", "best_epoch")}
     return (base.FOLDER / template).read_text(encoding="utf-8").format(**about)
 

@@ -9,6 +9,8 @@ import statistics
 import sys
 
 from benchmarks.base import decimals, markdown, results
+from benchmarks.sequence_transduction import EXPERIMENTS
+from benchmarks.sequence_transduction import table as sequence_table
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -38,7 +40,7 @@ PAPERS = {
 
 OTHER_PAPERS = (
     ("NTM", "[Graves et al. 2014](https://arxiv.org/abs/1410.5401)", "`NTMCell`, `ntm-copy`"),
-    ("DNC", "[Graves et al. 2016](https://doi.org/10.1038/nature20101)", "`DNCCell`"),
+    ("DNC", "[Graves et al. 2016](https://doi.org/10.1038/nature20101)", "`DNCCell`, `dnc-traversal`"),
     ("D-NTM", "[Gulcehre et al. 2016](https://arxiv.org/abs/1607.00036)", "`DynamicNTMCell`"),
     (
         "Stack and List RNN",
@@ -126,13 +128,13 @@ def tickets():
 
 
 def renamed():
-    """Return the table of the mean errors on all 20 tasks, as they are and with names never seen."""
+    """Return the table of the mean errors on all 20 tasks, as they are and with other names."""
     rows = []
-    [closed], [joint] = results("results/renamed-babi-joint"), results("../saved_models/babi-joint/metrics")
-    [opened] = results("../saved_models/babi-open/metrics")
-    for name, known, new in (("babi-joint", joint, closed), ("babi-open", opened, opened["renamed"]["new"])):
-        rows.append([f"`{name}`", *decimals([known["mean_error"], new["mean_error"]], 2), new["failed"]])
-    return markdown(["model", "names of the training, %", "names never seen, %", "of these, tasks above 5 %"], rows)
+    for name in ("babi-closed", "babi-joint"):
+        [known] = results(f"../saved_models/{name}/metrics")
+        tested = (known, known["renamed"]["swap"], known["renamed"]["new"])
+        rows.append([f"`{name}`", *(f"{row['mean_error']:.2f} ({row['failed']})" for row in tested)])
+    return markdown(["model", "names of the training", "names of other tasks", "names never seen"], rows)
 
 
 def babi_means():
@@ -201,6 +203,11 @@ def tasks():
     [vqa] = results("results/easy-vqa")
     baseline = f"{decimals([vqa['question_only']['accuracy']])[0]} (question alone)"
     rows.append(["easy-VQA, right answers", "easy-vqa", vqa["runs"], vqa["median"]["accuracy"], baseline, "93.8"])
+    [clevr] = results("results/sort-of-clevr")
+    for kind, published in (("relational", "89 to 94"), ("non-relational", "99")):
+        baseline = f"{decimals([clevr['question_only'][kind]])[0]} (question alone)"
+        title = f"Sort-of-CLEVR, {kind} questions"
+        rows.append([title, "sort-of-clevr", clevr["runs"], clevr["median"][kind], baseline, published])
     return markdown(
         ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
         [
@@ -298,6 +305,13 @@ def _means(result, way, lengths):
     found = {(cell["task"], cell["length"]): cell.get(way) for cell in result["cells"]}
     by_length = [[found.get((str(task), length)) for task in range(1, 6)] for length in lengths]
     return decimals([None if None in errors else statistics.fmean(errors) for errors in by_length], 2)
+
+
+def sequences(name):
+    """Return what an experiment of `benchmarks.sequence_transduction` shows, and its table."""
+    [result] = results(f"results/sequence-{name}")
+    experiment = EXPERIMENTS[name]
+    return f"{experiment.about[0].upper()}{experiment.about[1:]}:\n\n{sequence_table(experiment, result['models'])}"
 
 
 def same():

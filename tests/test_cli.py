@@ -305,7 +305,7 @@ def test_help_shows_defaults_and_names():
     assert run("--version")[:2] == (0, f"dmn_keras {__version__}\n")
     assert "(default: 100)" in " ".join(run("evaluate", "--help")[1].split())
     assert ", ".join(PRESETS) in " ".join(run("train", "--help")[1].split())
-    assert ", ".join(TABLES) in " ".join(run("reproduce", "--help")[1].split())
+    assert ",".join(TABLES) in "".join(run("reproduce", "--help")[1].split())  # lines break at hyphens too
 
 
 def test_words_that_the_terminal_cannot_show(trained, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from dmn_keras.layers.fact_retriever import OPEN
-from dmn_keras.models import SCATTER_GATES, can_retrieve
+from dmn_keras.models import can_retrieve, retrieved_facts
 from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
 from dmn_keras.serving.raw_inputs import raw_inputs
 from dmn_keras.serving.text_ops import TextOps, distinct
@@ -96,8 +96,7 @@ class ServedModel(_StoredWeights):
         self._retriever = None
         if can_retrieve(model) and qa.vocabulary.placeholder_ids:
             inputs = {name: model.input[name] for name in ("story", "question")}
-            _, retrieved = model.get_layer(SCATTER_GATES).input
-            self._retriever = self._on_weights(keras.Model(inputs, {"retrieved": retrieved}), variables)
+            self._retriever = self._on_weights(keras.Model(inputs, {"retrieved": retrieved_facts(model)}), variables)
         self._least_stop = 0.5 if qa.config.model.gate == "sigmoid" else 0.0
         self.endpoints = self._make_endpoints(self._on_weights(model, variables), self._on_weights(answerer, variables))
 

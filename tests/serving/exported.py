@@ -17,6 +17,13 @@ SETTINGS = {
     "several-words": {"fact_encoder": "story", "episode": "gated_gru", "gate": "sigmoid"},
     "learned-stop": {"learned_stop": True, "num_passes": 3, "max_facts": 3, **PLACEHOLDERS},
     "retriever": {"max_retrieved_facts": 3, "fact_encoder": "sentence", "num_passes": 2, **PLACEHOLDERS},
+    "chain": {
+        "max_retrieved_facts": 3,
+        "retriever": "chain",
+        "fact_encoder": "sentence",
+        "num_passes": 2,
+        **PLACEHOLDERS,
+    },
 }
 """Kinds of models that differ in what is exported; all but the first say answers of several words."""
 

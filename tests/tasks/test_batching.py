@@ -5,7 +5,13 @@ import pytest
 from dmn_keras.tasks.batching import Batch, Batches, EpochSequence, Features, fraction_of_epoch, rung, split_by_size
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.question_answering.preprocessor import EncodedExample, QuestionAnsweringPreprocessor
-from dmn_keras.tasks.question_answering.targets import answer_target, gate_target, retriever_target, stop_target
+from dmn_keras.tasks.question_answering.targets import (
+    answer_target,
+    chain_target,
+    gate_target,
+    retriever_target,
+    stop_target,
+)
 from dmn_keras.text import END_ID
 
 
@@ -283,6 +289,14 @@ def test_the_retriever_learns_which_facts_are_the_storys_own():
     _, targets, weights = made.batch(made.plan()[0])
     np.testing.assert_array_equal(targets["retriever_logits"], [[1, 0, 1], [1, 1, 0], [0, 0, 0]])
     assert set(weights) == set(targets)
+
+
+def test_a_chain_retriever_learns_the_supporting_facts():
+    examples = [encoded(3, facts=(2, 0, 1)), encoded(2, facts=(1,)), encoded(2)]
+    made = batches(examples, targets=[chain_target(2)], num_buckets=1, multiple_of=3)
+    _, targets, _ = made.batch(made.plan()[0])
+    expected = [[[0, 0, 1], [1, 1, 0]], [[0, 1, 0], [0, 0, 0]], [[-1, -1, 0], [-1, -1, 0]]]
+    np.testing.assert_array_equal(targets["retriever_logits"], expected)
 
 
 def padded(sizes, groups):

@@ -168,10 +168,11 @@ def random_batch(rng, first, stop):
 
 @pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("num_placeholders", [1, 3, 30])
-def test_augmentation_renames_the_words_of_each_story_one_to_one(fraction, num_placeholders):
+@pytest.mark.parametrize("known_fraction", [0.0, 0.5, 1.0])
+def test_augmentation_renames_the_words_of_each_story_one_to_one(fraction, num_placeholders, known_fraction):
     rng = np.random.default_rng(0)
-    first, stop = 10, 10 + num_placeholders
-    augment, replaced = PlaceholderAugmentation(range(first, stop), fraction), 0
+    first, stop = 30, 30 + num_placeholders
+    augment, replaced, exchanged = PlaceholderAugmentation(range(first, stop), fraction, known_fraction), 0, 0
     for seed in range(20):
         inputs, targets = random_batch(rng, first, stop)
         new_inputs, new_targets = augment(inputs, targets, np.random.default_rng(seed))
@@ -188,11 +189,14 @@ def test_augmentation_renames_the_words_of_each_story_one_to_one(fraction, num_p
             for before, after in pairs:
                 if before < 3 or (fraction == 0.0 and before < first):
                     assert after == before
-                assert after == before or after >= first
+                assert after == before or after >= 3
+                exchanged += before != after < first
             in_story = set(inputs["story"][i].ravel().tolist())
             assert all(before == after for before, after in pairs if before < first and before not in in_story)
             replaced += sum(before < first and before != after for before, after in pairs)
     assert (replaced > 0) == (fraction > 0)
+    assert (exchanged > 0) == (fraction * known_fraction > 0)
+    assert (exchanged < replaced) == (fraction > 0 and known_fraction < 1)
 
 
 def test_every_placeholder_is_drawn_alike():

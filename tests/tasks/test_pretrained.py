@@ -41,7 +41,7 @@ def test_an_installation_without_models_says_so(package):
         pretrained.pretrained_folder()
 
 
-@pytest.mark.parametrize("name", [pretrained.BABI_JOINT, pretrained.BABI_LONG, "babi-open"])
+@pytest.mark.parametrize("name", [pretrained.BABI_JOINT, pretrained.BABI_LONG, "babi-closed"])
 def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder of that name would come first
     folder = pretrained.pretrained_folder(name)
@@ -53,7 +53,7 @@ def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_p
 
 
 def test_an_open_vocabulary_answers_about_names_and_places_never_seen():
-    qa = QuestionAnswerer.from_preset("babi-open")
+    qa = QuestionAnswerer.from_preset()
     story = ["Zork got the milk.", "Zork went to the atelier.", "Qwyx went to the kitchen."]
     asked = {"Where is the milk?": "atelier", "Where is Qwyx?": "kitchen", "Where is Zork?": "atelier"}
     answers = qa.predict({"story": [story] * len(asked), "question": list(asked)})

@@ -105,9 +105,12 @@ def test_mistakes_in_the_order_of_calls():
     qa.fit(examples(), verbose=0)
 
 
-@pytest.mark.parametrize("settings", [{}, {"model.family": "memn2n", "embedding_dim": 6}])
+CHAIN = {"retriever": "chain", "max_retrieved_facts": 3, "retriever_rounds": 2}
+
+
+@pytest.mark.parametrize("settings", [{}, {"model.family": "memn2n", "embedding_dim": 6}, CHAIN])
 def test_fit_evaluate_save_and_load(settings, tmp_path):
-    own = {} if settings else SETTINGS
+    own = {} if "model.family" in settings else SETTINGS
     qa = QuestionAnswerer(**{**own, **settings})
     assert isinstance(qa, keras.Model)
     seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(logs))
@@ -392,6 +395,27 @@ def test_supporting_facts_supervise_the_gates_where_there_are_any():
     unsupported.adapt([as_record(example) for example in examples()])
     assert [target.name for target in unsupported.targets()] == ["answer"]
     assert tiny_task(examples(), num_passes=None, supervise_gates=True).config.model.num_passes == 2
+
+
+def test_a_chain_retriever_learns_from_supporting_facts_in_their_order():
+    assert [target.name for target in task(**CHAIN).targets()] == ["answer", "gate_logits", "retriever_logits"]
+    with pytest.raises(ValueError, match=r"gate_order='annotated'. Received: gate_order='unordered'"):
+        task(**CHAIN, gate_order="unordered").targets()
+    unsupported = QuestionAnswerer(**SETTINGS, **CHAIN)
+    unsupported.adapt([as_record(example) for example in examples()])
+    with pytest.raises(ValueError, match=r"learns from supporting facts. Received training data that names none"):
+        unsupported.targets()
+
+
+def test_a_story_is_read_whole_by_a_chain_retriever(tmp_path):
+    qa = task(**CHAIN)
+    [expected] = qa.predict(examples(1))
+    answer = qa.ask(examples(1)[0].story, examples(1)[0].question)
+    assert_same_answer(answer, expected)
+    assert answer.num_facts == len(examples(1)[0].story)
+    assert answer.facts == tuple(examples(1)[0].story[i] for i in answer.positions)
+    with pytest.raises(ValueError, match=r"\(retriever='sentence'\). Received a model without one"):
+        qa.ask_index(tmp_path, "where is Mary?")
 
 
 def test_a_model_of_another_family_is_refused():
