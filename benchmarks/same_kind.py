@@ -21,16 +21,26 @@ def main(arguments=None):
     parser.add_argument("runs", metavar="RUN", nargs="+", help="folders that `dmn-keras train --dataset stories` wrote")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="facts of a story")
     options = parser.parse_args(arguments)
-    result = {**base.record("same_kind", arguments), "runs": {}}
+    result = {**base.record("same_kind", arguments), "runs": []}
     for folder in options.runs:
         qa, source = QuestionAnswerer.from_preset(folder), base.read_source(folder)
         rows = [measure(qa, source.tasks, length) for length in options.lengths]
-        name = "`chained`" if qa.config.model.input.link_mode == "chain" else "`linked`"
-        parameters, seed = qa.network.count_params(), qa.config.trainer.seed
-        about = {"trained_on": source.config, "parameters": parameters, "seed": seed}
-        result["runs"][name] = {**about, "rows": rows}
+        about = {
+            "model": name(qa.config.model),
+            "trained_on": source.config,
+            "parameters": qa.network.count_params(),
+            "seed": qa.config.trainer.seed,
+        }
+        result["runs"].append({**about, "rows": rows})
         base.write(options.json, result)
     print(table(result))
+
+
+def name(config):
+    """Return how the tables name a model."""
+    preset = "`chained`" if config.input.link_mode == "chain" else "`linked`"
+    has_chain = config.max_retrieved_facts is not None and config.retriever == "chain"
+    return f"{preset}, chain retriever" if has_chain else preset
 
 
 def measure(qa, tasks, length):
@@ -56,19 +66,21 @@ def measure(qa, tasks, length):
     }
 
 
-def table(result):
-    """Return the table of a measurement, with a row for each run and length."""
-    tasks = list(dict.fromkeys(task for run in result["runs"].values() for task in run["rows"][0]["errors"]))
-    header = ["run", "facts", *(task.replace("-", " ") for task in tasks), "ms a question", "peak, MB"]
+def table(*results):
+    """Return the table of measurements, with a row for each run and length."""
+    runs = [run for result in results for run in result["runs"]]
+    tasks = list(dict.fromkeys(task for run in runs for task in run["rows"][0]["errors"]))
+    header = ["run", "seed", "facts", *(task.replace("-", " ") for task in tasks), "ms a question", "peak, MB"]
     rows = [
         [
-            name,
+            run["model"],
+            run["seed"],
             f"{row['facts']:,}",
-            *base.decimals(row["errors"][task] for task in tasks),
+            *base.decimals(row["errors"].get(task) for task in tasks),
             f"{1000 * row['seconds_a_question']:.1f}",
             f"{row['peak_megabytes']:,}",
         ]
-        for name, run in result["runs"].items()
+        for run in runs
         for row in run["rows"]
     ]
     return base.markdown(header, rows)

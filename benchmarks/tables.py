@@ -315,16 +315,21 @@ def sequences(name):
 
 
 def same():
-    """Return the table of the errors among facts of the same kind, with a row for each run and task."""
-    [result] = results("results_long/same_kind")
-    lengths = list(dict.fromkeys(row["facts"] for run in result["runs"].values() for row in run["rows"]))
+    """Return the table of the errors among facts of the same kind, with a row for each model and task."""
+    runs = [run for result in results("results_long/same_kind*") for run in result["runs"]]
+    lengths = list(dict.fromkeys(row["facts"] for run in runs for row in run["rows"]))
     rows = []
-    for name, run in result["runs"].items():
-        found = {row["facts"]: row["errors"] for row in run["rows"]}
-        for task in run["rows"][0]["errors"]:
-            errors = [found.get(length, {}).get(task) for length in lengths]
-            rows.append([f"{name}, {task.replace('-', ' ')}", *decimals(errors)])
-    return markdown(["run, task", *(f"{length:,} facts" for length in lengths)], rows)
+    for model in dict.fromkeys(run["model"] for run in runs):
+        of_model = [run["rows"] for run in runs if run["model"] == model]
+        for task in of_model[0][0]["errors"]:
+            by_length = {length: _of_length(of_model, task, length) for length in lengths}
+            errors = [statistics.median(found) if found else None for found in by_length.values()]
+            rows.append([f"{model}, {task.replace('-', ' ')}", len(of_model), *decimals(errors)])
+    return markdown(["run, task", "seeds", *(f"{length:,} facts" for length in lengths)], rows)
+
+
+def _of_length(runs, task, length):
+    return [row["errors"][task] for rows in runs for row in rows if row["facts"] == length]
 
 
 def calibration():

@@ -206,7 +206,8 @@ def test_facts_of_the_same_kind_are_counted(tmp_path, capsys, monkeypatch):
     file = tmp_path / "same.json"
     same_kind.main([str(tmp_path / "run"), "--lengths", "12", "30", "--json", str(file)])
     result = json.loads(file.read_text())
-    [found] = result["runs"].values()
+    [found] = result["runs"]
+    assert (found["model"], found["seed"]) == ("`linked`", qa.config.trainer.seed)
     assert [(row["facts"], row["questions"]) for row in found["rows"]] == [(12, 9), (30, 4)]
     assert found["parameters"] == qa.network.count_params()
     for row in found["rows"]:

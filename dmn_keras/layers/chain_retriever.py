@@ -1,5 +1,6 @@
 """The chain retriever: looks up what a question mentions, then what the facts found so mention."""
 
+import functools
 import math
 from typing import Any
 
@@ -159,9 +160,10 @@ class ChainRetriever(WeightedLayer):
             place = ops.cast(place, "int32")
             rounds.append(self._step(ids, keys, start, place, batched_gather(ids, place), roles))
 
-        log_none = ops.stack(rounds, axis=1)[..., : num_facts - self.beam_width]  # (B, rounds, F)
+        rounds = [log_none[:, : num_facts - self.beam_width] for log_none in rounds]
+        gates = _gates(functools.reduce(ops.minimum, rounds))
+        log_none = ops.stack(rounds, axis=1)  # (B, rounds, F)
         logits = ops.log(_gates(ops.minimum(log_none, -_LEAST))) - log_none
-        gates = ops.max(_gates(log_none), axis=1, initial=0.0)  # also of no story at all
         return {"gates": gates, "gate_logits": logits, **select_facts(story, gates, self.max_facts)}
 
     def _terms(self, ids):
