@@ -21,7 +21,7 @@ def main(arguments=None):
     from dmn_keras.datasets.babi_long import Books
 
     parser = base.parser("retriever_accuracy", __doc__, books=True)
-    parser.add_argument("--before", metavar="RUN", default="babi-joint", help="that run (default: babi-joint)")
+    parser.add_argument("--before", metavar="RUN", default="babi-closed", help="that run (default: babi-closed)")
     parser.add_argument("--tasks", nargs="+", default=["1", "2", "3", "4", "5"])
     parser.add_argument("--lengths", type=int, nargs="+", default=[0, 1_000, 4_000, 128_000])
     parser.add_argument("--all-up-to", type=int, default=4_000, metavar="N", help="passes over all, up to that length")

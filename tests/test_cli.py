@@ -295,6 +295,23 @@ def test_settings_are_listed():
     status, out, _ = run("train", "--set", "help")
     assert status == 0
     assert out.strip() == RunConfig().describe()
+    assert "num_hops=" in run("train", "--set", "help", "--set", "model.family=memn2n")[1]
+    assert "phrase_fraction=" in run("train", "--dataset", "sst", "--set", "help")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "sst-fine", "--beam-width", 3), "Leave out --beam-width: it is for question answering"),
+        (("calibrate", "sst-fine"), "sst-fine holds a TextClassifier: only a QuestionAnswerer has probabilities to"),
+        (("export", "ntm-copy", "--output", "model", "--litert"), "A LiteRT file is for a QuestionAnswerer"),
+    ],
+)
+def test_what_is_for_questions_about_stories_alone(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert message in err
 
 
 def test_help_shows_defaults_and_names():

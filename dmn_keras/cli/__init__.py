@@ -66,9 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
             print_text("\n".join(DATASETS))
             return 0
         if "help" in getattr(options, "set", ()):
-            from dmn_keras.tasks.config import RunConfig
-
-            print_text(RunConfig().describe())
+            options.set.remove("help")
+            print_text(train.config_of(options).describe())
             return 0
         _warn_of_old_names(sys.argv[1:] if arguments is None else arguments)
         check_files(options)

@@ -22,10 +22,14 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from dmn_keras.datasets import labelled, train_and_validation
     from dmn_keras.inference.calibration import calibrate, plot_reliability
+    from dmn_keras.tasks.question_answering import QuestionAnswerer
     from dmn_keras.training.run_folder import RunFolder
 
     folder = RunFolder.find(options.folder)
     pretrained = folder.path != pathlib.Path(options.folder)
+    if not issubclass(folder.task_class(), QuestionAnswerer):
+        kind = folder.task_class().__name__
+        raise ValueError(f"{options.folder} holds a {kind}: only a QuestionAnswerer has probabilities to calibrate.")
     source, config = source_of(options, folder.source()), folder.read_config()
     fraction, seed = config.data.validation_fraction, config.trainer.seed
     train, valid = train_and_validation(source, validation_fraction=fraction, seed=seed)

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import pathlib
 
-from dmn_keras.cli.common import RUN, add, add_source, given, print_json, print_text, source_of
+from dmn_keras.cli.common import RUN, add, add_source, given, print_json, print_text, refuse, source_of
 from dmn_keras.errors import unknown_name
 
 HELP = "measure a trained model on the test examples"
@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
         table,
         write_errors,
     )
+    from dmn_keras.tasks.question_answering import QuestionAnswerer
     from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.training.run_folder import RunFolder
     from dmn_keras.utils.files import write_json
@@ -43,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     for folder, source in zip(runs, sources, strict=True):
         if source.tasks:
             task = folder.load(task_class_for(source.dataset))
+            if not isinstance(task, QuestionAnswerer):
+                refuse(options, ("beam_width",), "it is for question answering")
             examples = load_test_examples(source, task.config.trainer.seed)
             rows, errors = evaluate_tasks(task, examples, **given(options, "batch_size", "beam_width"))
             tasks.update(rows)

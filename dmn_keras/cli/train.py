@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if main_job:
         options.tasks = MAIN_TASKS
     source = source_of(options)
-    config = _config(options, MAIN_SETTINGS if main_job else {})
+    config = config_of(options, MAIN_SETTINGS if main_job and not options.start_from else None)
     cluster = cluster_of(options.strategy)
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
@@ -104,12 +104,12 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _config(options, defaults):
-    """Return the `RunConfig` that the arguments name: `--set` before the preset, `defaults` where there is none."""
+def config_of(options, defaults=None):
+    """Return the `RunConfig` that the arguments name: `--set` before the preset, or before `defaults` without one."""
     from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.text.word_vectors import check_word_vectors
 
-    chosen = defaults if options.preset is None else preset(options.preset)
+    chosen = (defaults or {}) if options.preset is None else preset(options.preset)
     config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:

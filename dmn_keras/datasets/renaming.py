@@ -49,8 +49,8 @@ def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Exampl
         A list of new examples.
 
     Raises:
-        ValueError: If two names would become one, be it that `names` gives both the same new name or that a story with
-            a name holds its new name too.
+        ValueError: If `names` does not map texts to texts, or two names would become one, be it that `names` gives both
+            the same new name or that a story with a name holds its new name too.
 
     Example:
 
@@ -58,6 +58,8 @@ def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Exampl
     >>> rename([example], {"Mary": "John", "John": "Mary"})
     [Example(story=('John met Mary.',), question='Whom did John meet?', answer=('Mary',), ...)]
     """
+    if not isinstance(names, Mapping) or not all(isinstance(text, str) for pair in names.items() for text in pair):
+        raise ValueError(f"names must map names to names, texts all of them. Received: {names!r:.100}")
     names = {normalize(name): normalize(new) for name, new in names.items()}
     _check_one_to_one(names)
     exchange = _exchange(names)

@@ -80,9 +80,10 @@ def load(
     folder = folder or DEFAULT_CONFIG[split]
     files = {k: file for k, file in sorted(_files(data_dir, folder, split).items()) if k in ks}
     if not files and split == "train":
+        others = ", ".join(map(str, sorted(_files(data_dir, folder, split)))) or "none"
         raise FileNotFoundError(
-            f"data_dir {str(data_dir)!r} has no file of split 'train', config {config!r}, such as "
-            f"{folder}/qa{ks[0]}_train.txt. {_EXPECTED}"
+            f"data_dir {str(data_dir)!r} has no {folder}/qa{ks[0]}_train.txt; it has training files of k: {others}. "
+            f"{_EXPECTED if others == 'none' else 'Name these alone as the tasks.'}"
         )
     examples = []
     for k, (source, content) in files.items():

@@ -4,6 +4,7 @@ import collections
 import csv
 import importlib.metadata
 import itertools
+import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -17,23 +18,27 @@ from dmn_keras.datasets import Source, labelled
 from dmn_keras.tasks.task import Task
 from dmn_keras.utils.files import atomic
 
+_log = logging.getLogger(__name__)
+
 FAILED_ABOVE = 5.0
 """Percent of wrong answers above which a bAbI task counts as failed."""
 
 _OTHER_FIELDS = ("error", "questions", "accuracy", "validation_error", "validation_questions")
 """Fields of a row that are no column of their own in `table`."""
 
+_MOST_WORDS = 8
 _NOT_PERCENT = ("bits_per_sequence",)
 
 
 def evaluate_tasks(
-    task: Task, parts: Mapping[str, Sequence], *, batch_size: int = 100, **options: Any
+    task: Task, parts: Mapping[str, Sequence], *, split: str = "test", batch_size: int = 100, **options: Any
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Answer the examples of a dataset's parts and score each part.
 
     Args:
         task: The trained task.
         parts: Dict of part name (bAbI's tasks, for instance) to examples with answers, at least one each.
+        split: What the examples are, for the warning that says how many of them hold words unknown to the model.
         batch_size: Examples answered at a time.
         **options: Further options of the task's `predict`, e.g. `beam_width`.
 
@@ -43,8 +48,9 @@ def evaluate_tasks(
     """
     # All together: they are padded to a few shapes in common, each of which is compiled once.
     together = [example for examples in parts.values() for example in examples]
-    answers = iter(task.predict_encoded(task.preprocessor.encode(together), batch_size, **options))
-    rows, errors = {}, []
+    answers = task.predict_encoded(task.preprocessor.encode(together), batch_size, **options)
+    _warn_of_unknown_words(answers, split)
+    rows, errors, answers = {}, [], iter(answers)
     for part, examples in parts.items():
         of_part = list(itertools.islice(answers, len(examples)))
         metrics = {name: round(float(value), 4) for name, value in task.score(examples, of_part).items()}
@@ -53,6 +59,16 @@ def evaluate_tasks(
         mistakes = itertools.starmap(task.mistake, zip(examples, of_part, strict=True))
         errors += [{"task": part, **mistake} for mistake in mistakes if mistake is not None]
     return rows, errors
+
+
+def _warn_of_unknown_words(answers, split):
+    found = [unknown for answer in answers if (unknown := getattr(answer, "unknown_words", ()))]
+    if found:
+        words = list(dict.fromkeys(itertools.chain(*found)))
+        more = f" and {len(words) - _MOST_WORDS:,} more" if len(words) > _MOST_WORDS else ""
+        shown = ", ".join(words[:_MOST_WORDS])
+        counts = f"{len(found):,} of the {len(answers):,} {split} examples"
+        _log.warning("warning: %s hold words that the model does not know: %s%s", counts, shown, more)
 
 
 def overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

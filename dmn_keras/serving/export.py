@@ -154,6 +154,8 @@ def export_litert(
         FileExistsError, ImportError, OSError, ValueError: As for `export`.
     """
     _check_backend()
+    if not isinstance(qa, QuestionAnswerer):
+        raise ValueError(f"A LiteRT file is for a QuestionAnswerer. Received: {type(qa).__name__}")
     positive_integer("num_facts", num_facts)
     positive_integer("num_words", num_words)
     questions = _questions(qa, questions)

@@ -92,6 +92,7 @@ class ServedModel(_StoredWeights):
         variables = model.weights
         super().__init__(variables, dtype)
         self._calibration = qa.calibration
+        self._has_placeholders = int(bool(qa.vocabulary.placeholder_ids))
         self._text = TextOps(qa.vocabulary, qa.preprocessor.max_facts)
         self._retriever = None
         if can_retrieve(model) and qa.vocabulary.placeholder_ids:
@@ -149,7 +150,7 @@ class ServedModel(_StoredWeights):
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
         alike = self._unknown_words(read, apart.has_none, self._is_evidence(gates))
-        num_unknown = tf.cast(alike.row_lengths(), tf.float32)
+        num_unknown = tf.cast(alike.row_lengths() + self._has_placeholders, tf.float32)
         shown, of_retriever = None, {}
         if "retrieved" in outputs:
             shown = outputs["retrieved"]

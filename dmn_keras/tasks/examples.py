@@ -46,7 +46,10 @@ def _example(record, example_class, place):
     if not isinstance(record, Mapping):
         raise ValueError(f"{place}: expected a dict or {example_class.__name__}. Received: {type(record).__name__}")
     raw = getattr(example_class, "RAW_FIELDS", ())
-    fields = {name: value if name in raw else plain(value) for name, value in record.items()}
+    try:
+        fields = {name: value if name in raw else plain(value) for name, value in record.items()}
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: expected text in UTF-8. Received: {error.object!r:.100}") from error
     return example_class.from_record(fields, place)
 
 

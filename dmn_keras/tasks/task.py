@@ -164,11 +164,6 @@ class Task(keras.Model):
             self.built = True
         return self._built_network
 
-    @property
-    def is_built(self) -> bool:
-        """Whether the network is there, after which the preprocessor cannot be adapted any more."""
-        return self._built_network is not None
-
     def adapt(self, data: Any) -> None:
         """Adapt the preprocessor to training examples.
 
@@ -303,7 +298,7 @@ class Task(keras.Model):
             The Keras history.
 
         Raises:
-            ValueError: If there is no example, or a record is malformed.
+            ValueError: If there is no example, a record is malformed, or `shuffle` of raw examples is not `True`.
         """
         if is_batched(x):
             if not self.compiled:
@@ -316,6 +311,8 @@ class Task(keras.Model):
                 callbacks=[*self.training_callbacks(), *(callbacks or ())],
                 **arguments,
             )
+        if arguments.pop("shuffle", True) is not True:
+            raise ValueError("shuffle must be True: raw examples have another order in each epoch, drawn by the seed.")
         draw = x if callable(x) else None
         examples = self._read(x if draw is None else draw(initial_epoch), "fit")
         if not self.preprocessor.is_adapted:
@@ -413,7 +410,7 @@ class Task(keras.Model):
             **content: Further fields of its `config.json`.
 
         Raises:
-            FileExistsError: If the folder holds files that are none of a preset.
+            FileExistsError: If a file of the preset would overwrite one of something else.
             NotADirectoryError: If it is a file.
         """
         PresetFolder(folder).save(self, **content)

@@ -19,13 +19,13 @@ from dmn_keras.datasets import Source, labelled, train_and_validation
 from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
 from dmn_keras.tasks.batching import EpochSequence
 from dmn_keras.tasks.config import RunConfig
-from dmn_keras.tasks.preset import PresetFolder, save_weights
+from dmn_keras.tasks.preset import save_weights
 from dmn_keras.tasks.registry import task_class_for
 from dmn_keras.tasks.task import Task
 from dmn_keras.training.callbacks import BestWeights, EvaluationCheck, ResumableBackup, TrainingDivergedError, progress
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.strategy import DistributionContext, get_distribution
-from dmn_keras.training.transfer import continue_from
+from dmn_keras.training.transfer import continue_from, load_start
 from dmn_keras.utils.files import write_json
 
 _TENSORBOARD = all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))
@@ -58,7 +58,7 @@ def train(
         resume: Resume the run in `output`, under the settings it was begun with.
         overwrite: Replace the run in `output`.
         start_from: A run folder or the name of a pretrained model to start from: it keeps its words and weights, and
-            learns the new words. The settings of its model replace those of `config`.
+            learns the new words. It is a Dynamic Memory Network for questions; `config` may not change its model.
         strategy: `"auto"`, `"one"`, `"mirrored"`, `"multi_worker"` or `"tpu"`, see
             `dmn_keras.training.strategy.get_distribution`. With `"multi_worker"` all workers make the same call, with
             an `output` on a disk that they share; the first one writes.
@@ -200,11 +200,11 @@ def _prepare(source, config, run, resume, overwrite, start_from, context):
     if not (resume or overwrite):
         run.refuse_existing()
     resume = resume and run.exists()
+    start = None if start_from is None else load_start(start_from, config)
     seed = config.trainer.seed
     train, valid = train_and_validation(source, validation_fraction=config.data.validation_fraction, seed=seed)
     examples = [example for of_task in train.values() for example in of_task]
     task_class = task_class_for(source.dataset)
-    start = None if start_from is None else PresetFolder.find(start_from).load(task_class)
     # Several workers build the network once more in the scope of all devices, where each waits for the others.
     with context.scope() if context.num_workers == 1 else contextlib.nullcontext():
         if start is None:
@@ -432,7 +432,7 @@ def measure_run(
 def _errors(task, source, valid_examples):
     """Measure every part on its validation and test examples; without a test part there is only the first."""
     test = labelled(source.load("test", seed=task.config.trainer.seed))
-    valid, _ = evaluate_tasks(task, valid_examples)
+    valid, _ = evaluate_tasks(task, valid_examples, split="validation")
     tested, _ = evaluate_tasks(task, {name: examples for name, examples in test.items() if examples})
     rows = {}
     for name, row in valid.items():

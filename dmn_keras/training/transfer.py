@@ -1,13 +1,43 @@
 """Starts a training from a trained model: its words and weights stay, new words are added."""
 
+import os
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from dmn_keras.datasets import Example
+from dmn_keras.models import DMNConfig
 from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.question_answering import QuestionAnswerer
+
+
+def load_start(start_from: str | os.PathLike, config: RunConfig) -> QuestionAnswerer:
+    """Return the trained task to start from.
+
+    Args:
+        start_from: A run folder, or the name of a pretrained model.
+        config: Settings of the new training.
+
+    Raises:
+        ValueError: If it is no Dynamic Memory Network for questions about stories, or `config` has changes to the model
+            that the trained one lacks.
+    """
+    folder = PresetFolder.find(start_from)
+    trained = folder.read_config().model
+    if trained.family != DMNConfig.family:
+        raise ValueError(
+            f"start_from needs a QuestionAnswerer of family 'dmn'. Received: {folder.path}, family {trained.family!r}"
+        )
+    usual, chosen, kept = DMNConfig().flat(), config.model.flat(), trained.flat()
+    changed = [f"{name}={value!r}" for name, value in chosen.items() if value not in (usual.get(name), kept.get(name))]
+    if config.model.family != trained.family or changed:
+        raise ValueError(
+            "start_from keeps the model it names: leave out settings of the model. Received: "
+            f"family={config.model.family!r}, {', '.join(changed)}".rstrip(", ")
+        )
+    return folder.load(QuestionAnswerer)
 
 
 def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence[Example]) -> QuestionAnswerer:

@@ -44,15 +44,6 @@ class Settings:
             if not isinstance(value, Settings):
                 object.__setattr__(self, field.name, _checked(field, value))
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return the settings of what `to_dict` gave; what it lacks has its default.
-
-        Raises:
-            ValueError: If a name is unknown or a value is out of range.
-        """
-        return cls().replace(content)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a nested dict that JSON can hold."""
         return dataclasses.asdict(self)

@@ -66,6 +66,8 @@ def test_marks_that_are_no_letters_belong_to_a_word():
             "must not merge names. Received: 'Mary' becomes 'John', which is in the same story, of task",
         ),
         ({"Mary": "John", "John": "John"}, "must not merge names. Received: 'Mary' and 'John' become 'John'"),
+        (["Mary"], "names must map names to names, texts all of them. Received: \\['Mary'\\]"),
+        ({"Mary": 5}, "names must map names to names, texts all of them. Received: {'Mary': 5}"),
         ({"Mary": " "}, "names must map names to names, none of them empty. Received: 'Mary': ' '"),
         ({"Mary": "john"}, "must not merge names. Received: 'Mary' becomes 'john', which is in the same story"),
     ],

@@ -127,7 +127,7 @@ def test_files_without_supporting_facts_need_no_warning(folder, caplog):
         ({"config": "k=11"}, ValueError, "config: k must be a number from 1 to 10 .* Received: 'k=11'"),
         ({"num_examples": 0}, ValueError, "num_examples must be a positive integer or None. Received: num_examples=0"),
         ({"data_dir": None}, ValueError, "data_dir is required for dataset 'stepgame'. Expected the archive"),
-        ({"config": "noise"}, FileNotFoundError, "has no file of split 'train', config 'noise', such as noise/qa1_tr"),
+        ({"config": "noise"}, FileNotFoundError, "has no noise/qa1_train.txt; it has training files of k: none. Exp"),
     ],
 )
 def test_errors(folder, arguments, error, message):

@@ -51,6 +51,18 @@ def test_tasks_are_answered_together_and_counted_apart(tmp_path):
     assert all(row["expected"] != row["answer"] for row in read)
 
 
+def test_unknown_words_are_named(caplog):
+    with eagerly():
+        qa = tiny_task(examples())
+        asked = [*examples(2), Example(("zoe sleeps",), "where is yan", ("park",))]
+        evaluate_tasks(qa, {"1": asked[:2]})
+        assert not caplog.messages
+        evaluate_tasks(qa, {"1": asked}, split="validation")
+    unknown = ", ".join(word for word in ("zoe", "sleeps", "where", "is", "yan") if word not in qa.vocabulary)
+    expected = "1 of the 3 validation examples hold words that the model does not know: "
+    assert caplog.messages == [f"warning: {expected}{unknown}"]
+
+
 @pytest.mark.parametrize(
     ("gates", "recall"),
     [(((0.9, 0.1),), 100.0), (((0.1, 0.9),), 0.0), (((0.1, 0.5), (0.9, 0.1)), 100.0)],

@@ -117,5 +117,5 @@ def test_settings_that_do_not_go_together_are_refused():
 
 def test_config_is_a_dict_and_back():
     settings = config(cell="dnc", masked_lookup=True)
-    assert RecurrentMemoryConfig.from_dict(settings.to_dict()) == settings
+    assert RecurrentMemoryConfig().replace(settings.to_dict()) == settings
     assert dataclasses.replace(settings, cell="ntm") != settings

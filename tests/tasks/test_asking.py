@@ -69,7 +69,10 @@ def test_unknown_words_are_named_and_read_as_one(asked):
     [
         *((story, "Who?", {}, r"story must .* an empty story") for story in ("", " \n ", "...", [], ["", "?"])),
         *(("Mary park.", question, {}, "question must hold at least one word. Received: ") for question in ("", " ?")),
-        *(("Mary park.", "Who?", {"beam_width": k}, f"beam_width must be .* beam_width={k}") for k in (0, -1, 1.5)),
+        *(
+            ("Mary park.", "Who?", {"beam_width": k}, f"beam_width must be .* beam_width={k}")
+            for k in (0, -1, 1.5, 1000)
+        ),
         ("Mary park.", "Who?", {"min_confidence": 0.5}, "min_confidence needs a calibrated model"),
     ],
 )

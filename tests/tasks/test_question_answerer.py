@@ -79,6 +79,10 @@ def test_a_tf_dataset_of_dicts_is_raw_examples(batch):
         ([{"question": "Where?"}], "record 1: the key 'story' is missing"),
         ([as_record(examples(1)[0]), {"story": ["A."], "question": 3}], "record 2: question must be a string"),
         ([{"story": [1], "question": "Who?"}], r"record 1: story\[0\] must be a string"),
+        (
+            {"story": [["A."], [b"\xff"]], "question": ["Who?"] * 2},
+            r"record 2: expected text in UTF-8. Received: b'\\xff'",
+        ),
         (["Mary"], "record 1: expected a dict or Example. Received: str"),
         ({"story": [["A."]], "question": ["Who?", "Where?"]}, "columns must have one length. Received: story: 1, que"),
         ({"story": "A.", "question": ["Who?"]}, "column 'story' must be a sequence with a value for each example"),
@@ -213,6 +217,17 @@ def test_a_linear_start_ends_with_its_epochs():
     assert linear == [1.0, 0.0]
     with pytest.raises(ValueError, match="linear_start needs supervise_gates=False"):
         QuestionAnswerer(**settings).fit(examples(), verbose=0)
+    hard = QuestionAnswerer(family="memn2n", attention="hard", supervise_gates=False)
+    with pytest.raises(ValueError, match="attention='hard' learns from supporting facts"):
+        hard.fit(examples(), verbose=0)
+
+
+def test_the_metric_of_the_answers_has_one_name():
+    for supervise in (True, False):
+        history = task(supervise_gates=supervise).fit(examples(), validation_data=examples(), verbose=0).history
+        assert {"answer_accuracy", "val_answer_accuracy"} < set(history)
+    with pytest.raises(ValueError, match="shuffle must be True"):
+        task().fit(examples(), shuffle=False)
 
 
 def test_the_backbone_gives_memory_and_gates():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from dmn_keras.datasets import Example
-from dmn_keras.training.transfer import continue_from
+from dmn_keras.tasks.config import RunConfig
+from dmn_keras.training.transfer import continue_from, load_start
 from tests.layers.helpers import randomize
 from tests.tasks.answers import assert_same_answer
 from tests.tasks.test_question_answerer import SETTINGS, examples, task
@@ -44,3 +45,24 @@ def test_a_model_of_one_word_learns_answers_of_several():
         arrays = start.preprocessor(examples(6))
         expected, found = (qa.network.predict_on_batch(arrays)["gates"] for qa in (start, again))
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("start", "settings", "message"),
+    [
+        (
+            "sst-fine",
+            {},
+            "start_from needs a QuestionAnswerer of family 'dmn'. Received: .*sst-fine, family 'text_dmn'",
+        ),
+        (
+            "babi-joint",
+            {"units": 40},
+            "leave out settings of the model. Received: family='dmn', model.units=40|units=40",
+        ),
+        ("babi-joint", {"model.family": "memn2n"}, "leave out settings of the model. Received: family='memn2n'"),
+    ],
+)
+def test_another_model_is_refused(start, settings, message):
+    with pytest.raises(ValueError, match=message):
+        load_start(start, RunConfig().replace(settings))

@@ -61,7 +61,7 @@ def best(folder):
 
 def test_what_a_search_leaves(whole, data, capsys):
     content = best(whole)
-    assert RunConfig.from_dict(content["settings"]).model.units in (4, 5, 6)
+    assert RunConfig().replace(content["settings"]).model.units in (4, 5, 6)
     assert set(content["validation_errors"]) == {"0", "1"}
     assert content["trials"] == {"done": 2, "failed": 0, "cut off": 0}
     assert content["search"]["tasks"] == ["all"]
@@ -303,7 +303,7 @@ def test_help_is_quick_and_imports_no_backend(command):
     [("tuned_fused", 3), ("tuned_matched", 17), ("tuned_matched", 18), ("tuned_linked", 16), (None, 2)],
 )
 def test_what_was_found_is_a_preset(preset, task):
-    found = RunConfig.from_dict(json.loads((ROOT / f"tuning/best/babi-10k-{task}.json").read_text())["settings"])
+    found = RunConfig().replace(json.loads((ROOT / f"tuning/best/babi-10k-{task}.json").read_text())["settings"])
     assert preset is None or RunConfig.preset(preset) == found
 
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from dmn_keras.datasets.example import Example
-from dmn_keras.layers.checks import probability
+from dmn_keras.layers.checks import positive_integer, probability
 from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
 from dmn_keras.models.linear_start import LinearStart
 from dmn_keras.tasks.config import RunConfig
@@ -145,6 +145,13 @@ class QuestionAnswerer(Task):
         self.network  # noqa: B018, settles the number of passes
         task, model = self.config.task, self.config.model
         targets = [answer_target(self.preprocessor.answer_words)]
+        epochs, attention = getattr(model, "linear_start", 0), getattr(model, "attention", "softmax")
+        if epochs and self.supervises_gates:
+            raise ValueError(f"linear_start needs supervise_gates=False. Received: linear_start={epochs}")
+        if attention == "hard" and not self.supervises_gates:
+            raise ValueError(
+                "attention='hard' learns from supporting facts: it needs supervise_gates=True and data that names them."
+            )
         if self.supervises_gates:
             options = {"order": task.gate_order, "learned_stop": model.learned_stop, "weight": task.gate_weight}
             targets.append(gate_target(model.num_passes, model.gate, **options))
@@ -172,13 +179,18 @@ class QuestionAnswerer(Task):
 
     def training_callbacks(self):
         epochs = getattr(self.config.model, "linear_start", 0)
-        if not epochs:
-            return []
-        if self.supervises_gates:
-            raise ValueError(f"linear_start needs supervise_gates=False. Received: linear_start={epochs}")
-        return [LinearStart(epochs)]
+        return [LinearStart(epochs)] if epochs else []
+
+    def get_metrics_result(self):
+        # Keras leaves out the name of an output where there is one alone, when no gates are supervised.
+        return {"answer_accuracy" if k == "accuracy" else k: value for k, value in super().get_metrics_result().items()}
 
     def prediction_network(self, beam_width: int = 1) -> keras.Model:
+        if positive_integer("beam_width", beam_width) > len(self.vocabulary):
+            raise ValueError(
+                f"beam_width must be at most the number of words that the model knows, {len(self.vocabulary)}. "
+                f"Received: beam_width={beam_width}"
+            )
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
 
     def load_extras(self, folder: Any) -> None:
@@ -411,7 +423,9 @@ class QuestionAnswerer(Task):
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
         num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
-        confidence = float(self.calibration.confidence(answer.probability)) / max(num_unknown, 1)
+        # One unknown word is told from all others, unless others are known by their placeholders.
+        alike = max(num_unknown + bool(self.vocabulary.placeholder_ids), 1)
+        confidence = float(self.calibration.confidence(answer.probability)) / alike
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
 
