@@ -6,19 +6,18 @@ import numpy as np
 from dmn_keras.losses import LabelCrossentropy
 from dmn_keras.metrics import LabelAccuracy
 from dmn_keras.models.text_dmn_config import TextDMNConfig
-from dmn_keras.models.text_dynamic_memory_network import text_dmn
 from dmn_keras.tasks.config import RunConfig, TrainerConfig
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
-from dmn_keras.tasks.task import Task
 from dmn_keras.tasks.text_classification.answer import Classification, classification_text
 from dmn_keras.tasks.text_classification.config import TextClassificationConfig
 from dmn_keras.tasks.text_classification.preprocessor import TextClassificationPreprocessor
+from dmn_keras.tasks.word_task import WordTask
 from dmn_keras.tasks.words_config import WordsConfig
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class TextClassifier(Task):
+class TextClassifier(WordTask):
     """Gives a text one of the classes of its training data, and says which words decided.
 
     Every word is a fact, the question is learned, and the memory is the answer (Kumar et al. 2015, arXiv:1506.07285,
@@ -38,7 +37,6 @@ class TextClassifier(Task):
     """
 
     preprocessor_class = TextClassificationPreprocessor
-    families = ("text_dmn",)
     default_config = RunConfig(
         task=TextClassificationConfig(),
         model=TextDMNConfig(dropout=0.5),
@@ -46,30 +44,12 @@ class TextClassifier(Task):
         trainer=TrainerConfig(batch_size=64, epochs=10, patience=10, schedule="cosine", num_buckets=6),
     )
 
-    def new_preprocessor(self):
-        data, model = self.config.data, self.config.model
-        return TextClassificationPreprocessor(
-            phrase_fraction=self.config.task.phrase_fraction,
-            word_vectors=data.word_vectors,
-            num_pretrained_words=data.num_pretrained_words,
-            min_count=data.min_count,
-            reads_characters=model.input.character_units is not None,
-        )
-
-    def build_network(self):
-        return build_text_network(self)
+    def preprocessor_options(self):
+        return {"phrase_fraction": self.config.task.phrase_fraction}
 
     def targets(self):
         spec = FeatureSpec("int32", padding=-1)  # rows that only fill a batch have no class
         return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
-
-    def prediction_network(self):
-        logits = self.network.output["label"]
-        probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-        return keras.Model(self.network.input, {"probabilities": probabilities, "gates": self.network.output["gates"]})
-
-    def decode(self, outputs, encoded):
-        return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
 
     def _answer(self, row, example):
         probabilities = dict(zip(self.preprocessor.labels, row["probabilities"].tolist(), strict=True))
@@ -101,19 +81,3 @@ class TextClassifier(Task):
 
 def _labels(encoded):
     return [example.label for example in encoded]
-
-
-def build_text_network(task: Task, **options) -> keras.Model:
-    """Return the network of a task over words, with the pretrained vectors that its preprocessor read."""
-    preprocessor = task.preprocessor
-    network = text_dmn(
-        len(preprocessor.labels),
-        preprocessor.num_learned,
-        config=task.config.model,
-        num_characters=preprocessor.num_characters,
-        vectors_shape=preprocessor.vectors_shape,
-        **options,
-    )
-    if preprocessor.vectors is not None:
-        network.get_layer("pretrained_vectors").set_weights([preprocessor.vectors])
-    return network

@@ -9,16 +9,15 @@ from dmn_keras.models.text_dmn_config import TextDMNConfig, WordEncoderConfig
 from dmn_keras.tasks.config import RunConfig, TrainerConfig
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
-from dmn_keras.tasks.task import Task
-from dmn_keras.tasks.text_classification.task import build_text_network
 from dmn_keras.tasks.token_tagging.answer import Tagging, tagging_text
 from dmn_keras.tasks.token_tagging.config import TokenTaggingConfig
 from dmn_keras.tasks.token_tagging.preprocessor import TokenTaggingPreprocessor
+from dmn_keras.tasks.word_task import WordTask
 from dmn_keras.tasks.words_config import WordsConfig
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class TokenTagger(Task):
+class TokenTagger(WordTask):
     """Gives each word of a sentence one of the tags of its training data.
 
     Each word has a memory of its own: its question is the learned one and the word itself, its facts are the words
@@ -38,7 +37,6 @@ class TokenTagger(Task):
     """
 
     preprocessor_class = TokenTaggingPreprocessor
-    families = ("text_dmn",)
     default_config = RunConfig(
         task=TokenTaggingConfig(),
         model=TextDMNConfig(input=WordEncoderConfig(character_units=64)),
@@ -48,29 +46,12 @@ class TokenTagger(Task):
         ),
     )
 
-    def new_preprocessor(self):
-        data, model = self.config.data, self.config.model
-        return TokenTaggingPreprocessor(
-            word_vectors=data.word_vectors,
-            num_pretrained_words=data.num_pretrained_words,
-            min_count=data.min_count,
-            reads_characters=model.input.character_units is not None,
-        )
-
-    def build_network(self):
-        return build_text_network(self, context_size=self.config.task.context_size)
+    def network_options(self):
+        return {"context_size": self.config.task.context_size}
 
     def targets(self):
         spec = FeatureSpec("int32", ("words",), padding=-1)
         return [Target("tags", spec, _tags, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
-
-    def prediction_network(self):
-        logits = self.network.output["tags"]
-        probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
-        return keras.Model(self.network.input, {"probabilities": probabilities, "gates": self.network.output["gates"]})
-
-    def decode(self, outputs, encoded):
-        return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
 
     def _answer(self, row, example):
         num_words, size, names = len(example.words), self.config.task.context_size, self.preprocessor.labels
