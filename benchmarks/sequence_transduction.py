@@ -216,8 +216,6 @@ def main(arguments=None):
         rows[model] = []
         for seed in options.seeds:
             rows[model].append(run(experiment, model, seed, folder_of(folder, model, seed), options.data_dir))
-            if experiment.restarts and rows[model][-1]["solved"]:
-                break
     result = {"about": experiment.about, **base.record("sequence_transduction", arguments), "models": rows}
     print(table(experiment, rows))
     base.write(options.json, result)
@@ -232,9 +230,9 @@ def run(experiment, model, seed, folder, data_dir=None):
     """Train one model and measure it; what was measured before is read.
 
     Returns:
-        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, its `"versions"`, `"variants"`
-        and `"solved"`, whether one of them answers all validation examples. Of each variant `"validation"`, the scores
-        of validation examples of the last lesson, and `"tests"`, those by length.
+        Dict of `"seed"`, `"parameters"`, `"epochs"`, `"seconds"` of CPU of the training, its `"versions"` and
+        `"variants"`. Of each variant `"validation"`, the scores of validation examples of the last lesson, and
+        `"tests"`, those by length.
     """
     from dmn_keras.datasets import Source
     from dmn_keras.inference.evaluation import versions
@@ -254,7 +252,6 @@ def run(experiment, model, seed, folder, data_dir=None):
         "versions": versions(),
         "variants": {name: measure(experiment, transducer, changes, data_dir) for name, changes in variants},
     }
-    row["solved"] = any(scores["validation"]["exact"] == 100 for scores in row["variants"].values())
     *_, last = experiment.variants.values()
     source = Source(experiment.dataset, ("all",), None, experiment.lessons[-1])
     with_settings(transducer, last).save_to_preset(folder, source=source.to_dict())
@@ -367,14 +364,15 @@ def table(experiment, rows):
         for model, of_model in rows.items():
             name = f"{model}, {variant}" if variant else model
             seconds = f"{statistics.median(row['seconds'] for row in of_model):.0f}"
-            results = _chosen(of_model, variant) if experiment.restarts else _medians(experiment, of_model, variant)
+            results = [best_restart(of_model, variant)] if experiment.restarts else _medians(experiment, of_model, variant)
             lines.append([name, len(of_model), f"{of_model[0]['parameters']:,}", seconds, *results])
     return base.markdown(header, lines)
 
 
-def _chosen(of_model, variant):
+def best_restart(of_model, variant):
+    """Return the percentage of lengths, as text, of the restart with the lowest validation cost."""
     chosen = min(of_model, key=lambda row: row["variants"][variant]["validation"]["bits_per_sequence"])
-    return [f"{chosen['variants'][variant]['percent_of_lengths']:.1f}"]
+    return f"{chosen['variants'][variant]['percent_of_lengths']:.1f}"
 
 
 def _medians(experiment, of_model, variant):

@@ -9,7 +9,7 @@ import statistics
 import sys
 
 from benchmarks.base import decimals, markdown, results
-from benchmarks.sequence_transduction import EXPERIMENTS
+from benchmarks.sequence_transduction import EXPERIMENTS, best_restart
 from benchmarks.sequence_transduction import table as sequence_table
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -49,6 +49,15 @@ OTHER_PAPERS = (
     ),
 )
 """Models that are not measured on bAbI."""
+
+COUNTING = {
+    "anbn": "a^n b^n",
+    "anbncn": "a^n b^n c^n",
+    "anbncndn": "a^n b^n c^n d^n",
+    "anb2n": "a^n b^2n",
+    "anbmcnm": "a^n b^m c^(n+m)",
+}
+"""Counting languages: names of their experiments, and how the table writes them."""
 
 OTHER_TASKS = (
     ("sst", "binary", "sentiment, SST binary", "88.6 (DMN 2015, vectors of 300 numbers)"),
@@ -312,6 +321,24 @@ def sequences(name):
     [result] = results(f"results/sequence-{name}")
     experiment = EXPERIMENTS[name]
     return f"{experiment.about[0].upper()}{experiment.about[1:]}:\n\n{sequence_table(experiment, result['models'])}"
+
+
+def counting():
+    """Return the table of the counting languages, with a row for each model and a column for each language."""
+    found = {name: results(f"results/sequence-{name}")[0]["models"] for name in COUNTING}
+    models = dict.fromkeys(model for of_language in found.values() for model in of_language)
+    rows = []
+    for model in models:
+        # Rounding is of the actions on stacks and lists, which the others have not.
+        for variant in ("soft", "rounding") if "Stack" in model or "List" in model else ("soft",):
+            languages = [of_language.get(model) for of_language in found.values()]
+            restarts = ", ".join(str(len(runs)) if runs else "-" for runs in languages)
+            percent = [best_restart(runs, variant) if runs else "-" for runs in languages]
+            [parameters] = {f"{runs[0]['parameters']:,}" for runs in languages[:1] if runs} or {"-"}
+            seconds = [row["seconds"] for runs in languages if runs for row in runs]
+            name = f"{model}, {variant}" if "Stack" in model or "List" in model else model
+            rows.append([name, parameters, restarts, f"{statistics.median(seconds):.0f}", *percent])
+    return markdown(["model", "parameters", "restarts", "CPU s", *(f"`{text}`" for text in COUNTING.values())], rows)
 
 
 def same():
