@@ -59,6 +59,15 @@ COUNTING = {
 }
 """Counting languages: names of their experiments, and how the table writes them."""
 
+COUNTING_IN_PAPER = {
+    "Stack RNN 40+10, soft": (100, 100, 100, 100, 43.3),
+    "Stack RNN 40+10, rounding": (100, 100, 100, 100, 100),
+    "List RNN 40+5": (100, 33.3, 100, 100, 100),
+    "RNN": (25, 23.3, 13.3, 23.3, 33.3),
+    "LSTM": (100, 100, 68.3, 75, 100),
+}
+"""The same percentages in Joulin and Mikolov 2015, table 2."""
+
 OTHER_TASKS = (
     ("sst", "binary", "sentiment, SST binary", "88.6 (DMN 2015, vectors of 300 numbers)"),
     ("sst", "fine", "sentiment, SST fine", "52.1 (the same)"),
@@ -338,6 +347,7 @@ def counting():
             seconds = [row["seconds"] for runs in languages if runs for row in runs]
             name = f"{model}, {variant}" if "Stack" in model or "List" in model else model
             rows.append([name, parameters, restarts, f"{statistics.median(seconds):.0f}", *percent])
+    rows += [[f"paper: {model}", *"---", *decimals(percent)] for model, percent in COUNTING_IN_PAPER.items()]
     return markdown(["model", "parameters", "restarts", "CPU s", *(f"`{text}`" for text in COUNTING.values())], rows)
 
 
