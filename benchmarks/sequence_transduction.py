@@ -364,7 +364,9 @@ def table(experiment, rows):
         for model, of_model in rows.items():
             name = f"{model}, {variant}" if variant else model
             seconds = f"{statistics.median(row['seconds'] for row in of_model):.0f}"
-            results = [best_restart(of_model, variant)] if experiment.restarts else _medians(experiment, of_model, variant)
+            results = (
+                [best_restart(of_model, variant)] if experiment.restarts else _medians(experiment, of_model, variant)
+            )
             lines.append([name, len(of_model), f"{of_model[0]['parameters']:,}", seconds, *results])
     return base.markdown(header, lines)
 

@@ -85,7 +85,7 @@ def check_files(options: argparse.Namespace) -> None:
 
 RUN = f"folder that train wrote, or a pretrained model: {', '.join(PRETRAINED)}"
 UNKNOWN = 'confidence below which the answer is "I do not know"'
-_SHARED = {
+_SHARED: dict[str, dict[str, Any]] = {
     "--batch-size": {"type": int, "default": 100, "metavar": "N", "help": "examples answered at a time"},
     "--beam-width": {"type": int, "default": 1, "metavar": "N", "help": "search width for answers of several words"},
     "--config": {"help": "e.g. en-10k (babi), en-10k,tokens=1000,books=FOLDER (babi_long), num_facts=10 (stories)"},

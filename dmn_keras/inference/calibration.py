@@ -46,12 +46,12 @@ def calibrate(
     probability("threshold", threshold)
     qa = folder.load(QuestionAnswerer)
     common = {task: common_words(examples) for task, examples in train.items()}
-    asked = {}  # part -> kind -> probabilities, right
+    asked: dict[str, dict] = {}  # part -> kind -> probabilities, right
     for part, tasks in {"validation": valid, "test": test}.items():
         whole = [example for examples in tasks.values() for example in examples]
         cut = [without_answer(example, common[task]) for task, examples in tasks.items() for example in examples]
-        kinds = zip(KINDS, (whole, [example for example in cut if example is not None]), strict=True)
-        asked[part] = {kind: _answers(qa, examples, batch_size) for kind, examples in kinds}
+        both = whole, [example for example in cut if example is not None]
+        asked[part] = {kind: _answers(qa, each, batch_size) for kind, each in zip(KINDS, both, strict=True)}
     probabilities, right = map(np.concatenate, zip(*asked["validation"].values(), strict=True))
     if not len(right):
         raise ValueError(f"{folder.path} cannot be calibrated: there are no validation questions with answers.")

@@ -50,9 +50,9 @@ def evaluate_tasks(
     together = [example for examples in parts.values() for example in examples]
     answers = task.predict_encoded(task.preprocessor.encode(together), batch_size, **options)
     _warn_of_unknown_words(answers, split)
-    rows, errors, answers = {}, [], iter(answers)
+    rows, errors, remaining = {}, [], iter(answers)
     for part, examples in parts.items():
-        of_part = list(itertools.islice(answers, len(examples)))
+        of_part = list(itertools.islice(remaining, len(examples)))
         metrics = {name: round(float(value), 4) for name, value in task.score(examples, of_part).items()}
         right = next(iter(metrics.values()))
         rows[part] = {"error": round(100.0 - right, 4), "questions": len(examples), **metrics}

@@ -2,7 +2,6 @@
 
 import os
 import typing
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -65,7 +64,7 @@ def draw_image_attention(answer: VisualAnswer, image: np.ndarray | bytes | str |
     return figure
 
 
-def _draw_gates(axes, gates: Sequence[Sequence[float]], shape):
+def _draw_gates(axes, gates, shape):
     """Lay gates over an image; returns what a colour bar is made of."""
     gates = np.asarray(gates)
     height, width = shape[:2]

@@ -227,8 +227,9 @@ def write_index(
         raise ValueError("story must be a text file on a disk.")
     check_regular_file(source)
     next(iter(read_sentences(source, wrapped=wrapped)))  # a file that is no text leaves no folder
-    settings = (retriever.layer.units, dtype, wrapped, os.path.abspath(source))
-    contents = Contents(_absolute_run(run), *_fingerprints(retriever), *settings)
+    weights, vocabulary = _fingerprints(retriever)
+    settings = {"units": retriever.layer.units, "dtype": dtype, "wrapped": wrapped, "source": os.path.abspath(source)}
+    contents = Contents(_absolute_run(run), weights, vocabulary, **settings)
     with index.lock(), open(source, "rb") as story:
         try:
             if overwrite:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.checks import non_negative_integer, positive_integer
 from dmn_keras.tasks.question_answering import Answer
 from dmn_keras.text import join_sentences, tokenize
 
@@ -130,19 +130,20 @@ class Client:
             # Names of dots alone would be taken for folders of the URL.
             if not (isinstance(value, str) and value.strip(".") and value.isprintable()):
                 raise ValueError(f"{name} must be a name of printable characters. Received: {name}={value!r}")
-        for name, value in (("timeout", timeout), ("backoff", backoff)):
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value <= _MAX_SECONDS:
-                raise ValueError(
-                    f"{name} must be a positive number of seconds, at most {_MAX_SECONDS:,}. Received: {name}={value!r}"
-                )
-        if isinstance(retries, bool) or not isinstance(retries, numbers.Integral) or retries < 0:
-            raise ValueError(f"retries must be an integer, 0 or more. Received: retries={retries!r}")
+        for name, seconds in (("timeout", timeout), ("backoff", backoff)):
+            if isinstance(seconds, bool) or not isinstance(seconds, numbers.Real) or not 0 < seconds <= _MAX_SECONDS:
+                needed = f"must be a positive number of seconds, at most {_MAX_SECONDS:,}"
+                raise ValueError(f"{name} {needed}. Received: {name}={seconds!r}")
         if tls is not None:
             if parts.scheme in ("http", "grpc"):
                 raise ValueError(f"tls needs https or grpcs. Received: {masked(url)!r}")
             _check_tls(tls)
-        self.timeout, self.retries, self.backoff = float(timeout), int(retries), float(backoff)
-        self._transport = _TRANSPORTS[parts.scheme](parts, model, version, label, tls)
+        self.timeout, self.retries, self.backoff = (
+            float(timeout),
+            non_negative_integer("retries", retries),
+            float(backoff),
+        )
+        self._transport: Any = _TRANSPORTS[parts.scheme](parts, model, version, label, tls)
 
     def ask(self, story: Any, question: str) -> Answer:
         """Ask one question.

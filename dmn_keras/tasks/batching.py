@@ -164,16 +164,16 @@ class Batches:
         Returns:
             The batches; every example that is taken stands in one, without `fraction` and `draw` in exactly one.
         """
-        draws = rng is not None and self.features.draw is not None
-        if fraction >= 1 and not draws:
+        draw = self.features.draw
+        if fraction >= 1 and (rng is None or draw is None):
             return self._draw(rng, [bucket.members for bucket in self.buckets])
         longest = np.quantile(self.lengths, min(fraction, 1), method="inverted_cdf")
         plan = []
         while len(plan) < len(self):
             taken = self.lengths <= longest
-            if draws:
+            if rng is not None and draw is not None:
                 drawn = np.zeros(len(taken), bool)
-                drawn[self.features.draw(rng)] = True
+                drawn[draw(rng)] = True
                 taken &= drawn
             plan += self._draw(rng, [bucket.members[taken[bucket.members]] for bucket in self.buckets])
         return plan[: len(self)]
@@ -359,7 +359,7 @@ class EpochSequence(keras.utils.PyDataset):
     ):
         super().__init__(workers=1)
         self.batches, self.plan, self.redraw, self.augment = batches, plan, redraw, augment
-        self._drawn_epoch = None
+        self._drawn_epoch: int | None = None
         self.seed, self.epoch, self.curriculum = seed, epoch, curriculum
         self.part, self.parts = part, parts
         self._steps = len(batches)

@@ -119,9 +119,9 @@ class RunConfig(Settings):
         trainer: Settings of the training.
     """
 
-    task: Settings = setting(QuestionAnsweringConfig())
-    model: Settings = setting(DMNConfig())
-    data: DataConfig = setting(DataConfig())
+    task: Any = setting(QuestionAnsweringConfig())  # of the task's own class, as is `data`
+    model: Any = setting(DMNConfig())
+    data: Any = setting(DataConfig())
     trainer: TrainerConfig = setting(TrainerConfig())
 
     @classmethod
@@ -170,10 +170,10 @@ def merge(parts, named: Mapping[str, Mapping]) -> dict[str, Any]:
 
 def read_settings(content: Mapping[str, Any], named: Mapping[str, Mapping]) -> dict[str, dict]:
     """Return `named` settings and those that `content` makes of them, a dict of names to `parts` of `merge`."""
-    named = dict(named)
+    merged = {name: dict(settings) for name, settings in named.items()}
     for name, parts in content.items():
-        named[name] = merge(parts, named)
-    return named
+        merged[name] = merge(parts, merged)
+    return merged
 
 
 NAMED_SETTINGS = read_settings(read_json(pathlib.Path(__file__).with_name("presets.json")), {})

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class FeatureSpec:
         """The axes that are padded."""
         return tuple(axis for axis in self.axes if isinstance(axis, str))
 
-    def shape(self, sizes: Mapping[str, int | None]) -> tuple[int | None, ...]:
-        """Return the shape of a value whose named axes have these sizes."""
+    def shape(self, sizes: Mapping[str, int | None]) -> tuple[Any, ...]:
+        """Return the shape of a value whose named axes have these sizes, `None` for any."""
         return tuple(sizes.get(axis) if isinstance(axis, str) else axis for axis in self.axes)
 
     def sizes(self, values: Sequence) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ class Preprocessor(abc.ABC):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "adapt" in vars(cls):
-            cls.adapt = _unless_locked(cls.adapt)
+            cls.adapt = _unless_locked(cls.adapt)  # type: ignore[method-assign]
 
     @property
     @abc.abstractmethod

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import zipfile
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ class PresetFolder(Folder):
     writer = "dmn-keras train"
     record_name = "config.json"
     format = 2
-    entries = ("config.json", "model.weights.h5", "calibration.json")
+    entries: ClassVar[tuple[str, ...]] = ("config.json", "model.weights.h5", "calibration.json")
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
@@ -86,7 +86,7 @@ class PresetFolder(Folder):
             **content,
         )
 
-    def task_class(self) -> type:
+    def task_class(self) -> Any:
         """Return the class of the task.
 
         Raises:
@@ -106,7 +106,7 @@ class PresetFolder(Folder):
         except (ValueError, TypeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
-    def read_task(self, expected: type | None = None) -> Any:
+    def read_task(self, expected: Any = None) -> Any:
         """Return the task, its weights not loaded yet.
 
         Args:
@@ -134,7 +134,7 @@ class PresetFolder(Folder):
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self.damaged(str(error).removesuffix(".")) from error
 
-    def load(self, expected: type | None = None) -> Any:
+    def load(self, expected: Any = None) -> Any:
         """Return the task with its weights.
 
         Raises:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from typing import Any
 
 from dmn_keras.datasets.example import (
     Example,
@@ -36,12 +37,12 @@ TASKS = {
 """The task classes by name."""
 
 
-def task_class(name: str) -> type:
+def task_class(name: str) -> Any:
     """Return the task class of a name in `TASKS`."""
     return getattr(importlib.import_module(TASKS[name].module), name)
 
 
-def task_class_for(dataset: str) -> type:
+def task_class_for(dataset: str) -> Any:
     """Return the task class that learns from a registered dataset.
 
     Raises:

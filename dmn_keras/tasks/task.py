@@ -46,7 +46,8 @@ class Task(keras.Model):
         ValueError: If a setting is unknown or out of range, or the model is of another family.
     """
 
-    preprocessor_class: ClassVar[type[Preprocessor]]
+    preprocessor_class: ClassVar[Any]
+    """Class of the task's preprocessor, a `Preprocessor`."""
     default_config: ClassVar[RunConfig] = RunConfig()
     families: ClassVar[tuple[str, ...]] = ()
     """Families of models that the task builds; empty for any."""
@@ -55,7 +56,7 @@ class Task(keras.Model):
         self,
         config: RunConfig | Settings | None = None,
         *,
-        preprocessor: Preprocessor | None = None,
+        preprocessor: Any = None,
         name: str | None = None,
         **settings: Any,
     ):
@@ -65,15 +66,16 @@ class Task(keras.Model):
             if isinstance(config, str):
                 message += f" To open a model: {type(self).__name__}.from_preset({config!r})."
             raise TypeError(message)
-        if isinstance(config, tuple(MODEL_FAMILIES.values())):
-            config = dataclasses.replace(self.default_config, model=config)
-        self.config: RunConfig = (self.default_config if config is None else config).replace(settings)
+        whole = config if isinstance(config, RunConfig) else self.default_config
+        if config is not whole and config is not None:
+            whole = dataclasses.replace(whole, model=config)
+        self.config = whole.replace(settings)
         if self.families and self.config.model.family not in self.families:
             raise ValueError(
                 f"model.family must be {' or '.join(map(repr, self.families))} for a {type(self).__name__}. "
                 f"Received: model.family={self.config.model.family!r}"
             )
-        self.preprocessor = self.new_preprocessor() if preprocessor is None else preprocessor
+        self.preprocessor: Any = self.new_preprocessor() if preprocessor is None else preprocessor
         self._built_network = None
         self._compile_arguments = types.SimpleNamespace()  # Keras would track what a dict holds
         self._predictors: dict[Any, _Predictor] = {}
@@ -265,7 +267,12 @@ class Task(keras.Model):
             **options: Those of `batches`.
         """
         trainer, batches = self.config.trainer, self.encoded_batches(encoded, **options)
-        order = {"seed": trainer.seed, "epoch": epoch, "curriculum": trainer.curriculum, "augment": self.augmentation()}
+        order: dict[str, Any] = {
+            "seed": trainer.seed,
+            "epoch": epoch,
+            "curriculum": trainer.curriculum,
+            "augment": self.augmentation(),
+        }
         if redraw is not None:
             order["redraw"] = lambda number: self.encoded_batches(redraw(number), like=batches, **options)
         return EpochSequence(batches, part=part, parts=parts, **order)

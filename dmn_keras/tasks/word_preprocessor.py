@@ -64,7 +64,7 @@ class WordPreprocessor(Preprocessor):
         self.num_pretrained_words = num_pretrained_words
         self.min_count = min_count
         self.reads_characters = reads_characters
-        self.vocabulary = None if words is None else Vocabulary(tuple(words))
+        self.vocabulary: Any = None if words is None else Vocabulary(tuple(words))
         self.num_learned = num_learned
         self.vector_dim = vector_dim
         self.alphabet = alphabet

@@ -91,7 +91,7 @@ def train(
         prepared = context.run_consistently(prepare)
         if prepared.finished:
             _log.info("%s holds a finished run: there is nothing to resume.", output)
-            return run.read_metrics()
+            return run.read_metrics() or {}
 
         def begin():
             if chief:
@@ -108,7 +108,7 @@ def train(
                 task = rebuild(task)
             parts, redraw = (prepared.train, prepared.valid), redrawing(source, config)
             error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
-        if not history:
+        if not history and error is not None:
             raise error
         context.barrier()  # the first worker has written the best weights, which all of them measure
         # JAX takes over the memory of all weights for a step, and one cut short leaves none.
@@ -307,11 +307,12 @@ def fit_run(
     """
     context = DistributionContext() if context is None else context
     trainer, writes = task.config.trainer, context.worker == 0
-    own = {"part": context.worker, "parts": context.num_workers}
+    own: dict[str, Any] = {"part": context.worker, "parts": context.num_workers}
     epochs = trainer.epochs if last_epoch is None else min(last_epoch, trainer.epochs)
-    devices, history = {"multiple_of": context.num_devices}, []
+    devices = {"multiple_of": context.num_devices}
+    history: list[dict[str, float]] = []
     encoded = task.encode_training(train_examples)
-    anew = redraw and (lambda number: task.encode_training(redraw(number)))
+    anew = None if redraw is None else (lambda number: task.encode_training(redraw(number)))
     sequence = task.training_sequence(encoded, lambda: len(history), redraw=anew, same_steps=True, **devices, **own)
     batches = sequence.batches
     valid_batches = task.batches([example for of_part in valid_examples.values() for example in of_part], **devices)

@@ -1,17 +1,18 @@
 """Several processes that train one model together: who they are, what they compare, where they wait for each other."""
 
+import dataclasses
 import functools
 import hashlib
 import json
 import os
-import typing
 
 import numpy as np
 
 EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
-class Cluster(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Cluster:
     """The workers of `TF_CONFIG`: `host:port` of each, of which the first coordinates, and the number of this one."""
 
     addresses: tuple[str, ...]

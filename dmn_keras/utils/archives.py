@@ -32,7 +32,7 @@ def tar_files(
     with (
         _errors_named(path),
         _decompressed(path) as file,
-        tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive,
+        tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive,  # type: ignore[call-overload]
     ):
         for number, member in enumerate(archive):
             if number >= MAX_MEMBERS:

@@ -44,8 +44,8 @@ class PlaceholderAugmentation:
     def __call__(
         self, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], rng: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        texts = [*(inputs[name] for name in ("story", "question")), targets.get("answer", inputs["question"])]
-        exchange = self._exchange(*(ids.reshape(len(ids), -1) for ids in texts), rng)
+        texts = (inputs["story"], inputs["question"], targets.get("answer", inputs["question"]))
+        exchange = self._exchange(*(ids.reshape(len(ids), -1) for ids in texts), rng=rng)
 
         def exchanged(arrays, names):
             rows = np.arange(len(exchange))
@@ -56,7 +56,7 @@ class PlaceholderAugmentation:
 
         return exchanged(inputs, ("story", "question")), exchanged(targets, ("answer",))
 
-    def _exchange(self, story, question, answer, rng):
+    def _exchange(self, story, question, answer, *, rng):
         """Return the new id of each id, int32 `(batch, vocabulary_size)`; the texts are ids `(batch, words)`."""
         batch, first, stop = len(story), self.placeholder_ids.start, self.placeholder_ids.stop
         rows = np.arange(batch)[:, None]

@@ -84,7 +84,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         self.num_placeholders = num_placeholders
         self.min_stories = min_stories
         known = None if words is None else (tuple(words), tuple(answers))
-        self.vocabulary = None if known is None else Vocabulary(*known, num_placeholders=num_placeholders)
+        self.vocabulary: Any = None if known is None else Vocabulary(*known, num_placeholders=num_placeholders)
         self.answer_words = answer_words
         self.num_supporting_facts = num_supporting_facts
         self._sentences: dict[str, tuple[int, ...]] = {}

@@ -185,7 +185,7 @@ class QuestionAnswerer(Task):
         # Keras leaves out the name of an output where there is one alone, when no gates are supervised.
         return {"answer_accuracy" if k == "accuracy" else k: value for k, value in super().get_metrics_result().items()}
 
-    def prediction_network(self, beam_width: int = 1) -> keras.Model:
+    def prediction_network(self, beam_width: int = 1) -> keras.Model:  # type: ignore[override]
         if positive_integer("beam_width", beam_width) > len(self.vocabulary):
             raise ValueError(
                 f"beam_width must be at most the number of words that the model knows, {len(self.vocabulary)}. "

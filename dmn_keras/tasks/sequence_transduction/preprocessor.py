@@ -36,7 +36,7 @@ class SequenceTransductionPreprocessor(Preprocessor):
     def __init__(
         self, input_size: int | None = None, output_size: int | None = None, output: str = "bits", symbols: str = ""
     ):
-        self.input_size = input_size
+        self.input_size: Any = input_size
         self.output_size = output_size
         self.output = one_of("output", output, OUTPUTS)
         self.symbols = symbols

@@ -62,7 +62,7 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
 
     def __init__(self, image_size: int = 64, *, words: Iterable[str] | None = None, answers: Iterable[str] = ()):
         self.image_size = positive_integer("image_size", image_size)
-        self.vocabulary = None if words is None else Vocabulary(tuple(words))
+        self.vocabulary: Any = None if words is None else Vocabulary(tuple(words))
         self.answers = tuple(answers)
 
     @property
