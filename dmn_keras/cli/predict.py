@@ -28,15 +28,20 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.nullcontext(sys.stdin.buffer) if options.input == "-" else open(options.input, "rb") as file:
         examples = _examples(file, options.input, task.preprocessor.example_class)
         while batch := list(itertools.islice(examples, options.batch_size)):
-            for answer in task.predict(batch, batch_size=options.batch_size):
+            places, records = zip(*batch, strict=True)
+            try:
+                answers = task.predict(records, batch_size=options.batch_size)
+            except (TypeError, ValueError, OSError) as error:  # of an image, for instance, which is read only now
+                raise ValueError(f"counted from {places[0]}: {error}") from error
+            for answer in answers:
                 print_json(answer.to_dict() if hasattr(answer, "to_dict") else dataclasses.asdict(answer))
     return 0
 
 
 def _examples(file, name, example_class):
-    """Yield the examples of a file of JSON lines."""
+    """Yield the examples of a file of JSON lines, each with its place."""
     from dmn_keras.utils.json_lines import parse_object
     from dmn_keras.utils.lines import numbered_lines
 
     for place, text in numbered_lines(file, source="the standard input" if name == "-" else name):
-        yield example_class.from_record(parse_object(text, place), place)
+        yield place, example_class.from_record(parse_object(text, place), place)

@@ -242,6 +242,10 @@ def test_the_commands_train_evaluate_and_predict(tmp_path, capsys):
     assert cli.main(["predict", run, "--input", asked]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["answer"] == VisualQuestionAnswerer.from_preset(run).ask(**question).answer
+    missing = "\n".join(map(json.dumps, [question, {**question, "image": "missing.png"}]))
+    pathlib.Path(asked).write_text(missing)
+    assert cli.main(["predict", run, "--input", asked]) == 2
+    assert "asked.jsonl, line 1: question 2: image must be" in capsys.readouterr().err
 
 
 def test_no_answers_to_learn_from_are_refused():
