@@ -98,8 +98,8 @@ def _chomsky(task):
         },
         tests={length: f"{task},length={length}" for length in (40, 41, 50, 60, 70, 80, 90, 100, 500)},
         trained_to=40,
-        epochs=100,
-        epochs_per_lesson=10,
+        epochs=40,
+        epochs_per_lesson=4,
         counts="symbols",
         variants={"soft": {"depth": 1000}, "rounding": {"depth": 1000, "rounding": True}},
     )
