@@ -596,3 +596,19 @@ def test_an_index_is_asked_from_any_folder_with_the_run_it_names(name, long_run,
     monkeypatch.chdir(tmp_path)
     assert ask_index("index")[0] == 0
     assert StoryIndex("index").contents.run == (name if name == "babi-long" else str(long_run))
+
+
+def test_sequences_are_predicted_and_evaluated(tmp_path, monkeypatch):
+    monkeypatch.setattr("dmn_keras.datasets.sequences.NUM_EXAMPLES", {"train": 4, "valid": 4, "test": 6})
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text(json.dumps({"inputs": "aabbcc", "task": "anbncn"}))
+    status, out, err = run("predict", "stack-rnn-anbncn", "--input", asked)
+    assert (status, err) == (0, "")
+    answer = json.loads(out)
+    assert len(answer["text"]) == len(answer["values"]) == len(answer["probabilities"]) > 0
+    # The name of the task alone has the sizes of the training, not the defaults of the data set.
+    arguments = ["evaluate", "stack-rnn-anbncn", "--dataset", "formal_languages", "--json", "-"]
+    alone, trained = run(*arguments, "--config", "anbncn"), run(*arguments)
+    assert alone[:2] == trained[:2]
+    assert "config 'anbncn': with the sizes of the training, anbncn,length=2-19,sequences=1" in alone[2]
+    assert run(*arguments, "--config", "anbncn,length=4")[1] != ""

@@ -167,7 +167,8 @@ def source_of(options: argparse.Namespace, trained_on=None):
 
     dataset, data_dir, config, tasks = options.dataset, options.data_dir, options.config, None
     if trained_on is not None and dataset in (None, trained_on.dataset):
-        dataset, config, tasks = trained_on.dataset, config or trained_on.config, trained_on.tasks
+        dataset, tasks = trained_on.dataset, trained_on.tasks
+        config = _config_of(options, trained_on)
         if data_dir is None and trained_on.data_dir is not None:
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
@@ -178,6 +179,19 @@ def source_of(options: argparse.Namespace, trained_on=None):
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)
     return datasets.Source(dataset, names if tasks is None else tasks, data_dir, config)
+
+
+def _config_of(options, trained_on):
+    """Return the config that was named, or that of the training, which a sequence task means by its name."""
+    from dmn_keras.datasets import DATASETS
+    from dmn_keras.datasets.example import SequenceTransductionExample
+
+    named, known = options.config, trained_on.config
+    is_sequence = DATASETS[trained_on.dataset].example_class is SequenceTransductionExample
+    if named and known and named != known and is_sequence and named == known.partition(",")[0]:
+        print_text(f"config {named!r}: with the sizes of the training, {known}", beside_json(options))
+        return known
+    return named or known
 
 
 def sentences(options: argparse.Namespace):

@@ -127,6 +127,8 @@ class NTMCell(ControllerCell):
 
     def get_initial_state(self, batch_size=None):
         """Return the states before the first step; the read vectors are read with the first weights."""
+        if not self.built:
+            raise ValueError("The initial states are weights of the cell: build it first, or call it in a layer.")
         zeros = super().get_initial_state(batch_size)
         memory = MEMORY_CONSTANT if self.memory_init == "constant" else ops.cast(self.initial_memory, zeros[0].dtype)
         memory = zeros[0] + memory

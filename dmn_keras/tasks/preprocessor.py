@@ -88,7 +88,7 @@ class Preprocessor(abc.ABC):
     def check_adapted(self) -> None:
         """Raise `ValueError` if the preprocessor is not adapted."""
         if not self.is_adapted:
-            raise ValueError("The preprocessor has no vocabulary yet: call adapt(training_data) or fit first.")
+            raise ValueError("The preprocessor is not adapted yet: call adapt(training_data) or fit first.")
 
 
 def _unless_locked(adapt):

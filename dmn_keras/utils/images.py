@@ -37,7 +37,7 @@ def load_image(
 
     Raises:
         FileNotFoundError: If a path names no file.
-        ImportError: If the image is no array, and Pillow, the extra `images`, is missing.
+        ImportError: If Pillow, the extra `images`, is missing and the image is a file or of another size.
         TypeError: If `image` has none of these forms.
         ValueError: If it is empty, is damaged, is no PNG or JPEG file, is animated, or has a side above `MAX_SIDE`, or
             an array has another dtype or shape.
@@ -66,13 +66,17 @@ def _read(path, name):
         return _decode(file, f"{name} {str(path)!r}")
 
 
-def _decode(file, name):
-    """Return the pixels of a PNG or JPEG file: uint8 `(height, width)`, or with 3 or 4 channels."""
+def _pillow():
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError("Image files are read by Pillow: pip install 'dmn_keras[images]'.") from error
+        raise ImportError("Images are read and resized by Pillow: pip install 'dmn_keras[images]'.") from error
+    return Image
 
+
+def _decode(file, name):
+    """Return the pixels of a PNG or JPEG file: uint8 `(height, width)`, or with 3 or 4 channels."""
+    Image = _pillow()
     if not file.read(1):
         raise ValueError(f"{name} must be a PNG or JPEG file. Received: 0 bytes.")
     file.seek(0)
@@ -121,7 +125,6 @@ def _check_size(height, width, name):
 
 
 def _resize(rgb, size):
-    from PIL import Image
-
+    Image = _pillow()
     height, width = size
     return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR))

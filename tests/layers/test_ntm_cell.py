@@ -97,3 +97,8 @@ def test_copying_takes_about_as_many_weights_as_in_the_paper(controller, publish
     rnn = memory_rnn(NTMCell(100, controller=controller, memory_init="learned"))
     model = keras.Sequential([keras.Input((None, 9)), rnn, keras.layers.Dense(8)])
     assert model.count_params() == pytest.approx(published, rel=0.07)
+
+
+def test_initial_states_need_a_built_cell():
+    with pytest.raises(ValueError, match="build it first"):
+        NTMCell(4, memory_slots=4, memory_width=3).get_initial_state(2)

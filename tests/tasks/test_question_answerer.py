@@ -95,7 +95,7 @@ def test_malformed_data_is_named(data, message):
 
 def test_mistakes_in_the_order_of_calls():
     qa = QuestionAnswerer(**SETTINGS)
-    with pytest.raises(ValueError, match=r"no vocabulary yet: call adapt\(training_data\) or fit first"):
+    with pytest.raises(ValueError, match=r"is not adapted yet: call adapt\(training_data\) or fit first"):
         qa.predict(examples(1))
     with pytest.raises(ValueError, match="fit needs at least one example"):
         qa.fit([])

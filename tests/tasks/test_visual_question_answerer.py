@@ -265,3 +265,9 @@ def test_transparent_pixels_are_white():
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     white = np.full((8, 8, 3), 255, np.uint8)
     assert summary([vqa.ask(encode(clear), "Is it red?")]) == summary([vqa.ask(white, "Is it red?")])
+
+
+def test_what_is_no_image_is_named():
+    for image in (Image.new("RGB", (8, 8)), [[1]], None):
+        with pytest.raises((TypeError, ValueError), match="image must be"):
+            task().predict([{"image": image, "question": "Is it red?"}])

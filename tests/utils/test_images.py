@@ -159,5 +159,5 @@ def test_image_files_without_pillow_name_the_extra(monkeypatch):
     data = encode(RGB)
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert load_image(RGB).shape == RGB.shape
-    with pytest.raises(ImportError, match=r"Image files are read by Pillow: pip install 'dmn_keras\[images\]'"):
+    with pytest.raises(ImportError, match=r"Images are read and resized by Pillow: pip install 'dmn_keras\[images\]'"):
         load_image(data)

@@ -1,6 +1,7 @@
 """The outputs of a network at the scored steps of a sequence."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class SequenceAnswer:
     values: np.ndarray
     probabilities: np.ndarray
     text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as a dict that JSON can hold."""
+        return {"text": self.text, "values": self.values.tolist(), "probabilities": self.probabilities.tolist()}
 
     def num_wrong(self, targets: np.ndarray) -> int:
         """Return how many bits or classes differ from the right ones.

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -109,7 +110,7 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
         answers = {answer: number for number, answer in enumerate(self.answers)}
         encoded = []
         for number, example in enumerate(examples, start=1):
-            key = id(example.image) if isinstance(example.image, np.ndarray) else example.image
+            key = example.image if isinstance(example.image, str | bytes | os.PathLike) else id(example.image)
             if key not in images:
                 size = (self.image_size, self.image_size)
                 images[key] = load_image(example.image, size=size, name=f"question {number}: image")
