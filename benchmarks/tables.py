@@ -245,7 +245,7 @@ def speed():
         [f"questions a second, {size} at a time", f"{measured[f'questions_a_second_{size}']:,.0f}"]
         for size in (1, 8, 64)
     ]
-    return markdown(["`babi-joint` as a SavedModel, text to text, one core", ""], rows)
+    return markdown(["`babi-closed` as a SavedModel, text to text, one core", ""], rows)
 
 
 def seeds():

@@ -42,8 +42,8 @@ model.compile(keras.optimizers.Adam(0.005, global_clipnorm=10), "binary_crossent
 # Train
 # -----
 #
-# 1,600 sequences show how the loss falls. ``examples/copy_task.py`` trains on 50,000, after which the network copies
-# sequences of twice the length too.
+# 1,600 sequences show how the loss falls. ``examples/copy_task.py`` trains on 100,000 of up to 8 steps, and tests the
+# network on up to 12.
 
 history = model.fit(*copies(1600, 4, seed=0), batch_size=16, epochs=1, verbose=0).history
 loss, accuracy = model.evaluate(*copies(100, 4, seed=1), verbose=0)
