@@ -343,7 +343,8 @@ def counting():
             languages = [of_language.get(model) for of_language in found.values()]
             restarts = ", ".join(str(len(runs)) if runs else "-" for runs in languages)
             percent = [best_restart(runs, variant) if runs else "-" for runs in languages]
-            [parameters] = {f"{runs[0]['parameters']:,}" for runs in languages[:1] if runs} or {"-"}
+            sizes = sorted({runs[0]["parameters"] for runs in languages if runs})
+            parameters = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
             seconds = [row["seconds"] for runs in languages if runs for row in runs]
             name = f"{model}, {variant}" if "Stack" in model or "List" in model else model
             rows.append([name, parameters, restarts, f"{statistics.median(seconds):.0f}", *percent])

@@ -297,6 +297,9 @@ def test_settings_are_listed():
     assert out.strip() == RunConfig().describe()
     assert "num_hops=" in run("train", "--set", "help", "--set", "model.family=memn2n")[1]
     assert "phrase_fraction=" in run("train", "--dataset", "sst", "--set", "help")[1]
+    status, _, err = run("train", "--dataset", "nope", "--set", "help")
+    assert status == 2
+    assert "nope" in err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from dmn_keras.datasets.example import (
     VisualQuestionAnsweringExample,
 )
 from dmn_keras.datasets.registry import DATASETS
+from dmn_keras.errors import unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,10 @@ def task_class_for(dataset: str) -> Any:
     """Return the task class that learns from a registered dataset.
 
     Raises:
-        ValueError: If no task learns from its examples.
+        ValueError: If the dataset is unknown, or no task learns from its examples.
     """
+    if dataset not in DATASETS:
+        raise ValueError(unknown_name("dataset", dataset, DATASETS))
     expected = DATASETS[dataset].example_class
     for name, entry in TASKS.items():
         if entry.example_class is expected:
