@@ -21,8 +21,9 @@ TEXTS = {
         "A differentiable neural computer (Graves et al. 2016, doi:10.1038/nature20101) that reads a graph as triples "
         "of a node,\nan edge and the node it leads to, and answers where an edge from a node leads.",
         "traversal,nodes=10,degree=1-3,length=1",
-        "It learned graphs of at most 20 nodes and walks of one edge; the paper's last lesson has 40 nodes and walks "
-        "of 20 edges.\nIts memory has 64 slots, one for each triple: it answers nothing about a graph of more.",
+        "It learned graphs of at most 20 nodes and walks of one edge, which `--config traversal` alone means to "
+        "`evaluate`; the paper's\nlast lesson, `traversal,nodes=10-40,degree=2-6,length=1-20`, is far beyond it.\n"
+        "Its memory has 64 slots, one for each triple: it answers nothing about a graph of more.",
     ),
     "stack-rnn-anbncn": (
         "A Stack RNN (Joulin and Mikolov 2015, arXiv:1503.01007) that predicts the language `a^n b^n c^n`, its actions "

@@ -380,7 +380,8 @@ def best_restart(of_model, variant):
 def _medians(experiment, of_model, variant):
     tests = [list(row["variants"][variant]["tests"].values()) for row in of_model]
     by_length = [[_right(experiment, of_seed) for of_seed in of_length] for of_length in zip(*tests, strict=True)]
-    return [f"{statistics.median(values):.4g} ({min(values):.4g})" for values in by_length]
+    worst = [f" ({min(values):.4g})" if len(values) > 1 else "" for values in by_length]
+    return [f"{statistics.median(values):.4g}{end}" for values, end in zip(by_length, worst, strict=True)]
 
 
 def _right(experiment, scores):

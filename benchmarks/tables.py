@@ -362,7 +362,8 @@ def same():
         for task in of_model[0][0]["errors"]:
             by_length = {length: _of_length(of_model, task, length) for length in lengths}
             errors = [statistics.median(found) if found else None for found in by_length.values()]
-            rows.append([f"{model}, {task.replace('-', ' ')}", len(of_model), *decimals(errors)])
+            seeds = " to ".join(map(str, sorted({len(found) for found in by_length.values() if found})))
+            rows.append([f"{model}, {task.replace('-', ' ')}", seeds, *decimals(errors)])
     return markdown(["run, task", "seeds", *(f"{length:,} facts" for length in lengths)], rows)
 
 

@@ -615,3 +615,12 @@ def test_sequences_are_predicted_and_evaluated(tmp_path, monkeypatch):
     assert alone[:2] == trained[:2]
     assert "config 'anbncn': with the sizes of the training, anbncn,length=2-19,sequences=1" in alone[2]
     assert run(*arguments, "--config", "anbncn,length=4")[1] != ""
+
+
+def test_a_model_that_looks_facts_up_in_chains_has_no_index(tmp_path, story):
+    settings = ("--set", "fact_encoder=sentence", "--set", "retriever=chain", "--set", "max_retrieved_facts=2")
+    status, _, err = train(*STORIES, *settings, "--output", tmp_path / "chain")
+    assert status == 0, err
+    status, _, err = run("index", tmp_path / "chain", "--story", story, "--output", tmp_path / "index")
+    assert status == 2
+    assert "chain has retriever='chain', which reads every story whole: it has no index." in err

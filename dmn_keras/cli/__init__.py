@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             print_text("\n".join(DATASETS))
             return 0
         if "help" in getattr(options, "set", ()):
-            options.set.remove("help")
+            options.set = [setting for setting in options.set if setting != "help"]
             print_text(train.config_of(options).describe())
             return 0
         _warn_of_old_names(sys.argv[1:] if arguments is None else arguments)

@@ -26,13 +26,15 @@ def run(options: argparse.Namespace) -> int:
     from dmn_keras.tasks.question_answering import QuestionAnswerer
 
     folder = options.folder or BABI_LONG
-    retriever = QuestionAnswerer.from_preset(folder).retriever
-    if retriever is None:
+    qa = QuestionAnswerer.from_preset(folder)
+    if qa.retriever is None and qa.config.model.max_retrieved_facts is not None:
+        raise ValueError(f"{folder} has retriever='chain', which reads every story whole: it has no index.")
+    if qa.retriever is None:
         raise ValueError(
             f"{folder} reads every story whole: an index needs a model with a retriever, which "
             f"`{COMMAND} train-retriever {folder} --books FOLDER --output DIR` makes of it."
         )
     named = given(options, "wrapped", "dtype", "overwrite")
-    contents = write_index(retriever, options.story, options.output, run=folder, **named, report=print_text)
+    contents = write_index(qa.retriever, options.story, options.output, run=folder, **named, report=print_text)
     print_text(f"{contents.facts:,} facts of {contents.words:,} words are in {options.output}.")
     return 0

@@ -59,7 +59,7 @@ def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Exampl
     [Example(story=('John met Mary.',), question='Whom did John meet?', answer=('Mary',), ...)]
     """
     if not isinstance(names, Mapping) or not all(isinstance(text, str) for pair in names.items() for text in pair):
-        raise ValueError(f"names must map names to names, texts all of them. Received: {names!r:.100}")
+        raise ValueError(f"names must map texts to texts. Received: {names!r:.100}")
     names = {normalize(name): normalize(new) for name, new in names.items()}
     _check_one_to_one(names)
     exchange = _exchange(names)

@@ -28,8 +28,8 @@ class ChainRetriever(WeightedLayer):
     """Selects the facts that a chain of reasoning needs, in several rounds.
 
     Round 1 starts from the question, every other round from the `beam_width` facts with the highest gates in the round
-    before. A step follows a word `w` of a fact `s` to a fact `t` that holds the same word. What is looked for, and
-    where, is a matter of the fact, of the word and its position, and of the question:
+    before. A step follows a word `w` of a fact `s` to a fact `t` that holds the same word. The fact, the word, its
+    position and the question decide what the step looks for, and where:
 
         k_t = tanh(W [c_t; a_t] + b)
         [u; d; v] = U tanh(V [c_s; a_s] + P l_w w + Q q + e) + g

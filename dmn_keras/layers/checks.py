@@ -42,8 +42,9 @@ def number(argument, value):
     return float(_checked(argument, value, numbers.Real, lambda: math.isfinite(value), "a finite number"))
 
 
-def _checked(argument, value, of_type, in_range, kind):
-    if isinstance(value, bool) or not isinstance(value, of_type) or not in_range():
+def _checked(argument, value, number_class, is_in_range, kind):
+    # The range is a function: what is no number cannot be compared.
+    if isinstance(value, bool) or not isinstance(value, number_class) or not is_in_range():
         raise ValueError(f"{argument} must be {kind}. Received: {argument}={value!r}")
     return value
 

@@ -23,7 +23,7 @@ class ImageModuleConfig(Settings):
         region_activation: `"tanh"` (2016) or `"linear"`, of a region as a fact.
         input_fusion: Whether a bidirectional GRU over the regions follows (2016); without it a fact is one region.
         question_encoder: `"gru"` (2016) for a GRU over the question's words, `"position"` for their position-weighted
-            sum. Questions that differ in a single word, such as a color, are told apart sooner by the sum.
+            sum, which learns sooner what a question asks that differs from another in a single word, such as a color.
     """
 
     image_size: int = setting(64, high=4096)

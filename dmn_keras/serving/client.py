@@ -138,11 +138,8 @@ class Client:
             if parts.scheme in ("http", "grpc"):
                 raise ValueError(f"tls needs https or grpcs. Received: {masked(url)!r}")
             _check_tls(tls)
-        self.timeout, self.retries, self.backoff = (
-            float(timeout),
-            non_negative_integer("retries", retries),
-            float(backoff),
-        )
+        self.timeout, self.backoff = float(timeout), float(backoff)
+        self.retries = non_negative_integer("retries", retries)
         self._transport: Any = _TRANSPORTS[parts.scheme](parts, model, version, label, tls)
 
     def ask(self, story: Any, question: str) -> Answer:

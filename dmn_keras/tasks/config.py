@@ -50,7 +50,7 @@ class DataConfig(Settings):
     """How examples are read.
 
     Attributes:
-        max_facts: Keep only the last facts of a longer story; `None` keeps all.
+        max_facts: Keep only the last facts of a longer story; `None` keeps all, as does a model with a retriever.
         word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
         validation_fraction: Fraction of the training stories held out, where the data has no validation part.
         redraw: Whether a training part that is generated is drawn anew in every epoch.

@@ -1,8 +1,11 @@
 """What the tasks share whose facts are words."""
 
+import abc
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from dmn_keras.models.text_dynamic_memory_network import text_dmn
 from dmn_keras.tasks.task import Task
@@ -11,7 +14,7 @@ from dmn_keras.tasks.task import Task
 class WordTask(Task):
     """A task on a `text_dmn`, with one output: logits of classes, or of tags.
 
-    A subclass defines `preprocessor_class`, a `WordPreprocessor`, and what else `Task` asks for.
+    A subclass defines `preprocessor_class`, a `WordPreprocessor`, `answer`, and the rest of what `Task` needs.
     """
 
     families = ("text_dmn",)
@@ -23,6 +26,10 @@ class WordTask(Task):
     def network_options(self) -> dict[str, Any]:
         """Return the network's arguments beside those of all tasks on words."""
         return {}
+
+    @abc.abstractmethod
+    def answer(self, row: Mapping[str, np.ndarray], example: Any) -> Any:
+        """Return the answer of an encoded example; `row` holds its `"probabilities"` and `"gates"`."""
 
     def new_preprocessor(self):
         data, model = self.config.data, self.config.model
@@ -55,4 +62,4 @@ class WordTask(Task):
         return keras.Model(self.network.input, {"probabilities": probabilities, "gates": outputs["gates"]})
 
     def decode(self, outputs, encoded):
-        return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
+        return [self.answer(row, example) for row, example in zip(outputs, encoded, strict=True)]

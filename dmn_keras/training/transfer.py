@@ -21,9 +21,11 @@ def load_start(start_from: str | os.PathLike, config: RunConfig) -> QuestionAnsw
         config: Settings of the new training.
 
     Raises:
-        ValueError: If it is no Dynamic Memory Network for questions about stories, or `config` has changes to the model
-            that the trained one lacks.
+        ValueError: If either is no Dynamic Memory Network for questions about stories, or `config` has changes to the
+            model that the trained one lacks. A setting that equals its default is no change.
     """
+    if config.model.family != DMNConfig.family:
+        raise ValueError(f"start_from needs settings of family 'dmn'. Received: family {config.model.family!r}")
     folder = PresetFolder.find(start_from)
     trained = folder.read_config().model
     if trained.family != DMNConfig.family:
@@ -32,11 +34,9 @@ def load_start(start_from: str | os.PathLike, config: RunConfig) -> QuestionAnsw
         )
     usual, chosen, kept = DMNConfig().flat(), config.model.flat(), trained.flat()
     changed = [f"{name}={value!r}" for name, value in chosen.items() if value not in (usual.get(name), kept.get(name))]
-    if config.model.family != trained.family or changed:
-        raise ValueError(
-            "start_from keeps the model it names: leave out settings of the model. Received: "
-            f"family={config.model.family!r}, {', '.join(changed)}".rstrip(", ")
-        )
+    if changed:
+        settings = ", ".join(changed)
+        raise ValueError(f"start_from keeps its own model: leave out settings of the model. Received: {settings}")
     return folder.load(QuestionAnswerer)
 
 

@@ -51,7 +51,7 @@ class TextClassifier(WordTask):
         spec = FeatureSpec("int32", padding=-1)  # rows that only fill a batch have no class
         return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
-    def _answer(self, row, example):
+    def answer(self, row, example):
         probabilities = dict(zip(self.preprocessor.labels, row["probabilities"].tolist(), strict=True))
         label = self.preprocessor.labels[int(np.argmax(row["probabilities"]))]
         return Classification(

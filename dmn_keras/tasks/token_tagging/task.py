@@ -53,7 +53,7 @@ class TokenTagger(WordTask):
         spec = FeatureSpec("int32", ("words",), padding=-1)
         return [Target("tags", spec, _tags, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
-    def _answer(self, row, example):
+    def answer(self, row, example):
         num_words, size, names = len(example.words), self.config.task.context_size, self.preprocessor.labels
         probabilities = row["probabilities"][:num_words]
         gates = []
