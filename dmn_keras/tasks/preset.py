@@ -128,6 +128,8 @@ class PresetFolder(Folder):
         try:
             config = expected.default_config.replace(content["config"])
             preprocessor = expected.preprocessor_class.from_config(content["preprocessor"])
+            if not preprocessor.is_adapted:
+                raise ValueError("its preprocessor holds no vocabulary")
             task = expected(config, preprocessor=preprocessor)
             task.build()
             return task
