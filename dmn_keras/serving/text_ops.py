@@ -299,8 +299,12 @@ class TextOps(tf.Module):
         )
         row, fact, position = tf.unstack(at, axis=1)
         number, count = distinct(row, words)
-        # The question comes first, then the story from its end.
-        order = tf.where(fact < 0, position, MAX_WORDS + (num_facts - fact) * MAX_WORDS - 1 - position)
+        # The question comes first, then facts that hold one of its words, from the last one on, then the others.
+        is_asked = tf.gather(tf.math.unsorted_segment_max(tf.cast(fact < 0, fact.dtype), number, count), number)
+        of_fact = row * (num_facts + 1) + fact + 1
+        holds_asked = tf.math.unsorted_segment_max(is_asked, of_fact, batch * (num_facts + 1))
+        place = num_facts - fact + num_facts * (1 - tf.gather(holds_asked, of_fact))
+        order = tf.where(fact < 0, position, MAX_WORDS + place * MAX_WORDS - 1 - position)
         order = tf.math.unsorted_segment_min(order, number, count)
         rank = tf.gather(_ranks(tf.math.unsorted_segment_min(row, number, count), order), number)
         fits = rank < num_placeholders

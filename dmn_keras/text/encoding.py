@@ -39,8 +39,9 @@ def assign_placeholders(
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Give the unknown words of a story and its question the placeholders of a vocabulary, one each.
 
-    Where there are more words than placeholders, the question's come first, then those of the last facts: the others
-    stay the unknown word, with a warning in the log.
+    Where there are more words than placeholders, the question's come first, then those of the facts that hold one of
+    these, from the last fact on, then those of the other facts: the others stay the unknown word, with a warning in the
+    log.
 
     Args:
         vocabulary: The vocabulary.
@@ -56,9 +57,10 @@ def assign_placeholders(
     written: dict[str, str] = {}
     for token in itertools.chain(*tokens):
         written.setdefault(lower(token), token)
-    in_question = tokenize(question, lowercase=True)[:MAX_WORDS]
-    last_first = (lower(token) for of_text in tokens[::-1] for token in of_text[::-1])
-    unknown = [word for word in dict.fromkeys([*in_question, *last_first]) if word not in vocabulary]
+    asked = [word for word in tokenize(question, lowercase=True)[:MAX_WORDS] if word not in vocabulary]
+    last_first = [[lower(token) for token in of_text[::-1]] for of_text in tokens[::-1]]
+    last_first.sort(key=set(asked).isdisjoint)
+    unknown = [word for word in dict.fromkeys([*asked, *itertools.chain(*last_first)]) if word not in vocabulary]
     ids = dict(zip(unknown, vocabulary.placeholder_ids, strict=False))
     if len(ids) < len(unknown):
         _warn_of_too_many(len(unknown), len(ids), unknown[len(ids)])

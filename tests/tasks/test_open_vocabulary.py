@@ -81,6 +81,9 @@ def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_
     assert encoded.placeholders == ("name0", "name8", "name7")
     assert encoded.question[2] == encoded.story[0][0]
     assert [fact[0] for fact in encoded.story[1:7]] == 6 * [UNKNOWN_ID]
+    story[2] = "name0 is zoe"
+    [encoded] = made.encode([Example(tuple(story), "where is name0")])
+    assert encoded.placeholders == ("name0", "zoe", "name8")
     assert "tells 3 of the 9 unknown words of a story apart (num_placeholders)" in caplog.text
     assert "'name6'" in caplog.text
 
