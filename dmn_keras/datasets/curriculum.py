@@ -10,6 +10,8 @@ import numpy as np
 
 from dmn_keras.datasets.sequences import check_size
 
+__all__ = ["Curriculum"]
+
 
 @dataclass(frozen=True)
 class Curriculum:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dmn_keras.datasets.example import Example
 from dmn_keras.text.tokenizer import is_combining, lower, normalize
 
+__all__ = ["BABI_NAMES", "SYS_BABI_PAIRS", "made_up", "rename", "swap"]
+
 _DANIEL, _BILL = ("Daniel", "John", "Mary", "Sandra"), ("Bill", "Fred", "Julie", "Mary")
 BABI_NAMES = {
     **dict.fromkeys(("1", "2", "3", "6", "7", "8", "9", "11", "12", "13"), _DANIEL),

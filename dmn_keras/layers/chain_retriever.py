@@ -1,7 +1,6 @@
 """The chain retriever: looks up what a question mentions, then what the facts found so mention."""
 
 import functools
-import math
 from typing import Any
 
 import keras
@@ -15,9 +14,6 @@ from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RELATIONS = ("previous", "next", "last")
 """Where a step looks for a fact: the nearest match before or after the fact it starts from, or the story's last."""
-
-IGNORED = 0.1
-"""A fact that is a match with at most this probability hides no other."""
 
 _LEAST, _MOST = 2e-9, 1 - 1e-6
 """Bounds of a gate whose logit is taken; a fact that no step reaches has the lower one."""
@@ -33,15 +29,14 @@ class ChainRetriever(WeightedLayer):
 
         k_t = tanh(W [c_t; a_t] + b)
         [u; d; v] = U tanh(V [c_s; a_s] + P l_w w + Q q + e) + g
-        m_t = sigmoid(u . k_t + d);  1 - n_t = min((1 - m_t) / 0.9, 1)
+        m_t = sigmoid(u . k_t + d)
         [p_previous; p_next; p_last; p_none] = softmax(v)
 
     with position-weighted sums `c` of the words of a fact and `a` of those that the question holds too. The step takes
-    the nearest match alone: before `s`, with `p_previous m_t (1 - n_i) (1 - n_j) ...` over all facts `i`, `j`, ... with
+    the nearest match alone: before `s`, with `p_previous m_t (1 - m_i) (1 - m_j) ...` over all facts `i`, `j`, ... with
     the word that lie between `t` and `s`; likewise the next match behind `s`, and the last match of the story. Their
     sum, times the gate of `s`, is the probability that this word of this fact leads to `t`, and the gate of `t` in a
-    round that any word of any fact does. The gate of a fact is the highest of its rounds. As facts that are most likely
-    no match (`m <= 0.1`) have `n = 0`, many of them hide nothing.
+    round that any word of any fact does. The gate of a fact is the highest of its rounds.
 
     "Where is the milk?" thus finds the last fact about the milk, "Mary took the milk", and with the word "Mary" the
     last place that she went to, whatever else she and others did.
@@ -192,8 +187,7 @@ class ChainRetriever(WeightedLayer):
         holds = ops.any(ops.equal(story[:, None, None, :, :], words[..., None, None]), axis=-1)
         holds = ops.logical_and(holds, ops.not_equal(words, 0)[..., None])
         holds = ops.logical_and(holds, ops.not_equal(at, here))  # (B, K, W, F)
-        log_other = ops.minimum(ops.log_sigmoid(-match) - math.log(1 - IGNORED), 0.0)
-        log_other = ops.where(holds, log_other, ops.zeros_like(match))  # log(1 - n)
+        log_other = ops.where(holds, ops.log_sigmoid(-match), ops.zeros_like(match))  # log(1 - m)
 
         until = ops.cumsum(log_other, axis=-1)  # over the facts up to each one, itself included
         before = at < here

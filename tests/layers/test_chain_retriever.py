@@ -65,13 +65,12 @@ class Walk:
             holds = [t for t, fact in enumerate(self.story) if ids[j] in fact and t != place]
             keys = {t: np.tanh(self.W.T @ self.fact(self.story[t]) + self.b) for t in holds}
             match = {t: sigmoid(query[:UNITS] @ keys[t] + query[UNITS]) for t in holds}
-            other = {t: min((1 - match[t]) / 0.9, 1) for t in holds}
             for t in holds:
                 if t < place:
-                    nearest = previous * np.prod([other[i] for i in holds if t < i < place])
+                    nearest = previous * np.prod([1 - match[i] for i in holds if t < i < place])
                 else:
-                    nearest = later * np.prod([other[i] for i in holds if place < i < t])
-                nearest += last * np.prod([other[i] for i in holds if i > t])
+                    nearest = later * np.prod([1 - match[i] for i in holds if place < i < t])
+                nearest += last * np.prod([1 - match[i] for i in holds if i > t])
                 none[t] *= 1 - self.start * nearest * match[t]
         return none
 
