@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if "help" in getattr(options, "set", ()):
             options.set = [setting for setting in options.set if setting != "help"]
+            _import_keras()
             print_text(train.config_of(options).describe())
             return 0
         _warn_of_old_names(sys.argv[1:] if arguments is None else arguments)

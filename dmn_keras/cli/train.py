@@ -62,11 +62,10 @@ def run(options: argparse.Namespace) -> int:
     keep_freed_memory()
     if (options.resume or options.overwrite) and not options.output:
         raise ValueError("--resume and --overwrite need --output, the run folder they are about.")
-    main_job = options.dataset == "stories" and options.tasks is None
-    if main_job:
+    config = config_of(options)
+    if _is_main_job(options):
         options.tasks = MAIN_TASKS
     source = source_of(options)
-    config = config_of(options, MAIN_SETTINGS if main_job and not options.start_from else None)
     cluster = cluster_of(options.strategy)
     if not options.output and cluster is not None:
         raise ValueError("Several workers (TF_CONFIG) need --output: a run folder on a disk that all of them share.")
@@ -104,12 +103,17 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def config_of(options, defaults=None):
-    """Return the `RunConfig` that the arguments name: `--set` before the preset, or before `defaults` without one."""
+def _is_main_job(options):
+    return options.dataset == "stories" and options.tasks is None
+
+
+def config_of(options):
+    """Return the `RunConfig` that the arguments name: `--set` before the preset, or the main job's settings."""
     from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.text.word_vectors import check_word_vectors
 
-    chosen = (defaults or {}) if options.preset is None else preset(options.preset)
+    chosen = MAIN_SETTINGS if _is_main_job(options) and not options.start_from else {}
+    chosen = chosen if options.preset is None else preset(options.preset)
     config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:

@@ -4,7 +4,7 @@ import sys
 
 import keras
 
-from dmn_keras.errors import unknown_name
+from dmn_keras.errors import check_file, unknown_name
 from dmn_keras.models.visual_dmn_config import ImageModuleConfig
 
 CONVOLUTIONS = "convolutions"
@@ -20,7 +20,8 @@ def image_backbone(config: ImageModuleConfig) -> keras.Model:
         A `keras.Model`; its output is float `(batch, rows, columns, channels)`.
 
     Raises:
-        ValueError: If the backbone is unknown, or its weights do not fit.
+        ValueError: If the backbone is unknown, takes no images of this size, or its weights do not fit or cannot be
+            downloaded.
         FileNotFoundError: If the file of its weights is missing.
     """
     image = keras.Input((config.image_size, config.image_size, 3), dtype="uint8", name="image")
@@ -47,6 +48,13 @@ def _application(config, image):
     if config.backbone not in names:
         raise ValueError(unknown_name("backbone", config.backbone, [CONVOLUTIONS, *names]))
     function = getattr(keras.applications, config.backbone)
-    model = function(include_top=False, weights=config.pretrained, input_shape=image.shape[1:])
+    if config.pretrained not in (None, "imagenet"):
+        check_file("pretrained", config.pretrained)
+    try:
+        model = function(include_top=False, weights=config.pretrained, input_shape=image.shape[1:])
+    except Exception as error:  # Keras, HDF5 and downloads each raise their own
+        reason = " ".join(str(error).split())[:300]
+        chosen = f"backbone={config.backbone!r}, pretrained={config.pretrained!r}, image_size={config.image_size}"
+        raise ValueError(f"The backbone cannot be made: {reason} Received: {chosen}") from error
     preprocess_input = sys.modules[function.__module__].preprocess_input  # its module is that of `keras.applications`
     return model(preprocess_input(keras.ops.cast(image, "float32")))

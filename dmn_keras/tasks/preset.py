@@ -121,8 +121,8 @@ class PresetFolder(Folder):
             found = self.task_class()
             if expected is not None and not issubclass(found, expected):
                 raise ValueError(
-                    f"{self.path} holds a {content['task']}: open it with {content['task']}.from_preset. "
-                    f"Received: {expected.__name__}.from_preset"
+                    f"{self.path} holds a {content['task']} and no {expected.__name__}: "
+                    f"{content['task']}.from_preset opens it."
                 )
             expected = found
         try:

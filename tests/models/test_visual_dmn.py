@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -104,10 +106,25 @@ def test_a_model_of_keras_applications_is_a_backbone(tmp_path):
     ("settings", "message"),
     [
         ({"backbone": "MobileNetV9"}, "Did you mean 'MobileNetV"),
-        ({"backbone": "MobileNetV2", "pretrained": "missing.h5"}, "missing.h5"),
+        ({"backbone": "MobileNetV2", "pretrained": "imagenet"}, "cannot be made: .* pretrained='imagenet'"),
+        ({"backbone": "InceptionV3"}, "cannot be made: .* image_size=32"),
         ({"units": 0}, "units must be between"),
     ],
 )
-def test_wrong_settings_are_refused(settings, message):
+def test_wrong_settings_are_refused(settings, message, monkeypatch):
+    def offline(*args, **options):
+        raise OSError("URL fetch failure")
+
+    monkeypatch.setattr(sys.modules[keras.utils.get_file.__module__], "get_file", offline)
     with pytest.raises(ValueError, match=message):
         visual_dmn(9, 5, config=VisualDMNConfig(), **{**SIZES, "image_size": 32, **settings})
+
+
+def test_weights_that_are_no_file_of_weights_are_refused(tmp_path):
+    config = VisualDMNConfig()
+    settings = {**SIZES, "image_size": 32, "backbone": "MobileNetV2"}
+    with pytest.raises(FileNotFoundError, match=r"pretrained .*missing\.weights\.h5 does not exist"):
+        visual_dmn(9, 5, config=config, **settings, pretrained=str(tmp_path / "missing.weights.h5"))
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    with pytest.raises(ValueError, match=r"The backbone cannot be made: .* pretrained='.*text\.weights\.h5'"):
+        visual_dmn(9, 5, config=config, **settings, pretrained=str(tmp_path / "text.weights.h5"))

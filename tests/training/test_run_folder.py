@@ -51,7 +51,7 @@ def test_a_preset_of_another_task_names_its_class(run):
     class Other(Task):
         pass
 
-    with pytest.raises(ValueError, match=r"holds a QuestionAnswerer: open it with QuestionAnswerer\.from_preset\. Rec"):
+    with pytest.raises(ValueError, match=r"a QuestionAnswerer and no Other: QuestionAnswerer\.from_preset opens it"):
         Other.from_preset(run.path)
     change(run, task="Painter")
     with pytest.raises(ValueError, match="holds a Painter, which is no task of this package: open it with its class"):
