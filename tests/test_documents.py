@@ -28,6 +28,7 @@ PRINTED = {
 """How the lines begin that the Python blocks of a page print, in their order; other lines may stand between them."""
 
 SMALLER = {
+    "docs/training.md": {"units=32, epochs=5": "units=4, epochs=1", "units=40": "units=4"},
     "docs/recurrent_memories.md": {
         "num_examples=1600": "num_examples=16",
         'config="copy"': 'config="copy,length=2"',
@@ -38,7 +39,7 @@ SMALLER = {
         "growing_lengths(3, 40))": "growing_lengths(3, 4), num_examples=32)",
         "units=128": "units=4",
         "(20, 40, 120)": "(2, 3)",
-    }
+    },
 }
 """What the test writes in place of the sizes of a page, so that its training takes seconds."""
 

@@ -94,7 +94,7 @@ def asked(made, length, task="2", count=4):
 
 def error(qa, examples):
     """The share of wrong answers in percent."""
-    answers = [qa.ask(example.story, example.question).answer for example in examples]
+    answers = [answer.answer for answer in qa.predict(examples)]
     return 100 * np.mean([a != " ".join(e.answer) for a, e in zip(answers, examples, strict=True)])
 
 
@@ -129,7 +129,7 @@ def test_errors_of_each_task_and_length_are_written_down(made, baseline, tmp_pat
     assert (result["run"]["tasks"], result["run"]["max_retrieved_facts"]) == (["1", "2"], 8)
     for cell in result["cells"]:
         examples = asked(made, cell["length"], cell["task"], 1000)
-        answers = [tasks[8].ask(example.story, example.question) for example in examples]
+        answers = tasks[8].predict(examples)
         lost = [set(e.story_positions) - set(a.positions) for a, e in zip(answers, examples, strict=True)]
         assert cell["questions"] == len(examples) == 8
         assert cell["error"] == pytest.approx(error(tasks[8], examples))

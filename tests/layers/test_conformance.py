@@ -65,11 +65,13 @@ def assert_same(left, right, atol=0.0):
         np.testing.assert_allclose(a, b, rtol=0, atol=atol)
 
 
+@pytest.mark.one_backend
 def test_no_public_layer_escapes():
     public = {name for name in layers.__all__ if inspect.isclass(getattr(layers, name))}
     assert public - OWN_TESTS == set(CASES)
 
 
+@pytest.mark.one_backend
 @each_layer
 def test_every_argument_is_listed(case):
     arguments = [
@@ -80,6 +82,7 @@ def test_every_argument_is_listed(case):
     assert [*case.others, *(name for name in arguments if name in COSTS)] == arguments
 
 
+@pytest.mark.one_backend
 @each_argument
 def test_argument_changes_weights_or_result(case, argument):
     changed = dataclasses.replace(case, inputs=case.resized.get(argument, case.inputs))
@@ -104,6 +107,7 @@ def test_recomputing_changes_neither_result_nor_gradient(case):
         np.testing.assert_allclose(kept, again, atol=1e-6)
 
 
+@pytest.mark.one_backend
 @each_argument
 def test_config_round_trip(case, argument):
     layer = case.make(**{argument: case.others[argument]})
@@ -116,6 +120,7 @@ def test_config_round_trip(case, argument):
     assert loaded.get_config() == config
 
 
+@pytest.mark.one_backend
 @each_weighted_layer
 def test_kinds_of_weights_have_their_initializers_and_regularizers(case):
     """Each kind alone: what its initializer makes constant, and how many weights its regularizer penalizes."""
@@ -138,6 +143,7 @@ def test_kinds_of_weights_have_their_initializers_and_regularizers(case):
             case.make(**{f"{kind}_regularizer": "l1"})
 
 
+@pytest.mark.one_backend
 @each_weighted_layer
 def test_weights_of_equal_shapes_start_different(case):
     layer = case.make(kernel_initializer=keras.initializers.RandomNormal())
@@ -155,6 +161,7 @@ def test_rebuilt_from_config_computes_the_same(case):
     assert_same(numpy(case.call(layer)), numpy(case.call(again)))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("case", "argument"),
     [(case, name) for case in CASES.values() for name, value in case.others.items() if type(value) in WRONG],
@@ -192,6 +199,7 @@ def test_a_batch_without_rows_has_results_without_rows(case, training):
         assert all(len(x) == 0 for x in keras.tree.flatten(outputs))
 
 
+@pytest.mark.one_backend
 @each_argument
 def test_numpy_scalars_are_numbers(case, argument):
     value = case.others[argument]
