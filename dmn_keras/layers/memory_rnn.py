@@ -46,6 +46,10 @@ class MemoryRNN(keras.layers.RNN):
         The last output, `(batch, output_size)`; with `return_sequences` all outputs, `(batch, time, output_size)`; with
         `return_state` a tuple of that and the last states.
 
+    Raises:
+        ValueError: If `sequences` has another rank or number of features than the layer was built for, or a mask of
+            another shape.
+
     Example:
 
     >>> cell = dmn_keras.layers.NTMCell(32, memory_slots=16, memory_width=8)
@@ -56,6 +60,11 @@ class MemoryRNN(keras.layers.RNN):
 
     def __init__(self, cell: keras.Layer, **kwargs: Any):
         super().__init__(cell, **kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        super().build(sequences_shape, initial_state_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
     def get_initial_state(self, batch_size):
         # A copy, since PyTorch cannot assign to the variable of a stateful layer whose value is a broadcast view.
@@ -71,6 +80,8 @@ class MemoryRNN(keras.layers.RNN):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if sequences.shape[1] is not None and hasattr(self.cell, "check_length"):
             self.cell.check_length(sequences.shape[1])
+        if mask is not None and not _agree(mask.shape, sequences.shape[:2]):
+            raise ValueError(f"mask must have the shape {tuple(sequences.shape[:2])}. Received: {tuple(mask.shape)}")
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         # One masked step in place of none.
@@ -178,3 +189,8 @@ def _state_shape(batch, size):
     if isinstance(size, list):
         return [_state_shape(batch, part) for part in size]
     return (batch, *state_shape(size))
+
+
+def _agree(left, right):
+    """Tell whether two shapes may be the same; `None` is any size."""
+    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right, strict=True))

@@ -141,6 +141,22 @@ def test_given_initial_state_is_where_it_starts():
     np.testing.assert_allclose(outputs, call(rnn)[0][:, 2:], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "mask_shape", "message"),
+    [
+        ((2, 5, 4), None, "expected axis -1 of input shape to have value 3"),
+        ((2, 5), None, "expected ndim=3"),
+        ((2, 5, 3), (2, 4), r"mask must have the shape \(2, 5\)\. Received: \(2, 4\)"),
+        ((2, 5, 3), (2, 5, 1), r"mask must have the shape \(2, 5\)\. Received: \(2, 5, 1\)"),
+    ],
+)
+def test_sequences_and_masks_of_other_shapes_are_refused(shape, mask_shape, message):
+    layer = MemoryRNN(keras.layers.GRUCell(2))
+    layer(np.zeros((2, 5, 3), "float32"))
+    with pytest.raises(ValueError, match=message):
+        layer(np.zeros(shape, "float32"), mask=None if mask_shape is None else np.ones(mask_shape, "bool"))
+
+
 def test_saved_and_loaded_it_computes_the_same(tmp_path):
     inputs = keras.Input((None, D))
     model = keras.Model(inputs, make()(inputs))
