@@ -1,5 +1,6 @@
 """README and documentation are true: their code runs, their commands and extras exist, their links lead somewhere."""
 
+import ast
 import contextlib
 import json
 import re
@@ -7,6 +8,7 @@ import shlex
 import tomllib
 
 import keras
+import numpy as np
 import pytest
 
 from dmn_keras import QuestionAnswerer, cli
@@ -104,6 +106,27 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
     printed = iter(capsys.readouterr().out.splitlines())
     for beginning in PRINTED[page]:
         assert any(line.startswith(beginning) for line in printed), beginning
+
+
+CARDS = sorted(path.parent.name for path in (ROOT / "saved_models").glob("*/README.md"))
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_the_code_of_a_card_runs(name, tmp_path, monkeypatch):
+    """The last line of some names its value in a comment."""
+    text = (ROOT / f"saved_models/{name}/README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    keras.utils.save_img("image.png", np.zeros((64, 64, 3)), scale=False)
+    (tmp_path / "BOOK.txt").write_text("Mary got the milk. Mary went to the kitchen.", encoding="utf-8")
+    *lines, last = code.replace("num_examples=100", "num_examples=2").strip().splitlines()
+    names = {}
+    with eagerly():
+        exec(compile("\n".join(lines), name, "exec"), names)
+        value = eval(last, names)
+    _, _, expected = last.partition("  # ")
+    if expected:
+        assert value == ast.literal_eval(expected)
 
 
 def test_the_questions_to_the_model_that_comes_with_the_package(tmp_path, monkeypatch, capsys):
