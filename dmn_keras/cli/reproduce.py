@@ -31,7 +31,9 @@ def run(options: argparse.Namespace) -> int:
     named = given(options, "data_dir", "tasks", "word_vectors", "strategy", "devices", "verbose")
     content = reproduce(options.table, output, **named)
     print_text(f"\n{content['about']}:")
-    print_text(table(content))
+    columns = ("questions", "validation_questions", "error")  # the other fields are about the run
+    rows = {task: {name: row[name] for name in columns if name in row} for task, row in content["tasks"].items()}
+    print_text(table({**content, "tasks": rows}))
     print_text(f"The table is in {output / 'results.json'}.")
     statuses = [run["status"] for row in content["tasks"].values() for run in row["runs"]]
     return int("diverged" in statuses)

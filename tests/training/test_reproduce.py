@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from dmn_keras import TokenTagger
+from dmn_keras import TokenTagger, cli
 from dmn_keras.datasets import Source, task_names
 from dmn_keras.tasks.config import NAMED_SETTINGS, RunConfig
 from dmn_keras.training import reproduce as module
@@ -33,14 +33,19 @@ def data(tmp_path, monkeypatch):
     return str(write_stories(tmp_path / "data"))
 
 
-def test_a_table_is_trained_and_not_trained_twice(tmp_path, data):
+def test_a_table_is_trained_and_not_trained_twice(tmp_path, data, capsys):
     with eagerly():
-        content = reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
-        runs = snapshot(tmp_path / "out")
+        arguments = ["--data-dir", data, "--output", str(tmp_path / "out"), "--verbose", "0"]
+        assert cli.main(["reproduce", "small", *arguments]) == 0
+        *_, header, printed, _ = capsys.readouterr().out.splitlines()
+        runs, content = snapshot(tmp_path / "out"), json.loads((tmp_path / "out/results.json").read_text())
         assert reproduce("small", tmp_path / "out", data_dir=data, **QUIET) == content
     assert snapshot(tmp_path / "out") == runs
-    assert json.loads((tmp_path / "out/results.json").read_text()) == content
     [row] = content["tasks"].values()
+    assert (header.split(), printed.split()) == (
+        ["task", "questions", "error", "%"],
+        ["all", "7", f"{row['error']:.1f}"],
+    )
     assert [(run["run"], run["seed"]) for run in row["runs"]] == [
         ("a/seed0/all", 0),
         ("a/seed1/all", 1),
