@@ -13,7 +13,7 @@ TEXTS = {
         "copy,length=40",
         "It learned sequences of 1 to 20 vectors; its memory has 128 slots, and a longer sequence overwrites its own "
         "beginning.\nIt knows vectors of 8 bits alone.\n\n"
-        "The second training was decided on after the first one's test was seen, on the same test sequences. On 500 "
+        "We added the second training after seeing the first test result, on the same test sequences. On 500 "
         "new\nsequences of each length (seed 20261128) 99.6 % are copied exactly at 20, 99.4 % at 40, 97.4 % at 80 and "
         "16.2 % at 120.",
     ),
@@ -23,7 +23,7 @@ TEXTS = {
         "traversal,nodes=10,degree=1-3,length=1",
         "It learned graphs of at most 20 nodes and walks of one edge, which `--config traversal` alone means to "
         "`evaluate`; the paper's\nlast lesson, `traversal,nodes=10-40,degree=2-6,length=1-20`, is far beyond it.\n"
-        "Its memory has 64 slots, one for each triple: it answers nothing about a graph of more.",
+        "Its memory has 64 slots, one for each triple: it cannot answer about a graph of more triples.",
     ),
     "stack-rnn-anbncn": (
         "A Stack RNN (Joulin and Mikolov 2015, arXiv:1503.01007) that predicts the language `a^n b^n c^n`, its actions "

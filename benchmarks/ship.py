@@ -111,7 +111,6 @@ def reliability(calibration):
 def card(folder):
     """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
     from dmn_keras.tasks.pretrained import BABI_JOINT
-    from dmn_keras.text import SPECIAL_WORDS
     from dmn_keras.training.run_folder import RunFolder
 
     run = RunFolder(folder)
@@ -127,7 +126,7 @@ def card(folder):
     num_placeholders = qa.config.task.num_placeholders
     others = "all others are one unknown word to it."
     if num_placeholders:
-        others = f"others it tells apart, up to {num_placeholders} in a story, and any may be the answer."
+        others = f"it distinguishes up to {num_placeholders} others in a story, and any of them may be the answer."
     start_from = metrics.get("start_from")
     about = {
         "name": folder.name,
@@ -147,7 +146,7 @@ def card(folder):
         "failed": metrics["failed"],
         "reliability": reliability(calibration),
         "threshold": calibration["threshold"],
-        "words": len(qa.vocabulary) - len(SPECIAL_WORDS),
+        "words": len(qa.vocabulary.known_words),
     }
     if qa.config.model.max_retrieved_facts is not None:
         template, about = "model_card_long.md", about | metrics["retriever"]

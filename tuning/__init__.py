@@ -1,1 +1,1 @@
-"""Search for settings of `dmn_keras.Config` with keras-tuner; run from a checkout, see `tuning/README.md`."""
+"""Search for settings of `dmn_keras.RunConfig` with keras-tuner; run from a checkout, see `tuning/README.md`."""

@@ -132,8 +132,8 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
         epochs: How many epochs count; all by default.
 
     Returns:
-        Dict of `"error"` (share of wrong answers) and `"loss"` of the best epoch, and `"epochs"` and `"cpu_seconds"` of
-        all that count; `None` before the first.
+        Dict of `"error"` (fraction of wrong answers) and `"loss"` of the best epoch, and `"epochs"` and `"cpu_seconds"`
+        of all that count; `None` before the first.
     """
     history = _history(folder, epochs)
     if not history:

@@ -190,8 +190,8 @@ class SequenceTransductionExample(BaseExample):
 
     Attributes:
         inputs: float32 array `(steps, input_size)`.
-        targets: float32 array `(steps, output_size)` of bits, or int32 array `(steps,)` of classes; what stands at a
-            step that is not scored is not looked at. Empty when not known.
+        targets: float32 array `(steps, output_size)` of bits, or int32 array `(steps,)` of classes; the values at
+            steps that are not scored are ignored. Empty when not known.
         scored: Boolean array `(steps,)`, whether the output of a step is scored.
         task: Name of the task, e.g. `"copy"`.
     """

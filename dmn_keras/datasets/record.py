@@ -45,7 +45,7 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Check the fields of a question about an image; the image itself is looked at when it is read.
+    """Check the fields of a question about an image; the image itself is checked when it is read.
 
     Args:
         record: `image`, `question` and, optionally, `answer`, `task` and `image_id`.

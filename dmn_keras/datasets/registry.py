@@ -79,7 +79,7 @@ def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
 
     Args:
         dataset: One of `DATASETS`.
-        data_dir: For `jsonl`, as in `load`; the others do not look at it.
+        data_dir: For `jsonl`, as in `load`; the others do not use it.
 
     Returns:
         A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`; for `jsonl`

@@ -28,7 +28,7 @@ class FactRetriever(WeightedLayer):
     Each fact is read on its own, as the position-weighted sum of word vectors, and its gate is a function of that sum
     and of the question's: `g_t = sigmoid(G(c_t, q))`. Facts with a gate above 0.5 are selected, in the story's order;
     where there are more than `max_facts` of them, those with the highest gates, and of gates that agree to a
-    thousandth the later ones. Nothing else of a dropped fact is looked at again.
+    thousandth the later ones. A dropped fact is not read again.
 
     As no gate depends on other facts, a story may be read in pieces, of any size, with the same result; a short story
     whose facts are all selected is answered as if the retriever were not there. In inference the facts of a whole batch

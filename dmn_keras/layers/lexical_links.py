@@ -20,18 +20,18 @@ class LexicalLinks(WeightedLayer):
 
     A word `w` of the story becomes `[L[w]; P c_before + N c_after]`, where `c_before` is the fact at the place before
     it that holds `w`, `c_after` the one at the place after it, in the same sentence too, and zero where there is none.
-    A `FactEncoder` that reads the words again then makes facts that know their neighbours: two rounds carry "Greg" over
-    "Greg is a swan" and "Lily is a swan" to "Lily is white", and "Mary went to the park" knows whether Mary went on.
-    What attention has to find by chance, pass after pass, such facts carry with a gradient of their own. The word that
-    ends every sentence links each fact with the facts before and after it.
+    A `FactEncoder` that reads the words again then makes facts that hold information about the facts linked with them:
+    two rounds carry "Greg" over "Greg is a swan" and "Lily is a swan" to "Lily is white", and "Mary went to the park"
+    holds whether Mary went elsewhere later. Attention has to find such chains by chance, pass after pass; links have a
+    gradient of their own. The word that ends every sentence links each fact with the facts before and after it.
 
-    With `mode="chain"`, a word gets more than its neighbours. The facts that hold it make a chain, along which a
+    With `mode="chain"`, a word gets more than the nearest facts. The facts that hold it make a chain, along which a
     memory is kept, forwards and backwards: a place `p` of the chain writes `s_p = (1 - z_p) s_(p-1) + z_p x_p` with
     `z = clip(1.2 sigmoid(V [L[w]; c] + b) - 0.1, 0, 1)` and `x = P [L[w]; c] + d`, and the word becomes
     `[L[w]; s_before + s_after]` with the memory before it and, of the chain run backwards with matrices of its own,
-    behind it. "Mary took the milk" then knows where Mary went last, however much she did since, and where she will go
-    next. A closed gate is exactly 0, so that what was written outlasts any number of facts; noise of the normal
-    distribution, added in training to what is put through the sigmoid, teaches gates to be open or closed.
+    behind it. "Mary took the milk" then holds where Mary went last, however much she did since, and where she will go
+    next. A gate can be exactly 0, so that what was written outlasts any number of facts; normally distributed noise,
+    added in training to the sigmoid's argument, teaches gates to be 0 or 1.
 
     Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
     and memory grow with the words of the story, not with their pairs.

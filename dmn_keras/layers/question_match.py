@@ -16,12 +16,13 @@ class QuestionMatch(WeightedLayer):
     """Appends to each word vector the question's state at the same word.
 
     A word `w` of the story becomes `[L[w]; W s_w]`, where `s_w` is the mean of the question's states at the places
-    where it has `w`, and zero where it does not. A fact can then tell *how* it touches the question ("the place we
-    come from is here the subject") in the same way for every word, also for pairs that training never showed.
+    where it has `w`, and zero where it does not. A fact then shows in which role it shares a word with the question
+    ("the place we come from is here the subject"), in the same way for every word, also for pairs that training never
+    showed.
 
     Words are compared by their ids, so that all unknown words count as one word. Padding (id 0) matches nothing.
 
-    Masking: the mask of `words` is passed on. Question states behind the question's end are never looked at.
+    Masking: the mask of `words` is passed on. Question states behind the question's end are ignored.
 
     Args:
         units: Positive integer, size of what is appended to a word vector.

@@ -131,7 +131,7 @@ def dmn(
 
         Inputs: `"story"`, int32 `(batch, facts, words)`; `"question"`, int32 `(batch, words)`; with `answer_words` also
         `"answer"`, int32 `(batch, answer_words + 1)`, the right answers for teacher forcing, which may be left out and
-        is not looked at in inference.
+        is ignored in inference.
 
         Outputs: `"answer"`, logits `(batch, vocabulary_size)`, or `(batch, answer_words + 1, vocabulary_size)`;
         `"gates"`, float32 `(batch, num_passes, facts)`, and `"gate_logits"`, what they are made of, for

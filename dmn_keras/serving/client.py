@@ -94,7 +94,7 @@ class Client:
         version: Its version, an integer; the server's choice by default.
         label: A label that the server gave to a version, `"stable"` or `"canary"`, in place of `version`.
         timeout: Seconds that a call may take in all, retries included, at most a day; over REST, a server that sends
-            its headers in drips may take longer, as the library counts from drip to drip.
+            its headers in pieces may take longer, as the library's limit is that between two pieces.
         retries: How often a request is sent again.
         backoff: Seconds before the first retry; each further pause is twice as long, and random within that.
         tls: `Tls` for `https` and `grpcs`; the libraries' own certificates by default.

@@ -15,7 +15,7 @@ class Guard:
     a file where an input is an object in place of a text. What passes is therefore listed:
 
     - the routes of `ROUTES`; the others, and websockets, do not reach Gradio;
-    - requests to a host name of this server, no other name can be pointed at it (DNS rebinding);
+    - requests to a host name of this server; other names that point at it are refused (DNS rebinding);
     - requests of its own page, by `Origin` and `Sec-Fetch-Site`; no other site is allowed to read answers (CORS);
     - bodies of at most `MAX_BODY` bytes, rebuilt from the texts and the event's numbers in their JSON.
 

@@ -64,9 +64,9 @@ def export(
       `text`, to `label`, and with a `TokenTaggingPreprocessor` `tokens`, words with blanks between them, to `tags`,
       both with `words`, `probabilities` and `gates`.
 
-    The version appears whole or not at all: it is written beside, loaded, its outputs through every signature compared
-    with those of the Keras model, and then renamed. Where a server batches requests, as `saved_models/batching.config`
-    has it, those for `tokens` must agree in their shape; texts may differ.
+    The version appears whole or not at all: it is written to a temporary folder and loaded, its outputs through every
+    signature are compared with those of the Keras model, and then it is renamed. Where a server batches requests, as
+    `saved_models/batching.config` has it, those for `tokens` must agree in their shape; texts may differ.
 
     Args:
         task: The trained `Task`.

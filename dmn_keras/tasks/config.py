@@ -23,8 +23,8 @@ class QuestionAnsweringConfig(Settings):
         gate_order: `"annotated"`: pass i attends to the i-th supporting fact, the last pass to all that remain;
             `"unordered"`: every pass to all of them.
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
-            sentences they name, where the right answer is the unknown word. The model then knows what it does not know:
-            the unknown word is never the answer, and its probability lowers that of the best guess.
+            sentences they name, where the right answer is the unknown word. The model thus learns which questions have
+            no answer: the unknown word is never given, and its probability lowers that of the best guess.
         num_placeholders: How many unknown words of a story the model distinguishes, any of which may be the answer; 0
             for none: all unknown words are one.
         placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are
@@ -51,7 +51,8 @@ class DataConfig(Settings):
 
     Attributes:
         max_facts: Keep only the last facts of a longer story; `None` keeps all, as does a model with a retriever.
-        word_vectors: Path of pretrained word vectors in GloVe's text format, or `None`.
+        word_vectors: Source of pretrained word vectors, as for `dmn_keras.text.word_vectors.read_word_vectors`;
+            `None` for none.
         validation_fraction: Fraction of the training stories held out, where the data has no validation part.
         redraw: Whether a training part that is generated is drawn anew in every epoch.
     """
@@ -185,7 +186,7 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
-- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts that know where the question has their words. `fused`
+- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts with question match. `fused`
   reads sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each
   sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;
@@ -204,7 +205,7 @@ For sequence transduction, sizes and rates of the papers:
   associative recall. Gradients are clipped by norm, where the paper clips each number.
 - `stack_rnn_2015`, `list_rnn_2015` (Joulin and Mikolov 2015): the counting languages. A sequence is a batch, where the
   paper cuts a stream into parts of 50 steps.
-- `stack_rnn_2022` (Deletang et al. 2023): the tasks of the Chomsky hierarchy.
+- `stack_rnn_2022` (Delétang et al. 2022): the tasks of the Chomsky hierarchy.
 - `dnc_2016` (Graves et al. 2016): traversal of graphs; the controller's 256 units are ours.
 """
 

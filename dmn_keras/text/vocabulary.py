@@ -59,8 +59,8 @@ class Vocabulary:
 
         Args:
             examples: Iterable of `dmn_keras.datasets.Example`: those of the training split alone, so that a word that
-                only a test holds is as unknown as it would be in use. Of a story that is hidden among other
-                sentences its own are read (`story_positions`): words of the background text alone are unknown.
+                only a test holds is as unknown as it would be in use. Of a story in a background text only its
+                own sentences are read (`story_positions`): words that only the background text has are unknown.
             num_placeholders: As for the class.
             min_stories: Words of fewer stories are left out, as names and numbers that each story has anew; answers
                 that their stories do not hold are not. Defaults to 1, which leaves out none.

@@ -31,7 +31,7 @@ def load(
         split: `"train"`, `"valid"` or `"test"`.
         config: Name of a task and settings to change, e.g. `"copy,length=40"` or `"repeat_copy,length=10,repeats=20"`;
             None for `"copy"`. The settings are the keyword arguments of the task's function.
-        data_dir: Not looked at: nothing is read.
+        data_dir: Not used: nothing is read.
         seed: Non-negative integer.
         num_examples: Positive integer; None for `sequences.NUM_EXAMPLES[split]`.
 
@@ -42,7 +42,7 @@ def load(
 
 
 def layout(config: str | None = None, *, data_dir: str | None = None) -> sequences.SequenceLayout:
-    """Return the sizes of the arrays of a config; `data_dir` is not looked at."""
+    """Return the sizes of the arrays of a config; `data_dir` is not used."""
     return sequences.layout(TASKS, config)
 
 

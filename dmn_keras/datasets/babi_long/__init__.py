@@ -1,6 +1,6 @@
-"""bAbI's stories hidden in long texts: their facts, in their order, at random places among other sentences.
+"""bAbI's stories inserted into long texts: their facts, in their order, at random places among other sentences.
 
-`Books` and `Neighbours` are background texts, `insert_into_background` puts a story into one, `load` does so to all
+`Books` and `Neighbours` are background texts, `insert_into_background` puts a story into one, `load` does so for all
 questions of a task.
 What comes out is read a sentence at a time (`LongStory`): ten million words take no more memory than the index of the
 books.

@@ -1,4 +1,4 @@
-"""A story hidden among other sentences."""
+"""A story inserted into a background text."""
 
 import bisect
 import dataclasses
@@ -60,7 +60,7 @@ class LongStory(Sequence):
 
 
 def insert_into_background(example, background, num_tokens, seed):
-    """Hide a story among the sentences of a longer text.
+    """Insert a story into a background text.
 
     The text begins at a sentence drawn at random and continues as it stands, in whole sentences, as far as the length
     allows. All places of the facts in it are equally likely; their order stays.

@@ -1,4 +1,4 @@
-"""The questions of a bAbI task, each about a story hidden in a long text."""
+"""The questions of a bAbI task, each about a story inserted into a background text."""
 
 import dataclasses
 import functools
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which stories are hidden, where, and in how long a text.
+    """Which stories are inserted, into which background text, and how long the result is.
 
     Attributes:
         babi: One of `dmn_keras.datasets.babi.CONFIGS`.
@@ -81,7 +81,7 @@ def _range(text):
 
 
 def load(examples, *, config, split, seed=0):
-    """Hide the stories of bAbI questions.
+    """Insert the stories of bAbI questions into background texts.
 
     Each question's length, the part of the books and the places of the facts are drawn from the seed, the split, the
     question's task and its place in `examples` alone. A story that is longer than the length drawn stays as it is.
@@ -90,8 +90,8 @@ def load(examples, *, config, split, seed=0):
         examples: List of `Example` of one task, as `dmn_keras.datasets.babi.load` gives them.
         config: The `Config`.
         split: `"train"`, `"valid"` or `"test"`. If the books' folder holds folders `train` and `test`, test stories are
-            hidden in the books of `test` and all others in those of `train`; if it holds `.txt` files itself, all are
-            hidden in the same books. `Neighbours` are other ones for each split.
+            inserted into the books of `test`, all others into those of `train`; if it holds `.txt` files itself, all
+            are inserted into the same books. `Neighbours` are other ones for each split.
         seed: Non-negative integer.
 
     Returns:

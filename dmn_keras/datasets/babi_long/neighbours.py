@@ -1,4 +1,4 @@
-"""Facts about others as background text."""
+"""Distractor facts about other people, places and objects as background text."""
 
 import bisect
 import functools
@@ -22,7 +22,7 @@ _KEPT = 512  # blocks, some 20 MB
 
 
 class Neighbours:
-    """Facts of the kind that bAbI tells, about other people, places and objects, without an end.
+    """An endless sequence of facts of bAbI's kinds, about other people, places and objects.
 
     The people are those of the dataset `stories`. They move about, and take, drop and give things; every 256 facts
     their world begins anew, so that any fact can be had without those before it.

@@ -2,7 +2,7 @@
 
 The counting languages, memorisation and binary addition are those of "Inferring algorithmic patterns with
 stack-augmented recurrent nets" (Joulin and Mikolov 2015, arXiv:1503.01007): predict the next symbol where it is
-determined. The others are those of "Neural networks and the Chomsky hierarchy" (Deletang et al. 2023,
+determined. The others are those of "Neural networks and the Chomsky hierarchy" (Delétang et al. 2022,
 arXiv:2207.02098): read a string, then write the answer while blanks come in.
 """
 
@@ -54,7 +54,7 @@ def load(
         split: `"train"`, `"valid"` or `"test"`.
         config: Name of a task and settings to change, e.g. `"anbncn,length=60"` or `"reverse_string,length=41-100"`;
             None for `"anbn"`. The settings are the keyword arguments of the task's function.
-        data_dir: Not looked at: nothing is read.
+        data_dir: Not used: nothing is read.
         seed: Non-negative integer.
         num_examples: Positive integer; None for `sequences.NUM_EXAMPLES[split]`.
 
@@ -65,7 +65,7 @@ def load(
 
 
 def layout(config: str | None = None, *, data_dir: str | None = None) -> sequences.SequenceLayout:
-    """Return the sizes of the arrays of a config; `data_dir` is not looked at."""
+    """Return the sizes of the arrays of a config; `data_dir` is not used."""
     return sequences.layout(TASKS, config)
 
 

@@ -42,24 +42,24 @@ def anbn(rng: np.random.Generator, *, length: Size = LENGTHS, sequences: Size = 
 
 
 def anbncn(rng: np.random.Generator, *, length: Size = LENGTHS, sequences: Size = 1) -> SequenceTransductionExample:
-    """Generate a stream of `a^n b^n c^n`; all but the `a`s and the first `b` are determined. As in `anbn` else."""
+    """Generate a stream of `a^n b^n c^n`; all but the `a`s and the first `b` are determined. Else as `anbn`."""
     return _stream(rng, "anbncn", lambda: (n := draw_size(rng, "length", length), n, n), sequences)
 
 
 def anbncndn(rng: np.random.Generator, *, length: Size = LENGTHS, sequences: Size = 1) -> SequenceTransductionExample:
-    """Generate a stream of `a^n b^n c^n d^n`; all but the `a`s and the first `b` are determined. As in `anbn` else."""
+    """Generate a stream of `a^n b^n c^n d^n`; all but the `a`s and the first `b` are determined. Else as `anbn`."""
     return _stream(rng, "anbncndn", lambda: (n := draw_size(rng, "length", length), n, n, n), sequences)
 
 
 def anb2n(rng: np.random.Generator, *, length: Size = LENGTHS, sequences: Size = 1) -> SequenceTransductionExample:
-    """Generate a stream of `a^n b^2n`; all but the `a`s and the first `b` are determined. As in `anbn` else."""
+    """Generate a stream of `a^n b^2n`; all but the `a`s and the first `b` are determined. Else as `anbn`."""
     return _stream(rng, "anb2n", lambda: (n := draw_size(rng, "length", length), 2 * n), sequences)
 
 
 def anbmcnm(rng: np.random.Generator, *, length: Size = LENGTHS, sequences: Size = 1) -> SequenceTransductionExample:
     """Generate a stream of `a^n b^m c^(n+m)`, where `length` is n + m, at least 2, and m is uniform.
 
-    The `c`s but the first are determined, and so is the `a` of the next sequence. As in `anbn` else.
+    The `c`s but the first are determined, and so is the `a` of the next sequence. Else as `anbn`.
     """
 
     def runs():

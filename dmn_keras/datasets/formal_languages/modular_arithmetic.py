@@ -31,7 +31,7 @@ def modular_arithmetic(rng: np.random.Generator, *, length: Size = (1, 40)) -> S
     Raises:
         ValueError: If `length` is not a positive integer, or a range runs backwards.
 
-    Reference: Deletang et al. 2023, arXiv:2207.02098.
+    Reference: Delétang et al. 2022, arXiv:2207.02098.
     """
     text, value = _expression(rng, draw_size(rng, "length", length))
     return read_then_write(text, str(value % MODULUS), alphabet="01234+-()", outputs="01234", task="modular_arithmetic")

@@ -29,7 +29,7 @@ def reverse_string(rng: np.random.Generator, *, length: Size = (1, 40)) -> Seque
     Raises:
         ValueError: If `length` is not a positive integer, or a range runs backwards.
 
-    Reference: Deletang et al. 2023, arXiv:2207.02098.
+    Reference: Delétang et al. 2022, arXiv:2207.02098.
     """
     text = "".join("ab"[bit] for bit in rng.integers(0, 2, draw_size(rng, "length", length)))
     return read_then_write(text, text[::-1], alphabet="ab", outputs="ab", task="reverse_string")

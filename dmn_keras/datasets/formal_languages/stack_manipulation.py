@@ -31,7 +31,7 @@ def stack_manipulation(rng: np.random.Generator, *, length: Size = (1, 40)) -> S
     Raises:
         ValueError: If `length` is not a positive integer, or a range runs backwards.
 
-    Reference: Deletang et al. 2023, arXiv:2207.02098.
+    Reference: Delétang et al. 2022, arXiv:2207.02098.
     """
     length = draw_size(rng, "length", length)
     size = int(rng.integers(1, length)) if length > 1 else 1

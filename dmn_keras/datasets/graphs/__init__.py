@@ -43,7 +43,7 @@ def load(
             `"traversal,graph=london,start=Oxford Circus,nodes=20,length=7"`; None for `"traversal"`. The settings are
             the keyword arguments of the task's function; `graph` is one of `GRAPHS`.
         data_dir: Folder with `london.stations.csv`, `london.connections.csv` and `london.lines.csv`, for
-            `graph=london`; not looked at else.
+            `graph=london`; otherwise not used.
         seed: Non-negative integer.
         num_examples: Positive integer; None for `sequences.NUM_EXAMPLES[split]`.
 

@@ -14,7 +14,7 @@ class Calibration:
     """A map from the model's probability of its answer to the probability that the answer is right.
 
     `confidence = sigmoid(scale * logit(probability) + shift)`, Platt's scaling. A model trained on stories that hold
-    the answer says its guesses about other stories too boldly; the two numbers, fitted to both, take that back.
+    the answer is overconfident about other stories; the two numbers, fitted to both kinds of stories, correct this.
 
     Attributes:
         scale: Slope on the probability's log odds.

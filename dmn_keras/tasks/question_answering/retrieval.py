@@ -69,7 +69,7 @@ class StoryRetriever:
     A gate depends on its fact and the question alone. The story is therefore read `chunk` sentences at a time, and what
     is held of it are the best facts so far: the same ones as of the whole story at once, in memory that does not grow
     with the story. Given these facts as its story, the model selects them all again, and gives the answer that it gives
-    to the whole; where no gate is open it gets the `nearest`, and closes it.
+    to the whole; where no gate is above the threshold it gets the `nearest`, and drops it.
 
     Args:
         model: What `dmn` built with `max_retrieved_facts`, trained.
@@ -191,7 +191,7 @@ class BestFacts:
 
 
 def selected_facts(gates, most):
-    """Choose as `FactRetriever` does: the open gates, of more than `most` the highest, of equal ones the later.
+    """Choose as `FactRetriever` does: gates above the threshold, at most the `most` highest, of equal ones the later.
 
     Takes float32 gates `(facts,)`; returns the indexes of the selected facts, ascending.
     """

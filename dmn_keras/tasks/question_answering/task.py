@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class QuestionAnswerer(Task):
-    """Answers questions about stories, in one word or several, and says which facts decided.
+    """Answers questions about stories, in one word or several, and shows which facts decided.
 
     Supporting facts that the training data names supervise the gates (`supervise_gates`). The default model is the
     preset `normed`.

@@ -6,22 +6,22 @@ import random
 
 from dmn_keras.text import tokenize
 
-_COMMON = 0.4  # words in this share of a task's sentences carry its grammar: "the", "to", "went"
+_COMMON = 0.4  # words in this fraction of a task's sentences carry its grammar: "the", "to", "went"
 
 
 def common_words(examples):
-    """Return the words that stand in a large share of the own sentences of these questions' stories, a set."""
+    """Return the words that occur in a large fraction of the own sentences of these questions' stories, a set."""
     sentences = [sentence for example in examples for sentence in example.own_sentences]
     counts = collections.Counter(word for sentence in sentences for word in set(tokenize(sentence, lowercase=True)))
     return {word for word, count in counts.items() if count >= _COMMON * len(sentences)}
 
 
 def without_answer(example, common):
-    """Take from a story what its question needs.
+    """Remove from a story what its question needs.
 
     Left out are the supporting facts, and every sentence that shares with the question a word that is not common: an
-    older fact about the same person would answer the question too, if not rightly. A name that stands in two of five
-    sentences of a task passes for grammar, and what is said of it stays: stories of a single hero are not for this.
+    older fact about the same person would answer the question too, if not rightly. A name in two of five sentences of
+    a task counts as a common word, and the sentences about it stay: do not use this on stories about one person.
 
     Args:
         example: The `Example`.
@@ -45,11 +45,11 @@ def without_answer(example, common):
 def unanswerable(examples, share, seed):
     """Ask some of a task's questions again, of stories without the sentences that they name.
 
-    Supporting facts are not looked at, so that a model which learns from answers alone may learn from these too.
+    Supporting facts are ignored, so that a model that learns from answers alone may learn from these too.
 
     Args:
         examples: List of `Example` of one task.
-        share: Which share of them, from 0 to 1; fewer where nothing of a story is left.
+        share: Fraction of them, from 0 to 1; fewer where nothing of a story is left.
         seed: Integer.
 
     Returns:

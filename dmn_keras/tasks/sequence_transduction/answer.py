@@ -45,7 +45,7 @@ class SequenceAnswer:
         return int(np.sum(self.values != targets))
 
     def cost(self, targets: np.ndarray) -> float:
-        """Return the crossentropy of the right bits or classes, summed over the scored steps, in bits.
+        """Return the cross-entropy of the right bits or classes, summed over the scored steps, in bits.
 
         Args:
             targets: Of the scored steps, of the shape of `values`.

@@ -22,7 +22,7 @@ def memory_over_time(transducer: SequenceTransducer, example: SequenceTransducti
 
     Args:
         transducer: The trained task.
-        example: The sequence; its targets are not looked at.
+        example: The sequence; its targets are ignored.
 
     Returns:
         Dict of name to array `(steps, ...)`, what `dmn_keras.layers.record_memory` returns of the cell.

@@ -41,11 +41,11 @@ def step_crossentropy(y_true, y_pred, output):
     Args:
         y_true: Bits `(batch, steps, bits)` or classes `(batch, steps)`; -1 at steps that are not scored.
         y_pred: Logits `(batch, steps, bits)` or `(batch, steps, classes)`.
-        output: `"bits"` for the sum over the sigmoid crossentropies of a step's bits, `"classes"` for the softmax
-            crossentropy.
+        output: `"bits"` for the sum over the sigmoid cross-entropies of a step's bits, `"classes"` for the softmax
+            cross-entropy.
 
     Returns:
-        The crossentropies, 0 at steps that are not scored, and a tensor of ones and zeros, both float `(batch, steps)`.
+        Cross-entropies, 0 at steps that are not scored, and a tensor of ones and zeros, both float `(batch, steps)`.
     """
     y_pred = ops.cast(y_pred, "float32")
     if output == "bits":
@@ -62,7 +62,7 @@ def step_crossentropy(y_true, y_pred, output):
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class SequenceCrossentropy(keras.losses.Loss):
-    """Crossentropy of a step, a mean over the scored steps of a sequence, and over the batch.
+    """Cross-entropy of a step, a mean over the scored steps of a sequence, and over the batch.
 
     Args:
         output: `"bits"` or `"classes"`.
@@ -130,7 +130,7 @@ class SequenceAccuracy(_SequenceMetric):
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class BitsPerSequence(_SequenceMetric):
-    """Crossentropy of a sequence, summed over its scored steps, in bits: the cost in the figures of Graves et al. 2014.
+    """Cross-entropy of a sequence, summed over its scored steps, in bits: the cost in figures of Graves et al. 2014.
 
     Args:
         output: `"bits"` or `"classes"`.

@@ -19,8 +19,8 @@ from dmn_keras.tasks.task import Task
 class SequenceTransducer(Task):
     """Predicts bits or classes at the steps of a sequence, by a recurrent network that may have a memory.
 
-    What it learns from decides which: targets that are bits have a sigmoid crossentropy each, classes a softmax
-    crossentropy. Steps that are not scored do not count, in training and in all metrics. The network runs forward
+    What it learns from decides which: targets that are bits have a sigmoid cross-entropy each, classes a softmax
+    cross-entropy. Steps that are not scored do not count, in training and in all metrics. The network runs forward
     alone, so that an answer does not depend on the padding behind a sequence, or on the other sequences of a batch.
 
     Data that a generator draws can be new in every epoch: `fit` takes a function of the epoch.
@@ -96,7 +96,7 @@ class SequenceTransducer(Task):
 
         Returns:
             Dict of `"exact"`, the percentage of sequences that are right in all scored steps; `"bit_error"`, the
-            percentage of all scored bits or classes that are wrong; and `"bits_per_sequence"`, the crossentropy of the
+            percentage of all scored bits or classes that are wrong; and `"bits_per_sequence"`, the cross-entropy of the
             right ones, in bits.
         """
         targets = [example.targets[example.scored] for example in examples]

@@ -18,7 +18,7 @@ from dmn_keras.tasks.words_config import WordsConfig
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class TextClassifier(WordTask):
-    """Gives a text one of the classes of its training data, and says which words decided.
+    """Gives a text one of the classes of its training data, and shows which words decided.
 
     Every word is a fact, the question is learned, and the memory is the answer (Kumar et al. 2015, arXiv:1506.07285,
     section 4.2).

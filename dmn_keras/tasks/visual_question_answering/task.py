@@ -26,7 +26,7 @@ NUM_OTHERS = 2
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class VisualQuestionAnswerer(Task):
-    """Answers questions about images, and says which regions each pass attended to.
+    """Answers questions about images, and shows which regions each pass attended to.
 
     An image is an array, the path or the bytes of a PNG or JPEG file. The answer is one of those of the training data.
 
