@@ -45,7 +45,7 @@ OTHER_PAPERS = {
     "List RNN": ("the same", "`ListRNNCell`"),
     "D-NTM": ("[Gulcehre et al. 2016](https://arxiv.org/abs/1607.00036)", "`DynamicNTMCell`"),
 }
-"""Models that are measured on sequences, their papers and code."""
+"""Models for sequences, their papers and code."""
 
 COUNTING = {
     "anbn": "a^n b^n",
@@ -189,12 +189,12 @@ def papers():
         ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"all 20 tasks: {all_tasks} % wrong"],
         ["Retriever", "ours", "`babi-long`", f"5 tasks: {bare} % wrong, in a million tokens {million} %"],
     ]
-    shown = _shown()
-    rows += [[name, *paper_and_code, shown.get(name, "not measured")] for name, paper_and_code in OTHER_PAPERS.items()]
+    reached = _sequence_results()
+    rows += [[name, *columns, reached.get(name, "not measured")] for name, columns in OTHER_PAPERS.items()]
     return markdown(["model", "paper", "code", "result"], rows).replace("---:", "---")
 
 
-def _shown():
+def _sequence_results():
     """Return a result on sequences, as text, by the name of a model in `OTHER_PAPERS`."""
     [copy] = results("results/sequence-copy_fresh")
     [graphs] = results("results/sequence-traversal")

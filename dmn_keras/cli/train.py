@@ -112,8 +112,8 @@ def config_of(options):
     from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.text.word_vectors import check_word_vectors
 
-    chosen = MAIN_SETTINGS if _is_main_job(options) and not options.start_from else {}
-    chosen = chosen if options.preset is None else preset(options.preset)
+    usual = MAIN_SETTINGS if _is_main_job(options) and not options.start_from else {}
+    chosen = usual if options.preset is None else preset(options.preset)
     config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:
