@@ -241,13 +241,8 @@ class AnswerDecoder(WeightedLayer):
         return None
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "max_words": self.max_words,
-            "start_id": self.start_id,
-            "end_id": self.end_id,
-        }
+        names = ("vocabulary_size", "max_words", "start_id", "end_id")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def suppress(log_probabilities, tokens):

@@ -195,12 +195,8 @@ class AttentionGate(WeightedLayer):
         return None
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": self.activation,
-            "features": list(self.features),
-        }
+        own = {"units": self.units, "activation": self.activation, "features": list(self.features)}
+        return {**super().get_config(), **own}
 
 
 def top_k_mask(logits, count, mask=None):

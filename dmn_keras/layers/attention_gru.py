@@ -87,9 +87,4 @@ class AttentionGRU(WeightedLayer):
         return None
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "mode": self.mode,
-            "recompute": self.recompute,
-        }
+        return {**super().get_config(), "units": self.units, "mode": self.mode, "recompute": self.recompute}

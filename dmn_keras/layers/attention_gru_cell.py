@@ -81,8 +81,4 @@ class AttentionGRUCell(WeightedLayer):
         return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype)]
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "mode": self.mode,
-        }
+        return {**super().get_config(), "units": self.units, "mode": self.mode}

@@ -209,15 +209,8 @@ class ChainRetriever(WeightedLayer):
         return {**spec, "gate_logits": keras.KerasTensor((batch, self.num_rounds, num_facts), dtype=self.gate_dtype)}
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "units": self.units,
-            "max_facts": self.max_facts,
-            "num_rounds": self.num_rounds,
-            "beam_width": self.beam_width,
-            "num_placeholders": self.num_placeholders,
-        }
+        names = ("vocabulary_size", "units", "max_facts", "num_rounds", "beam_width", "num_placeholders")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _gates(log_none):

@@ -81,9 +81,5 @@ class CharacterEncoder(keras.layers.Layer):
         return (*characters_shape[:2], self.units)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_characters": self.num_characters,
-            "units": self.units,
-            "window": self.window,
-        }
+        names = ("num_characters", "units", "window")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -258,22 +258,10 @@ class EpisodicMemory(WeightedLayer):
         return dict.fromkeys(("memory", "gates", "gate_logits", "stop", "stop_logits"))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "num_passes": self.num_passes,
-            "gate": self.gate,
-            "gate_features": list(self.gate_features),
-            "gate_units": self.gate_units,
-            "episode": self.episode,
-            "memory_update": self.memory_update,
-            "tie_weights": self.tie_weights,
-            "learned_stop": self.learned_stop,
-            "num_heads": self.num_heads,
-            "layer_norm": self.layer_norm,
-            "top_facts": self.top_facts,
-            "recompute": self.recompute,
-        }
+        names = ("units", "num_passes", "gate", "gate_features", "gate_units", "episode", "memory_update")
+        names += ("tie_weights", "learned_stop", "num_heads", "layer_norm", "top_facts", "recompute")
+        own = {name: getattr(self, name) for name in names}
+        return {**super().get_config(), **own, "gate_features": list(self.gate_features)}
 
 
 def _mean(tensors):

@@ -115,9 +115,4 @@ class FactEncoder(WeightedLayer):
         return ops.any(previous_mask, axis=-1)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "scope": self.scope,
-            "recompute": self.recompute,
-        }
+        return {**super().get_config(), "units": self.units, "scope": self.scope, "recompute": self.recompute}

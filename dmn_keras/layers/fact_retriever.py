@@ -151,14 +151,8 @@ class FactRetriever(WeightedLayer):
         return retriever_spec(story, self.max_facts, self.gate.gate_dtype)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "units": self.units,
-            "max_facts": self.max_facts,
-            "chunk": self.chunk,
-            "num_placeholders": self.num_placeholders,
-        }
+        names = ("vocabulary_size", "units", "max_facts", "chunk", "num_placeholders")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def select_facts(story, gates, max_facts):

@@ -77,8 +77,4 @@ class InputFusion(WeightedLayer):
         return batched_gather(facts, ops.where(place < num_real, num_real - 1 - place, place))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "recompute": self.recompute,
-        }
+        return {**super().get_config(), "units": self.units, "recompute": self.recompute}

@@ -29,7 +29,7 @@ class MemoryCell(WeightedLayer):
         """
         expected = [(inputs.shape[0], *state_shape(size)) for size in self.state_size]
         received = [tuple(state.shape) for state in states]
-        if len(expected) != len(received) or not all(map(_fits, expected, received)):
+        if len(expected) != len(received) or not all(map(shapes_agree, expected, received)):
             raise ValueError(f"states must have the shapes {expected}. Received: shapes {received}")
         return states
 
@@ -43,7 +43,6 @@ def state_shape(size):
     return (size,) if isinstance(size, int) else tuple(size)
 
 
-def _fits(expected, received):
-    return len(expected) == len(received) and all(
-        None in sizes or sizes[0] == sizes[1] for sizes in zip(expected, received, strict=True)
-    )
+def shapes_agree(left, right):
+    """Tell whether two shapes may be the same; `None` is any size."""
+    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right, strict=True))

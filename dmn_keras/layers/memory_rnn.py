@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dmn_keras.layers.memory_cell import MemoryCell, state_shape
+from dmn_keras.layers.memory_cell import MemoryCell, shapes_agree, state_shape
 from dmn_keras.layers.scan import recomputed_gradient, scan
 
 
@@ -80,7 +80,7 @@ class MemoryRNN(keras.layers.RNN):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if sequences.shape[1] is not None and hasattr(self.cell, "check_length"):
             self.cell.check_length(sequences.shape[1])
-        if mask is not None and not _agree(mask.shape, sequences.shape[:2]):
+        if mask is not None and not shapes_agree(mask.shape, sequences.shape[:2]):
             raise ValueError(f"mask must have the shape {tuple(sequences.shape[:2])}. Received: {tuple(mask.shape)}")
         if sequences.shape[1] != 0:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
@@ -189,8 +189,3 @@ def _state_shape(batch, size):
     if isinstance(size, list):
         return [_state_shape(batch, part) for part in size]
     return (batch, *state_shape(size))
-
-
-def _agree(left, right):
-    """Tell whether two shapes may be the same; `None` is any size."""
-    return len(left) == len(right) and all(None in (a, b) or a == b for a, b in zip(left, right, strict=True))
