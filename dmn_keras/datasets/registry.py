@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dmn_keras.datasets import babi, jsonl
+from dmn_keras.datasets.checks import SPLITS, check_name
 from dmn_keras.datasets.example import (
     Example,
     SequenceTransductionExample,
@@ -19,7 +20,6 @@ from dmn_keras.datasets.example import (
 from dmn_keras.errors import listing, unknown_name
 from dmn_keras.utils.files import read_json
 
-SPLITS = ("train", "valid", "test")
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
@@ -89,7 +89,7 @@ def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
         FileNotFoundError: If a `jsonl` file is not there.
         ValueError: If `dataset` is unknown, `data_dir` is missing for `jsonl`, or a record is malformed.
     """
-    _check("dataset", dataset, DATASETS)
+    check_name("dataset", dataset, DATASETS)
     return tuple(DATASETS[dataset].task_names(data_dir))
 
 
@@ -169,8 +169,8 @@ def load(
         FileNotFoundError: If `data_dir` or the file in it is not there, or there are no books.
         ValueError: If a name is unknown, `num_examples` is not positive, or a file is malformed.
     """
-    _check("dataset", dataset, DATASETS)
-    _check("split", split, SPLITS)
+    check_name("dataset", dataset, DATASETS)
+    check_name("split", split, SPLITS)
     if num_examples is not None and num_examples < 1:
         raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
     renaming = None
@@ -192,12 +192,12 @@ def load(
 @register("babi", task_names=lambda _: babi.TASKS)
 def _load_babi(split, *, task, config, data_dir, seed, num_examples):
     config = babi.DEFAULT_CONFIG if config is None else config
-    _check("config", config, babi.CONFIGS)
+    check_name("config", config, babi.CONFIGS)
     return _read_babi(data_dir, config=config, task=task, split=split)[:num_examples]
 
 
 def _read_babi(data_dir, *, config, task, split):
-    _check("task", task, babi.TASKS)
+    check_name("task", task, babi.TASKS)
     if split not in babi.splits(config):
         return []
     return babi.load(data_dir or _babi_archive(), config=config, task=task, split=split)
@@ -245,7 +245,7 @@ def _story_tasks(_=None):
 @register("stories", task_names=_story_tasks, is_generated=True)
 def _load_stories(split, *, task, config, data_dir, seed, num_examples):
     sizes = _story_sizes(config)
-    _check("task", task, tuple(_story_tasks()))
+    check_name("task", task, tuple(_story_tasks()))
     stories = importlib.import_module("dmn_keras.datasets.stories")
     count = num_examples or STORIES_NUM_EXAMPLES[split]
     return stories.generate(task, split=split, num_examples=count, seed=seed, **sizes)
@@ -261,7 +261,7 @@ def _jsonl_tasks(data_dir):
 def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
     if config is not None:
         raise ValueError(f"config must be None for dataset 'jsonl', which has none. Received: {config!r}.")
-    _check("task", task, tuple(_jsonl_tasks(data_dir)))
+    check_name("task", task, tuple(_jsonl_tasks(data_dir)))
     path = _jsonl_path(data_dir, split)
     examples = [] if path is None else [example for example in jsonl.load(path) if example.task == task]
     return examples[:num_examples]
@@ -270,7 +270,7 @@ def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
 @register("stepgame", task_names=lambda _: tuple(map(str, range(1, 11))))
 def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
     stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
-    _check("task", task, stepgame.TASKS)
+    check_name("task", task, stepgame.TASKS)
     parts = [part.strip() for part in (config or "").split(",") if part.strip()]
     if not any(part.startswith("k=") for part in parts):
         parts.append(f"k={task}")
@@ -283,7 +283,7 @@ def _register_module(name, example_class, module, is_generated=False, **fixed):
 
     @register(name, example_class=example_class, is_generated=is_generated)
     def load_module(split, *, task, **options):
-        _check("task", task, ("all",))
+        check_name("task", task, ("all",))
         return importlib.import_module(f"dmn_keras.datasets.{module}").load(split, **options, **fixed)
 
 
@@ -301,17 +301,12 @@ for _name in ("algorithmic", "formal_languages", "graphs"):
     _register_module(_name, SequenceTransductionExample, _name, is_generated=True)
 
 
-def _check(argument, value, expected):
-    if value not in expected:
-        raise ValueError(unknown_name(argument, value, expected))
-
-
 def _story_sizes(config):
     """Return the sizes in a config such as `"num_facts=10-50,num_people=8"` as keyword arguments."""
     sizes = {}
     for part in () if config is None else config.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
-        _check("config: size", name, STORIES_SIZES)
+        check_name("config: size", name, STORIES_SIZES)
         bounds = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", value)
         if bounds is None or (bounds[2] and name != "num_facts"):
             form = "a number or a range such as 10-50" if name == "num_facts" else "a number"

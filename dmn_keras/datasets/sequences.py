@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmn_keras.datasets.checks import SPLITS, check_name
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.errors import did_you_mean, unknown_name
+from dmn_keras.errors import did_you_mean
 
-SPLITS = ("train", "valid", "test")
 NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 Size = int | tuple[int, int]
 
@@ -72,13 +72,11 @@ def parse_config(config: str | None, tasks: Mapping[str, SequenceTask]) -> tuple
     """
     name, _, rest = (next(iter(tasks)) if config is None else str(config)).partition(",")
     name = name.strip()
-    if name not in tasks:
-        raise ValueError(unknown_name("config", name, tasks))
+    check_name("config", name, tasks)
     settings = {}
     for part in re.split(r",(?=\s*\w+\s*=)", rest) if rest else ():
         setting, _, value = (piece.strip() for piece in part.partition("="))
-        if setting not in tasks[name].settings:
-            raise ValueError(unknown_name(f"config: setting of {name}", setting, tasks[name].settings))
+        check_name(f"config: setting of {name}", setting, tasks[name].settings)
         if not value or setting in settings:
             raise ValueError(f"config: {setting} must have one value, {setting}=VALUE. Received: {config!r}.")
         settings[setting] = _parse_value(value)
@@ -113,8 +111,7 @@ def generate(
     Raises:
         ValueError: If a name is unknown, or a number is no integer or out of range.
     """
-    if split not in SPLITS:
-        raise ValueError(unknown_name("split", split, SPLITS))
+    check_name("split", split, SPLITS)
     check_size("seed", seed, least=0)
     count = NUM_EXAMPLES[split] if num_examples is None else check_size("num_examples", num_examples)
     name, settings = parse_config(config, tasks)

@@ -20,11 +20,11 @@ import tarfile
 import zlib
 
 from dmn_keras.datasets.babi.parser import parse
+from dmn_keras.datasets.checks import SPLITS, check_name
 from dmn_keras.datasets.example import Example
 from dmn_keras.errors import listing, unknown_name
 
 CONFIGS = ("clean", "noise")
-SPLITS = ("train", "valid", "test")
 TASKS = tuple(str(k) for k in range(1, 11))
 DEFAULT_CONFIG = {"train": "clean", "valid": "clean", "test": "noise"}
 """The paper's protocol: split -> config."""
@@ -72,8 +72,7 @@ def load(
     >>> examples[0].question, examples[0].answer, examples[0].task
     ('What is the relation of the agent V to the agent K?', ('right',), '10')
     """
-    if split not in SPLITS:
-        raise ValueError(unknown_name("split", split, SPLITS))
+    check_name("split", split, SPLITS)
     if num_examples is not None and num_examples < 1:
         raise ValueError(f"num_examples must be a positive integer or None. Received: num_examples={num_examples}")
     folder, ks = parse_config(config)

@@ -5,6 +5,7 @@ import pathlib
 import re
 
 from dmn_keras.datasets.babi.parser import parse
+from dmn_keras.datasets.checks import check_name
 from dmn_keras.errors import did_you_mean, listing, unknown_name
 from dmn_keras.utils.archives import tar_files
 from dmn_keras.utils.files import check_regular_file
@@ -56,8 +57,7 @@ def splits(config):
     Raises:
         ValueError: If `config` is not one of `CONFIGS`.
     """
-    if config not in CONFIGS:
-        raise ValueError(unknown_name("config", config, CONFIGS))
+    check_name("config", config, CONFIGS)
     return ("train", "valid", "test") if config.startswith("en-valid") else ("train", "test")
 
 
@@ -112,8 +112,7 @@ def available_tasks(data_dir, *, config=DEFAULT_CONFIG, split):
         FileNotFoundError: If `data_dir`, or the config in it, is not there.
         ValueError: If `config` or `split` is unknown, or the archive is damaged.
     """
-    if split not in splits(config):
-        raise ValueError(unknown_name("split", split, splits(config)))
+    check_name("split", split, splits(config))
     files, _ = _find_files(data_dir, config)
     return tuple(task for task in TASKS if (task, split) in files)
 

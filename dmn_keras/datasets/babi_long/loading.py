@@ -15,11 +15,11 @@ from dmn_keras.datasets import babi
 from dmn_keras.datasets.babi_long.background import count_tokens, insert_into_background
 from dmn_keras.datasets.babi_long.books import Books
 from dmn_keras.datasets.babi_long.neighbours import Neighbours
+from dmn_keras.datasets.checks import SPLITS
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.errors import unknown_name
 
 DEFAULT_TOKENS = (1000, 1000)
-_SPLITS = ("train", "valid", "test")
 _PARTS = ("tokens=N", "books=FOLDER", "neighbours")
 _SECONDS_BETWEEN_LOGS = 5
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def load(examples, *, config, split, seed=0):
         UserWarning: If a story is longer than the length drawn for it, or the books shorter than a length.
     """
     background = _background(config.books, split, seed)
-    number = _SPLITS.index(split)
+    number = SPLITS.index(split)
     hidden, bare, logged = [], 0, time.monotonic()
     for index, example in enumerate(examples):
         if time.monotonic() > logged + _SECONDS_BETWEEN_LOGS:
@@ -144,7 +144,7 @@ def _warn(hidden, bare, config):
 
 def _background(folder, split, seed):
     if folder is None:
-        return Neighbours((seed, _SPLITS.index(split)))
+        return Neighbours((seed, SPLITS.index(split)))
     folder = pathlib.Path(folder).expanduser()
     if any((folder / name).is_dir() for name in ("train", "test")):
         folder = folder / ("test" if split == "test" else "train")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmn_keras.datasets import sequences
+from dmn_keras.datasets.checks import check_name
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.formal_languages.binary_addition import binary_addition
 from dmn_keras.datasets.formal_languages.counting import anb2n, anbmcnm, anbn, anbncn, anbncndn
@@ -87,8 +88,7 @@ def encode(task: str, text: str) -> np.ndarray:
         array([[1., 0.],
                [0., 1.]], dtype=float32)
     """
-    if task not in TASKS:
-        raise ValueError(sequences.unknown_name("task", task, TASKS))
+    check_name("task", task, TASKS)
     alphabet = TASKS[task].alphabet
     return sequences.one_hot(sequences.symbol_ids(text, alphabet), len(alphabet))
 

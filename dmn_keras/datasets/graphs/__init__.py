@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 
 from dmn_keras.datasets import sequences
+from dmn_keras.datasets.checks import check_name
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.graphs.encoding import decode_triple, encode_triple
 from dmn_keras.datasets.graphs.family_tree import family_tree
@@ -18,7 +19,6 @@ from dmn_keras.datasets.graphs.london_underground import london_underground
 from dmn_keras.datasets.graphs.random_graph import random_graph
 from dmn_keras.datasets.graphs.shortest_path import shortest_path
 from dmn_keras.datasets.graphs.traversal import traversal
-from dmn_keras.errors import unknown_name
 
 TASKS = {task.__name__: sequences.SequenceTask(task) for task in (traversal, shortest_path, inference)}
 """Task by name; the targets of all are bits."""
@@ -63,8 +63,7 @@ def layout(config: str | None = None, *, data_dir: str | None = None) -> sequenc
 def _with_graph(settings, *, data_dir):
     """Return the settings of a config with the graph in place of its name."""
     name = settings.get("graph", "random")
-    if name not in GRAPHS:
-        raise ValueError(unknown_name("config: graph", name, GRAPHS))
+    check_name("config: graph", name, GRAPHS)
     if name == "london":
         return {**settings, "graph": london_underground(data_dir)}
     return {**settings, "graph": family_tree() if name == "family" else None}

@@ -3,14 +3,12 @@
 import numbers
 import zlib
 
+from dmn_keras.datasets.checks import SPLITS, check_name
 from dmn_keras.datasets.example import Example
 from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.datasets.stories.tasks import TASKS
 from dmn_keras.datasets.stories.world import World
-from dmn_keras.errors import unknown_name
-
-SPLITS = ("train", "valid", "test")
 
 
 def generate(
@@ -55,8 +53,8 @@ def generate(
     Raises:
         ValueError: If `task` or `split` is unknown, or a number is not an integer or too small for the task.
     """
-    _check_name("task", task, TASKS)
-    _check_name("split", split, SPLITS)
+    check_name("task", task, TASKS)
+    check_name("split", split, SPLITS)
     _check_least("num_examples", num_examples, 1)
     _check_least("seed", seed, 0)
     sizes = {"num_people": num_people, "num_places": num_places, "num_objects": num_objects}
@@ -84,11 +82,6 @@ def generate(
 def split_of(story):
     """Return the split that a story, a sequence of sentences, belongs to."""
     return SPLITS[zlib.crc32("\n".join(story).encode()) % len(SPLITS)]
-
-
-def _check_name(argument, value, expected):
-    if value not in expected:
-        raise ValueError(unknown_name(argument, value, expected))
 
 
 def _check_least(argument, value, least, where=""):
