@@ -73,7 +73,7 @@ class Graph:
         Raises:
             ValueError: If the node is unknown, or no edge remains.
         """
-        self.check_node("start", node)
+        self.check_start(node)
         kept, queue = {node: None}, deque([node])
         while queue and len(kept) < num_nodes:
             for neighbour in self.outgoing[queue.popleft()].values():
@@ -82,7 +82,7 @@ class Graph:
                     queue.append(neighbour)
         return Graph(tuple(triple for triple in self.triples if triple[0] in kept and triple[2] in kept))
 
-    def check_node(self, argument: str, node: object) -> None:
+    def check_start(self, node: object) -> None:
         """Check that a node is one of the graph.
 
         Raises:
@@ -90,6 +90,6 @@ class Graph:
         """
         if node not in self.outgoing:
             raise ValueError(
-                f"{argument} must be one of the {len(self.nodes)} nodes of the graph. Received: {argument}={node!r}."
+                f"start must be one of the {len(self.nodes)} nodes of the graph. Received: start={node!r}."
                 f"{did_you_mean(node, self.nodes)}"
             )

@@ -8,7 +8,7 @@ from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.graphs.encoding import encode_task
 from dmn_keras.datasets.graphs.family_tree import EDGES, KIN
 from dmn_keras.datasets.graphs.graph import Graph
-from dmn_keras.datasets.graphs.selection import attempts, choose_graph, starts
+from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
 from dmn_keras.datasets.sequences import Size, check_size, draw_size
 
 NUM_EDGES = len(EDGES)
@@ -71,12 +71,12 @@ def inference(
         _check_edges(drawn)
         for source in starts(rng, drawn, first):
             found = [
-                (len(row), label, end)
+                (len(row), (label, end))
                 for label, row in RELATIONS.items()
                 if least <= len(row) <= most and (end := drawn.follow(source, row)) is not None
             ]
             if found:
-                label, end = _choose_by_length(rng, found)
+                label, end = choose_by_length(rng, found)
                 query, answer = [(source, label, None)], [(source, label, end)]
                 return encode_task(rng, drawn, query, answer, task="inference", planning=planning)
     raise ValueError(f"graph must have a relation of such a length. Received: length={length!r}")
@@ -86,11 +86,3 @@ def _check_edges(graph):
     for _, edge, _ in graph.triples:
         if edge not in range(NUM_EDGES):
             raise ValueError(f"graph must have edges from 0 to {NUM_EDGES - 1} for inference. Received: {edge!r}")
-
-
-def _choose_by_length(rng, found):
-    """Return label and end of one of the relations found; each length that there is has the same chance."""
-    lengths = sorted({length for length, _, _ in found})
-    length = lengths[rng.integers(len(lengths))]
-    found = [relation[1:] for relation in found if relation[0] == length]
-    return found[rng.integers(len(found))]

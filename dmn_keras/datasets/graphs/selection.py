@@ -26,7 +26,7 @@ def choose_graph(rng, graph, start, nodes, degree, *, num_labels=1000) -> tuple[
             raise ValueError(f"start must be None for a random graph, whose nodes have no names. Received: {start!r}")
         return random_graph(rng, nodes=(10, 40) if nodes is None else nodes, degree=degree, num_labels=num_labels), None
     if start is not None:
-        graph.check_node("start", start)
+        graph.check_start(start)
     if nodes is not None:
         start = graph.nodes[rng.integers(len(graph.nodes))] if start is None else start
         graph = graph.around(start, draw_size(rng, "nodes", nodes, least=2))
@@ -41,3 +41,11 @@ def starts(rng, graph: Graph, start) -> list:
 def attempts(graph, start, nodes) -> int:
     """Return how many graphs to draw in search of a path: one, if another one would be the same graph."""
     return 100 if graph is None or (start is None and nodes is not None) else 1
+
+
+def choose_by_length(rng, found):
+    """Return one of the `(length, choice)` pairs' choices; each length that there is has the same chance."""
+    lengths = sorted({length for length, _ in found})
+    length = lengths[rng.integers(len(lengths))]
+    choices = [choice for of, choice in found if of == length]
+    return choices[rng.integers(len(choices))]

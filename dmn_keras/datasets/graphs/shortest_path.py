@@ -9,7 +9,7 @@ import numpy as np
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.graphs.encoding import encode_task
 from dmn_keras.datasets.graphs.graph import Graph
-from dmn_keras.datasets.graphs.selection import attempts, choose_graph, starts
+from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
 from dmn_keras.datasets.sequences import Size, check_size, draw_size
 
 
@@ -55,7 +55,7 @@ def shortest_path(
         for source in starts(rng, drawn, first):
             paths = [path for path in single_shortest_paths(drawn, source) if least <= len(path) <= most]
             if paths:
-                path = _choose_by_length(rng, paths)
+                path = choose_by_length(rng, [(len(path), path) for path in paths])
                 query = [(source, None, path[-1][2])]
                 return encode_task(rng, drawn, query, path, task="shortest_path", planning=planning)
     raise ValueError(f"graph must have a single shortest path of such a length. Received: length={length!r}")
@@ -77,11 +77,3 @@ def single_shortest_paths(graph: Graph, source: object) -> list[tuple]:
     for node, triple in last.items():  # in order of distance
         paths[node] = (*paths[triple[0]], triple)
     return [path for node, path in paths.items() if path and counts[node] == 1]
-
-
-def _choose_by_length(rng, paths):
-    """Return one of the paths; each length that there is has the same chance."""
-    lengths = sorted({len(path) for path in paths})
-    length = lengths[rng.integers(len(lengths))]
-    paths = [path for path in paths if len(path) == length]
-    return paths[rng.integers(len(paths))]
