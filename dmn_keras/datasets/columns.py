@@ -7,7 +7,7 @@ import pathlib
 from dmn_keras.datasets.checks import check_data_dir, check_name, check_split
 from dmn_keras.datasets.example import TextClassificationExample, TokenTaggingExample, VisualQuestionAnsweringExample
 from dmn_keras.errors import listing
-from dmn_keras.utils.json_lines import check_text, check_texts, parse_object, scalar_text
+from dmn_keras.utils.json_lines import check_key, check_text, check_texts, parse_object, scalar_text
 from dmn_keras.utils.lines import numbered_lines, shorten
 
 COLUMNS = {
@@ -102,8 +102,7 @@ def _json_rows(lines, source, names):
     for place, text in numbered_lines(lines, source=source):
         record = parse_object(text, place)
         for name in names:
-            if name not in record:
-                raise ValueError(f"{place}: the key {name!r} is missing. Received the keys: {', '.join(record)}.")
+            check_key(record, name, place)
         yield place, [record[name] for name in names]
 
 

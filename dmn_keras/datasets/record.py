@@ -6,7 +6,7 @@ from typing import Any
 
 from dmn_keras.text.sentences import split_sentences
 from dmn_keras.text.tokenizer import tokenize
-from dmn_keras.utils.json_lines import as_json, check_characters, check_text, check_texts, scalar_text
+from dmn_keras.utils.json_lines import as_json, check_characters, check_key, check_text, check_texts, scalar_text
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
@@ -72,8 +72,7 @@ def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, A
 
 def _check_keys(record, place, required=("story", "question"), known=_KEYS):
     for key in required:
-        if key not in record:
-            raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(record)}.")
+        check_key(record, key, place)
     absent = [key for key in known if key not in record]
     for key in record:
         near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)

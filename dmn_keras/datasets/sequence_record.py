@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from dmn_keras.errors import did_you_mean
+from dmn_keras.utils.json_lines import check_key
 
 _KEYS = ("inputs", "targets", "scored", "task")
 
@@ -27,8 +28,7 @@ def sequence_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     for key in record:
         if key not in _KEYS:
             raise ValueError(f"{place}: unknown key {key!r}.{did_you_mean(key, _KEYS)}")
-    if "inputs" not in record:
-        raise ValueError(f"{place}: the key 'inputs' is missing. Received the keys: {', '.join(record)}.")
+    check_key(record, "inputs", place)
     task = record.get("task") or ""
     inputs = record["inputs"]
     inputs = _text(inputs, task, place) if isinstance(inputs, str) else _numbers(inputs, "inputs", place, "float32")

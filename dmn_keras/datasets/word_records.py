@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dmn_keras.utils.json_lines import as_json, check_text, check_texts, scalar_text
+from dmn_keras.utils.json_lines import as_json, check_key, check_text, check_texts, scalar_text
 
 
 def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     Raises:
         ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
     """
-    _check_key(record, "text", place)
+    check_key(record, "text", place)
     fields: dict[str, Any] = {"text": check_text(record["text"], "text", place)}
     if record.get("label") not in (None, ""):
         fields["label"] = check_text(scalar_text(record["label"]), "label", place)
@@ -48,7 +48,7 @@ def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     Raises:
         ValueError: If a field is missing or malformed, or there is not a tag for each token.
     """
-    _check_key(record, "tokens", place)
+    check_key(record, "tokens", place)
     tokens = check_texts(record["tokens"], "tokens", place)
     if not record.get("tags"):
         return {"tokens": tokens}
@@ -56,8 +56,3 @@ def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     if len(tags) != len(tokens):
         raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
     return {"tokens": tokens, "tags": tags}
-
-
-def _check_key(record, key, place):
-    if key not in record:
-        raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(map(str, record))}.")

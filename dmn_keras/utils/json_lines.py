@@ -1,6 +1,7 @@
 """JSON lines: one object on each line of a file, and its values, with errors that name the line."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from dmn_keras.utils.lines import shorten
@@ -26,6 +27,12 @@ def parse_object(text: str, place: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise ValueError(f"{place}: expected one JSON object. Received: {shorten(text)}.")
     return record
+
+
+def check_key(record: Mapping[str, Any], key: str, place: str) -> None:
+    """Raise `ValueError` if a record lacks a key."""
+    if key not in record:
+        raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(map(str, record))}.")
 
 
 def as_json(value: Any) -> str:
