@@ -17,7 +17,7 @@ from tests.training.runs import eagerly, tiny_task, without_tracing
 
 pytestmark = without_tracing
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
-SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "batch_size": 8}
+SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "lexical_links": 1, "batch_size": 8}
 
 
 @pytest.fixture(autouse=True)
@@ -120,11 +120,12 @@ def test_fit_evaluate_save_and_load(settings, tmp_path):
     seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(logs))
     epochs = []
     qa.compile(optimizer=keras.optimizers.Adam(0.02))
-    history = qa.fit(examples(), validation_data=examples(5), epochs=2, batch_size=9, callbacks=[seen], verbose=0)
+    history = qa.fit(examples(11), validation_data=examples(5), epochs=2, batch_size=9, callbacks=[seen], verbose=0)
     assert len(epochs) == 2
     assert set(history.history) >= {"loss", "answer_accuracy", "val_answer_accuracy"}
     logs = qa.evaluate(examples(5), verbose=0)
-    right = np.mean([a.answer == e.answer_text for a, e in zip(qa.predict(examples(5)), examples(5), strict=True)])
+    answers = qa.predict(examples(5))
+    right = np.mean([a.answer == e.answer_text for a, e in zip(answers, examples(5), strict=True)])
     assert logs["answer_accuracy"] == pytest.approx(right)
     assert logs["loss"] == pytest.approx(history.history["val_loss"][-1], rel=1e-4)
     qa.save_to_preset(tmp_path / "preset")
@@ -135,7 +136,7 @@ def test_fit_evaluate_save_and_load(settings, tmp_path):
         keras.models.load_model(tmp_path / "task.keras"),
     ):
         assert again.config == qa.config
-        for answer, expected in zip(again.predict(examples(5)), qa.predict(examples(5)), strict=True):
+        for answer, expected in zip(again.predict(examples(5)), answers, strict=True):
             assert_same_answer(answer, expected, 0)
 
 
@@ -240,9 +241,9 @@ def test_the_backbone_gives_memory_and_gates():
 
 @pytest.mark.parametrize("several", [False, True])
 def test_answers_do_not_depend_on_the_batch(several):
-    qa, asked = task(several), examples(several=several)
+    qa, asked = task(several), examples(8, several)
     whole = qa.predict(asked, batch_size=100)
-    for batch_size in (1, 7):
+    for batch_size in (1, 3):
         for one, other in zip(whole, qa.predict(asked, batch_size=batch_size), strict=True):
             assert_same_answer(one, other)
     for one, question in zip(whole, asked, strict=True):
@@ -309,7 +310,9 @@ def test_every_path_reads_irregular_records_alike(seed):
     """Arrays, answers and gates of 1,000 records in all, one after the other and together, in training and asking."""
     rng = random.Random(seed)
     records = [irregular(rng) for _ in range(250)]
-    qa = QuestionAnswerer(**SETTINGS, max_facts=6)
+    # The one GRU reads the question: what reads the arrays does not matter, and steps over words take the time.
+    simple = {"fact_encoder": "position", "embedding_dim": 6, "question_match": None, "lexical_links": 0}
+    qa = QuestionAnswerer(**{**SETTINGS, **simple}, max_facts=6)
     qa.adapt([*records[:50], *map(as_record, examples(5))])
     randomize(qa.network)
     qa.calibration = Calibration(1.5, -0.5)
