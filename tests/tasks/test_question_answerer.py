@@ -101,12 +101,12 @@ def test_mistakes_in_the_order_of_calls():
         qa.fit([])
     with pytest.raises(ValueError, match="adapt needs at least one example"):
         qa.adapt([])
-    qa.fit(iter(examples()), verbose=0)
+    qa.fit(iter(examples(8)), verbose=0)
     with pytest.raises(ValueError, match="adapt was called after the network was built for other data"):
         qa.adapt(examples())
     with pytest.raises(ValueError, match="adapt was called after the network was built for other data"):
         qa.preprocessor.adapt(examples())
-    qa.fit(examples(), verbose=0)
+    qa.fit(examples(8), verbose=0)
 
 
 CHAIN = {"retriever": "chain", "max_retrieved_facts": 3, "retriever_rounds": 2}
@@ -225,7 +225,7 @@ def test_a_linear_start_ends_with_its_epochs():
 
 def test_the_metric_of_the_answers_has_one_name():
     for supervise in (True, False):
-        history = task(supervise_gates=supervise).fit(examples(), validation_data=examples(), verbose=0).history
+        history = task(supervise_gates=supervise).fit(examples(8), validation_data=examples(8), verbose=0).history
         assert {"answer_accuracy", "val_answer_accuracy"} < set(history)
     with pytest.raises(ValueError, match="shuffle must be True"):
         task().fit(examples(), shuffle=False)

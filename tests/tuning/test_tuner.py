@@ -129,7 +129,7 @@ def test_bayesian_search_goes_beyond_its_first_points(tmp_path):
     made = reloaded("bayesian", tmp_path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's, on few points
-        run(made, made.num_initial_points + 8)
+        run(made, made.num_initial_points + 3)
     assert len({str(values) for _, _, values in outcome(made).values()}) > made.num_initial_points
 
 
