@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import dataclasses
 import itertools
 import sys
 
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             except (TypeError, ValueError, OSError) as error:  # of an image, for instance, which is read only now
                 raise ValueError(f"counted from {places[0]}: {error}") from error
             for answer in answers:
-                print_json(answer.to_dict() if hasattr(answer, "to_dict") else dataclasses.asdict(answer))
+                print_json(answer.to_dict())
     return 0
 
 

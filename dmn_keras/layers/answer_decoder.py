@@ -7,10 +7,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.weighted_layer import WeightedLayer
-
-END_ID = 2
-"""Default id of the word that ends an answer (see `dmn_keras.text.Vocabulary`)."""
-
+from dmn_keras.text import END_ID
 
 FORBIDDEN = -1e9
 """Logit of a word that an answer may not hold; finite, so that losses are."""

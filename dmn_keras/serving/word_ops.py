@@ -30,8 +30,7 @@ class WordOps(tf.Module):
 
     def __init__(self, preprocessor: WordPreprocessor):
         super().__init__(name="words")
-        names = preprocessor.vocabulary.words[len(SPECIAL_WORDS) :]
-        self._words = _table(names, len(SPECIAL_WORDS), UNKNOWN_ID)
+        self._words = _table(preprocessor.vocabulary.known_words, len(SPECIAL_WORDS), UNKNOWN_ID)
         self._characters = _table(preprocessor.alphabet, END + 1, UNKNOWN) if preprocessor.reads_characters else None
         forms = collections.defaultdict(str)
         for code, form in NORMAL_FORMS.items():

@@ -197,7 +197,7 @@ class WordPreprocessor(Preprocessor):
             "num_pretrained_words": self.num_pretrained_words,
             "min_count": self.min_count,
             "reads_characters": self.reads_characters,
-            "words": None if self.vocabulary is None else self.vocabulary.words[len(SPECIAL_WORDS) :],
+            "words": self.vocabulary.known_words if self.is_adapted else None,
             "num_learned": self.num_learned,
             "vector_dim": self.vector_dim,
             "alphabet": self.alphabet,

@@ -121,7 +121,7 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
     def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
-            "words": list(self.vocabulary.words[3:]) if self.is_adapted else None,
+            "words": list(self.vocabulary.known_words) if self.is_adapted else None,
             "answers": list(self.answers),
         }
 
