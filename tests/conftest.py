@@ -39,6 +39,15 @@ def pretrained(tmp_path_factory):
 
 
 @pytest.fixture
+def eager_steps():
+    """Run the test without tracing (see `tests.training.runs.eagerly`)."""
+    from tests.training.runs import eagerly
+
+    with eagerly():
+        yield
+
+
+@pytest.fixture
 def float64():
     """Skip where Keras does not compute in float64."""
     import keras

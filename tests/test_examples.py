@@ -10,17 +10,11 @@ from dmn_keras import datasets
 from dmn_keras.datasets import stories
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
 from examples import copy_task, custom_task, dmn_from_layers, sentiment, tagging, tickets, visual_questions
-from tests.training.runs import eagerly, without_tracing
+from tests.training.runs import in_eager_steps, without_tracing
 
 TICKETS = pathlib.Path(tickets.__file__).with_suffix("")
 
 pytestmark = without_tracing
-
-
-@pytest.fixture
-def eager_steps():
-    with eagerly():
-        yield
 
 
 def test_a_model_from_the_layers_is_trained_saved_and_loaded(tmp_path, capsys):
@@ -51,7 +45,7 @@ def test_a_model_from_the_layers_learns():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is written by TensorFlow")
-@pytest.mark.usefixtures("eager_steps")
+@in_eager_steps
 def test_a_task_of_ones_own_is_trained_saved_and_exported(tmp_path):
     import tensorflow as tf
 
@@ -71,7 +65,7 @@ def test_a_task_of_ones_own_is_trained_saved_and_exported(tmp_path):
     assert [facts[i].decode() for facts, i in zip(outputs["facts"].numpy(), chosen, strict=True)] == found
 
 
-@pytest.mark.usefixtures("eager_steps")
+@in_eager_steps
 def test_visual_questions_are_learned_and_drawn(tmp_path, capsys):
     sizes = {"image_size": 16, "convolutions": 2, "filters": 4, "units": 4}
     visual_questions.main(tmp_path / "gates.png", num_images=4, epochs=1, **sizes)
@@ -101,7 +95,7 @@ def test_copying_starts_to_be_learned():
     assert min(accuracy, longer) > 0.7
 
 
-@pytest.mark.usefixtures("eager_steps")
+@in_eager_steps
 def test_sentiment_is_learned_and_drawn(tmp_path):
     trees = "(4 (2 A) (4 (4 lovely) (2 film)))\n(0 (2 A) (0 (0 dull) (2 film)))\n(2 (2 A) (2 film))\n"
     for name in ("train", "dev", "test"):
@@ -112,7 +106,7 @@ def test_sentiment_is_learned_and_drawn(tmp_path):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.usefixtures("eager_steps")
+@in_eager_steps
 def test_tags_are_learned(tmp_path, capsys):
     rows = [("1", "Go", "VERB"), ("2", "home", "ADV"), ("3", "!", "PUNCT")]
     text = "\n".join("\t".join([number, form, "_", tag, *"______"]) for number, form, tag in rows)

@@ -16,18 +16,12 @@ from dmn_keras.datasets.babi_long import Books, insert_into_background
 from dmn_keras.text import Vocabulary, sentence_ids
 from tests.layers.helpers import randomize
 from tests.long_stories import task_with_retriever
-from tests.training.runs import eagerly, tensorflow_only, tiny_task, without_tracing
+from tests.training.runs import in_eager_steps, tensorflow_only, tiny_task, without_tracing
 
-pytestmark = [tensorflow_only, without_tracing]
+pytestmark = [tensorflow_only, without_tracing, in_eager_steps]
 ROOT = pathlib.Path(__file__).parents[1]
 PLACES = ["park", "office", "home"]
 STORY = ("The old whale.", "Mary went to the park.", "A ship at sea.", "John took the milk.", "Mary took the milk.")
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 def write_babi(folder, answer=None):

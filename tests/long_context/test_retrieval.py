@@ -11,16 +11,10 @@ from dmn_keras.layers.fact_retriever import select_facts
 from dmn_keras.tasks.question_answering.retrieval import StoryRetriever, selected_facts
 from dmn_keras.text import MAX_WORDS
 from tests.long_stories import QUESTION, long_story, task_with_retriever
-from tests.training.runs import eagerly, without_tracing
+from tests.training.runs import in_eager_steps, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 QUESTIONS = [QUESTION, "Is the whale at home?"]
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 @pytest.fixture(scope="module", params=[8, 500])

@@ -17,18 +17,12 @@ from dmn_keras.long_context.story_index import StoryIndex, write_index
 from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.question_answering.retrieval import StoryRetriever
 from tests.long_stories import QUESTION, long_story, task_with_retriever
-from tests.training.runs import eagerly, snapshot, without_tracing
+from tests.training.runs import in_eager_steps, snapshot, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 ROOT = pathlib.Path(__file__).parents[2]
 QUESTIONS = [QUESTION, "Is the whale at home?"]
 FILES = ("story.sqlite", "vectors.bin")
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,10 @@ from dmn_keras.text import Vocabulary
 from tests.layers.helpers import randomize
 from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.tasks.answers import assert_same_answer
-from tests.training.runs import eagerly, own_data, tiny_task, without_tracing
+from tests.training.runs import in_eager_steps, own_data, tiny_task, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 ANSWER = Answer("the park", 0.75, ("Mary park.", "John home."), ((0.9, 0.1), (0.25, 0.75)), ())
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 def answerer(folder, **settings):

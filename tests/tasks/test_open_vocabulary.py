@@ -16,18 +16,12 @@ from dmn_keras.text import UNKNOWN_ID, Vocabulary, tokenize
 from dmn_keras.training.transfer import continue_from
 from tests.layers.helpers import randomize
 from tests.tasks.answers import assert_same_answer
-from tests.training.runs import eagerly, without_tracing
+from tests.training.runs import in_eager_steps, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 WORDS = ("is", "in", "the", "park", "office", "where", "mary")
 STORY = ("Zoe is in the park.", "TCK-1 is in the Shed.", "ZOE is in the office.")
 SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "batch_size": 8}
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 def preprocessor(num_placeholders=4, **options):

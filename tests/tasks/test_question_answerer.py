@@ -13,17 +13,11 @@ from dmn_keras.datasets import Example
 from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
 from tests.layers.helpers import randomize
 from tests.tasks.answers import assert_same_answer
-from tests.training.runs import eagerly, tiny_task, without_tracing
+from tests.training.runs import in_eager_steps, tiny_task, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
 SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "lexical_links": 1, "batch_size": 8}
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 def examples(count=23, several=False, most_facts=9):

@@ -12,9 +12,9 @@ from dmn_keras import cli
 from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer, VisualQuestionAnsweringPreprocessor
 from tests.tasks.images import NO_IMAGES, encode, questions, randomized
-from tests.training.runs import eagerly, without_tracing
+from tests.training.runs import in_eager_steps, without_tracing
 
-pytestmark = without_tracing
+pytestmark = [without_tracing, in_eager_steps]
 SETTINGS = {
     "image_size": 8,
     "convolutions": 2,
@@ -24,12 +24,6 @@ SETTINGS = {
     "batch_size": 3,
     "num_buckets": 1,
 }
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
 
 
 @functools.cache

@@ -17,6 +17,7 @@ tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="runs eagerly, on TensorFlow alone"
 )
 without_tracing = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+in_eager_steps = pytest.mark.usefixtures("eager_steps")
 
 TINY = {
     "units": 4,

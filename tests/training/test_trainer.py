@@ -21,15 +21,19 @@ from dmn_keras.training import callbacks, trainer
 from dmn_keras.training.callbacks import BestWeights, TrainingDivergedError
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import train
-from tests.training.runs import eagerly, history, own_data, snapshot, tensorflow_only, tiny, tiny_task, without_tracing
+from tests.training.runs import (
+    eagerly,
+    history,
+    in_eager_steps,
+    own_data,
+    snapshot,
+    tensorflow_only,
+    tiny,
+    tiny_task,
+    without_tracing,
+)
 
-pytestmark = [tensorflow_only, without_tracing]
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
+pytestmark = [tensorflow_only, without_tracing, in_eager_steps]
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,11 @@ import pytest
 from dmn_keras.losses import AnswerCrossentropy
 from dmn_keras.tasks.config import NAMED_SETTINGS
 from dmn_keras.training import reproduce
-from tests.training.runs import TINY, eagerly, snapshot, tensorflow_only, tiny, without_tracing
+from tests.training.runs import TINY, in_eager_steps, snapshot, tensorflow_only, tiny, without_tracing
 from tests.tuning.searches import write_data
 from tuning import compare
 
-pytestmark = [tensorflow_only, without_tracing]
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
+pytestmark = [tensorflow_only, without_tracing, in_eager_steps]
 
 
 @pytest.fixture(scope="module")

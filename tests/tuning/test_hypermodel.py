@@ -5,18 +5,12 @@ import pytest
 
 from dmn_keras.losses import AnswerCrossentropy
 from dmn_keras.training.trainer import train
-from tests.training.runs import eagerly, own_data, tensorflow_only, without_tracing
+from tests.training.runs import in_eager_steps, own_data, tensorflow_only, without_tracing
 from tests.tuning.searches import FIXED, quiet
 from tuning.hypermodel import OBJECTIVE, DMNHyperModel
 from tuning.space import make_space
 
-pytestmark = [tensorflow_only, without_tracing, *quiet]
-
-
-@pytest.fixture(autouse=True)
-def _eager():
-    with eagerly():
-        yield
+pytestmark = [tensorflow_only, without_tracing, in_eager_steps, *quiet]
 
 
 @pytest.fixture(scope="module")
