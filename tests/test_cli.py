@@ -144,8 +144,8 @@ def test_ask_gives_the_promised_json_and_a_picture(trained, story, tmp_path):
     content = json.loads(out)
     assert (status, err) == (0, f"The picture is in {tmp_path / 'gates.png'}.\n")
     assert " ".join(content) == (
-        "answer probability facts gates unknown_words confidence known others positions num_facts num_open num_cut "
-        "evidence"
+        "answer probability facts gates unknown_words confidence known others positions num_facts num_above_threshold "
+        "num_cut evidence"
     )
     assert (content["confidence"], content["known"]) == (None, True)
     assert isinstance(content["answer"], str)

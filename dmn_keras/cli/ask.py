@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print_text(answer_text(answer))
         if answer.positions is not None:
-            more = 0 if answer.num_open is None else answer.num_open - len(answer.facts)
+            more = 0 if answer.num_above_threshold is None else answer.num_above_threshold - len(answer.facts)
             limit = f": the limit, {more:,} more seemed to matter" if more else ""
             print_text(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were retrieved{limit}")
         if answer.known:  # what was attended to is no evidence for "I do not know"

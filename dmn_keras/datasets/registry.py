@@ -135,7 +135,7 @@ def load(
 
     - `babi`: read from `data_dir` (see `babi.load` for what it may be) or, without it, from the official
       archive, downloaded once through TensorFlow Datasets.
-    - `babi_long`: the same, each story inserted into the sentences of books or of generated neighbours, which
+    - `babi_long`: the same, each story inserted into the sentences of books or of distractor facts, which
       `config` names; `seed` chooses the places (see `babi_long.load`).
     - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
     - `stepgame`: read from `data_dir`, see `stepgame.load`; a task is a number of steps.
@@ -151,7 +151,7 @@ def load(
         data_dir: Path of the data; see above.
         config: For `babi` one of `babi.CONFIGS`, `"en-10k"` if None. For `babi_long` the same, the length in
             tokens (1000 if not given) or a range to draw it from, and the background text:
-            `"en-10k,tokens=0-2000,books=FOLDER"`, or `neighbours` in place of `books=FOLDER`. For `stories`
+            `"en-10k,tokens=0-2000,books=FOLDER"`, or `distractor_facts` in place of `books=FOLDER`. For `stories`
             the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
             number or, for `num_facts`, a range to draw from. None for `jsonl`. Of all question answering,
             `rename=swap` exchanges the names of bAbI's tasks, `rename=new` gives names never seen, and

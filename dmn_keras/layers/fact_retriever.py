@@ -14,7 +14,7 @@ from dmn_keras.layers.weighted_layer import WeightedLayer
 RETRIEVER_FEATURES = ("fact", "question", "fact*question", "|fact-question|")
 """Terms of `AttentionGate` that need no memory: the retriever comes before there is one."""
 
-OPEN = 0.5
+THRESHOLD = 0.5
 """A fact with a gate above it is selected."""
 
 LEVELS = 1000
@@ -168,7 +168,7 @@ def select_facts(story, gates, max_facts):
     Returns:
         A dict: `"story"` and `"retrieved"`, as a retriever returns them.
     """
-    level = ops.where(gates > OPEN, ops.round(gates * LEVELS), -ops.ones_like(gates))
+    level = ops.where(gates > THRESHOLD, ops.round(gates * LEVELS), -ops.ones_like(gates))
     # Padded, so that there are always as many as are asked for.
     padded = ops.pad(level, [[0, 0], [0, max_facts]], constant_values=-1.0)
     least = ops.top_k(padded, max_facts)[0][:, -1:]

@@ -12,7 +12,7 @@ import numpy as np
 from dmn_keras.datasets import Example, Source, labelled, train_and_validation
 from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.fact_retriever import OPEN
+from dmn_keras.layers.fact_retriever import THRESHOLD
 from dmn_keras.losses import GateCrossentropy
 from dmn_keras.models import RETRIEVER
 from dmn_keras.tasks.batching import Batches, EpochSequence, Features
@@ -176,7 +176,7 @@ def _selected(layer, batches):
     selected = np.zeros(len(batches.features), dtype=bool)
     for planned in batches.plan():
         gates = keras.ops.convert_to_numpy(layer(**batches.batch(planned)[0])["gates"])
-        selected[planned.members] = gates[: len(planned.members), 0] > OPEN
+        selected[planned.members] = gates[: len(planned.members), 0] > THRESHOLD
     is_fact = np.array([target == (1.0,) for target in batches.features.targets["gates"]])
     facts, others = selected[is_fact], selected[~is_fact]
     return {

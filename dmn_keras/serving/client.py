@@ -45,11 +45,11 @@ _OUTPUTS = {
     "known": (bool, 1),
     "positions": (int, 2),
     "num_facts": (int, 1),
-    "num_open": (int, 1),
+    "num_above_threshold": (int, 1),
     "unknown_words": (str, 2),
 }
 """Type and rank of a model's outputs; floats are between 0 and 1, integers -1 or more."""
-_OPTIONAL = ("confidence", "known", "positions", "num_facts", "num_open", "unknown_words")
+_OPTIONAL = ("confidence", "known", "positions", "num_facts", "num_above_threshold", "unknown_words")
 """Those of calibrated models, of models with a retriever, and of newer exports."""
 
 
@@ -319,7 +319,7 @@ def _rows(name, array, count):
 
 def _answer(row):
     real = [i for i, text in enumerate(row["facts"]) if text]
-    more = {name: row[name] for name in ("confidence", "known", "num_facts", "num_open") if name in row}
+    more = {name: row[name] for name in ("confidence", "known", "num_facts", "num_above_threshold") if name in row}
     if "positions" in row:
         more["positions"] = tuple(row["positions"][i] for i in real)
         more["known"] = more.get("known", True) and bool(real)

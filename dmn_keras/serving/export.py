@@ -47,8 +47,8 @@ def export(
       `unknown_words`, strings `(batch, words)`, those without a placeholder, in lower case and Unicode's form NFD,
       padded with empty ones; of a calibrated model also `confidence` and `known`. A story without a word has no facts,
       and an answer all the same. Of a model with a retriever, `facts` and `gates` are those it selected, `positions`
-      `(batch, facts)` their numbers in the story, -1 where padded, and `num_facts` and `num_open` `(batch,)` how many
-      it read, and would have selected without a limit.
+      `(batch, facts)` their numbers in the story, -1 where padded, and `num_facts` and `num_above_threshold` `(batch,)`
+      how many it read, and would have selected without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
       and `question`, to the outputs of `serving_default`.
@@ -381,7 +381,7 @@ def _record(**features):
 
 def _difference(answer, expected):
     """Return the name of the first part of an answer that differs from the expected one, `None` where none does."""
-    for name in ("answer", "facts", "known", "unknown_words", "positions", "num_facts", "num_open"):
+    for name in ("answer", "facts", "known", "unknown_words", "positions", "num_facts", "num_above_threshold"):
         if getattr(answer, name) != getattr(expected, name):
             return name
     # The passes after a learned stop have gates of 0 in a SavedModel, and are left out of an `Answer`.

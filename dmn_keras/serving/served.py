@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from dmn_keras.layers.fact_retriever import OPEN
+from dmn_keras.layers.fact_retriever import THRESHOLD
 from dmn_keras.models import can_retrieve, retrieved_facts
 from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
 from dmn_keras.serving.raw_inputs import raw_inputs
@@ -155,7 +155,9 @@ class ServedModel(_StoredWeights):
         if "retrieved" in outputs:
             shown = outputs["retrieved"]
             facts, gates, of_retriever = _retrieved_alone(shown[:, : tf.shape(facts)[1]], facts, gates)
-            of_retriever["num_open"] = tf.reduce_sum(tf.cast(outputs["retriever"] > OPEN, tf.int32), axis=1)
+            of_retriever["num_above_threshold"] = tf.reduce_sum(
+                tf.cast(outputs["retriever"] > THRESHOLD, tf.int32), axis=1
+            )
         answers = {
             "answer": top[:, 0],
             "probability": probabilities[:, 0],

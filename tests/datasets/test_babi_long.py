@@ -12,12 +12,12 @@ from dmn_keras.datasets.babi_long import (
     BABI_NAMES,
     Books,
     Config,
+    DistractorFacts,
     LongStory,
-    Neighbours,
     insert_into_background,
     write_text,
 )
-from dmn_keras.datasets.babi_long import neighbours as neighbours_module
+from dmn_keras.datasets.babi_long import distractor_facts as distractor_module
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.unanswerable import common_words, without_answer
 from dmn_keras.text import Vocabulary, read_sentences, split_sentences, tokenize
@@ -88,9 +88,11 @@ def test_sentences_without_a_word_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("num_tokens", [0, 1, 5, 40, 700, 701, 5000])
-@pytest.mark.parametrize(("kind", "start"), [("books", 0), ("books", 119), ("neighbours", 0), ("neighbours", 255)])
+@pytest.mark.parametrize(
+    ("kind", "start"), [("books", 0), ("books", 119), ("distractor_facts", 0), ("distractor_facts", 255)]
+)
 def test_whole_sentences_that_fit(kind, start, num_tokens, books):
-    background = books if kind == "books" else Neighbours(1)
+    background = books if kind == "books" else DistractorFacts(1)
     count, counted, repeats = background.fit(start, num_tokens)
     taken = [background.at(i) for i in range(start, start + count)]
     assert tokens(taken) == counted <= num_tokens
@@ -114,21 +116,21 @@ def test_folders_without_books(tmp_path):
         Books(tmp_path)
 
 
-# Neighbours
+# DistractorFacts
 
 
-def test_neighbours_are_never_those_of_babi():
-    facts = [Neighbours(0).at(i) for i in range(2000)]
+def test_distractor_facts_are_never_those_of_babi():
+    facts = [DistractorFacts(0).at(i) for i in range(2000)]
     words = {word for fact in facts for word in tokenize(fact, lowercase=True)}
     assert not words & {name.lower() for name in BABI_NAMES}
     assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
 
 
 def test_any_neighbour_can_be_had_first():
-    in_order = [Neighbours(4).at(i) for i in range(600)]
-    neighbours_module._facts.cache_clear()
-    assert [Neighbours(4).at(i) for i in range(599, -1, -1)] == in_order[::-1]
-    assert [Neighbours(5).at(i) for i in range(600)] != in_order
+    in_order = [DistractorFacts(4).at(i) for i in range(600)]
+    distractor_module._facts.cache_clear()
+    assert [DistractorFacts(4).at(i) for i in range(599, -1, -1)] == in_order[::-1]
+    assert [DistractorFacts(5).at(i) for i in range(600)] != in_order
     assert len(set(in_order)) > 300
 
 
@@ -136,9 +138,9 @@ def test_any_neighbour_can_be_had_first():
 
 
 @pytest.mark.parametrize("num_tokens", [16, 17, 30, 100, 1000, 3001])
-@pytest.mark.parametrize("kind", ["books", "neighbours"])
+@pytest.mark.parametrize("kind", ["books", "distractor_facts"])
 def test_a_story_is_hidden_in_its_order(kind, num_tokens, books):
-    background = books if kind == "books" else Neighbours(2)
+    background = books if kind == "books" else DistractorFacts(2)
     for seed in range(30):
         hidden = insert_into_background(EXAMPLE, background, num_tokens, seed)
         story, sentences = hidden.story, list(hidden.story)
@@ -191,15 +193,15 @@ def test_equal_arguments_give_equal_stories_on_every_platform(books, tmp_path):
     assert insert_into_background(EXAMPLE, books, 500, 12).story_positions != first.story_positions
     hidden = insert_into_background(EXAMPLE, books, 100, 0)
     assert (hidden.story.start, hidden.story_positions) == (76, (0, 3, 13, 15))
-    assert Neighbours(0).at(300) == "Jonas headed to the balcony."
+    assert DistractorFacts(0).at(300) == "Jonas headed to the balcony."
     for path in books.paths:  # wherever the books lie
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    others = [(Books(tmp_path), 100, 0), (books, 100, 1), (Neighbours(2), 100, 0)]
+    others = [(Books(tmp_path), 100, 0), (books, 100, 1), (DistractorFacts(2), 100, 0)]
     again, another_place, another_text = (insert_into_background(EXAMPLE, *where) for where in others)
     assert repr(hidden) == repr(again)
     assert len({repr(hidden), repr(another_place), repr(another_text)}) == 3
-    assert repr(insert_into_background(EXAMPLE, Neighbours(1), 100, 0)) != repr(
-        insert_into_background(EXAMPLE, Neighbours(2), 100, 0)
+    assert repr(insert_into_background(EXAMPLE, DistractorFacts(1), 100, 0)) != repr(
+        insert_into_background(EXAMPLE, DistractorFacts(2), 100, 0)
     )
 
 
@@ -214,7 +216,7 @@ def test_no_tokens_are_the_story_alone_and_too_few_are_refused(books):
 
 
 def test_a_hidden_story_can_be_hidden_again(books):
-    twice = insert_into_background(insert_into_background(EXAMPLE, Neighbours(0), 100, 0), books, 300, 1)
+    twice = insert_into_background(insert_into_background(EXAMPLE, DistractorFacts(0), 100, 0), books, 300, 1)
     assert bare(twice) == STORY
     assert [twice.story[i] for i in twice.supporting_facts] == [STORY[3], STORY[2]]
 
@@ -233,9 +235,9 @@ def test_a_million_tokens_are_never_in_memory_together(books):
 # Text files
 
 
-@pytest.mark.parametrize("kind", ["books", "neighbours"])
+@pytest.mark.parametrize("kind", ["books", "distractor_facts"])
 def test_a_story_is_written_and_read(kind, books, tmp_path):
-    story = insert_into_background(EXAMPLE, books if kind == "books" else Neighbours(0), 2000, 0).story
+    story = insert_into_background(EXAMPLE, books if kind == "books" else DistractorFacts(0), 2000, 0).story
     path = tmp_path / "story.txt"
     path.write_text("An older one.")
     write_text(story, path)
@@ -298,7 +300,7 @@ def test_a_question_is_hidden_the_same_whatever_the_others(folder):
     assert [list(example.story) for example in few] == [list(example.story) for example in every[:2]]
     assert [e.story_positions for e in load(config, seed=1)] != [e.story_positions for e in every]
     parts = (("train", 0), ("test", 0), ("train", 1))
-    first = [load("en,tokens=100,neighbours", split, seed=seed)[0] for split, seed in parts]
+    first = [load("en,tokens=100,distractor_facts", split, seed=seed)[0] for split, seed in parts]
     assert len({frozenset(example.story) - {*bare(example)} for example in first}) == 3
     assert len({example.story.num_tokens for example in every}) > 1
 
@@ -328,7 +330,7 @@ def test_what_cannot_be_as_it_is_asked_for_is_said(folder):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("neighbours", Config("en-10k", (1000, 1000), None)),
+        ("distractor_facts", Config("en-10k", (1000, 1000), None)),
         ("en,tokens=0-2000,books=my books/x", Config("en", (0, 2000), "my books/x")),
         (" books = b , tokens = 7 ", Config("en-10k", (7, 7), "b")),
     ],
@@ -345,15 +347,18 @@ def test_configs(text, expected):
             "'babi_long' must name one background text: .* 'en-10k,tokens=1000,books=FOLDER'.* None",
         ),
         ("en,tokens=3", "must name one background text: .* Received: 'en,tokens=3'"),
-        ("books=b,neighbours", "must name one background text"),
+        ("books=b,distractor_facts", "must name one background text"),
         ("books=", "must name one background text"),
-        ("en-10,neighbours", "config: part must be one of en, .* Received: 'en-10'. Did you mean"),
-        ("neighbours=3", "config: part must be one of"),
-        ("neighbours,", "config: part must be one of .* Received: ''"),
-        ("token=3,neighbours", "Received: 'token=3'. Did you mean 'tokens=N'"),
-        ("tokens=3,tokens=4,neighbours", "config: tokens must be given once"),
-        ("tokens=few,neighbours", "config: tokens must be a number or a rising range such as 0-2000. Received: 'few'"),
-        ("tokens=5-3,neighbours", "config: tokens must be a number or a rising range .* Received: '5-3'"),
+        ("en-10,distractor_facts", "config: part must be one of en, .* Received: 'en-10'. Did you mean"),
+        ("distractor_facts=3", "config: part must be one of"),
+        ("distractor_facts,", "config: part must be one of .* Received: ''"),
+        ("token=3,distractor_facts", "Received: 'token=3'. Did you mean 'tokens=N'"),
+        ("tokens=3,tokens=4,distractor_facts", "config: tokens must be given once"),
+        (
+            "tokens=few,distractor_facts",
+            "config: tokens must be a number or a rising range such as 0-2000. Received: 'few'",
+        ),
+        ("tokens=5-3,distractor_facts", "config: tokens must be a number or a rising range .* Received: '5-3'"),
     ],
 )
 def test_configs_refused(config, message):

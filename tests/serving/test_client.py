@@ -207,11 +207,11 @@ def test_outputs_that_no_model_has_are_refused(protocol, name, values):
 
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
 def test_outputs_of_every_kind_of_model_are_read(protocol):
-    more = {"confidence": [0.8], "known": [True], "positions": [[4, -1]], "num_facts": [7], "num_open": [1]}
+    more = {"confidence": [0.8], "known": [True], "positions": [[4, -1]], "num_facts": [7], "num_above_threshold": [1]}
     with answering(protocol, {**OUTPUTS, **more, "newer": [1]}) as url, Client(url) as client:
         answer = client.ask(*ASKED[0])
     assert (answer.answer, answer.facts, answer.positions) == ("kitchen", ("Mary went.",), (4,))
-    assert (answer.known, answer.num_facts, answer.num_open) == (True, 7, 1)
+    assert (answer.known, answer.num_facts, answer.num_above_threshold) == (True, 7, 1)
     assert [round(gate, 3) for [gate] in answer.gates] == [0.9, 0.5, 0.1]
 
 

@@ -93,13 +93,13 @@ def test_answers_are_those_of_the_keras_model(both):
         if expected.positions is not None:
             assert [position for position in outputs["positions"][row] if position >= 0] == list(expected.positions)
             assert outputs["num_facts"][row] == expected.num_facts
-            assert outputs["num_open"][row] == expected.num_open
+            assert outputs["num_above_threshold"][row] == expected.num_above_threshold
     assert len({round(answer.confidence, 2) for answer in answers}) > 1
     assert outputs["top_answers"].shape == outputs["top_probabilities"].shape == (len(ASKED), 3)
     assert (np.diff(outputs["top_probabilities"]) <= 0).all()
     np.testing.assert_array_equal(outputs["top_answers"][:, 0], outputs["answer"])
     np.testing.assert_array_equal(outputs["top_probabilities"][:, 0], outputs["probability"])
-    of_retriever = {"positions", "num_facts", "num_open"} if answers[0].positions is not None else set()
+    of_retriever = {"positions", "num_facts", "num_above_threshold"} if answers[0].positions is not None else set()
     assert set(outputs) == {*OUTPUTS, "confidence", "known", *of_retriever}
 
 
@@ -111,11 +111,11 @@ def test_of_a_story_that_holds_nothing_about_the_question_nothing_is_known(tmp_p
     outputs = serve(served.ServedModel(made).endpoints, [LONG])
     [given] = answers_from_outputs(outputs, 1)
     expected = made.ask(*LONG, beam_width=3)
-    for name in ("answer", "known", "facts", "unknown_words", "positions", "num_facts", "num_open"):
+    for name in ("answer", "known", "facts", "unknown_words", "positions", "num_facts", "num_above_threshold"):
         assert getattr(given, name) == getattr(expected, name), name
-    assert (given.known, given.num_facts, given.num_open) == (False, 40, 0)
-    del outputs["num_open"]  # as of a model that was exported before there was one
-    assert answers_from_outputs(outputs, 1) == [dataclasses.replace(given, num_open=None)]
+    assert (given.known, given.num_facts, given.num_above_threshold) == (False, 40, 0)
+    del outputs["num_above_threshold"]  # as of a model that was exported before there was one
+    assert answers_from_outputs(outputs, 1) == [dataclasses.replace(given, num_above_threshold=None)]
     del outputs["confidence"], outputs["known"]  # as of one that is not calibrated
     assert [answer.known for answer in answers_from_outputs(outputs, 1)] == [given.known]
 

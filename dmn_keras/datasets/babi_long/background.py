@@ -18,7 +18,7 @@ class LongStory(Sequence):
     Args:
         facts: The story's own sentences, in order.
         positions: The index that each of them has in the long story, rising.
-        background: The background text, `Books` or `Neighbours`.
+        background: The background text, `Books` or `DistractorFacts`.
         start: Index in it of the first sentence; the others follow as there.
         num_tokens: Tokens of all sentences.
         length: Number of all sentences.
@@ -67,7 +67,7 @@ def insert_into_background(example, background, num_tokens, seed):
 
     Args:
         example: The `Example`.
-        background: The background text, `Books` or `Neighbours`.
+        background: The background text, `Books` or `DistractorFacts`.
         num_tokens: Most tokens of the long story, its own included; it falls short of them by less than the sentence
             that comes next. 0 for the story alone.
         seed: Anything `np.random.default_rng` takes. Equal arguments give equal stories on every platform.

@@ -14,13 +14,13 @@ import numpy as np
 from dmn_keras.datasets import babi
 from dmn_keras.datasets.babi_long.background import count_tokens, insert_into_background
 from dmn_keras.datasets.babi_long.books import Books
-from dmn_keras.datasets.babi_long.neighbours import Neighbours
+from dmn_keras.datasets.babi_long.distractor_facts import DistractorFacts
 from dmn_keras.datasets.checks import SPLITS
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.errors import unknown_name
 
 DEFAULT_TOKENS = (1000, 1000)
-_PARTS = ("tokens=N", "books=FOLDER", "neighbours")
+_PARTS = ("tokens=N", "books=FOLDER", "distractor_facts")
 _SECONDS_BETWEEN_LOGS = 5
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Config:
     Attributes:
         babi: One of `dmn_keras.datasets.babi.CONFIGS`.
         tokens: The least and the greatest length, in tokens.
-        books: Folder of the books, `None` for `Neighbours`.
+        books: Folder of the books, `None` for `DistractorFacts`.
     """
 
     babi: str
@@ -45,7 +45,7 @@ class Config:
 
         Args:
             text: Parts separated by commas: bAbI's config, which comes first (`"en-10k"` where it is left out),
-                `tokens=N` or a range of them (1000), and either `books=FOLDER` or `neighbours`.
+                `tokens=N` or a range of them (1000), and either `books=FOLDER` or `distractor_facts`.
 
         Returns:
             The `Config`.
@@ -58,15 +58,15 @@ class Config:
         given = {}
         for part in parts[1 if first or not text else 0 :]:
             name, equals, value = (piece.strip() for piece in part.partition("="))
-            if (name, equals) not in (("tokens", "="), ("books", "="), ("neighbours", "")):
+            if (name, equals) not in (("tokens", "="), ("books", "="), ("distractor_facts", "")):
                 raise ValueError(unknown_name("config: part", part, (*babi.CONFIGS, *_PARTS)))
             if name in given:
                 raise ValueError(f"config: {name} must be given once. Received: {text!r}.")
             given[name] = value
-        if ("books" in given) == ("neighbours" in given) or given.get("books") == "":
+        if ("books" in given) == ("distractor_facts" in given) or given.get("books") == "":
             raise ValueError(
                 "config of dataset 'babi_long' must name one background text: books=FOLDER, a folder of .txt files, or "
-                f"neighbours; e.g. 'en-10k,tokens=1000,books=FOLDER'. Received: {text!r}."
+                f"distractor_facts; e.g. 'en-10k,tokens=1000,books=FOLDER'. Received: {text!r}."
             )
         return cls(first or babi.DEFAULT_CONFIG, _range(given.get("tokens")), given.get("books"))
 
@@ -91,7 +91,7 @@ def load(examples, *, config, split, seed=0):
         config: The `Config`.
         split: `"train"`, `"valid"` or `"test"`. If the books' folder holds folders `train` and `test`, test stories are
             inserted into the books of `test`, all others into those of `train`; if it holds `.txt` files itself, all
-            are inserted into the same books. `Neighbours` are other ones for each split.
+            are inserted into the same books. `DistractorFacts` are other ones for each split.
         seed: Non-negative integer.
 
     Returns:
@@ -144,7 +144,7 @@ def _warn(hidden, bare, config):
 
 def _background(folder, split, seed):
     if folder is None:
-        return Neighbours((seed, SPLITS.index(split)))
+        return DistractorFacts((seed, SPLITS.index(split)))
     folder = pathlib.Path(folder).expanduser()
     if any((folder / name).is_dir() for name in ("train", "test")):
         folder = folder / ("test" if split == "test" else "train")

@@ -24,8 +24,8 @@ class Answer:
         positions: The number of each fact in the story, from 0, sentences without a word not counted, where a
             retriever selected some of them; `None` of other models.
         num_facts: How many facts the retriever read; `None` of other models.
-        num_open: How many of these it would have selected, were there no limit (`max_retrieved_facts`); `None` of
-            other models.
+        num_above_threshold: How many of these it would have selected, were there no limit (`max_retrieved_facts`);
+            `None` of other models.
         num_cut: How many of the facts that were read, and the question, are longer than the model reads a sentence.
         words: The answer's words, in lower case.
         question: The question.
@@ -41,7 +41,7 @@ class Answer:
     others: tuple[tuple[str, float], ...] = ()
     positions: tuple[int, ...] | None = None
     num_facts: int | None = None
-    num_open: int | None = None
+    num_above_threshold: int | None = None
     num_cut: int = 0
     words: tuple[str, ...] = dataclasses.field(default=(), repr=False, compare=False)
     question: str = dataclasses.field(default="", repr=False, compare=False)

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.fact_retriever import LEVELS, OPEN
+from dmn_keras.layers.fact_retriever import LEVELS, THRESHOLD
 from dmn_keras.models import RETRIEVER, can_retrieve
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.text import MAX_WORDS, sentence_ids
@@ -40,13 +40,14 @@ class Retrieved(NamedTuple):
         facts: Tuple of the selected `RetrievedFact`s, in the story's order.
         nearest: The `RetrievedFact` with the highest gate, selected or not.
         num_facts: How many facts were read.
-        num_open: How many of them have a gate above the threshold: more than are selected where that is limited.
+        num_above_threshold: How many of them have a gate above the threshold: more than are selected where that is
+            limited.
     """
 
     facts: tuple[RetrievedFact, ...]
     nearest: RetrievedFact
     num_facts: int
-    num_open: int
+    num_above_threshold: int
 
 
 class Vectors(NamedTuple):
@@ -157,7 +158,7 @@ class BestFacts:
     def __init__(self, retriever, question):
         self._retriever = retriever
         self._question = retriever.question(question)
-        self._selected, self._nearest, self._num_facts, self._num_open = [], None, 0, 0
+        self._selected, self._nearest, self._num_facts, self._num_above_threshold = [], None, 0, 0
 
     def add(self, vectors, text):
         """Add the next facts of the story.
@@ -181,13 +182,13 @@ class BestFacts:
         if self._nearest is None or gates[highest] > self._nearest.gate:
             self._nearest = fact(highest)
         self._num_facts += len(gates)
-        self._num_open += int((gates > OPEN).sum())
+        self._num_above_threshold += int((gates > THRESHOLD).sum())
 
     def retrieved(self):
         """Return the `Retrieved`; raises `ValueError` if there was no fact."""
         if self._nearest is None:
             raise ValueError("story must hold at least one word. Received an empty story.")
-        return Retrieved(tuple(self._selected), self._nearest, self._num_facts, self._num_open)
+        return Retrieved(tuple(self._selected), self._nearest, self._num_facts, self._num_above_threshold)
 
 
 def selected_facts(gates, most):
@@ -195,9 +196,9 @@ def selected_facts(gates, most):
 
     Takes float32 gates `(facts,)`; returns the indexes of the selected facts, ascending.
     """
-    opened = np.flatnonzero(gates > OPEN)
-    levels = np.round(gates[opened] * np.float32(LEVELS))
-    return np.sort(opened[np.argsort(levels, kind="stable")[-most:]])
+    above = np.flatnonzero(gates > THRESHOLD)
+    levels = np.round(gates[above] * np.float32(LEVELS))
+    return np.sort(above[np.argsort(levels, kind="stable")[-most:]])
 
 
 def parts(items, size):

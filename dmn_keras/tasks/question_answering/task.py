@@ -21,7 +21,7 @@ from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentat
 from dmn_keras.tasks.question_answering.calibration import Calibration
 from dmn_keras.tasks.question_answering.data_report import data_report
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
-from dmn_keras.tasks.question_answering.retrieval import OPEN, StoryRetriever
+from dmn_keras.tasks.question_answering.retrieval import THRESHOLD, StoryRetriever
 from dmn_keras.tasks.question_answering.targets import (
     answer_target,
     chain_target,
@@ -296,7 +296,7 @@ class QuestionAnswerer(Task):
         # A model whose retriever drops all sees an empty story, and so it does where it drops the only fact.
         facts = tuple(fact.text for fact in selected or (retrieved.nearest,))
         answer = self._ask(facts, question, beam_width, min_confidence)
-        counts = {"num_facts": retrieved.num_facts, "num_open": retrieved.num_open}
+        counts = {"num_facts": retrieved.num_facts, "num_above_threshold": retrieved.num_above_threshold}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
     def predict_encoded(self, encoded, batch_size=64, **options):
@@ -385,8 +385,12 @@ class QuestionAnswerer(Task):
         retrieved = {}
         if "retrieved" in row:
             selected = np.flatnonzero(row["retrieved"][: len(facts)]).tolist()
-            open_facts = int((row["retriever"][: len(facts)] > OPEN).sum())
-            retrieved = {"positions": tuple(selected), "num_facts": len(facts), "num_open": open_facts}
+            num_above_threshold = int((row["retriever"][: len(facts)] > THRESHOLD).sum())
+            retrieved = {
+                "positions": tuple(selected),
+                "num_facts": len(facts),
+                "num_above_threshold": num_above_threshold,
+            }
             facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
         answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)

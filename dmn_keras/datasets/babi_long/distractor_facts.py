@@ -15,13 +15,13 @@ BABI_NAMES = (
     *("bathroom", "bedroom", "cinema", "garden", "hallway", "kitchen", "office", "park", "school"),
     *("apple", "box", "chest", "chocolate", "chocolates", "container", "football", "milk", "pajamas", "suitcase"),
 )
-"""The people, animals, places and objects of bAbI's English tasks: no neighbour bears, visits or carries one."""
+"""The people, animals, places and objects of bAbI's English tasks: no distractor fact bears, visits or carries one."""
 
 _BLOCK = 256  # facts made at a time, in a world of their own
 _KEPT = 512  # blocks, some 20 MB
 
 
-class Neighbours:
+class DistractorFacts:
     """An endless sequence of facts of bAbI's kinds, about other people, places and objects.
 
     The people are those of the dataset `stories`. They move about, and take, drop and give things; every 256 facts
@@ -37,7 +37,7 @@ class Neighbours:
         self.seed = (seed,) if isinstance(seed, int) else tuple(seed)
 
     def __repr__(self):
-        return f"Neighbours(seed={self.seed})"
+        return f"DistractorFacts(seed={self.seed})"
 
     def at(self, index):
         """Return the fact of an index, from 0."""
