@@ -45,10 +45,11 @@ def export(
     - `serving_default`: `story` and `question`, strings `(batch,)`, to `answer`, `probability`, `top_answers` and
       `top_probabilities` `(batch, top)`, `facts`, strings `(batch, facts)`, and `gates` `(batch, passes, facts)`,
       `unknown_words`, strings `(batch, words)`, those without a placeholder, in lower case and Unicode's form NFD,
-      padded with empty ones; of a calibrated model also `confidence` and `known`. A story without a word has no facts,
-      and an answer all the same. Of a model with a retriever, `facts` and `gates` are those it selected, `positions`
-      `(batch, facts)` their numbers in the story, -1 where padded, and `num_facts` and `num_above_threshold` `(batch,)`
-      how many it read, and would have selected without a limit.
+      padded with empty ones; of a calibrated model also `confidence` and `known`. A story without a word has no facts.
+      It is answered all the same, as is a question without a word: an error would fail all requests that a server
+      batches with it. Of a model with a retriever, `facts` and `gates` are those it selected, `positions` `(batch,
+      facts)` their numbers in the story, -1 where padded, and `num_facts` and `num_above_threshold` `(batch,)` how many
+      it read, and would have selected without a limit.
     - `tokens`: ids `story` and `question`, as the model takes them, to `logits` and `gates`.
     - `record`: `examples`, serialized `tf.train.Example`s with the features `story` (a string, or several, a fact each)
       and `question`, to the outputs of `serving_default`.

@@ -40,8 +40,7 @@ def assign_placeholders(
     """Give the unknown words of a story and its question the placeholders of a vocabulary, one each.
 
     Where there are more words than placeholders, the question's come first, then those of the facts that hold one of
-    these, from the last fact on, then those of the other facts: the others stay the unknown word, with a warning in the
-    log.
+    these, from the last fact on, then those of the other facts; the rest stay the unknown word.
 
     Args:
         vocabulary: The vocabulary.
@@ -62,20 +61,7 @@ def assign_placeholders(
     last_first.sort(key=set(asked).isdisjoint)
     unknown = [word for word in dict.fromkeys([*asked, *itertools.chain(*last_first)]) if word not in vocabulary]
     ids = dict(zip(unknown, vocabulary.placeholder_ids, strict=False))
-    if len(ids) < len(unknown):
-        _warn_of_too_many(len(unknown), len(ids), unknown[len(ids)])
     return ids, tuple(written[word] for word in ids)
-
-
-@functools.lru_cache(maxsize=1 << 10)
-def _warn_of_too_many(num_words, num_placeholders, word):
-    _log.warning(
-        "The model tells %d of the %d unknown words of a story apart (num_placeholders); the others, such as %r, are "
-        "one word to it.",
-        num_placeholders,
-        num_words,
-        word,
-    )
 
 
 def num_cut(texts: Iterable[str]) -> int:

@@ -68,7 +68,7 @@ def test_a_closed_vocabulary_reads_all_unknown_words_as_one():
     assert encoded.placeholders == ()
 
 
-def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_told_apart(caplog):
+def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_told_apart():
     made = preprocessor(3)
     story = [f"name{number} is in the park" for number in range(9)]
     [encoded] = made.encode([Example(tuple(story), "where is name0")])
@@ -78,8 +78,6 @@ def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_
     story[2] = "name0 is zoe"
     [encoded] = made.encode([Example(tuple(story), "where is name0")])
     assert encoded.placeholders == ("name0", "zoe", "name8")
-    assert "tells 3 of the 9 unknown words of a story apart (num_placeholders)" in caplog.text
-    assert "'name6'" in caplog.text
 
 
 def test_words_of_few_stories_are_unknown_but_for_answers_that_their_stories_lack():

@@ -22,8 +22,8 @@ def data_report(
         preprocessor: The preprocessor, adapted to the training examples.
 
     Yields:
-        Lines: sizes, supporting facts, words of the validation part that training never saw, unless the vocabulary is
-        open, and the error of the commonest answer.
+        Lines: sizes, supporting facts, words of the validation part that training never saw or, where the vocabulary is
+        open, questions with more unknown words than placeholders, and the error of the commonest answer.
     """
     examples, held_out = ([e for of_task in part.values() for e in of_task] for part in (train, valid))
     facts = sorted(len(example.story) for example in examples)
@@ -42,6 +42,13 @@ def data_report(
             f"warning: {len(unknown):,} words of the validation part were never seen in training: "
             f"{', '.join(unknown[:_MOST_WORDS])}{more}; {unanswerable:,} of its {len(held_out):,} answers hold one"
         )
+    if preprocessor.num_placeholders:
+        words = (preprocessor.vocabulary.unknown_words((*e.own_sentences, e.question)) for e in held_out)
+        if crowded := sum(len(of_one) > preprocessor.num_placeholders for of_one in words):
+            yield (
+                f"warning: {crowded:,} of the {len(held_out):,} validation questions have more unknown words than "
+                f"num_placeholders={preprocessor.num_placeholders}: the others are one word to the model"
+            )
     [(commonest, _)] = collections.Counter(example.answer_text for example in examples).most_common(1)
     wrong = sum(example.answer_text != commonest for example in held_out)
     error = f"{wrong / len(held_out):.1%}"
