@@ -26,7 +26,6 @@ class Experiment:
         num_examples: Examples of an epoch, drawn anew.
         enough: Validation cost, in bits a sequence, at which training ends.
         minutes: Longest CPU time of a training.
-        start_from: Experiment whose trained models are trained further; `None` for new ones.
         variants: Settings to change for the tests, by name.
         restarts: Whether the seeds are restarts, of which the one with the lowest validation cost counts.
         counts: What the table counts: `"sequences"` without a mistake, or right `"symbols"`.
@@ -44,13 +43,14 @@ class Experiment:
     num_examples: int = 1600
     enough: float = 0.001
     minutes: float = 12
-    start_from: str | None = None
     variants: dict[str, dict] = dataclasses.field(default_factory=lambda: {"": {}})
     restarts: bool = False
     counts: str = "sequences"
 
 
-_COPY = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
+_NTM = {"cell": "ntm", "memory_init": "random", "batch_size": 1, "num_buckets": 5}
+_NTM |= {"optimizer": "rmsprop", "learning_rate": 0.0003, "clip_norm": 10.0}
+_BATCHES = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
 _STACK = {"units": 40, "depth": 60, "optimizer": "sgd", "learning_rate": 1.0, "batch_size": 20, "num_buckets": 1}
 _ADAM = {"optimizer": "adam", "learning_rate": 0.003}
 _GRAPH = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 2.0, "num_buckets": 1}
@@ -105,28 +105,20 @@ def _chomsky(task):
     )
 
 
-_COPY_EXPERIMENT = Experiment(
-    about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
-    dataset="algorithmic",
-    lessons=("copy",),
-    models={
-        "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward"},
-        "NTM, LSTM": {**_COPY, "cell": "ntm", "controller": "lstm"},
-        "LSTM 256": {**_COPY, "cell": "lstm", "units": 256},
-    },
-    tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
-    trained_to=20,
-    epochs=30,
-)
 EXPERIMENTS = {
-    "copy": _COPY_EXPERIMENT,
-    "copy_continued": dataclasses.replace(
-        _COPY_EXPERIMENT,
-        about=f"{_COPY_EXPERIMENT.about}; trained for 20 epochs more, from a lower learning rate",
-        models={name: {**settings, "learning_rate": 0.0003} for name, settings in _COPY_EXPERIMENT.models.items()},
-        epochs=20,
-        minutes=3.5,
-        start_from="copy",
+    "copy": Experiment(
+        about="copy, trained on 1 to 20 vectors of 8 bits; percent of the sequences copied without a wrong bit",
+        dataset="algorithmic",
+        lessons=("copy",),
+        models={
+            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
+            "NTM, LSTM": {**_NTM, "controller": "lstm"},
+            "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256},
+        },
+        tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
+        trained_to=20,
+        epochs=30,
+        minutes=30,
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
     "anbmcnm": _counting("anbmcnm", num_tests=8),
@@ -169,7 +161,7 @@ EXPERIMENTS = {
         lessons=tuple(f"copy,length=1-5,width=6,sequences={count}" for count in ("1", "1-2", "1-3")),
         models={
             "DNC, LSTM 64": {
-                **_COPY,
+                **_BATCHES,
                 "cell": "dnc",
                 "units": 64,
                 "memory_slots": 10,
@@ -188,12 +180,38 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=("associative_recall",),
         models={
-            "NTM, feed-forward": {**_COPY, "cell": "ntm", "controller": "feedforward", "num_buckets": 1},
-            "LSTM 256": {**_COPY, "cell": "lstm", "units": 256, "num_buckets": 1},
+            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
+            "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256, "num_buckets": 1},
         },
         tests={items: f"associative_recall,items={items}" for items in (2, 6, 10, 15, 20)},
         trained_to=6,
+        epochs=30,
+    ),
+    "repeat_copy": Experiment(
+        about="1 to 10 vectors of 8 bits repeated 1 to 10 times; percent of the answers without a wrong bit",
+        dataset="algorithmic",
+        lessons=("repeat_copy",),
+        models={
+            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
+            "NTM, LSTM": {**_NTM, "controller": "lstm"},
+        },
+        tests={
+            f"{length} x {repeats}": f"repeat_copy,length={length},repeats={repeats}"
+            for length, repeats in ((5, 5), (10, 5), (5, 10), (10, 10), (20, 10), (10, 20))
+        },
+        trained_to=10,
         epochs=40,
+        minutes=30,
+    ),
+    "priority_sort": Experiment(
+        about="8 vectors of 4 bits, the 6 of highest priority in their order; percent of the answers without a wrong bit",
+        dataset="algorithmic",
+        lessons=("priority_sort,length=8,results=6,width=4",),
+        models={"NTM, LSTM": {**_NTM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
+        tests={length: f"priority_sort,length={length},results=6,width=4" for length in (8, 10, 12)},
+        trained_to=8,
+        epochs=60,
+        minutes=30,
     ),
 }
 """The experiments by name."""
@@ -241,8 +259,7 @@ def run(experiment, model, seed, folder, data_dir=None):
     if (folder / "result.json").exists():
         return read_json(folder / "result.json")
     start = time.process_time()
-    start_from = experiment.start_from and folder_of(folder.parents[2] / experiment.start_from, model, seed)
-    transducer, history = train(experiment, experiment.models[model], seed, start_from)
+    transducer, history = train(experiment, experiment.models[model], seed)
     seconds, variants = round(time.process_time() - start, 1), experiment.variants.items()
     row = {
         "seed": seed,
@@ -260,14 +277,13 @@ def run(experiment, model, seed, folder, data_dir=None):
     return read_json(folder / "result.json")
 
 
-def train(experiment, settings, seed, start_from=None):
+def train(experiment, settings, seed):
     """Return the trained task with the best weights by validation cost, and the history.
 
     Args:
         experiment: The `Experiment`.
         settings: Settings of the model and its training.
         seed: Seed of weights and examples.
-        start_from: Folder of a trained model to start from, `None` for new weights.
     """
     import keras
 
@@ -276,9 +292,7 @@ def train(experiment, settings, seed, start_from=None):
     keras.utils.set_random_seed(seed)
     transducer = SequenceTransducer(seed=seed, **settings)
     transducer.adapt(load(experiment, "valid", experiment.lessons[-1], 200))
-    if start_from:
-        transducer.network.set_weights(SequenceTransducer.from_preset(start_from).network.get_weights())
-    lessons = _lessons(experiment, seed + 1000 * bool(start_from))  # other examples than before
+    lessons = _lessons(experiment, seed)
     rate = transducer.config.trainer.learning_rate
     history = transducer.fit(
         lessons,
