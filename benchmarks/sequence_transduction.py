@@ -204,7 +204,7 @@ EXPERIMENTS = {
         minutes=30,
     ),
     "priority_sort": Experiment(
-        about="8 vectors of 4 bits, the 6 of highest priority in their order; percent of the answers without a wrong bit",
+        about="8 vectors of 4 bits, 6 by their priority; percent of the answers without a wrong bit",
         dataset="algorithmic",
         lessons=("priority_sort,length=8,results=6,width=4",),
         models={"NTM, LSTM": {**_NTM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
