@@ -48,8 +48,8 @@ class Experiment:
     counts: str = "sequences"
 
 
-_NTM = {"cell": "ntm", "memory_init": "random", "batch_size": 1, "num_buckets": 5}
-_NTM |= {"optimizer": "rmsprop", "learning_rate": 0.0003, "clip_norm": 10.0}
+_GRAVES = {"batch_size": 1, "optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0, "num_buckets": 5}
+_NTM = {**_GRAVES, "cell": "ntm", "memory_init": "random", "learning_rate": 0.0003}
 _BATCHES = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
 _STACK = {"units": 40, "depth": 60, "optimizer": "sgd", "learning_rate": 1.0, "batch_size": 20, "num_buckets": 1}
 _ADAM = {"optimizer": "adam", "learning_rate": 0.003}
@@ -180,7 +180,7 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=("associative_recall",),
         models={
-            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
+            "NTM, feed-forward": {**_GRAVES, "cell": "ntm", "controller": "feedforward"},
             "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256, "num_buckets": 1},
         },
         tests={items: f"associative_recall,items={items}" for items in (2, 6, 10, 15, 20)},
