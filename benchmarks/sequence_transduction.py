@@ -48,8 +48,9 @@ class Experiment:
     counts: str = "sequences"
 
 
-_GRAVES = {"batch_size": 1, "optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0, "num_buckets": 5}
-_NTM = {**_GRAVES, "cell": "ntm", "memory_init": "random", "learning_rate": 0.0003}
+_NTM = {"cell": "ntm", "batch_size": 1, "num_buckets": 5}
+_NTM |= {"optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0}
+_RANDOM = {"memory_init": "random", "learning_rate": 0.0003}
 _BATCHES = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
 _STACK = {"units": 40, "depth": 60, "optimizer": "sgd", "learning_rate": 1.0, "batch_size": 20, "num_buckets": 1}
 _ADAM = {"optimizer": "adam", "learning_rate": 0.003}
@@ -112,7 +113,7 @@ EXPERIMENTS = {
         lessons=("copy",),
         models={
             "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
-            "NTM, LSTM": {**_NTM, "controller": "lstm"},
+            "NTM, LSTM": {**_NTM, **_RANDOM, "controller": "lstm"},
             "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256},
         },
         tests={length: f"copy,length={length}" for length in (10, 20, 30, 40, 60, 80, 100, 120)},
@@ -180,7 +181,7 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=("associative_recall",),
         models={
-            "NTM, feed-forward": {**_GRAVES, "cell": "ntm", "controller": "feedforward"},
+            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
             "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256, "num_buckets": 1},
         },
         tests={items: f"associative_recall,items={items}" for items in (2, 6, 10, 15, 20)},
@@ -193,7 +194,7 @@ EXPERIMENTS = {
         lessons=("repeat_copy",),
         models={
             "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
-            "NTM, LSTM": {**_NTM, "controller": "lstm"},
+            "NTM, LSTM": {**_NTM, **_RANDOM, "controller": "lstm"},
         },
         tests={
             f"{length} x {repeats}": f"repeat_copy,length={length},repeats={repeats}"
@@ -207,7 +208,7 @@ EXPERIMENTS = {
         about="8 vectors of 4 bits, 6 by their priority; percent of the answers without a wrong bit",
         dataset="algorithmic",
         lessons=("priority_sort,length=8,results=6,width=4",),
-        models={"NTM, LSTM": {**_NTM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
+        models={"NTM, LSTM": {**_NTM, **_RANDOM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
         tests={length: f"priority_sort,length={length},results=6,width=4" for length in (8, 10, 12)},
         trained_to=8,
         epochs=60,
