@@ -222,7 +222,7 @@ def test_memory_over_time_is_recorded_and_drawn(cell, examples, tmp_path):
     actual = keras.ops.convert_to_numpy(activation(logits))[examples[0].scored]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     plot_memory(task, examples[0], tmp_path / "memory.svg")
-    assert ("write weights" if cell == "ntm" else "actions") in (tmp_path / "memory.svg").read_text()
+    assert ("norm of each slot" if cell == "ntm" else "actions") in (tmp_path / "memory.svg").read_text()
 
 
 def test_a_network_without_memory_has_nothing_to_record():

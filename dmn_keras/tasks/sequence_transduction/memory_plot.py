@@ -9,12 +9,13 @@ from dmn_keras.tasks.sequence_transduction.task import SequenceTransducer
 from dmn_keras.utils.files import atomic
 
 SHOWN = {
-    "write_weights": "write weights, by slot",
-    "read_weights": "read weights, by slot",
-    "usage": "usage, by slot",
-    "actions": "actions, by stack",
-    "memory": "memory",
+    "write_weights": ("write weights, by slot", lambda values: values.sum(axis=1)),  # of all heads
+    "read_weights": ("read weights, by slot", lambda values: values.sum(axis=1)),
+    "usage": ("usage, by slot", np.asarray),
+    "actions": ("actions, by stack", lambda values: values.reshape(len(values), -1)),
+    "memory": ("memory, norm of each slot", lambda values: np.linalg.norm(values, axis=-1)),
 }
+"""Of records by name the title, and a function that makes of one an array `(steps, rows)`."""
 
 
 def memory_over_time(transducer: SequenceTransducer, example: SequenceTransductionExample) -> dict[str, np.ndarray]:
@@ -58,7 +59,7 @@ def plot_memory(
     outputs = np.full((len(example.inputs), answer.probabilities.shape[1]), np.nan)
     outputs[np.asarray(example.scored, bool)] = answer.probabilities
     rows = {"inputs": np.asarray(example.inputs), "answers": outputs}
-    rows |= {title: _two_axes(records[name])[:, :slots] for name, title in SHOWN.items() if name in records}
+    rows |= {title: rows_of(records[name])[:, :slots] for name, (title, rows_of) in SHOWN.items() if name in records}
     figure = Figure(figsize=(0.12 * len(example.inputs) + 3, 1.4 * len(rows)), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(len(rows), sharex=True), rows.items(), strict=True):
         axes.imshow(values.T, cmap="Blues", aspect="auto", interpolation="nearest")
@@ -67,10 +68,3 @@ def plot_memory(
     axes.set_xlabel("step")
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=120)
-
-
-def _two_axes(values):
-    """Return a record as `(steps, size)`: weights summed over heads, the numbers of a memory in a row."""
-    if values.ndim == 2:
-        return values
-    return values.sum(axis=1) if values.ndim == 3 and values.shape[1] <= 8 else values.reshape(len(values), -1)
