@@ -181,12 +181,19 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=("associative_recall",),
         models={
-            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
+            "NTM, feed-forward 256, 4 heads": {
+                **_NTM,
+                "controller": "feedforward",
+                "units": 256,
+                "read_heads": 4,
+                "write_heads": 4,
+            },
             "LSTM 256": {**_BATCHES, "cell": "lstm", "units": 256, "num_buckets": 1},
         },
         tests={items: f"associative_recall,items={items}" for items in (2, 6, 10, 15, 20)},
         trained_to=6,
         epochs=30,
+        minutes=20,
     ),
     "repeat_copy": Experiment(
         about="1 to 10 vectors of 8 bits repeated 1 to 10 times; percent of the answers without a wrong bit",
