@@ -48,8 +48,8 @@ class Experiment:
     counts: str = "sequences"
 
 
-_NTM = {"cell": "ntm", "batch_size": 1, "num_buckets": 5}
-_NTM |= {"optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0}
+_ONE_BY_ONE = {"batch_size": 1, "num_buckets": 5, "optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0}
+_NTM = {**_ONE_BY_ONE, "cell": "ntm"}
 _RANDOM = {"memory_init": "random", "learning_rate": 0.0003}
 _BATCHES = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
 _STACK = {"units": 40, "depth": 60, "optimizer": "sgd", "learning_rate": 1.0, "batch_size": 20, "num_buckets": 1}
@@ -162,13 +162,13 @@ EXPERIMENTS = {
         lessons=tuple(f"copy,length=1-5,width=6,sequences={count}" for count in ("1", "1-2", "1-3")),
         models={
             "DNC, LSTM 64": {
-                **_BATCHES,
+                **_ONE_BY_ONE,
+                "learning_rate": 0.0003,
                 "cell": "dnc",
                 "units": 64,
                 "memory_slots": 10,
                 "memory_width": 12,
                 "deallocate": True,
-                "num_buckets": 2,
             }
         },
         tests={count: f"copy,length=5,width=6,sequences={count}" for count in (1, 3, 5, 10)},

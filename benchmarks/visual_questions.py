@@ -14,7 +14,7 @@ import time
 from benchmarks import base
 
 SETTINGS = {
-    "easy_vqa": {},
+    "easy_vqa": {"epochs": 30},
     "sort_of_clevr": {
         "image_size": 75,
         "input_fusion": False,
