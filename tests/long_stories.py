@@ -22,7 +22,7 @@ def task_with_retriever(folder, *, source=None, max_retrieved_facts=8, seed=0, g
     """Return a `QuestionAnswerer` with random weights that knows the words of some questions, saved in `folder/run`.
 
     They are those of `source`, by default some that use half of the words of `long_story`. With `gate_bias` the gates
-    of the retriever open for all facts, or for none.
+    of the retriever are above the threshold for all facts, or for none.
     """
     source = source or own_data(folder / "data")
     examples = [example for of_task in source.load("train").values() for example in of_task]

@@ -126,7 +126,7 @@ def test_distractor_facts_are_never_those_of_babi():
     assert {"anna", "library", "lantern", "gave", "dropped", "took", "moved"} <= words
 
 
-def test_any_neighbour_can_be_had_first():
+def test_any_distractor_fact_can_be_had_first():
     in_order = [DistractorFacts(4).at(i) for i in range(600)]
     distractor_module._facts.cache_clear()
     assert [DistractorFacts(4).at(i) for i in range(599, -1, -1)] == in_order[::-1]
@@ -369,7 +369,7 @@ def test_configs_refused(config, message):
 # What reads such examples
 
 
-def test_words_of_the_hiding_place_are_unknown(books):
+def test_words_of_the_background_are_unknown(books):
     vocabulary = Vocabulary.from_examples([insert_into_background(EXAMPLE, books, 500, 0)])
     assert vocabulary.words == Vocabulary.from_examples([EXAMPLE]).words
     assert "beta" not in vocabulary

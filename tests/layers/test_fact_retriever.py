@@ -44,9 +44,9 @@ def expected_gates():
 
 
 def best(gates, max_facts):
-    """The open facts with the highest gates, the later of equal ones, in the story's order."""
-    opened = [t for t, gate in enumerate(gates) if gate > 0.5]
-    ranked = sorted(opened, key=lambda t: (round(1000 * gates[t]), t), reverse=True)
+    """The facts above the threshold with the highest gates, the later of equal ones, in the story's order."""
+    above = [t for t, gate in enumerate(gates) if gate > 0.5]
+    ranked = sorted(above, key=lambda t: (round(1000 * gates[t]), t), reverse=True)
     return sorted(ranked[:max_facts])
 
 
@@ -62,7 +62,7 @@ def test_retrieves_the_facts_with_the_highest_gates_in_their_order(max_facts):
         assert not found["story"][b, len(chosen) :].any()
 
 
-def test_more_facts_are_open_than_are_retrieved():
+def test_more_facts_are_above_the_threshold_than_are_retrieved():
     # What the tests above and below look at.
     assert ((expected_gates() > 0.5).sum(axis=1) > 10).all()
 

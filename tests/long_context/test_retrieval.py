@@ -19,7 +19,7 @@ QUESTIONS = [QUESTION, "Is the whale at home?"]
 
 @pytest.fixture(scope="module", params=[8, 500])
 def made(request, tmp_path_factory):
-    """A model that keeps fewer facts than are open, and one that keeps all of them."""
+    """A model that selects fewer facts than are above the threshold, and one that keeps all of them."""
     return task_with_retriever(tmp_path_factory.mktemp("made"), max_retrieved_facts=request.param)
 
 

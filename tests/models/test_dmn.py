@@ -55,7 +55,7 @@ def make(seed=0, **setting):
         query.kernel.assign(0.1 * query.kernel)
         query.bias.assign([0.0] * 32 + [1.0, 6.0, 0.0, 0.0, 0.0])
     elif "max_retrieved_facts" in setting:
-        model.get_layer(RETRIEVER).gate.output_bias.assign([0.5])  # so that more gates are open than not
+        model.get_layer(RETRIEVER).gate.output_bias.assign([0.5])  # so that most gates are above the threshold
     return model
 
 

@@ -113,7 +113,7 @@ def calibrated(tmp_path_factory):
         ("Mary park. John home.", "Where is Zoe, Yuri?", 3),
     ],
 )
-def test_unknown_words_that_cannot_be_told_apart_share_the_confidence(story, question, number, calibrated):
+def test_unknown_words_that_cannot_be_distinguished_share_the_confidence(story, question, number, calibrated):
     answer = calibrated.ask(story, question)
     evidence = {i for facts in dataclasses.replace(answer, known=True).evidence for i in facts}
     words = calibrated.vocabulary.unknown_words([question, *(answer.facts[i] for i in evidence)])

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pytest
 
 from dmn_keras.datasets import Example
 from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.data_report import data_report
+from dmn_keras.text import MAX_WORDS
 
 pytestmark = pytest.mark.unit
 
@@ -17,10 +20,10 @@ VALID = [
 ]
 
 
-def report(num_placeholders):
+def report(num_placeholders, valid=VALID):
     preprocessor = QuestionAnsweringPreprocessor(num_placeholders=num_placeholders, min_stories=1)
     preprocessor.adapt(TRAIN)
-    return list(data_report({"a": TRAIN[:2], "b": TRAIN[2:]}, {"a": VALID}, preprocessor))
+    return list(data_report({"a": TRAIN[:2], "b": TRAIN[2:]}, {"a": valid}, preprocessor))
 
 
 def test_a_report_names_sizes_unseen_words_and_the_error_of_the_commonest_answer():
@@ -36,7 +39,9 @@ def test_a_report_names_sizes_unseen_words_and_the_error_of_the_commonest_answer
 
 @pytest.mark.parametrize(("num_placeholders", "crowded"), [(2, True), (3, False)])
 def test_of_an_open_vocabulary_a_report_counts_the_questions_with_too_many_unknown_words(num_placeholders, crowded):
-    _, *warnings, _ = report(num_placeholders)
+    """Words behind the end of what is read of a sentence do not count."""
+    long = " ".join(["here"] * MAX_WORDS + ["kim", "zoe", "gone"])
+    _, *warnings, _ = report(num_placeholders, [*VALID[:1], dataclasses.replace(VALID[1], question=long)])
     expected = (
         "warning: 1 of the 2 validation questions have more unknown words than num_placeholders=2: the others are one "
         "word to the model"

@@ -68,7 +68,7 @@ def test_a_closed_vocabulary_reads_all_unknown_words_as_one():
     assert encoded.placeholders == ()
 
 
-def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_told_apart():
+def test_of_too_many_unknown_words_those_of_the_question_and_the_last_facts_are_distinguished():
     made = preprocessor(3)
     story = [f"name{number} is in the park" for number in range(9)]
     [encoded] = made.encode([Example(tuple(story), "where is name0")])
@@ -142,7 +142,7 @@ def test_answers_depend_neither_on_the_batch_nor_on_other_stories(family):
             assert answer.words == expected.words
 
 
-def test_confidence_falls_with_the_unknown_words_that_are_not_told_apart():
+def test_confidence_falls_with_the_unknown_words_that_are_not_distinguished():
     unknown, confidences = {4: (), 2: ("yan",), 1: ("yan", "or")}, []
     for num_placeholders in unknown:
         made = task(num_placeholders, gate="sigmoid")
@@ -228,7 +228,7 @@ def test_training_batches_are_a_function_of_seed_and_epoch():
 def test_unknown_words_of_facts_that_are_not_retrieved_take_no_placeholders(tmp_path):
     made = task(2, max_retrieved_facts=4)
     [bias] = [weight for weight in made.retriever.layer.weights if weight.shape == (1,)]
-    bias.assign([9.0])  # all gates are open: there are more facts to choose among than are retrieved
+    bias.assign([9.0])  # all gates are above the threshold: there are more facts to choose among than are retrieved
     background = [f"w{number} of x{number}" for number in range(60)]
     story = [*background[:30], "zoe is in the park", "yan is in the office", *background[30:]]
     question = "where is zoe"

@@ -22,6 +22,7 @@ from dmn_keras.tasks.sequence_transduction import (
     score_by_length,
 )
 from dmn_keras.tasks.sequence_transduction.answer import format_values
+from dmn_keras.tasks.sequence_transduction.memory_plot import SHOWN
 from dmn_keras.tasks.sequence_transduction.targets import BitsPerSequence, SequenceAccuracy, SequenceCrossentropy
 
 
@@ -211,18 +212,32 @@ def test_lengths_are_scored_laid_out_and_drawn(tmp_path):
     assert "trained to 4" in (tmp_path / "lengths.svg").read_text()
 
 
-@pytest.mark.parametrize(("cell", "examples"), [("ntm", BITS), ("stack_rnn", CLASSES)])
+@pytest.mark.parametrize(
+    ("cell", "examples"), [("ntm", BITS), ("dnc", BITS), ("dynamic_ntm", BITS), ("stack_rnn", CLASSES)]
+)
 def test_memory_over_time_is_recorded_and_drawn(cell, examples, tmp_path):
-    task = transducer(examples, cell=cell, memory_slots=4, memory_width=3, num_stacks=2, depth=16)
+    task = transducer(
+        examples, cell=cell, memory_slots=4, memory_width=3, num_stacks=2, depth=16, controller="feedforward"
+    )
     records = memory_over_time(task, examples[0])
     assert {len(record) for record in records.values()} == {len(examples[0].inputs)}
     logits = task.network.get_layer("logits")(records["outputs"])
     expected = task.predict([examples[0]])[0].probabilities
-    activation = keras.ops.sigmoid if cell == "ntm" else keras.ops.softmax
+    activation = keras.ops.softmax if cell == "stack_rnn" else keras.ops.sigmoid
     actual = keras.ops.convert_to_numpy(activation(logits))[examples[0].scored]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     plot_memory(task, examples[0], tmp_path / "memory.svg")
-    assert ("norm of each slot" if cell == "ntm" else "actions") in (tmp_path / "memory.svg").read_text()
+    picture = (tmp_path / "memory.svg").read_text()
+    drawn = {name: rows_of(records[name]) for name, (title, rows_of) in SHOWN.items() if f"<!-- {title} -->" in picture}
+    assert {len(rows) for rows in drawn.values()} == {len(examples[0].inputs)}
+    actual = {name: rows.shape[1] for name, rows in drawn.items()}
+    if cell == "stack_rnn":
+        assert actual == {"actions": 2 * 2}
+    else:
+        heads = dict.fromkeys(["write_weights", "read_weights"], 4 + (cell == "dynamic_ntm"))  # the no-operation slot
+        assert actual == {**heads, **({"usage": 4} if cell == "dnc" else {}), "memory": 4}
+        norms = np.sqrt(np.sum(np.square(records["memory"]), axis=-1))
+        np.testing.assert_allclose(drawn["memory"], norms, rtol=1e-5)
 
 
 def test_a_network_without_memory_has_nothing_to_record():

@@ -44,8 +44,8 @@ def attempts(graph, start, nodes) -> int:
 
 
 def choose_by_length(rng, found):
-    """Return one of the `(length, choice)` pairs' choices; each length that there is has the same chance."""
+    """Return the choice of one `(length, choice)` pair; each length that there is has the same chance."""
     lengths = sorted({length for length, _ in found})
     length = lengths[rng.integers(len(lengths))]
-    choices = [choice for of, choice in found if of == length]
+    choices = [choice for other, choice in found if other == length]
     return choices[rng.integers(len(choices))]

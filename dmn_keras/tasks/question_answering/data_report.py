@@ -1,10 +1,12 @@
 """What a training should know of its data before it begins."""
 
 import collections
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from dmn_keras.datasets import Example
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
+from dmn_keras.text import UNKNOWN_ID
 
 _MOST_WORDS = 8
 
@@ -23,7 +25,8 @@ def data_report(
 
     Yields:
         Lines: sizes, supporting facts, words of the validation part that training never saw or, where the vocabulary is
-        open, questions with more unknown words than placeholders, and the error of the commonest answer.
+        open, questions with more unknown words than placeholders, whatever a retriever drops of them later, and the
+        error of the commonest answer.
     """
     examples, held_out = ([e for of_task in part.values() for e in of_task] for part in (train, valid))
     facts = sorted(len(example.story) for example in examples)
@@ -43,8 +46,11 @@ def data_report(
             f"{', '.join(unknown[:_MOST_WORDS])}{more}; {unanswerable:,} of its {len(held_out):,} answers hold one"
         )
     if preprocessor.num_placeholders:
-        words = (preprocessor.vocabulary.unknown_words((*e.own_sentences, e.question)) for e in held_out)
-        if crowded := sum(len(of_one) > preprocessor.num_placeholders for of_one in words):
+        crowded = sum(
+            len(encoded.placeholders) == preprocessor.num_placeholders and UNKNOWN_ID in _ids(encoded)
+            for encoded in preprocessor.encode(held_out)
+        )
+        if crowded:
             yield (
                 f"warning: {crowded:,} of the {len(held_out):,} validation questions have more unknown words than "
                 f"num_placeholders={preprocessor.num_placeholders}: the others are one word to the model"
@@ -53,3 +59,9 @@ def data_report(
     wrong = sum(example.answer_text != commonest for example in held_out)
     error = f"{wrong / len(held_out):.1%}"
     yield f"Baseline: the commonest answer, {commonest!r}, is wrong for {error} of the validation part"
+
+
+def _ids(encoded):
+    """Return the ids of an example's question and own facts, a set."""
+    positions = range(len(encoded.story)) if encoded.story_positions is None else encoded.story_positions
+    return set(itertools.chain(encoded.question, *(encoded.story[i] for i in positions)))
