@@ -1,6 +1,7 @@
-"""Pictures of what the pretrained networks with a memory do with it over time."""
+"""Pictures of what networks with a memory do with it over time."""
 
 import argparse
+import pathlib
 
 from benchmarks import base
 
@@ -8,26 +9,34 @@ PICTURES = {
     "dnc-traversal": ("graphs", "traversal,nodes=10,degree=1-3,length=1"),
     "ntm-copy": ("algorithmic", "copy,length=20"),
     "stack-rnn-anbncn": ("formal_languages", "anbncn,length=8,sequences=2"),
+    "dnc-reuse": ("algorithmic", "copy,length=5,width=6,sequences=3"),
 }
-"""Data set and config of the sequence that each pretrained model reads."""
+"""Data set and config of the sequence that each model reads."""
+
+TRAINED = {"dnc-reuse": "reuse/DNC-feed-forward-64/0"}
+"""Models that are not pretrained: folders that `benchmarks.sequence_transduction` writes below `--runs`."""
 
 
 def main(arguments=None):
-    """Draw `benchmarks/figures/NAME.png` of each pretrained model."""
+    """Draw `benchmarks/figures/NAME.png` of each model."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_pictures", description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*PICTURES], help="pretrained models (default: all)")
-    for name in parser.parse_args(arguments).names:
-        draw(name, base.FOLDER / "figures" / f"{name}.png")
+    parser.add_argument("names", nargs="*", help="models (default: the pretrained ones)")
+    parser.add_argument(
+        "--runs", metavar="DIR", default=".", help="folder of the trained models that are not pretrained"
+    )
+    options = parser.parse_args(arguments)
+    for name in options.names or [name for name in PICTURES if name not in TRAINED]:
+        model = pathlib.Path(options.runs, TRAINED[name]) if name in TRAINED else name
+        draw(model, *PICTURES[name], base.FOLDER / "figures" / f"{name}.png")
 
 
-def draw(name, path):
-    """Draw what a pretrained model does with its memory while it reads and answers a test sequence."""
+def draw(model, dataset, config, path):
+    """Draw what a model, a preset or its folder, does with its memory while it reads and answers a test sequence."""
     from dmn_keras import SequenceTransducer, datasets
     from dmn_keras.tasks.sequence_transduction import plot_memory
 
-    dataset, config = PICTURES[name]
     (example,) = datasets.load(dataset, task="all", split="test", config=config, num_examples=1)
-    plot_memory(SequenceTransducer.from_preset(name), example, path, slots=40)
+    plot_memory(SequenceTransducer.from_preset(model), example, path, slots=40)
 
 
 if __name__ == "__main__":

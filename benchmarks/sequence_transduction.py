@@ -51,6 +51,8 @@ class Experiment:
 _ONE_BY_ONE = {"batch_size": 1, "num_buckets": 5, "optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0}
 _NTM = {**_ONE_BY_ONE, "cell": "ntm"}
 _RANDOM = {"memory_init": "random", "learning_rate": 0.0003}
+_REUSE = {**_ONE_BY_ONE, "learning_rate": 0.0003, "cell": "dnc", "units": 64, "memory_slots": 10, "memory_width": 12}
+_REUSE |= {"deallocate": True}
 _BATCHES = {"batch_size": 16, "learning_rate": 0.001, "clip_norm": 5.0}
 _STACK = {"units": 40, "depth": 60, "optimizer": "sgd", "learning_rate": 1.0, "batch_size": 20, "num_buckets": 1}
 _ADAM = {"optimizer": "adam", "learning_rate": 0.003}
@@ -161,15 +163,8 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=tuple(f"copy,length=1-5,width=6,sequences={count}" for count in ("1", "1-2", "1-3")),
         models={
-            "DNC, LSTM 64": {
-                **_ONE_BY_ONE,
-                "learning_rate": 0.0003,
-                "cell": "dnc",
-                "units": 64,
-                "memory_slots": 10,
-                "memory_width": 12,
-                "deallocate": True,
-            }
+            "DNC, feed-forward 64": {**_REUSE, "controller": "feedforward"},
+            "DNC, LSTM 64": {**_REUSE, "controller": "lstm"},
         },
         tests={count: f"copy,length=5,width=6,sequences={count}" for count in (1, 3, 5, 10)},
         trained_to=3,

@@ -1,6 +1,7 @@
 """A picture of what a network does with its memory while it reads and answers a sequence."""
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.tasks.sequence_transduction.task import SequenceTransducer
 from dmn_keras.utils.files import atomic
 
-SHOWN = {
+SHOWN: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "write_weights": ("write weights, by slot", lambda values: values.sum(axis=1)),  # of all heads
     "read_weights": ("read weights, by slot", lambda values: values.sum(axis=1)),
     "usage": ("usage, by slot", np.asarray),
