@@ -31,7 +31,7 @@ class AnswerAccuracy(keras.metrics.Mean):
     def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         words, logits = word_by_word(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
         answered = ops.cast(ops.argmax(logits, axis=-1), words.dtype)
         counts = ops.cast(ops.any(ops.not_equal(words, 0), axis=-1), "float32")
@@ -57,7 +57,7 @@ class LabelAccuracy(keras.metrics.Mean):
     def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         classes = ops.cast(y_true, "int32")
         counts = classes >= 0
         if sample_weight is not None:

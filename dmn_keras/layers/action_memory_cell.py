@@ -1,6 +1,7 @@
 """A simple RNN that acts on memories with a softmax of actions: what the Stack RNN and the List RNN share."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -84,7 +85,7 @@ class ActionMemoryCell(MemoryCell):
         memory = self.update(memory, self.action_probabilities(hidden, training), values)
         return hidden, [hidden, ops.reshape(memory, (-1, self.state_size[1]))]
 
-    def action_probabilities(self, hidden, training=False):
+    def action_probabilities(self, hidden: Any, training: bool = False) -> Any:
         """Return what a hidden state does to each memory.
 
         Args:
@@ -102,15 +103,15 @@ class ActionMemoryCell(MemoryCell):
             return ops.one_hot(ops.argmax(logits, axis=-1), self.num_actions, dtype=logits.dtype)
         return ops.softmax(logits, axis=-1)
 
-    def contents(self, states):
+    def contents(self, states: Sequence) -> Any:
         """Return the entries of the memories, `(batch, memories, entries, cell_size)`, from the cell's states."""
         return ops.reshape(states[1], (-1, *self.memory_shape)) + self.empty_value
 
-    def memory_record(self, states):
+    def memory_record(self, states: Sequence) -> dict[str, Any]:
         """Name what `record_memory` records of the states: the entries, and the actions that led to them."""
         return {"entries": self.contents(states), "actions": self.action_probabilities(states[0])}
 
-    def check_length(self, length):
+    def check_length(self, length: int) -> None:
         """Warn if a sequence can put more into a memory than it holds.
 
         Args:

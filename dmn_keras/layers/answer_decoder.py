@@ -1,5 +1,6 @@
 """Answer module: memory, question -> answer logits."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -145,7 +146,14 @@ class AnswerDecoder(WeightedLayer):
         inputs = ops.concatenate([self.previous_word(word), question], axis=-1)
         return self.cell(inputs, [state])[0]
 
-    def generate(self, memory, question, beam_width=1, suppress_tokens=(), allowed=None):
+    def generate(
+        self,
+        memory: Any,
+        question: Any,
+        beam_width: int = 1,
+        suppress_tokens: Sequence[int] = (),
+        allowed: Any = None,
+    ) -> dict[str, Any]:
         """Search the likeliest answer, and stop when every row has ended.
 
         A row's answer never depends on the others: a row that has ended stays as it is while others continue.

@@ -1,6 +1,6 @@
 """Attention gate: z(c, m, q) -> gate logits -> gates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -121,7 +121,7 @@ class AttentionGate(WeightedLayer):
         fixed = self.precompute(facts, question)
         return self.gates(self.logits(fixed, facts, memory), facts_mask)
 
-    def precompute(self, facts, question):
+    def precompute(self, facts: Any, question: Any) -> dict[str, Any]:
         """Compute what does not depend on the memory, once for all passes.
 
         Args:
@@ -146,7 +146,7 @@ class AttentionGate(WeightedLayer):
         fixed["hidden"] = self._products(terms, self.bias)
         return fixed
 
-    def logits(self, fixed, facts, memory):
+    def logits(self, fixed: Mapping[str, Any], facts: Any, memory: Any) -> Any:
         """Compute one pass's gate logits.
 
         Args:
@@ -169,7 +169,7 @@ class AttentionGate(WeightedLayer):
         # `ops.zeros_like(logits)` would lack the facts axis where no chosen term has one.
         return logits + ops.zeros_like(facts[..., 0], dtype=self.gate_dtype) + self.output_bias
 
-    def gates(self, logits, facts_mask=None):
+    def gates(self, logits: Any, facts_mask: Any = None) -> Any:
         """Turn logits into gates.
 
         Args:

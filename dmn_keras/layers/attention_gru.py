@@ -67,11 +67,11 @@ class AttentionGRU(WeightedLayer):
         facts = ops.transpose(facts, (1, 0, 2))
         return self._run(recurrence.with_input_product(recurrence.ATTENTION_GRU), weights, facts, gates, training)
 
-    def project(self, facts):
+    def project(self, facts: Any) -> Any:
         """Multiply all facts `(batch, facts, dim)` by the kernel, for `run`: `(facts, batch, 3 or 2 * units)`."""
         return ops.matmul(ops.transpose(facts, (1, 0, 2)), self.cell.kernel) + self.cell.bias
 
-    def run(self, projected, gates, training=False):
+    def run(self, projected: Any, gates: Any, training: bool = False) -> Any:
         """Return the episode `(batch, units)` of facts that `project` has seen, under gates `(batch, facts)`."""
         return self._run(recurrence.ATTENTION_GRU, (self.cell.recurrent_kernel,), projected, gates, training)
 

@@ -1,5 +1,6 @@
 """What the cells with a controller and a memory of slots share: controller, interface, checks of states."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -52,7 +53,7 @@ class ControllerCell(MemoryCell):
         self.output_size = self.units + self.read_heads * self.memory_width
 
     @property
-    def state_size(self):
+    def state_size(self) -> list[int | tuple[int, ...]]:
         num_controller_states = CONTROLLERS.index(self.controller)  # 0, 1 and 2
         return [*self.memory_state_size, *[self.units] * num_controller_states]
 
@@ -69,7 +70,7 @@ class ControllerCell(MemoryCell):
         self.controller_layer.build((None, dim))
         self.interface_layer.build((None, self.units))
 
-    def run_controller(self, inputs, reads, states):
+    def run_controller(self, inputs: Any, reads: Any, states: Sequence) -> tuple[Any, Any, Sequence]:
         """Return the controller's output, the interface in the memory's precision, and the controller's states."""
         reads = ops.reshape(reads, (-1, self.read_heads * self.memory_width))
         inputs = ops.concatenate([inputs, reads], axis=-1)
@@ -80,13 +81,15 @@ class ControllerCell(MemoryCell):
         interface = ops.clip(self.interface_layer(output), -self.clip, self.clip)
         return output, ops.cast(interface, self.accumulation_dtype()), states
 
-    def results(self, output, reads, memory_states, controller_states):
+    def results(
+        self, output: Any, reads: Any, memory_states: Iterable, controller_states: Iterable
+    ) -> tuple[Any, list]:
         """Return the cell's output and its states, in its compute dtype."""
         states = [ops.cast(state, self.compute_dtype) for state in (*memory_states, *controller_states)]
         reads = ops.reshape(ops.cast(reads, self.compute_dtype), (-1, self.read_heads * self.memory_width))
         return ops.concatenate([output, reads], axis=-1), states
 
-    def split(self, interface, *shapes):
+    def split(self, interface: Any, *shapes: tuple[int, int]) -> list:
         """Cut an interface into parts of these shapes, `(batch, *shape)` each."""
         parts, start = [], 0
         for heads, size in shapes:

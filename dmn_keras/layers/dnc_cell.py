@@ -1,5 +1,6 @@
 """The Differentiable Neural Computer: a memory with allocation of free slots and links in the order of writing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -195,7 +196,7 @@ class DNCCell(ControllerCell):
             weights = weights + modes[:, :, after : after + 1] * forward[:, :, head]
         return weights
 
-    def memory_record(self, states):
+    def memory_record(self, states: Sequence) -> dict[str, Any]:
         """Name what `record_memory` records of the states: all but those of the controller."""
         names = ("memory", "usage", "read_weights", "write_weights", "reads", "links", "precedence")
         return dict(zip(names, states[: len(self.memory_state_size)], strict=False))

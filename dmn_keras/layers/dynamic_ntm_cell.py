@@ -1,5 +1,6 @@
 """The dynamic neural Turing machine: a memory whose slots have a learned address besides what is written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -156,13 +157,13 @@ class DynamicNTMCell(MemoryCell):
             heads.append(ops.concatenate(recent, axis=-1))
         return hidden, [hidden, ops.reshape(contents, (-1, self.state_size[1])), *heads]
 
-    def memory_record(self, states):
+    def memory_record(self, states: Sequence) -> dict[str, Any]:
         """Name what `record_memory` records: the memory, and the weights of each head, `(batch, 1, slots)`."""
         read_weights, write_weights = ops.split(states[2], 2, axis=-1)
         memory = ops.reshape(states[1], (-1, self.memory_slots, self.memory_width))
         return {"memory": memory, "read_weights": read_weights[:, None], "write_weights": write_weights[:, None]}
 
-    def address(self, head, hidden, contents, recent):
+    def address(self, head: int, hidden: Any, contents: Any, recent: Any) -> tuple[Any, Any]:
         """Return the weights of a head over the slots, and its next `v`.
 
         Args:

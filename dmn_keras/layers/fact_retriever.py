@@ -114,12 +114,12 @@ class FactRetriever(WeightedLayer):
         gates = self.gate.gates(logits, has_word)
         return {"gates": gates, "gate_logits": logits, **select_facts(story, gates, self.max_facts)}
 
-    def vectors(self, story):
+    def vectors(self, story: Any) -> Any:
         """Read each fact on its own: ids `(batch, facts, words)` -> `(batch, facts, units)`, without the question."""
         ids = ops.where(story < self.vocabulary_size - self.num_placeholders, story, 1)
         return self.encoder(self.words(ids), mask=ops.not_equal(story, 0))
 
-    def gates(self, vectors, question):
+    def gates(self, vectors: Any, question: Any) -> Any:
         """Return the gates, float32 `(batch, facts)`, of what `vectors` returned.
 
         Args:

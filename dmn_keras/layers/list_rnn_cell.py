@@ -102,15 +102,15 @@ class ListRNNCell(ActionMemoryCell):
         )
 
     @property
-    def num_entries(self):
+    def num_entries(self) -> int:
         return 2 * self.depth + 1
 
     @property
-    def num_readable(self):
+    def num_readable(self) -> int:
         return self.depth + 1
 
-    def read(self, memory):
+    def read(self, memory: Any) -> Any:
         return ops.flip(memory[:, :, self.num_readable - self.top_k : self.num_readable], axis=2)
 
-    def update(self, memory, actions, values):
+    def update(self, memory: Any, actions: Any, values: Any) -> Any:
         return list_update(memory, actions, values, head=self.depth, empty_value=0.0)

@@ -1,5 +1,8 @@
 """What the cells with a memory share: weights, the first states, checks of states."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -17,7 +20,7 @@ class MemoryCell(WeightedLayer):
         """Return the states before the first step, zeros."""
         return [ops.zeros((batch_size, *state_shape(size)), dtype=self.compute_dtype) for size in self.state_size]
 
-    def check_states(self, inputs, states):
+    def check_states(self, inputs: Any, states: Sequence) -> Sequence:
         """Return the states if their number and shapes are right.
 
         Args:
@@ -33,7 +36,7 @@ class MemoryCell(WeightedLayer):
             raise ValueError(f"states must have the shapes {expected}. Received: shapes {received}")
         return states
 
-    def accumulation_dtype(self):
+    def accumulation_dtype(self) -> str:
         """Return float32 under mixed precision, else the cell's dtype: a memory is addressed in no less."""
         return keras.backend.result_type(self.compute_dtype, "float32")
 

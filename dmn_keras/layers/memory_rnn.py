@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -70,7 +71,7 @@ class MemoryRNN(keras.layers.RNN):
         # A copy, since PyTorch cannot assign to the variable of a stateful layer whose value is a broadcast view.
         return keras.tree.map_structure(ops.copy, super().get_initial_state(batch_size))
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         if self.states is None:
             return
         initial = self.get_initial_state(self._expected_batch_size)
@@ -92,7 +93,9 @@ class MemoryRNN(keras.layers.RNN):
             return results
         return (results[0][:, :0], *results[1:]) if self.return_state else results[:, :0]
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self, sequences: Any, initial_state: Sequence, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, Sequence]:
         cell, states = self.cell, initial_state
         if mask is not None:
             # No backend's loop sees the mask: it is one more feature of the sequence.

@@ -1,5 +1,6 @@
 """The Neural Turing Machine: a controller whose heads read and write a memory by content and by location."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -149,7 +150,7 @@ class NTMCell(ControllerCell):
         reads = ops.matmul(weights[:, : self.read_heads], memory if self.read_first else written)
         return self.results(output, reads, (written, weights, reads), controller_states)
 
-    def memory_record(self, states):
+    def memory_record(self, states: Sequence) -> dict[str, Any]:
         """Name what `record_memory` records of the states: memory, read weights, write weights, read vectors."""
         memory, weights, reads = states[:3]
         return {

@@ -50,7 +50,7 @@ class PositionEncoder(keras.layers.Layer):
     def call(self, words, mask=None):
         return ops.sum(self.weigh(words, mask), axis=-2)
 
-    def weigh(self, words, mask=None):
+    def weigh(self, words: Any, mask: Any = None) -> Any:
         """Return the terms `l_j * w_j` of the sum, `(batch, facts, words, dim)`, zero where padded."""
         # In float32 also under mixed precision: half of it has no range on TensorFlow, and few places between 0 and 1.
         dtype = "float64" if words.dtype == "float64" else "float32"

@@ -100,15 +100,15 @@ class StackRNNCell(ActionMemoryCell):
         )
 
     @property
-    def num_entries(self):
+    def num_entries(self) -> int:
         return self.depth
 
     @property
-    def num_readable(self):
+    def num_readable(self) -> int:
         return self.depth
 
-    def read(self, memory):
+    def read(self, memory: Any) -> Any:
         return memory[:, :, : self.top_k]
 
-    def update(self, memory, actions, values):
+    def update(self, memory: Any, actions: Any, values: Any) -> Any:
         return stack_update(memory, actions, values, empty_value=0.0)

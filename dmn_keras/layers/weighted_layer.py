@@ -1,5 +1,6 @@
 """The base class of layers whose weights have initializers and regularizers."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -36,7 +37,7 @@ class WeightedLayer(keras.layers.Layer):
             setattr(self, f"{kind}_initializer", keras.initializers.get(initializers[kind]))
             setattr(self, f"{kind}_regularizer", keras.regularizers.get(regularizers[kind]))
 
-    def sublayer_options(self, *kinds):
+    def sublayer_options(self, *kinds: str) -> dict[str, Any]:
         """Return the dtype policy, and the arguments of these kinds of weights, by default all, for a layer inside."""
         options = {"dtype": self.dtype_policy}
         for kind in kinds or self.weight_kinds:
@@ -44,12 +45,12 @@ class WeightedLayer(keras.layers.Layer):
             options[f"{kind}_regularizer"] = getattr(self, f"{kind}_regularizer")
         return options
 
-    def new_initializer(self, kind):
+    def new_initializer(self, kind: str) -> Callable | None:
         """Return a copy of a kind's initializer: one and the same gives equal numbers to weights of equal shapes."""
         initializer = getattr(self, f"{kind}_initializer")
         return initializer.clone() if isinstance(initializer, keras.initializers.Initializer) else initializer
 
-    def add_weight_of(self, kind, name, shape, **options):
+    def add_weight_of(self, kind: str, name: str, shape: Sequence[int], **options: Any) -> keras.Variable:
         """Add a weight of a kind, with that kind's initializer and regularizer."""
         options = {
             "initializer": self.new_initializer(kind),
