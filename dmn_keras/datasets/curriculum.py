@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Curriculum:
             raise ValueError(f"index must be from 0 to {len(self.lessons) - 1}. Received: index={self.index!r}")
 
     @classmethod
-    def growing_lengths(cls, first: int, last: int, *, least: int = 1, **options) -> Curriculum:
+    def growing_lengths(cls, first: int, last: int, *, least: int = 1, **options: Any) -> Curriculum:
         """Return the curriculum of lengths from `least` to `first`, to `first + 1`, ..., to `last`.
 
         Args:

@@ -85,12 +85,12 @@ class Example(BaseExample):
         return self.story_id
 
     @property
-    def own_sentences(self):
+    def own_sentences(self) -> Sequence[str]:
         """The sentences that belong to the story itself: those of `story_positions`, all where it is None."""
         return self.story if self.story_positions is None else tuple(self.story[i] for i in self.story_positions)
 
     @property
-    def answer_text(self):
+    def answer_text(self) -> str:
         """The answer as the data writes it: its parts, with a blank between them."""
         return " ".join(self.answer)
 

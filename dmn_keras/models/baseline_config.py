@@ -1,10 +1,13 @@
 """Settings of the networks that read all words of story and question in a row."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dmn_keras.models.recurrent_memory_config import CELLS, ExternalMemoryConfig, StackMemoryConfig
 from dmn_keras.utils.settings import Settings, setting
+
+if TYPE_CHECKING:
+    import keras  # which a command's help does not wait for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +42,9 @@ class BaselineConfig(Settings):
     memory: ExternalMemoryConfig = setting(ExternalMemoryConfig(controller="gru"))
     stack: StackMemoryConfig = setting(StackMemoryConfig())
 
-    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+    def build(
+        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors: Any = None
+    ) -> "keras.Model":
         """Return the network, see `dmn_keras.models.baseline`.
 
         Raises:

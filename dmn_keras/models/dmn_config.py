@@ -1,9 +1,12 @@
 """Settings of the Dynamic Memory Network."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dmn_keras.utils.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork  # which imports Keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +124,13 @@ class DMNConfig(Settings):
         return self.memory.learned_stop
 
     def build(
-        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None, num_placeholders: int = 0
-    ):
+        self,
+        vocabulary_size: int,
+        *,
+        answer_words: int | None = None,
+        word_vectors: Any = None,
+        num_placeholders: int = 0,
+    ) -> "DynamicMemoryNetwork":
         """Return the network, see `dmn_keras.models.dmn`."""
         from dmn_keras.models.dynamic_memory_network import dmn
 

@@ -1,5 +1,6 @@
 """The Dynamic Memory Network as a functional model: the data flow in one readable place."""
 
+import os
 from typing import Any
 
 import keras
@@ -67,14 +68,16 @@ class DynamicMemoryNetwork(keras.Model):
             inputs = {name: self.input[name] if tensor is None else tensor for name, tensor in inputs.items()}
         return super().compute_output_spec(inputs, training=training, mask=mask)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         # Keras looks up every output, also those without a metric.
         y = {**dict.fromkeys(y_pred), **y} if isinstance(y, dict) else y
         if isinstance(sample_weight, dict):
             sample_weight = {**dict.fromkeys(y_pred), **sample_weight}
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(
+        self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(_NO_HDF5.format(filepath))
         super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)

@@ -1,9 +1,12 @@
 """Settings of the end-to-end memory network."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dmn_keras.utils.settings import Settings, setting
+
+if TYPE_CHECKING:
+    import keras  # which a command's help does not wait for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +43,9 @@ class MemN2NConfig(Settings):
         """Number of rows of the gates."""
         return self.num_hops
 
-    def build(self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors=None):
+    def build(
+        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors: Any = None
+    ) -> "keras.Model":
         """Return the network, see `dmn_keras.models.memn2n`.
 
         Raises:

@@ -1,9 +1,12 @@
 """Settings of recurrent networks with a memory that is written as well as read."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dmn_keras.utils.settings import Settings, setting
+
+if TYPE_CHECKING:
+    import keras  # which a command's help does not wait for
 
 CELLS = ("ntm", "dnc", "dynamic_ntm", "stack_rnn", "list_rnn", "lstm", "gru", "simple_rnn")
 
@@ -103,7 +106,7 @@ class RecurrentMemoryConfig(Settings):
     memory: ExternalMemoryConfig = setting(ExternalMemoryConfig())
     stack: StackMemoryConfig = setting(StackMemoryConfig())
 
-    def build(self, input_size: int, output_size: int):
+    def build(self, input_size: int, output_size: int) -> "keras.Model":
         """Return the network, see `dmn_keras.models.recurrent_memory`."""
         from dmn_keras.models.recurrent_memory import recurrent_memory
 

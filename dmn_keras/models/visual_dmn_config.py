@@ -1,10 +1,13 @@
 """Settings of the Dynamic Memory Network for questions about images."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dmn_keras.models.dmn_config import EpisodicMemoryConfig
 from dmn_keras.utils.settings import Settings, setting
+
+if TYPE_CHECKING:
+    import keras  # which a command's help does not wait for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,7 @@ class VisualDMNConfig(Settings):
     input: ImageModuleConfig = setting(ImageModuleConfig())
     memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig(num_passes=2, tie_weights=False))
 
-    def build(self, vocabulary_size: int, num_answers: int):
+    def build(self, vocabulary_size: int, num_answers: int) -> "keras.Model":
         """Return the network, see `dmn_keras.models.visual_dmn`."""
         from dmn_keras.models.visual_dynamic_memory_network import visual_dmn
 

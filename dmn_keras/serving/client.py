@@ -198,7 +198,7 @@ class Client:
         """
         return self._call(self._transport.status, time.monotonic() + self.timeout)
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection."""
         self._transport.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dmn_keras.errors import did_you_mean
@@ -52,7 +53,7 @@ class Graph:
             edges[source][edge] = destination
         return edges
 
-    def follow(self, source: object, edges) -> object | None:
+    def follow(self, source: object, edges: Iterable[object]) -> object | None:
         """Return the node at the end of some edges in a row, None if one of them is missing."""
         for edge in edges:
             source = self.outgoing[source].get(edge)

@@ -25,7 +25,7 @@ class Task:
     actions: tuple[Callable, ...] = MOVING
 
     @property
-    def least(self):
+    def least(self) -> dict[str, int]:
         """The least sizes that are possible, by argument of `generate`."""
         return {
             "num_facts": self.least_facts,
