@@ -81,7 +81,7 @@ class Task(keras.Model):
         self._predictors: dict[Any, _Predictor] = {}
         self._predictors_lock = threading.Lock()
 
-    # What a task defines.
+    # What a task defines. One that names its own options in place of `**options` changes the signature for mypy.
 
     def new_preprocessor(self) -> Preprocessor:
         """Return a preprocessor with the settings of `config`."""
@@ -96,13 +96,12 @@ class Task(keras.Model):
         """Return what the outputs learn from; the metrics of the first choose the best weights."""
 
     @abc.abstractmethod
-    def decode(self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence, **options: Any) -> list:
-        """Return the answers of encoded examples.
+    def decode(self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence) -> list:
+        """Return the answers of encoded examples; a task's own options of `predict` are further arguments.
 
         Args:
             outputs: Of each example a dict of the prediction network's outputs.
             encoded: What the preprocessor gave for the examples.
-            **options: Those of `predict`.
         """
 
     def score(self, examples: Sequence, answers: Sequence) -> dict[str, float]:
@@ -216,10 +215,12 @@ class Task(keras.Model):
             arguments["optimizer"] = optimizer
         super().compile(**arguments)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         return super().compute_loss(x, y, _with_targets(y, y_pred), sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return super().compute_metrics(x, y, _with_targets(y, y_pred), sample_weight)
 
     def batches(self, examples: Sequence, **options: Any) -> Batches:
@@ -343,7 +344,9 @@ class Task(keras.Model):
             **arguments,
         )
 
-    def evaluate(self, x: Any = None, *, batch_size: int | None = None, return_dict: bool = True, **arguments: Any):
+    def evaluate(
+        self, x: Any = None, *, batch_size: int | None = None, return_dict: bool = True, **arguments: Any
+    ) -> dict[str, float] | Any:
         """Return the losses and metrics of examples.
 
         Args:
@@ -351,6 +354,9 @@ class Task(keras.Model):
             batch_size: As for `fit`.
             return_dict: Whether to return a dict of names rather than a list.
             **arguments: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            Dict of numbers by name; with `return_dict=False` a list, or the number itself where there is one alone.
 
         Raises:
             ValueError: If there is no example, or a record is malformed.
@@ -473,7 +479,7 @@ class Task(keras.Model):
             "preprocessor": self.preprocessor.get_config(),
         }
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> None:
         """Return nothing: a loaded task is compiled by `compile` or `fit`."""
 
     @classmethod

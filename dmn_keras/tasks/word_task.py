@@ -1,7 +1,7 @@
 """What the tasks share whose facts are words."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 
 from dmn_keras.models.text_dynamic_memory_network import text_dmn
 from dmn_keras.tasks.task import Task
+from dmn_keras.tasks.word_preprocessor import WordPreprocessor
 
 
 class WordTask(Task):
@@ -31,7 +32,7 @@ class WordTask(Task):
     def answer(self, row: Mapping[str, np.ndarray], example: Any) -> Any:
         """Return the answer of an encoded example; `row` holds its `"probabilities"` and `"gates"`."""
 
-    def new_preprocessor(self):
+    def new_preprocessor(self) -> WordPreprocessor:
         data, model = self.config.data, self.config.model
         return self.preprocessor_class(
             word_vectors=data.word_vectors,
@@ -41,7 +42,7 @@ class WordTask(Task):
             **self.preprocessor_options(),
         )
 
-    def build_network(self):
+    def build_network(self) -> keras.Model:
         preprocessor = self.preprocessor
         network = text_dmn(
             len(preprocessor.labels),
@@ -55,11 +56,11 @@ class WordTask(Task):
             network.get_layer("pretrained_vectors").set_weights([preprocessor.vectors])
         return network
 
-    def prediction_network(self):
+    def prediction_network(self) -> keras.Model:  # type: ignore[override]
         [target] = self.targets()
         outputs = self.network.output
         probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(outputs[target.name])
         return keras.Model(self.network.input, {"probabilities": probabilities, "gates": outputs["gates"]})
 
-    def decode(self, outputs, encoded):
+    def decode(self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence) -> list:
         return [self.answer(row, example) for row, example in zip(outputs, encoded, strict=True)]

@@ -5,7 +5,7 @@ import functools
 import itertools
 import logging
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,8 +20,8 @@ from dmn_keras.tasks.question_answering.answer import Answer, answer_text, atten
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.calibration import Calibration
 from dmn_keras.tasks.question_answering.data_report import data_report
-from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
-from dmn_keras.tasks.question_answering.retrieval import THRESHOLD, StoryRetriever
+from dmn_keras.tasks.question_answering.preprocessor import EncodedExample, QuestionAnsweringPreprocessor
+from dmn_keras.tasks.question_answering.retrieval import THRESHOLD, Retrieved, StoryRetriever
 from dmn_keras.tasks.question_answering.targets import (
     answer_target,
     chain_target,
@@ -90,7 +90,7 @@ class QuestionAnswerer(Task):
         super().__init__(config, preprocessor=preprocessor, name=name, **settings)
         self.calibration: Calibration | None = None
 
-    def new_preprocessor(self):
+    def new_preprocessor(self) -> QuestionAnsweringPreprocessor:
         retrieves = self.config.model.max_retrieved_facts is not None
         settings = self.config.task
         return QuestionAnsweringPreprocessor(
@@ -100,7 +100,7 @@ class QuestionAnswerer(Task):
         )
 
     @property
-    def vocabulary(self):
+    def vocabulary(self) -> Any:
         """The `Vocabulary`, `None` before the preprocessor is adapted."""
         return self.preprocessor.vocabulary
 
@@ -110,7 +110,7 @@ class QuestionAnswerer(Task):
         has_gates = self.config.model.gate is not None
         return self.config.task.supervise_gates and has_gates and self.preprocessor.num_supporting_facts > 0
 
-    def build_network(self):
+    def build_network(self) -> keras.Model:
         model = self.config.model
         if model.num_passes is None:
             named = self.preprocessor.num_supporting_facts
@@ -171,17 +171,17 @@ class QuestionAnswerer(Task):
             )
         return chain_target(self.config.model.retriever_rounds)
 
-    def augmentation(self):
+    def augmentation(self) -> PlaceholderAugmentation | None:
         if not self.vocabulary.placeholder_ids:
             return None
         fractions = self.config.task.placeholder_fraction, self.config.task.known_fraction
         return PlaceholderAugmentation(self.vocabulary.placeholder_ids, *fractions)
 
-    def training_callbacks(self):
+    def training_callbacks(self) -> list[keras.callbacks.Callback]:
         epochs = getattr(self.config.model, "linear_start", 0)
         return [LinearStart(epochs)] if epochs else []
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, Any]:
         # Keras leaves out the name of an output where there is one alone, when no gates are supervised.
         return {"answer_accuracy" if k == "accuracy" else k: value for k, value in super().get_metrics_result().items()}
 
@@ -290,7 +290,9 @@ class QuestionAnswerer(Task):
         [answer] = self.predict_encoded(encoded, 1, beam_width=beam_width)
         return self._judged(answer, min_confidence)
 
-    def answer_retrieved(self, retrieved, question, beam_width, min_confidence):
+    def answer_retrieved(
+        self, retrieved: Retrieved, question: str, beam_width: int, min_confidence: float | None
+    ) -> Answer:
         """Return the `Answer` to a story of which these facts were retrieved."""
         selected = retrieved.facts
         # A model whose retriever drops all sees an empty story, and so it does where it drops the only fact.
@@ -299,7 +301,7 @@ class QuestionAnswerer(Task):
         counts = {"num_facts": retrieved.num_facts, "num_above_threshold": retrieved.num_above_threshold}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
-    def predict_encoded(self, encoded, batch_size=64, **options):
+    def predict_encoded(self, encoded: Sequence[EncodedExample], batch_size: int = 64, **options: Any) -> list[Answer]:
         if self.retriever is not None and self.vocabulary.placeholder_ids:
             encoded = list(map(self._assign_where_retrieved, encoded))
         return super().predict_encoded(encoded, batch_size, **options)
@@ -311,7 +313,9 @@ class QuestionAnswerer(Task):
         facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
         return self.preprocessor.assign_placeholders(example, [fact.position for fact in facts])
 
-    def predict(self, x, *, batch_size=64, beam_width=1, min_confidence=None):
+    def predict(  # type: ignore[override]
+        self, x: Any, *, batch_size: int = 64, beam_width: int = 1, min_confidence: float | None = None
+    ) -> list[Answer]:
         """Return the `Answer`s to raw examples, in their order.
 
         Args:
@@ -336,14 +340,16 @@ class QuestionAnswerer(Task):
             encoded += [dataclasses.replace(e, answer=(UNKNOWN_ID,)) for e in self.preprocessor.encode(again)]
         return encoded
 
-    def data_report(self, train, valid):
+    def data_report(
+        self, train: Mapping[str, Sequence[Example]], valid: Mapping[str, Sequence[Example]]
+    ) -> Iterator[str]:
         return data_report(train, valid, self.preprocessor)
 
     def is_right(self, example: Example, answer: Answer) -> bool:
         """Return whether an answer has all words of an example's answer, in their order."""
         return list(answer.words) == tokenize(example.answer_text, lowercase=True)
 
-    def score(self, examples, answers):
+    def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
         """Return `"accuracy"` and, where the examples name supporting facts, `"gate_recall"`.
 
         The recall is the percentage of the supporting facts found among as many facts with the highest gates, over all
@@ -354,11 +360,11 @@ class QuestionAnswerer(Task):
         recall = _gate_recall(pairs)
         return metrics if recall is None else {**metrics, "gate_recall": 100.0 * recall}
 
-    def explain(self, example, answer):
+    def explain(self, example: Example, answer: Answer) -> str:
         right = f"; right: {example.answer_text}" if example.answer else ""
         return f"Question: {example.question}\nAnswer:   {answer_text(answer)}{right}\n\n{attention_table(answer)}"
 
-    def mistake(self, example, answer):
+    def mistake(self, example: Example, answer: Answer) -> dict[str, Any] | None:
         if self.is_right(example, answer):
             return None
         return {
@@ -371,7 +377,9 @@ class QuestionAnswerer(Task):
             "story": " ".join(answer.facts),
         }
 
-    def decode(self, outputs, encoded, beam_width=1):
+    def decode(
+        self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence[EncodedExample], beam_width: int = 1
+    ) -> list[Answer]:
         return [self._answer(row, example) for row, example in zip(outputs, encoded, strict=True)]
 
     def _answer(self, row, example):

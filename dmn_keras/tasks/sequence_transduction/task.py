@@ -1,17 +1,20 @@
 """Sequence transduction: outputs at the steps of a sequence."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.config import DataConfig, RunConfig
 from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer, format_values
 from dmn_keras.tasks.sequence_transduction.preprocessor import SequenceTransductionPreprocessor
 from dmn_keras.tasks.sequence_transduction.targets import sequence_target
+from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 
 
@@ -44,23 +47,25 @@ class SequenceTransducer(Task):
     families = ("recurrent_memory",)
     default_config = RunConfig(model=RecurrentMemoryConfig(), data=DataConfig(redraw=True))
 
-    def build_network(self):
+    def build_network(self) -> keras.Model:
         return self.config.model.build(self.preprocessor.input_size, self.preprocessor.output_size)
 
-    def targets(self):
+    def targets(self) -> list[Target]:
         return [sequence_target(self.preprocessor.output, self.preprocessor.output_size)]
 
-    def prediction_network(self):
+    def prediction_network(self) -> keras.Model:  # type: ignore[override]
         activation = "sigmoid" if self.preprocessor.output == "bits" else "softmax"
         logits = self.network.output["logits"]
         probabilities = keras.layers.Activation(activation, dtype="float32", name="probabilities")(logits)
         return keras.Model(self.network.input, {"probabilities": probabilities})
 
-    def encoded_batches(self, encoded, **options):
+    def encoded_batches(self, encoded: Sequence[SequenceTransductionExample], **options: Any) -> Batches:
         self._check_depth(encoded)
         return super().encoded_batches(encoded, **options)
 
-    def predict_encoded(self, encoded, batch_size=64):
+    def predict_encoded(  # type: ignore[override]
+        self, encoded: Sequence[SequenceTransductionExample], batch_size: int = 64
+    ) -> list[SequenceAnswer]:
         self._check_depth(encoded)
         with warnings.catch_warnings():  # of the padded length
             warnings.filterwarnings("ignore", "depth=.* is less than the length")
@@ -74,7 +79,9 @@ class SequenceTransducer(Task):
             if check_length is not None:
                 check_length(steps)
 
-    def decode(self, outputs, encoded):
+    def decode(
+        self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence[SequenceTransductionExample]
+    ) -> list[SequenceAnswer]:
         return [self._answer(row["probabilities"], example) for row, example in zip(outputs, encoded, strict=True)]
 
     def _answer(self, probabilities, example):
@@ -108,7 +115,7 @@ class SequenceTransducer(Task):
             "bits_per_sequence": float(np.mean(costs)),
         }
 
-    def mistake(self, example, answer):
+    def mistake(self, example: SequenceTransductionExample, answer: SequenceAnswer) -> dict[str, Any] | None:
         """Return the row of a wrong answer, `None` of a right one."""
         right = example.targets[example.scored]
         wrong = answer.num_wrong(right)
@@ -117,6 +124,6 @@ class SequenceTransducer(Task):
         expected = format_values(right, self.preprocessor.symbols)
         return {"steps": len(example.inputs), "wrong": wrong, "expected": expected, "answer": answer.text}
 
-    def explain(self, example, answer):
+    def explain(self, example: SequenceTransductionExample, answer: SequenceAnswer) -> str:
         """Return an answer as a line of text."""
         return f"{len(example.inputs)} steps -> {answer.text}"

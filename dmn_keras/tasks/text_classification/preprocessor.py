@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,17 +52,17 @@ class TextClassificationPreprocessor(WordPreprocessor):
 
     example_class = TextClassificationExample
 
-    def __init__(self, *, phrase_fraction: float = 0.5, **settings):
+    def __init__(self, *, phrase_fraction: float = 0.5, **settings: Any):
         super().__init__(**settings)
         self.phrase_fraction = phrase_fraction
 
-    def tokens(self, example):
+    def tokens(self, example: TextClassificationExample) -> list[str]:
         return split_words(example.text)
 
-    def labels_of(self, example):
+    def labels_of(self, example: TextClassificationExample) -> tuple[str, ...]:
         return (example.label,) if example.label else ()
 
-    def encode_one(self, example, number):
+    def encode_one(self, example: TextClassificationExample, number: int) -> EncodedText:
         tokens = tuple(self.tokens(example))
         if not tokens:
             raise ValueError(f"record {number}: text must hold at least one word. Received: {example.text!r}")
@@ -78,5 +79,5 @@ class TextClassificationPreprocessor(WordPreprocessor):
     def _draw(self, encoded, rng: np.random.Generator) -> np.ndarray:
         return draw_phrases(encoded, rng, self.phrase_fraction)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "phrase_fraction": self.phrase_fraction}

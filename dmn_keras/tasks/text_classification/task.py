@@ -1,8 +1,12 @@
 """Text classification: texts in, classes out."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
+from dmn_keras.datasets.example import TextClassificationExample
 from dmn_keras.losses import LabelCrossentropy
 from dmn_keras.metrics import LabelAccuracy
 from dmn_keras.models.text_dmn_config import TextDMNConfig
@@ -11,7 +15,7 @@ from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.text_classification.answer import Classification, classification_text
 from dmn_keras.tasks.text_classification.config import TextClassificationConfig
-from dmn_keras.tasks.text_classification.preprocessor import TextClassificationPreprocessor
+from dmn_keras.tasks.text_classification.preprocessor import EncodedText, TextClassificationPreprocessor
 from dmn_keras.tasks.word_task import WordTask
 from dmn_keras.tasks.words_config import WordsConfig
 
@@ -44,14 +48,14 @@ class TextClassifier(WordTask):
         trainer=TrainerConfig(batch_size=64, epochs=10, patience=10, schedule="cosine", num_buckets=6),
     )
 
-    def preprocessor_options(self):
+    def preprocessor_options(self) -> dict[str, Any]:
         return {"phrase_fraction": self.config.task.phrase_fraction}
 
-    def targets(self):
+    def targets(self) -> list[Target]:
         spec = FeatureSpec("int32", padding=-1)  # rows that only fill a batch have no class
         return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
-    def answer(self, row, example):
+    def answer(self, row: Mapping[str, np.ndarray], example: EncodedText) -> Classification:
         probabilities = dict(zip(self.preprocessor.labels, row["probabilities"].tolist(), strict=True))
         label = self.preprocessor.labels[int(np.argmax(row["probabilities"]))]
         return Classification(
@@ -63,11 +67,13 @@ class TextClassifier(WordTask):
             unknown_words=self.preprocessor.unknown_words(example.tokens),
         )
 
-    def score(self, examples, answers):
+    def score(
+        self, examples: Sequence[TextClassificationExample], answers: Sequence[Classification]
+    ) -> dict[str, float]:
         right = [answer.label == example.label for example, answer in zip(examples, answers, strict=True)]
-        return {"accuracy": 100.0 * np.mean(right)}
+        return {"accuracy": 100.0 * float(np.mean(right))}
 
-    def mistake(self, example, answer):
+    def mistake(self, example: TextClassificationExample, answer: Classification) -> dict[str, Any] | None:
         if answer.label == example.label:
             return None
         probability = round(answer.probability, 4)
@@ -75,7 +81,7 @@ class TextClassifier(WordTask):
         shown = {"expected": example.label, "answer": answer.label, "probability": probability}
         return {**shown, "unknown_words": unknown, "text": example.text}
 
-    def explain(self, example, answer):
+    def explain(self, example: TextClassificationExample, answer: Classification) -> str:
         return f"Text:  {example.text}\nClass: {classification_text(answer)}; right: {example.label}"
 
 

@@ -36,13 +36,13 @@ class TokenTaggingPreprocessor(WordPreprocessor):
 
     example_class = TokenTaggingExample
 
-    def tokens(self, example):
+    def tokens(self, example: TokenTaggingExample) -> tuple[str, ...]:
         return example.tokens
 
-    def labels_of(self, example):
+    def labels_of(self, example: TokenTaggingExample) -> tuple[str, ...]:
         return example.tags
 
-    def encode_one(self, example, number):
+    def encode_one(self, example: TokenTaggingExample, number: int) -> EncodedSentence:
         if not example.tokens:
             raise ValueError(f"record {number}: tokens must hold at least one word. Received: {example.tokens!r}")
         words, characters = self.word_ids(example.tokens)

@@ -1,8 +1,12 @@
 """Token tagging: sentences in, a tag for each word out."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
+from dmn_keras.datasets.example import TokenTaggingExample
 from dmn_keras.losses import LabelCrossentropy
 from dmn_keras.metrics import LabelAccuracy
 from dmn_keras.models.text_dmn_config import TextDMNConfig, WordEncoderConfig
@@ -11,7 +15,7 @@ from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.token_tagging.answer import Tagging, tagging_text
 from dmn_keras.tasks.token_tagging.config import TokenTaggingConfig
-from dmn_keras.tasks.token_tagging.preprocessor import TokenTaggingPreprocessor
+from dmn_keras.tasks.token_tagging.preprocessor import EncodedSentence, TokenTaggingPreprocessor
 from dmn_keras.tasks.word_task import WordTask
 from dmn_keras.tasks.words_config import WordsConfig
 
@@ -46,14 +50,14 @@ class TokenTagger(WordTask):
         ),
     )
 
-    def network_options(self):
+    def network_options(self) -> dict[str, Any]:
         return {"context_size": self.config.task.context_size}
 
-    def targets(self):
+    def targets(self) -> list[Target]:
         spec = FeatureSpec("int32", ("words",), padding=-1)
         return [Target("tags", spec, _tags, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
-    def answer(self, row, example):
+    def answer(self, row: Mapping[str, np.ndarray], example: EncodedSentence) -> Tagging:
         num_words, size, names = len(example.words), self.config.task.context_size, self.preprocessor.labels
         probabilities = row["probabilities"][:num_words]
         gates = []
@@ -68,13 +72,13 @@ class TokenTagger(WordTask):
             unknown_words=self.preprocessor.unknown_words(example.tokens),
         )
 
-    def score(self, examples, answers):
+    def score(self, examples: Sequence[TokenTaggingExample], answers: Sequence[Tagging]) -> dict[str, float]:
         """Return the accuracy: the percentage of the words whose tag is right."""
         pairs = zip(examples, answers, strict=True)
         right = [given == tag for example, answer in pairs for given, tag in _paired(answer, example)]
-        return {"accuracy": 100.0 * np.mean(right)}
+        return {"accuracy": 100.0 * float(np.mean(right))}
 
-    def mistake(self, example, answer):
+    def mistake(self, example: TokenTaggingExample, answer: Tagging) -> dict[str, Any] | None:
         wrong = [
             f"{word}: {given} for {tag}"
             for word, (given, tag) in zip(answer.words, _paired(answer, example), strict=True)
@@ -82,7 +86,7 @@ class TokenTagger(WordTask):
         ]
         return {"wrong": ", ".join(wrong), "tokens": " ".join(example.tokens)} if wrong else None
 
-    def explain(self, example, answer):
+    def explain(self, example: TokenTaggingExample, answer: Tagging) -> str:
         return tagging_text(answer)
 
 

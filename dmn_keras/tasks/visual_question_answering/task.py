@@ -1,13 +1,17 @@
 """Answering questions about images."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
+from dmn_keras.datasets.example import VisualQuestionAnsweringExample
 from dmn_keras.losses import LabelCrossentropy
 from dmn_keras.metrics import LabelAccuracy
 from dmn_keras.models.visual_dmn_config import VisualDMNConfig
+from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.config import RunConfig, TrainerConfig
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
@@ -16,6 +20,7 @@ from dmn_keras.tasks.visual_question_answering.answer import VisualAnswer, answe
 from dmn_keras.tasks.visual_question_answering.config import VisualQuestionAnsweringConfig
 from dmn_keras.tasks.visual_question_answering.preprocessor import (
     UNKNOWN_ANSWER,
+    EncodedQuestions,
     VisualQuestionAnsweringPreprocessor,
     group_by_image,
 )
@@ -55,10 +60,10 @@ class VisualQuestionAnswerer(Task):
         trainer=TrainerConfig(learning_rate=2e-3, schedule="cosine", batch_size=16, epochs=20, patience=20),
     )
 
-    def new_preprocessor(self):
+    def new_preprocessor(self) -> VisualQuestionAnsweringPreprocessor:
         return VisualQuestionAnsweringPreprocessor(self.config.model.input.image_size)
 
-    def build_network(self):
+    def build_network(self) -> keras.Model:
         model = self.config.model.replace(image_size=self.preprocessor.image_size)
         network = model.build(len(self.preprocessor.vocabulary), len(self.preprocessor.answers))
         # A preset holds all weights: it does not need those that its training started from.
@@ -80,7 +85,7 @@ class VisualQuestionAnswerer(Task):
             )
         ]
 
-    def encoded_batches(self, encoded, **options):
+    def encoded_batches(self, encoded: Sequence[EncodedQuestions], **options: Any) -> Batches:
         return super().encoded_batches(group_by_image(encoded, self.config.task.questions_per_row), **options)
 
     def ask(self, image: np.ndarray | bytes | str | os.PathLike, question: str) -> VisualAnswer:
@@ -98,7 +103,9 @@ class VisualQuestionAnswerer(Task):
         [answer] = self.predict([{"image": image, "question": question}], batch_size=1)
         return answer
 
-    def score(self, examples, answers):
+    def score(
+        self, examples: Sequence[VisualQuestionAnsweringExample], answers: Sequence[VisualAnswer]
+    ) -> dict[str, float]:
         """Return `"accuracy"` and, where the examples name several kinds of question, that of each, by its name."""
         kinds: dict[str, list[bool]] = {}
         for example, answer in zip(examples, answers, strict=True):
@@ -108,7 +115,7 @@ class VisualQuestionAnswerer(Task):
             rights |= kinds
         return {name: 100.0 * sum(right) / len(right) for name, right in rights.items()}
 
-    def mistake(self, example, answer):
+    def mistake(self, example: VisualQuestionAnsweringExample, answer: VisualAnswer) -> dict[str, Any] | None:
         if answer.answer == example.answer:
             return None
         return {
@@ -120,11 +127,13 @@ class VisualQuestionAnswerer(Task):
             "unknown_words": " ".join(answer.unknown_words),
         }
 
-    def explain(self, example, answer):
+    def explain(self, example: VisualQuestionAnsweringExample, answer: VisualAnswer) -> str:
         right = f"; right: {example.answer}" if example.answer else ""
         return f"Question: {example.question}\nAnswer:   {answer_text(answer)}{right}\n\n{region_table(answer)}"
 
-    def decode(self, outputs, encoded):
+    def decode(
+        self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence[EncodedQuestions]
+    ) -> list[VisualAnswer]:
         return [
             self._answer(output["answer"][0], output["gates"][0], questions.question_texts[0])
             for output, questions in zip(outputs, encoded, strict=True)
