@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 
+import keras
 import pytest
 from packaging.requirements import Requirement
 
@@ -51,42 +52,56 @@ def test_an_option_without_its_extra_names_the_extra(monkeypatch, tmp_path, caps
     assert "--plot needs Matplotlib: pip install 'dmn_keras[plot]'." in capsys.readouterr().err
 
 
-PUBLIC = [
-    "dmn_keras",
-    "dmn_keras.layers",
-    "dmn_keras.losses",
-    "dmn_keras.metrics",
-    "dmn_keras.models",
-    "dmn_keras.tasks",
-    "dmn_keras.datasets",
-    "dmn_keras.long_context",
-    "dmn_keras.serving",
-    "dmn_keras.text",
-]
+API = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
+PUBLIC = ["dmn_keras", *re.findall(r"^ {3}(dmn_keras[.\w]+)$", API, flags=re.MULTILINE)]
 """Modules whose `__all__` is public (`docs/public_api.md`)."""
+
+KERAS_PROTOCOL = {
+    "build",
+    "call",
+    "compute_mask",
+    "compute_output_shape",
+    "compute_output_spec",
+    "from_config",
+    "get_config",
+    "get_initial_state",
+    "on_epoch_end",
+}
+"""Methods that Keras calls on layers, losses, metrics and callbacks: its documentation says with what."""
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_arguments_of_public_names_have_type_hints(module):
+def test_arguments_and_results_of_public_names_have_type_hints(module):
     module = importlib.import_module(module)
-    public = {name: getattr(module, name) for name in module.__all__}
-    bare = [
-        f"{name}({parameter})"
-        for name, value in public.items()
-        if callable(value) and getattr(value, "__module__", "").startswith("dmn_keras")
-        for parameter in _arguments(value)
-        if parameter.annotation is parameter.empty
-    ]
-    assert bare == []
+    public = [getattr(module, name) for name in module.__all__]
+    own = [value for value in public if callable(value) and getattr(value, "__module__", "").startswith("dmn_keras")]
+    functions = [function for value in own for function in _functions(value)]
+    assert {function.__qualname__: bare for function in functions if (bare := _without_hints(function))} == {}
 
 
-def _arguments(value):
-    """Return the parameters of a function, or of a class' own `__init__`."""
-    function = vars(value).get("__init__") if inspect.isclass(value) else value
-    if function is None:
-        return []
-    parameters = list(inspect.signature(function).parameters.values())
-    return parameters[1:] if inspect.isclass(value) else parameters
+def _functions(value):
+    """Yield a function itself; of a class those of its own and inherited public methods that the package defines."""
+    if not inspect.isclass(value):
+        yield value
+        return
+    keras_classes = (keras.Layer, keras.Loss, keras.Metric, keras.callbacks.Callback)
+    excepted = KERAS_PROTOCOL if issubclass(value, keras_classes) else set()
+    for base in value.__mro__:
+        if base.__module__.startswith("dmn_keras"):
+            for name, member in vars(base).items():
+                wrapped = (getattr(member, attribute, None) for attribute in ("fget", "func", "__func__"))
+                function = next(filter(None, wrapped), member)  # of a property or a class method
+                is_public = name == "__init__" or not name.startswith("_")
+                if inspect.isfunction(function) and is_public and name not in excepted:
+                    yield function
+
+
+def _without_hints(function):
+    """Return which arguments of a function lack a type hint, `"return"` among them."""
+    named = {*inspect.signature(function).parameters, "return"} - {"self", "cls"}
+    if function.__name__ == "__init__":
+        named.remove("return")
+    return named - inspect.get_annotations(function).keys()
 
 
 def test_the_wheel_says_that_it_is_typed():
