@@ -127,12 +127,15 @@ class RunConfig(Settings):
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """Return the settings of a preset (`PRESETS`), with changes.
+        """Return the settings of a preset of question answering (`PRESETS`), with changes.
 
         Raises:
-            ValueError: If there is no such preset; the message names the nearest.
+            ValueError: If there is no such preset, where the message names the nearest, or it is of another task.
         """
-        return cls().replace(preset(name)).replace(changes)
+        settings = preset(name)
+        if settings.get("model.family") == "recurrent_memory":
+            raise ValueError(f"{name!r} is a preset of sequence transduction: SequenceTransducer(**preset({name!r})).")
+        return cls().replace(settings).replace(changes)
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
         changes = {**(changes or {}), **named}

@@ -75,6 +75,10 @@ class Task(keras.Model):
                 f"model.family must be {' or '.join(map(repr, self.families))} for a {type(self).__name__}. "
                 f"Received: model.family={self.config.model.family!r}"
             )
+        for part in ("task", "data"):
+            expected, given = (type(getattr(config, part)).__name__ for config in (self.default_config, self.config))
+            if given != expected:
+                raise TypeError(f"config.{part} must be a {expected} for a {type(self).__name__}. Received: a {given}")
         self.preprocessor: Any = self.new_preprocessor() if preprocessor is None else preprocessor
         self._built_network = None
         self._compile_arguments = types.SimpleNamespace()  # Keras would track what a dict holds

@@ -10,6 +10,8 @@ from dmn_keras import datasets
 from dmn_keras.datasets import SequenceTransductionExample
 from dmn_keras.datasets.algorithmic import copy
 from dmn_keras.datasets.curriculum import Curriculum
+from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.sequence_transduction import (
     Lessons,
     SequenceAnswer,
@@ -78,6 +80,8 @@ def test_loss_and_metrics_are_those_of_loops(output):
     loss = SequenceCrossentropy(output)(targets, logits, sample_weight=weights)
     means = [np.mean(costs) if costs else 0 for costs, _ in rows]
     np.testing.assert_allclose(float(loss), np.mean(weights * means), rtol=1e-5)
+    loss = SequenceCrossentropy(output, "sum")(targets, logits, sample_weight=weights)
+    np.testing.assert_allclose(float(loss), np.mean(weights * [sum(costs) for costs, _ in rows]), rtol=1e-5)
 
     bits = BitsPerSequence(output)
     bits.update_state(targets, logits, sample_weight=weights)
@@ -96,6 +100,16 @@ def test_losses_and_metrics_are_saved_with_what_they_score(kind):
     assert kind.from_config(kind("classes").get_config()).output == "classes"
     with pytest.raises(ValueError, match="output must be one of bits, classes"):
         kind("bit")
+
+
+def test_the_setting_chooses_whether_steps_are_summed():
+    bits = BITS[:1]
+    mean, total = (transducer(bits, loss_over_steps=over).evaluate(bits)["loss"] for over in ("mean", "sum"))
+    np.testing.assert_allclose(total, mean * bits[0].scored.sum(), rtol=1e-5)
+    loss = SequenceCrossentropy(over_steps="sum")
+    assert SequenceCrossentropy.from_config(loss.get_config()).over_steps == "sum"
+    with pytest.raises(ValueError, match="over_steps must be one of mean, sum"):
+        SequenceCrossentropy(over_steps="max")
 
 
 @pytest.mark.parametrize("examples", [BITS, CLASSES])
@@ -370,3 +384,9 @@ def test_numbers_are_numbers(field):
         SequenceTransductionPreprocessor().read(
             [{"inputs": [[1.0]], "targets": [1], field: {} if field == "inputs" else 5}]
         )
+
+
+def test_settings_of_another_task_are_refused():
+    message = "config.task must be a SequenceTransductionConfig for a SequenceTransducer. Received: a QuestionAnswering"
+    with pytest.raises(TypeError, match=message):
+        SequenceTransducer(RunConfig(model=RecurrentMemoryConfig()))

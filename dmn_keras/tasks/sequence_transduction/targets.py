@@ -10,16 +10,18 @@ from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
 
 OUTPUTS = ("bits", "classes")
+OVER_STEPS = ("mean", "sum")
 NOT_SCORED = -1
 """Stands for the targets of a step that is not scored."""
 
 
-def sequence_target(output: str, output_size: int) -> Target:
+def sequence_target(output: str, output_size: int, loss_over_steps: str = "mean") -> Target:
     """Return the target of the logits of each step.
 
     Args:
         output: `"bits"`, of which a step has `output_size`, or `"classes"`, of which a step has one.
         output_size: Number of logits of a step.
+        loss_over_steps: As in `SequenceCrossentropy`.
     """
 
     def value(example):
@@ -32,7 +34,8 @@ def sequence_target(output: str, output_size: int) -> Target:
     axes = ("steps", output_size) if output == "bits" else ("steps",)
     spec = FeatureSpec("float32" if output == "bits" else "int32", axes, NOT_SCORED)
     metrics = (SequenceAccuracy(output), BitsPerSequence(output))
-    return Target("logits", spec, lambda encoded: [value(e) for e in encoded], SequenceCrossentropy(output), 1, metrics)
+    loss = SequenceCrossentropy(output, loss_over_steps)
+    return Target("logits", spec, lambda encoded: [value(e) for e in encoded], loss, 1, metrics)
 
 
 def step_crossentropy(y_true, y_pred, output):
@@ -62,10 +65,11 @@ def step_crossentropy(y_true, y_pred, output):
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class SequenceCrossentropy(keras.losses.Loss):
-    """Cross-entropy of a step, a mean over the scored steps of a sequence, and over the batch.
+    """Cross-entropy of the scored steps of a sequence, a mean over the batch.
 
     Args:
         output: `"bits"` or `"classes"`.
+        over_steps: `"mean"` or `"sum"` of the steps of a sequence.
 
     Call arguments:
         y_true: As in `step_crossentropy`, as is `y_pred`.
@@ -74,16 +78,18 @@ class SequenceCrossentropy(keras.losses.Loss):
         Scalar in nats; 0 for a sequence without scored steps.
     """
 
-    def __init__(self, output="bits", name="sequence_crossentropy", **kwargs):
+    def __init__(self, output="bits", over_steps="mean", name="sequence_crossentropy", **kwargs):
         super().__init__(name=name, **kwargs)
         self.output = one_of("output", output, OUTPUTS)
+        self.over_steps = one_of("over_steps", over_steps, OVER_STEPS)
 
     def call(self, y_true, y_pred):
         losses, scored = step_crossentropy(y_true, y_pred, self.output)
-        return ops.sum(losses, axis=-1) / ops.maximum(ops.sum(scored, axis=-1), 1)
+        total = ops.sum(losses, axis=-1)
+        return total / ops.maximum(ops.sum(scored, axis=-1), 1) if self.over_steps == "mean" else total
 
     def get_config(self):
-        return {**super().get_config(), "output": self.output}
+        return {**super().get_config(), "output": self.output, "over_steps": self.over_steps}
 
 
 class _SequenceMetric(keras.metrics.Mean):

@@ -12,6 +12,7 @@ from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
 from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.config import DataConfig, RunConfig
 from dmn_keras.tasks.sequence_transduction.answer import SequenceAnswer, format_values
+from dmn_keras.tasks.sequence_transduction.config import SequenceTransductionConfig
 from dmn_keras.tasks.sequence_transduction.preprocessor import SequenceTransductionPreprocessor
 from dmn_keras.tasks.sequence_transduction.targets import sequence_target
 from dmn_keras.tasks.target import Target
@@ -45,13 +46,16 @@ class SequenceTransducer(Task):
 
     preprocessor_class = SequenceTransductionPreprocessor
     families = ("recurrent_memory",)
-    default_config = RunConfig(model=RecurrentMemoryConfig(), data=DataConfig(redraw=True))
+    default_config = RunConfig(
+        task=SequenceTransductionConfig(), model=RecurrentMemoryConfig(), data=DataConfig(redraw=True)
+    )
 
     def build_network(self) -> keras.Model:
         return self.config.model.build(self.preprocessor.input_size, self.preprocessor.output_size)
 
     def targets(self) -> list[Target]:
-        return [sequence_target(self.preprocessor.output, self.preprocessor.output_size)]
+        preprocessor, task = self.preprocessor, self.config.task
+        return [sequence_target(preprocessor.output, preprocessor.output_size, task.loss_over_steps)]
 
     def prediction_network(self) -> keras.Model:  # type: ignore[override]
         activation = "sigmoid" if self.preprocessor.output == "bits" else "softmax"
