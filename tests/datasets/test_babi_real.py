@@ -14,6 +14,7 @@ def load(task, split, config="en"):
     return babi.load(DATA, config=config, task=task, split=split)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "counts"),
     [

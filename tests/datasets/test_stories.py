@@ -30,6 +30,7 @@ def thousand():
     return {task: stories.generate(task) for task in TASKS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [*SIZES, "smallest"])
 @pytest.mark.parametrize("task", TASKS)
 def test_answer_follows_from_story_and_from_no_less_than_the_supporting_facts(task, size):

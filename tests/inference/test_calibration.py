@@ -78,6 +78,7 @@ def run(tmp_path):
         yield made, (train, valid, source.load("test"))
 
 
+@pytest.mark.slow
 def test_a_run_is_calibrated_and_answers_by_it(run, tmp_path):
     folder, parts = run
     content = calibrate(folder, *parts, threshold=0.4)

@@ -176,6 +176,7 @@ def planted(count, num_facts, seed):
     return story, question, targets
 
 
+@pytest.mark.slow
 def test_learns_chains_that_hold_in_longer_stories():
     keras.utils.set_random_seed(0)
     layer = ChainRetriever(17, 16, max_facts=4, num_rounds=2)

@@ -67,6 +67,7 @@ def test_stateful_layer_continues_and_resets_to_the_first_state(case):
         call(rnn, INPUTS[:2])
 
 
+@pytest.mark.slow
 @each_cell
 def test_xla_trains_under_a_mask_to_the_same_weights(case):
     if keras.backend.backend() == "torch":

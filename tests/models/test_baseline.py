@@ -39,6 +39,7 @@ def test_an_answer_depends_on_what_is_read_alone(encoder, reads):
         assert same == (reads not in ("all", part))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -70,6 +71,7 @@ def test_the_order_of_words_matters(encoder):
     assert not np.allclose(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["lstm", "transformer", "dynamic_ntm"])
 def test_answers_of_several_words(encoder):
     model = make(encoder=encoder, answer_words=2)
@@ -79,6 +81,7 @@ def test_answers_of_several_words(encoder):
     assert numpy(generated["words"]).shape == (8, 3)
 
 
+@pytest.mark.slow
 @each_encoder
 def test_every_weight_has_a_finite_gradient(encoder):
     model = make(encoder=encoder, dropout=0.0)
@@ -103,6 +106,7 @@ def test_a_saved_model_answers_as_before(encoder, tmp_path):
     np.testing.assert_allclose(numpy(call(loaded, inputs)["answer"]), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["lstm", "transformer", "dynamic_ntm"])
 def test_it_learns_as_a_family_of_question_answering(encoder, tmp_path):
     settings = {"units": 16, "memory_slots": 8, "dropout": 0.0, "learning_rate": 0.01, "batch_size": 3}

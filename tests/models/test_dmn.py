@@ -96,6 +96,7 @@ def assert_close(left, right, atol):
         np.testing.assert_allclose(left[name], right[name], rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.mark.slow
 @each_setting
 def test_named_inputs_and_outputs(setting):
     model = make(**setting)
@@ -144,6 +145,7 @@ def sow(inputs):
     return {**inputs, "story": padded, "question": longer}, rows
 
 
+@pytest.mark.slow
 @each_setting
 def test_padding_anywhere_changes_nothing(setting):
     model = make(**setting)
@@ -157,6 +159,7 @@ def test_padding_anywhere_changes_nothing(setting):
     assert_close(outputs, numpy(call(model, inputs)), 5e-6)
 
 
+@pytest.mark.slow
 @each_setting
 @pytest.mark.parametrize("empty", ["story", "question"])
 def test_an_empty_story_or_question_is_finite(setting, empty):
@@ -166,6 +169,7 @@ def test_an_empty_story_or_question_is_finite(setting, empty):
     assert all(np.isfinite(x).all() for x in numpy(call(model, inputs)).values())
 
 
+@pytest.mark.slow
 @each_setting
 def test_a_training_step_moves_every_weight(setting):
     model = compile_model(make(**setting), keras.optimizers.SGD(1.0), run_eagerly=True)
@@ -178,6 +182,7 @@ def test_a_training_step_moves_every_weight(setting):
         assert (np.abs(numpy(variable.value) - old).max() > 1e-6) != still, variable.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2015", "answer-words"])
 def test_overfits_32_stories(name):
     keras.utils.set_random_seed(0)
@@ -209,6 +214,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_saved_models_give_the_same_to_the_bit_in_a_fresh_process(tmp_path):
     expected = {}
     for name in ("2016", "answer-words", "learned-stop"):
@@ -231,6 +237,7 @@ def test_saved_models_give_the_same_to_the_bit_in_a_fresh_process(tmp_path):
         assert_close(dict(np.load(folder / "outputs.npz")), outputs, 0)
 
 
+@pytest.mark.slow
 @tensorflow_only
 def test_trains_under_xla():
     model = compile_model(make(num_passes=1), keras.optimizers.SGD(0.1), jit_compile=True)
@@ -313,6 +320,7 @@ def base():
     return base
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", OTHERS)
 def test_every_argument_changes_the_model(argument, base):
     needed = NEEDED.get(argument, {})
@@ -381,6 +389,7 @@ def test_inputs_are_taken_by_name(name, key):
         call(model, further)
 
 
+@pytest.mark.slow
 def test_a_clone_and_another_model_leave_the_answer_out(tmp_path):
     model = make(**SETTINGS["answer-words"])
     inputs, _ = inputs_and_targets(SETTINGS["answer-words"], with_answer=False)

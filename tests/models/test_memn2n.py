@@ -183,6 +183,7 @@ class _Linear(keras.callbacks.Callback):
         assert np.allclose(sums, 1, atol=1e-5) != self.seen[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("initial_epoch", "expected"), [(0, [True, True, False, False]), (1, [True, False, False])])
 def test_linear_start_of_a_compiled_model(initial_epoch, expected):
     keras.utils.set_random_seed(0)
@@ -202,6 +203,7 @@ def test_linear_start_of_a_compiled_model(initial_epoch, expected):
     assert linear.seen == expected
 
 
+@pytest.mark.slow
 def test_linear_start_trains_without_the_softmax():
     losses = []
     for callbacks in ([], [LinearStart(1)]):
@@ -233,6 +235,7 @@ def test_linear_start_needs_a_softmax_to_switch_off():
         LinearStart(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adjacent", "hard"])
 def test_learns_32_stories(name):
     keras.utils.set_random_seed(0)

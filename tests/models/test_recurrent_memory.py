@@ -1,6 +1,7 @@
 """Recurrent networks with a memory as functional models, and their settings."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ def config(**settings):
     return RecurrentMemoryConfig().replace(SMALL | settings)
 
 
+@functools.cache
 def outputs(settings):
     keras.utils.set_random_seed(0)
     network = settings.build(3, 2)

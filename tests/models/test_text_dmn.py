@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from dmn_keras.models import TextDMNConfig, text_dmn
+from tests.layers.helpers import numpy
 
 WORDS = np.array([[3, 4, 5, 0], [6, 7, 8, 9]], "int32")
 
@@ -13,7 +14,7 @@ def test_shapes(context_size, num_passes):
     config = TextDMNConfig(units=8).replace(num_passes=num_passes, num_layers=2, character_units=5)
     options = {"num_characters": 7, "vectors_shape": (12, 3), "context_size": context_size}
     model = text_dmn(4, 10, config=config, **options)
-    outputs = model.predict({"words": WORDS, "characters": np.ones((2, 4, 6), "int32")}, verbose=0)
+    outputs = numpy(model({"words": WORDS, "characters": np.ones((2, 4, 6), "int32")}))
     shapes = {name: x.shape for name, x in outputs.items()}
     if context_size is None:
         assert shapes == {"label": (2, 4), "gates": (2, num_passes, 4)}

@@ -1,3 +1,4 @@
+import functools
 import sys
 
 import keras
@@ -61,11 +62,14 @@ def test_gates_lie_where_their_regions_are():
     ],
 )
 def test_each_setting_counts(name, value):
-    def shapes(model):
-        trained = [weight.shape for weight in model.trainable_weights]
-        return trained, model.output["gates"].shape, len(model.losses)
+    assert shapes(**{name: value}) != shapes()
 
-    assert shapes(visual_dmn(9, 5, **{**SIZES, name: value})) != shapes(visual_dmn(9, 5, **SIZES))
+
+@functools.cache
+def shapes(**settings):
+    model = visual_dmn(9, 5, **{**SIZES, **settings})
+    trained = [weight.shape for weight in model.trainable_weights]
+    return trained, model.output["gates"].shape, len(model.losses)
 
 
 def test_a_region_may_be_linear_and_a_fact_of_its_own():

@@ -129,6 +129,7 @@ def _targets(made, asked):
     return targets, made.network(inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["dmn", "memn2n"])
 def test_answers_depend_neither_on_the_batch_nor_on_other_stories(family):
     settings = SETTINGS if family == "dmn" else {"model.family": family, "embedding_dim": 5}

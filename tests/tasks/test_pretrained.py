@@ -41,6 +41,7 @@ def test_an_installation_without_models_says_so(package):
         pretrained.pretrained_folder()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pretrained.BABI_JOINT, pretrained.BABI_LONG, "babi-closed"])
 def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a folder of that name would come first

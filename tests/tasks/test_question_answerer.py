@@ -233,6 +233,7 @@ def test_the_backbone_gives_memory_and_gates():
     np.testing.assert_allclose(outputs["gates"], qa.network.predict_on_batch(arrays)["gates"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_answers_do_not_depend_on_the_batch(several):
     qa, asked = task(several), examples(8, several)
@@ -299,6 +300,7 @@ def irregular(rng):
     return {"story": story, "question": question, "answer": rng.choice(PLACES)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_every_path_reads_irregular_records_alike(seed):
     """Arrays, answers and gates of 1,000 records in all, one after the other and together, in training and asking."""

@@ -213,6 +213,7 @@ def test_it_learns():
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 def test_the_commands_train_evaluate_and_predict(tmp_path, capsys):
     (tmp_path / "data/images").mkdir(parents=True)
     for split, num_images in (("train", 8), ("test", 4)):
