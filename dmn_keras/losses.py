@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import one_of
 
-__all__ = ["AnswerCrossentropy", "GateCrossentropy"]
+__all__ = ["AnswerCrossentropy", "GateCrossentropy", "LabelCrossentropy"]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -73,7 +73,7 @@ class GateCrossentropy(keras.losses.Loss):
     """Cross-entropy between gate logits and the supporting facts, summed over passes, a mean over the batch.
 
     - `activation="softmax"`: `-sum_t y_t log softmax(l)_t`, with targets that sum to 1 in each pass;
-    - `activation="sigmoid"`: `-sum_t y_t log sigmoid(l_t) + (1 - y_t) log sigmoid(-l_t)`, each gate on its own.
+    - `activation="sigmoid"`: `-sum_t (y_t log sigmoid(l_t) + (1 - y_t) log sigmoid(-l_t))`, each gate on its own.
 
     Computed on logits it has a gradient also where a gate is confidently wrong. Targets below 0 mean "not known" and do
     not count. A padded fact, whose logit is very low, costs nothing with target 0 or -1. With `activation="sigmoid"`

@@ -7,14 +7,14 @@ from keras import ops
 
 from dmn_keras.losses import word_by_word
 
-__all__ = ["AnswerAccuracy"]
+__all__ = ["AnswerAccuracy", "LabelAccuracy"]
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class AnswerAccuracy(keras.metrics.Mean):
-    """Share of questions answered exactly right: every word of the answer, up to and with its end word.
+    """Fraction of questions answered exactly right: every word of the answer, up to and with its end word.
 
-    Questions whose target holds no word (only id 0), such as the rows that fill up a batch, do not count.
+    Questions whose target holds no word (only id 0), such as the padding rows of a batch, do not count.
 
     Call arguments:
         y_true: Ids, `(batch,)`, `(batch, 1)` or `(batch, words)`; places with id 0 do not count.
@@ -42,7 +42,7 @@ class AnswerAccuracy(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class LabelAccuracy(keras.metrics.Mean):
-    """Share of the right classes: of examples, or of words.
+    """Fraction of the classes that are right: of examples, or of words.
 
     Call arguments:
         y_true: Classes, `(batch,)` or `(batch, words)`; below 0, as where padded, they do not count. A class that is

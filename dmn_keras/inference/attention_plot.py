@@ -1,10 +1,12 @@
 """Pictures of what the passes of an answer attended to."""
 
-from dmn_keras.tasks.question_answering.answer import LONGEST_NAME, answer_text, named_facts
+import os
+
+from dmn_keras.tasks.question_answering.answer import LONGEST_NAME, Answer, answer_text, named_facts
 from dmn_keras.utils.files import atomic
 
 
-def plot_attention(answer, question, path):
+def plot_attention(answer: Answer, question: str, path: str | os.PathLike) -> None:
     """Draw an answer's attention as a heat map: a row a fact, a column a pass.
 
     Args:

@@ -1,11 +1,14 @@
 """Pictures of the words that a memory attended to."""
 
+import os
+from typing import Any
+
 from dmn_keras.utils.files import atomic
 
 _WORDS_IN_A_LINE = 12
 
 
-def plot_word_gates(answer, path, *, word=None):
+def plot_word_gates(answer: Any, path: str | os.PathLike, *, word: int | None = None) -> None:
     """Draw the words of an answer, pass by pass, each on a ground that is the darker the higher its gate.
 
     Args:

@@ -26,7 +26,7 @@ class MemoryHop(keras.layers.Layer):
     attention alone.
 
     Linear start: the weight `linear`, a boolean scalar that is not trained, switches the softmax off. Then
-    `p_i = u^k . m_i`, which is not confined to [0, 1]. `dmn_keras.models.linear_start.LinearStart` sets it while a
+    `p_i = u^k . m_i`, which is not confined to [0, 1]. `dmn_keras.models.LinearStart` sets it while a
     compiled model trains. A layer with hard attention has no such weight.
 
     Masking: `keys_mask` marks the real memories. A padded one has attention 0 and no influence; a memory without real

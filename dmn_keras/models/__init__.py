@@ -7,6 +7,7 @@ _WHERE = {
     "CHAIN_RETRIEVER": "dmn_keras.models.dynamic_memory_network",
     "DMNConfig": "dmn_keras.models.dmn_config",
     "DynamicMemoryNetwork": "dmn_keras.models.dynamic_memory_network",
+    "LinearStart": "dmn_keras.models.linear_start",
     "MemN2NConfig": "dmn_keras.models.memn2n_config",
     "MODEL_FAMILIES": "dmn_keras.models.families",
     "RecurrentMemoryConfig": "dmn_keras.models.recurrent_memory_config",

@@ -1,5 +1,7 @@
 """Training of MemN2N that begins without the softmax of its attention."""
 
+from typing import Any
+
 import keras
 
 from dmn_keras.layers import MemoryHop
@@ -34,18 +36,18 @@ class LinearStart(keras.callbacks.Callback):
         Sukhbaatar et al. 2015, arXiv:1503.08895, section 4.2.
     """
 
-    def __init__(self, epochs):
+    def __init__(self, epochs: int):
         super().__init__()
         self.epochs = positive_integer("epochs", epochs)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self._hops = [layer for layer in _layers(self.model) if getattr(layer, "linear", None) is not None]
         if not self._hops:
             raise ValueError(
                 f"LinearStart needs a model with a MemoryHop of attention='softmax'. Received: {self.model.name!r}"
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         for hop in self._hops:
             hop.linear.assign(epoch < self.epochs)
 

@@ -32,7 +32,7 @@ def memn2n(
     The paper's training: batches of 32, `keras.optimizers.SGD(0.01, clipnorm=40)`, halved every 25 epochs up to 100,
     and a loss that is a sum over the batch, `AnswerCrossentropy(reduction="sum")`. `clipnorm` clips the gradient of
     each variable on its own; with `global_clipnorm` the results are not reproduced. The linear start is the callback
-    `dmn_keras.models.linear_start.LinearStart`.
+    `dmn_keras.models.LinearStart`.
 
     The memory network (MemNN) of Weston et al. 2014, with supervised hops, is the same graph with `attention="hard"`,
     `tying="layer_wise"`, `random_noise=0` and as many hops as supporting facts. These are the targets of the gates: hop
