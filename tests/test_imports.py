@@ -12,15 +12,15 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "dmn_keras"
-ROOMS = ("utils", "text", "layers", "models", "tasks", "inference", "training", "long_context", "serving", "cli")
-"""The rooms of the package, each of which may import those before it, and what all may import."""
+PACKAGES = ("utils", "text", "layers", "models", "tasks", "inference", "training", "long_context", "serving", "cli")
+"""The packages within `dmn_keras`, each of which may import those before it, and what all may import."""
 FREE = {"_version", "errors", "gpu", "losses", "metrics"}
-MAY_IMPORT = {room: FREE | set(ROOMS[:number]) for number, room in enumerate(ROOMS)}
+MAY_IMPORT = {package: FREE | set(PACKAGES[:number]) for number, package in enumerate(PACKAGES)}
 MAY_IMPORT |= {"datasets": {"errors", "utils", "text", "_version"}, "losses": {"errors", "layers"}}
 MAY_IMPORT |= {"metrics": {"errors", "losses"}, "errors": set(), "gpu": {"errors"}, "_version": set()}
-for room in ROOMS[ROOMS.index("tasks") :]:
-    MAY_IMPORT[room] |= {"datasets"}
-"""Room of the package -> the others that it may import; `tuning` may import all."""
+for package in PACKAGES[PACKAGES.index("tasks") :]:
+    MAY_IMPORT[package] |= {"datasets"}
+"""Package -> the others that it may import; `tuning` may import all."""
 
 TENSORFLOW_IS_THE_POINT = {
     "dmn_keras/datasets/babi/babi_qa.py",
@@ -35,7 +35,7 @@ TENSORFLOW_IS_THE_POINT = {
 """Files that may import TensorFlow, or TFDS, at module level."""
 
 INSIDE_METHODS = {"dmn_keras/tasks/task.py": {"serving"}}
-"""Files with a method that imports a room which builds on theirs: `Task.export`."""
+"""Files with a method that imports a package which builds on theirs: `Task.export`."""
 
 SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py"))
 
@@ -94,12 +94,12 @@ def at_import_time(path):
 
 
 def test_tensorflow_is_imported_inside_functions():
-    guilty = {
+    offending = {
         path.relative_to(ROOT).as_posix()
         for path in SOURCES
         if {m.split(".")[0] for m in at_import_time(path)} & {"tensorflow", "tensorflow_datasets", "jax", "torch"}
     }
-    assert guilty <= TENSORFLOW_IS_THE_POINT
+    assert offending <= TENSORFLOW_IS_THE_POINT
 
 
 def run(code, backend):

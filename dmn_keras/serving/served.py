@@ -149,8 +149,8 @@ class ServedModel(_StoredWeights):
         probabilities = tf.exp(outputs["top_log_probabilities"])
         # As many gates as facts are shown: a story without one was read as an empty fact.
         gates = self._until_stop(outputs)[:, :, : tf.shape(facts)[1]]
-        alike = self._unknown_words(read, apart.has_none, self._is_evidence(gates))
-        num_unknown = tf.cast(alike.row_lengths() + self._has_placeholders, tf.float32)
+        unknown_words = self._unknown_words(read, apart.has_none, self._is_evidence(gates))
+        num_unknown = tf.cast(unknown_words.row_lengths() + self._has_placeholders, tf.float32)
         shown, of_retriever = None, {}
         if "retrieved" in outputs:
             shown = outputs["retrieved"]

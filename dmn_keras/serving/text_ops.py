@@ -228,14 +228,14 @@ class TextOps(tf.Module):
         is_word = position < tf.gather(length, of_sentence)
 
         # The number of a fact in its story; the first ones of a story that is too long have none.
-        said = tf.cast(length > 0, tf.int32)
-        num_said = tf.math.unsorted_segment_sum(said, row, 2 * batch)
-        dropped = tf.cumsum(num_said, exclusive=True)
+        has_words = tf.cast(length > 0, tf.int32)
+        num_with_words = tf.math.unsorted_segment_sum(has_words, row, 2 * batch)
+        dropped = tf.cumsum(num_with_words, exclusive=True)
         if self._max_facts is not None:
-            dropped += tf.maximum(num_said - self._max_facts, 0)
-        number = tf.cumsum(said) - 1 - tf.gather(dropped, row)
+            dropped += tf.maximum(num_with_words - self._max_facts, 0)
+        number = tf.cumsum(has_words) - 1 - tf.gather(dropped, row)
         in_story = row < batch
-        is_fact = in_story & (said > 0) & (number >= 0)
+        is_fact = in_story & (has_words > 0) & (number >= 0)
 
         words = _encode(codes_of_tokens, token_at)
         ids = self._ids.lookup(words)

@@ -11,10 +11,10 @@ class Task:
     """A family of stories with one kind of question.
 
     Attributes:
-        build: Function that tells `world.num_facts` facts of a fresh `World` and returns a `Question`.
+        build: Function that adds `world.num_facts` facts to a fresh `World` and returns a `Question`.
         usual_facts: Least and greatest number of facts of a story, unless the caller says otherwise.
         least_facts: Number of facts below which the question cannot be asked.
-        least_people: Number of people likewise: while one rests another goes on.
+        least_people: Number of people likewise: one person may act while another rests.
         actions: What the people of its world do of their own will.
     """
 

@@ -61,37 +61,37 @@ class World:
 
     # What can happen. Whoever calls these sees to it that it is possible.
 
-    def tell(self, kind, *names):
-        """Tell a fact, in one of the surface forms of its kind."""
+    def add_fact(self, kind, *names):
+        """Add a fact, in one of the surface forms of its kind."""
         self.facts.append(Fact(self.draws.choice(FORMS[kind]).format(*names), kind, names))
         return len(self.facts) - 1
 
-    def tell_shuffled(self, meanings):
-        """Tell facts `(kind, *names)` in random order, and return the index that each got."""
+    def add_shuffled_facts(self, meanings):
+        """Add facts `(kind, *names)` in random order, and return the index that each got."""
         indexes = [0] * len(meanings)
         for i in self.draws.sample(range(len(meanings)), len(meanings)):
-            indexes[i] = self.tell(*meanings[i])
+            indexes[i] = self.add_fact(*meanings[i])
         return indexes
 
     def move(self, person, place=None, *, pronoun=None):
         """Move `person` to `place`, by default to any other than where they are; say `pronoun` if given."""
         place = place or self.draws.choice_except(self.places, self.at.get(person))
-        fact = self.tell("move on", pronoun, place) if pronoun else self.tell("move", person, place)
+        fact = self.add_fact("move on", pronoun, place) if pronoun else self.add_fact("move", person, place)
         self.at[person], self.moved[person] = place, fact
         return fact
 
     def take(self, person, thing):
         """Let `person` take `thing`, which lies where they are or which nobody has touched."""
-        return self._gain(self.tell("take", person, thing), person, thing)
+        return self._gain(self.add_fact("take", person, thing), person, thing)
 
     def drop(self, person, thing):
         """Let `person` drop `thing`, which they hold."""
         self.at[thing] = self.at[person]
-        return self._lose(self.tell("drop", person, thing), person, thing)
+        return self._lose(self.add_fact("drop", person, thing), person, thing)
 
     def give(self, person, thing, friend):
         """Let `person` give `thing`, which they hold, to `friend`, who is at the same place."""
-        fact = self._lose(self.tell("give", person, thing, friend), person, thing)
+        fact = self._lose(self.add_fact("give", person, thing, friend), person, thing)
         return self._gain(fact, friend, thing)
 
     def fetch(self, person, thing):

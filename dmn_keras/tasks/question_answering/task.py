@@ -13,8 +13,7 @@ import numpy as np
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import positive_integer, probability
-from dmn_keras.models import answering_model, can_retrieve, forbid_unused_placeholders
-from dmn_keras.models.linear_start import LinearStart
+from dmn_keras.models import LinearStart, answering_model, can_retrieve, forbid_unused_placeholders
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
@@ -435,9 +434,9 @@ class QuestionAnswerer(Task):
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
         num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
-        # One unknown word is told from all others, unless others are known by their placeholders.
-        alike = max(num_unknown + bool(self.vocabulary.placeholder_ids), 1)
-        confidence = float(self.calibration.confidence(answer.probability)) / alike
+        # A single unknown word cannot be confused with others, but where placeholders exist with those that have one.
+        num_candidates = max(num_unknown + bool(self.vocabulary.placeholder_ids), 1)
+        confidence = float(self.calibration.confidence(answer.probability)) / num_candidates
         threshold = self.calibration.threshold if min_confidence is None else min_confidence
         return dataclasses.replace(answer, confidence=confidence, known=known and confidence >= threshold)
 

@@ -42,20 +42,20 @@ def without_answer(example, common):
     return dataclasses.replace(example, story=tuple(kept.values()), supporting_facts=(), story_positions=own)
 
 
-def unanswerable(examples, share, seed):
-    """Ask some of a task's questions again, of stories without the sentences that they name.
+def unanswerable(examples, fraction, seed):
+    """Ask some of a task's questions again, of stories without the sentences that share an uncommon word with them.
 
     Supporting facts are ignored, so that a model that learns from answers alone may learn from these too.
 
     Args:
         examples: List of `Example` of one task.
-        share: Fraction of them, from 0 to 1; fewer where nothing of a story is left.
+        fraction: Fraction of them, from 0 to 1; fewer where nothing of a story is left.
         seed: Integer.
 
     Returns:
         List of `Example`, without answers.
     """
-    chosen = random.Random(seed).sample(examples, round(share * len(examples)))
+    chosen = random.Random(seed).sample(examples, round(fraction * len(examples)))
     common = common_words(examples) if chosen else set()
     cut = (without_answer(dataclasses.replace(e, supporting_facts=(), answer=()), common) for e in chosen)
     return [example for example in cut if example is not None]

@@ -19,7 +19,7 @@ def build(world):
     rules = [("own", trade, draws.choice(world.objects)) for trade in trades]
     jobs = [draws.randbelow(num_trades) for _ in workers]
     memberships = [("be", worker, trades[job]) for worker, job in zip(workers, jobs, strict=True)]
-    indexes = world.tell_shuffled(rules + memberships)
+    indexes = world.add_shuffled_facts(rules + memberships)
     rule = jobs[0]  # of any person: their order is random
     support = indexes[num_trades], indexes[rule]
     return Question(f"What does {workers[0]} own?", (rules[rule][-1],), support)

@@ -21,7 +21,7 @@ def build(world):
         for trade, (person, model) in zip(trades, pairs, strict=True)
         for meaning in (("be", person, trade), ("be", model, trade), ("wear", model, draws.choice(COLOURS)))
     ]
-    indexes = world.tell_shuffled(meanings[: world.num_facts])
+    indexes = world.add_shuffled_facts(meanings[: world.num_facts])
     (_, person, _), _, (_, _, colour) = meanings[:3]  # any trade: their order is random
     return Question(f"What colour does {person} wear?", (colour,), tuple(indexes[:3]))
 

@@ -19,7 +19,7 @@ def build(world):
     """
     draws, size = world.draws, world.num_facts + 1
     roads = draw_map(draws, PLACES.choose(draws, size, len(world.places)))
-    indexes = world.tell_shuffled([_either_way(draws, *road) for road in roads])
+    indexes = world.add_shuffled_facts([_either_way(draws, *road) for road in roads])
     steps = defaultdict(list)  # place: the neighbour, its direction and the fact, for each road there
     for index, (place, direction, neighbour) in zip(indexes, roads, strict=True):
         steps[place].append((neighbour, direction, index))

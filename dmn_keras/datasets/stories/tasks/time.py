@@ -21,7 +21,7 @@ def build(world):
     visits = [("move at", *visit) for person in people for visit in _day(world, person, longest)]
     visits = draws.sample(visits, world.num_facts)
     days = {person: [] for person in people}
-    for index, (_, when, person, place) in zip(world.tell_shuffled(visits), visits, strict=True):
+    for index, (_, when, person, place) in zip(world.add_shuffled_facts(visits), visits, strict=True):
         days[person].append((DAY.index(when), index, place))
     person = draws.choice([person for person in people if len(days[person]) > 1])
     day = sorted(days[person])
