@@ -1,4 +1,4 @@
-"""Dynamic Memory Networks as Keras 3 layers: facts, attention passes, episodes, memory, answers."""
+"""Memory networks for Keras 3: layers, models, and tasks that take raw examples and give answers."""
 
 import importlib
 import os

@@ -249,7 +249,7 @@ def test_evaluate_finds_the_data_of_the_training(tmp_path, monkeypatch):
     (tmp_path / "data").rename(tmp_path / "moved")
     status, _, err = run("evaluate", tmp_path / "run")
     assert (status, err.count("\n")) == (2, 1)
-    assert f"was trained on {tmp_path / 'data'}, which is gone: add --data-dir DIR." in err
+    assert f"was trained on {tmp_path / 'data'}, which does not exist: add --data-dir DIR." in err
     assert run("evaluate", tmp_path / "run", "--data-dir", tmp_path / "moved", "--json", "-")[:2] == (0, found)
 
 
@@ -266,7 +266,7 @@ def test_commands_take_the_names_of_pretrained_folders(trained, tmp_path, monkey
     narrow = ["--books", "books", "--output", "long", "--epochs", 1, "--verbose", 0]
     status, _, err = run("narrow", "babi-joint", *narrow)
     assert status == 0, err
-    assert "warning: narrow is now train-retriever; the old name goes in dmn_keras 0.3" in err
+    assert "warning: narrow is now train-retriever; the old name will be removed in dmn_keras 0.3" in err
     assert snapshot(trained[0]) == before
 
 
@@ -550,7 +550,7 @@ def test_an_index_is_asked_as_the_book_is(long_run, book, tmp_path):
     assert content["facts"] == [long_story()[i] for i in content["positions"]]
     assert ask_index(folder, "--json")[1] == out
     status, out, _ = ask_index(folder)
-    assert out.splitlines()[1] == "8 of 150 sentences were retrieved: the limit, 120 more seemed to matter"
+    assert out.splitlines()[1] == "8 of 150 sentences were retrieved (the limit); 120 more were above the threshold"
     assert f"[{content['positions'][0] + 1}] {content['facts'][0]}"[:100] in out
     with book.open("a") as file:
         file.write("\n\nMary is home.")

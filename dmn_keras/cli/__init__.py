@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _warn_of_old_names(arguments):
     for old, new in OLD_NAMES.items():
         if any(argument.partition("=")[0] == old for argument in arguments):
-            print_text(f"warning: {old} is now {new}; the old name goes in dmn_keras 0.3", sys.stderr)
+            print_text(f"warning: {old} is now {new}; the old name will be removed in dmn_keras 0.3", sys.stderr)
 
 
 def _import_keras():
@@ -135,7 +135,7 @@ class _ArgumentParser(argparse.ArgumentParser):
 def _parser():
     parser = _ArgumentParser(
         prog=COMMAND,
-        description="Dynamic Memory Networks: train a model, measure it, ask it, serve it.",
+        description="Memory networks for Keras 3: train a model, measure it, ask it, serve it.",
         epilog=f"Pretrained models, wherever a RUN is expected: {', '.join(PRETRAINED)}. Exit status: 0; "
         "1 where training diverged; 2 for a mistake in arguments or files; 130 after Ctrl-C; 143 after SIGTERM. "
         "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs.",

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if options.server is not None:
         answer = _ask_server(options)
     else:
-        refuse(options, OF_SERVER, "they are for --server")
+        refuse(options, OF_SERVER, "only used with --server")
         named = given(options, "beam_width", "min_confidence")
         if options.index is not None:
             answer = _ask_index(options, named)
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         print_text(answer_text(answer))
         if answer.positions is not None:
             more = 0 if answer.num_above_threshold is None else answer.num_above_threshold - len(answer.facts)
-            limit = f": the limit, {more:,} more seemed to matter" if more else ""
+            limit = f" (the limit); {more:,} more were above the threshold" if more else ""
             print_text(f"{len(answer.facts):,} of {answer.num_facts:,} sentences were retrieved{limit}")
         if answer.known:  # what was attended to is no evidence for "I do not know"
             print_text(evidence_text(answer) + "\n")

@@ -134,7 +134,7 @@ def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def refuse(options: argparse.Namespace, names, reason: str) -> None:
-    """Raise if one of the arguments was given, which would have no effect."""
+    """Raise an error that ends with the reason if one of the arguments was given, which would have no effect."""
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) not in (None, False)]
     if given:
         raise ValueError(f"Leave out {', '.join(given)}: {reason}.")
@@ -172,7 +172,7 @@ def source_of(options: argparse.Namespace, trained_on=None):
         if data_dir is None and trained_on.data_dir is not None:
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
-                raise FileNotFoundError(f"The run was trained on {data_dir}, which is gone: add --data-dir DIR.")
+                raise FileNotFoundError(f"The run was trained on {data_dir}, which does not exist: add --data-dir DIR.")
     if dataset not in datasets.DATASETS:
         raise ValueError(unknown_name("dataset", dataset, datasets.DATASETS))
     names = datasets.task_names(dataset, data_dir)

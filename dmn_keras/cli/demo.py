@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("folder", metavar="RUN", nargs="*", help=f"{RUN}; a tab each (default: {' '.join(DEFAULT)})")
     add_server(parser)
-    option("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all, by address or name")
+    option("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0: all addresses of this machine")
     option("--port", type=int, default=7860, help="port to listen at, 0 for any that is free")
 
 
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from dmn_keras.tasks.task import Task
 
     if options.server is None:
-        refuse(options, OF_SERVER, "they are for --server")
+        refuse(options, OF_SERVER, "only used with --server")
         tabs = [tab_of(Task.from_preset(folder)) for folder in options.folder or DEFAULT]
     else:
         tabs = [story_tab(client(options).ask)]

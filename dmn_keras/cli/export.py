@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("--output", required=True, metavar="DIR", help="the model's folder, e.g. saved_models/NAME")
     option("--version", type=int, metavar="N", help="number of the version (default: the next free one)")
     option("--top", type=int, metavar="K", help="how many of the likeliest answers it gives (default: 3)")
-    add(parser, "--data-dir", help="data whose test examples compare the model with what was written")
+    add(parser, "--data-dir", help="data whose test examples are used to compare the export with the model")
     option("--dtype", help="type of the weights: float32 (default), float16 or bfloat16")
     option("--no-warmup", action="store_true", help="write no warm-up requests")
     option("--litert", action="store_true", help="write a small LiteRT file, which takes ids, instead")
@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> int:
 
     of_saved_model, of_litert = ("top", "dtype", "no_warmup"), ("num_facts", "num_words", "no_quantize")
     if options.litert:
-        refuse(options, of_saved_model, "they are for a SavedModel, not for --litert")
+        refuse(options, of_saved_model, "only used without --litert")
     else:
-        refuse(options, of_litert, "they are for --litert")
+        refuse(options, of_litert, "only used with --litert")
     folder = RunFolder.find(options.folder)
     task = folder.load()
     named = {

@@ -13,10 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_LONG})")
     option("--story", required=True, metavar="FILE", help="text file; of one that has grown, what is new is read")
-    option("--output", required=True, metavar="DIR", help="the index' folder")
+    option("--output", required=True, metavar="DIR", help="folder of the index")
     add(parser, "--wrapped")
     option("--dtype", default="float32", choices=("float32", "float16"), help="type of the vectors on the disk")
-    overwriting = "replace the index in --output: the old one is gone once the first sentences of --story were read"
+    overwriting = "replace the index in --output: it is deleted after the first sentences of --story were read"
     option("--overwrite", action="store_true", help=overwriting)
 
 

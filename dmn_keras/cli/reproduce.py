@@ -6,7 +6,7 @@ import pathlib
 from dmn_keras.cli.common import add, given, print_text, refuse_file
 from dmn_keras.training.tables import TABLES
 
-HELP = "train a table of the README again; resumes what was begun"
+HELP = "train the models of a results table again; resumes an interrupted run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,13 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--supervise-gates",
         action=argparse.BooleanOptionalAction,
-        help="whether supporting facts that the data names teach the gates (default: they do)",
+        help="whether supporting facts that the data names teach the gates (default: as the preset has it)",
     )
     option("--epochs", type=int, help="most epochs (default: that of the other settings)")
     option("--seed", type=int, help="seed of weights, order, dropout and validation cut (default: 0)")
-    option("--preset", metavar="NAME", help=f"settings to start from: {', '.join(PRESETS)} (default: normed)")
+    default = "normed; on stories without --tasks, the settings of the main job"
+    option("--preset", metavar="NAME", help=f"settings to start from: {', '.join(PRESETS)} (default: {default})")
     option("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; `--set help` lists all")
-    option("--from", dest="start_from", metavar="RUN", help="a run or a pretrained model to start from")
+    option(
+        "--from", dest="start_from", metavar="RUN", help="a run or pretrained model, a DMN for questions, to start from"
+    )
     option("--output", metavar="DIR", help="run folder (default: a new one, runs/DATASET-N)")
     option("--one-by-one", action="store_true", help="one model a task, in subfolders of the run folder")
     existing = parser.add_mutually_exclusive_group()

@@ -12,7 +12,8 @@ HELP = "teach a trained model to find its facts in long texts"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     option = parser.add_argument
-    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
+    suited = "one without placeholders, such as babi-closed, retrieves fewer sentences of a book that are no facts"
+    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT}; {suited})")
     option("--books", required=True, metavar="FOLDER", help="folder of .txt files that hold no facts")
     option("--output", required=True, metavar="DIR", help="run folder to write")
     add_source(parser)
@@ -48,5 +49,5 @@ def run(options: argparse.Namespace) -> int:
     print_text(table(metrics))
     print_text(f"Model and metrics are in {output}.")
     if folder.calibration.exists():
-        print_text(f"How far its probabilities can be trusted is to be measured again: {COMMAND} calibrate {output}")
+        print_text(f"Calibrate the new run: {COMMAND} calibrate {output}")
     return 0

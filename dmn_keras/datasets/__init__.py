@@ -1,6 +1,6 @@
 """Datasets: records of examples by name, task and split; they know nothing of models.
 
-Importing this package needs the standard library alone: TensorFlow Datasets is imported only to download bAbI.
+TensorFlow Datasets is imported only to download bAbI.
 """
 
 from dmn_keras.datasets.example import (

@@ -82,8 +82,9 @@ def task_names(dataset: str, data_dir: str | None = None) -> tuple[str, ...]:
         data_dir: For `jsonl`, as in `load`; the others do not use it.
 
     Returns:
-        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`; for `jsonl`
-        the tasks that it names, in order of appearance, `("all",)` if it names none.
+        A tuple of names in the dataset's order: `"1"` to `"20"` for `babi` and `babi_long`, `"1"` to `"10"` for
+        `stepgame`, the names of `dmn_keras.datasets.stories.TASKS` for `stories`; for `jsonl` the tasks that it names,
+        in order of appearance, `("all",)` if it names none; `("all",)` for the others.
 
     Raises:
         FileNotFoundError: If a `jsonl` file is not there.
@@ -153,7 +154,7 @@ def load(
             tokens (1000 if not given) or a range to draw it from, and the background text:
             `"en-10k,tokens=0-2000,books=FOLDER"`, or `distractor_facts` in place of `books=FOLDER`. For `stories`
             the sizes to change from `stories.generate`'s defaults, e.g. `"num_facts=10-50,num_people=8"`: each a
-            number or, for `num_facts`, a range to draw from. None for `jsonl`. Of all question answering,
+            number or, for `num_facts`, a range to draw from. For `jsonl` only `rename=`. Of all question answering,
             `rename=swap` exchanges the names of bAbI's tasks, `rename=new` gives names never seen, and
             `rename=FILE.json` those of a JSON object of names (`dmn_keras.datasets.renaming`).
         seed: Integer, used by what is generated or drawn.

@@ -15,9 +15,9 @@ from dmn_keras.layers.memory_cell import MemoryCell
 class ActionMemoryCell(MemoryCell):
     """One step: read the memories' tops, compute the hidden state, let it act on the memories.
 
-    A subclass sets `memory_argument`, the constructor's argument for the number of memories, `actions`, and
-    `num_entries`, and defines `read(memory)` and `update(memory, actions, values)`. `StackRNNCell` and `ListRNNCell`
-    document the arguments.
+    A subclass sets `memory_argument`, the constructor's argument for the number of memories, `actions`, `num_entries`,
+    and `num_readable`, how many of the entries can be read, and defines `read(memory)` and
+    `update(memory, actions, values)`. `StackRNNCell` and `ListRNNCell` document the arguments.
     """
 
     memory_argument = "num_memories"

@@ -33,8 +33,8 @@ class LexicalLinks(WeightedLayer):
     next. A gate can be exactly 0, so that what was written outlasts any number of facts; normally distributed noise,
     added in training to the sigmoid's argument, teaches gates to be 0 or 1.
 
-    Words are compared by their ids, so that all unknown words count as one. Padding (id 0) is linked to nothing. Time
-    and memory grow with the words of the story, not with their pairs.
+    Words are compared by their ids, so that all unknown words count as one, unless they have placeholders. Padding (id
+    0) is linked to nothing. Time and memory grow with the words of the story, not with their pairs.
 
     Masking: the mask of `words` is passed on. A fact without words is linked to nothing.
 

@@ -50,7 +50,7 @@ class NTMCell(ControllerCell):
         read_first: Whether the memory is read before it is written. Defaults to `False`.
         clip: Positive number, the largest absolute value of what the controller emits for the heads, before the
             activations. Defaults to 20.
-        **kwargs: Initializers and regularizers of `ControllerCell`, arguments of every layer.
+        **kwargs: Initializers and regularizers, as in `keras.layers.GRU`, and arguments of every layer.
 
     Call arguments:
         inputs: `(batch, dim)`.

@@ -20,7 +20,8 @@ class QuestionMatch(WeightedLayer):
     ("the place we come from is here the subject"), in the same way for every word, also for pairs that training never
     showed.
 
-    Words are compared by their ids, so that all unknown words count as one word. Padding (id 0) matches nothing.
+    Words are compared by their ids, so that all unknown words count as one word, unless they have placeholders.
+    Padding (id 0) matches nothing.
 
     Masking: the mask of `words` is passed on. Question states behind the question's end are ignored.
 

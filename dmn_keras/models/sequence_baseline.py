@@ -26,7 +26,7 @@ def baseline(
 
     The words of the story and then those of the question are one sequence, `x_1 ... x_n`. What reads it is the
     `encoder`: an LSTM, GRU or simple RNN; a transformer whose words know their places; or a recurrent network that
-    writes to a memory and reads from it (NTM, DNC, dynamic NTM, Stack RNN, List RNN). The output `h` at the last word
+    writes to a memory and reads from it (NTM, DNC, D-NTM, Stack RNN, List RNN). The output `h` at the last word
     and the vector of that word give the answer, `softmax(W [h_n; x_n])`. Networks that keep the facts apart, such as
     `dmn`, are compared with it. One that reads the question alone shows what can be guessed without the story, one
     that reads the story alone what can be guessed without the question.
@@ -62,7 +62,7 @@ def baseline(
 
     Reference:
         LSTM: Weston et al. 2015, arXiv:1502.05698, section 4. Transformer: Vaswani et al. 2017, arXiv:1706.03762, with
-        layer normalisation before each part. NTM and DNC: Graves et al. 2016, doi:10.1038/nature20101. Dynamic NTM:
+        layer normalisation before each part. NTM and DNC: Graves et al. 2016, doi:10.1038/nature20101. D-NTM:
         Gulcehre et al. 2016, arXiv:1607.00036, section 6.
     """
     positive_integer("vocabulary_size", vocabulary_size)

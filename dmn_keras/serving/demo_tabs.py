@@ -69,7 +69,7 @@ def story_tab(ask: Callable[[str, str], Any]) -> Tab:
         name="stories",
         title="Stories",
         introduction=(
-            "Tell a story and ask about it, in short English sentences. The network goes over the story several "
+            "Type a story and ask about it, in short English sentences. The network goes over the story several "
             "times; the table shows how far each pass attended to each fact."
         ),
         fields={"story": ("Story", 9), "question": ("Question", 1)},
@@ -126,7 +126,7 @@ def _remarks(answer, story):
     if answer.unknown_words:
         yield f"The model does not know: {', '.join(answer.unknown_words)}"
     if answer.positions is not None:
-        yield f"Kept {len(answer.facts):,} of {answer.num_facts:,} sentences."
+        yield f"Retrieved {len(answer.facts):,} of {answer.num_facts:,} sentences."
         return
     num_sentences = sum(1 for sentence in split_sentences(story) if tokenize(sentence))
     if len(answer.facts) < num_sentences:
@@ -159,5 +159,5 @@ def _evidence(answer):
     rows = []
     for i, facts in enumerate(answer.evidence):
         named = "<br>".join(html.escape(answer.facts[fact]) for fact in facts) if facts else "nothing"
-        rows.append(f"<dt>pass {i + 1} read</dt><dd>{named}</dd>")
+        rows.append(f"<dt>pass {i + 1} attended to</dt><dd>{named}</dd>")
     return f"<dl>{''.join(rows)}</dl>"

@@ -148,7 +148,7 @@ def export_litert(
         questions: As for `export`; those that are longer are left out.
 
     Returns:
-        The path of the version, and the share of the questions that it answers as the Keras model does.
+        The path of the version, and the fraction of the questions that it answers as the Keras model does.
 
     Raises:
         RuntimeError: If it answers otherwise than the Keras model without `quantize`.

@@ -23,8 +23,9 @@ class QuestionAnsweringConfig(Settings):
         gate_order: `"annotated"`: pass i attends to the i-th supporting fact, the last pass to all that remain;
             `"unordered"`: every pass to all of them.
         unanswerable_fraction: Fraction of the training questions that are asked once more of a story without the
-            sentences they name, where the right answer is the unknown word. The model thus learns which questions have
-            no answer: the unknown word is never given, and its probability lowers that of the best guess.
+            sentences that share an uncommon word with the question, where the right answer is the unknown word. The
+            model thus learns which questions have no answer: the unknown word is never given, and its probability
+            lowers that of the best guess.
         num_placeholders: How many unknown words of a story the model distinguishes, any of which may be the answer; 0
             for none: all unknown words are one.
         placeholder_fraction: With placeholders, greatest fraction of the known words of a training story that are

@@ -1,4 +1,4 @@
-"""The dynamic NTM (Gulcehre et al. 2016). T steps, D entries of an input, U units, N slots, A address, W content."""
+"""The D-NTM (Gulcehre et al. 2016). T steps, D entries of an input, U units, N slots, A address, W content."""
 
 import numpy as np
 

@@ -480,7 +480,7 @@ def test_the_command_line_asks_a_server(url, served, tmp_path, capsys):
     assert cli.main([*command, "--server", url, "--model", "one-word", "--authority", __file__]) == 2
     assert "tls needs https or grpcs" in capsys.readouterr().err
     assert cli.main([*command, "--label", "canary", "--timeout", "3"]) == 2
-    assert "Leave out --label, --timeout: they are for --server" in capsys.readouterr().err
+    assert "Leave out --label, --timeout: only used with --server" in capsys.readouterr().err
 
 
 def certificate(folder):

@@ -54,7 +54,7 @@ def test_an_answer_is_shown_with_its_attention_pass_by_pass():
         *("Where is Mary?", "the park (probability 0.750)", "Next likeliest, by probability: home 0.200"),
         *("Attention: the gate of each fact in each pass, from 0 to 1", "fact", "pass 1", "pass 2"),
         *("Mary park.", "0.90", "0.25", "John home.", "0.10", "0.75"),
-        *("pass 1 read", "Mary park.", "pass 2 read", "John home."),
+        *("pass 1 attended to", "Mary park.", "pass 2 attended to", "John home."),
     ]
     assert re.findall(r"class=deciding>([\d.]+)", html) == ["0.90", "0.75"]
     assert 'role="status"' in html
@@ -78,13 +78,13 @@ def test_an_answer_is_shown_with_its_attention_pass_by_pass():
             f"Zoe left. ! {STORY}",
             ["The model does not know: zoe, home", "Only the last 2 of 3 sentences were read."],
         ),
-        ({"gates": ((0.0, 0.0),)}, STORY, ["pass 1 read", "nothing"]),
+        ({"gates": ((0.0, 0.0),)}, STORY, ["pass 1 attended to", "nothing"]),
     ],
 )
 def test_what_is_special_of_an_answer_is_written(changes, story, lines):
     found = texts(shown(dataclasses.replace(ANSWER, **changes), story))
     assert [text for text in found if text in lines] == lines
-    assert ("pass 1 read" in found) == changes.get("known", True), "what was attended to is no evidence"
+    assert ("pass 1 attended to" in found) == changes.get("known", True), "what was attended to is no evidence"
 
 
 def test_texts_are_quoted():
@@ -458,7 +458,7 @@ def test_a_story_is_typed_and_asked_about(driver, page):
     assert all(re.fullmatch(r"[01]\.\d\d", cell.text) for cell in cells)
     assert len({cell.value_of_css_property("background-color") for cell in cells}) > 1
     assert [e.text for e in driver.find_elements("css selector", "#stories-answer dt")] == [
-        f"pass {i} read" for i in (1, 2, 3)
+        f"pass {i} attended to" for i in (1, 2, 3)
     ]
     assert "does not know" not in find(driver, "#stories-answer").text  # it tells the words apart that it never saw
 

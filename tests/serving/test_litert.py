@@ -98,6 +98,6 @@ def test_the_command_line(tmp_path, capsys):
     assert cli.main([*command, "--num-words", "0"]) == 2
     assert "num_words must be a positive integer" in capsys.readouterr().err
     assert cli.main([*command, "--dtype", "float16", "--no-warmup"]) == 2
-    assert "Leave out --dtype, --no-warmup: they are for a SavedModel" in capsys.readouterr().err
+    assert "Leave out --dtype, --no-warmup: only used without --litert" in capsys.readouterr().err
     assert cli.main([*command[:-1], "--num-facts", "3"]) == 2
-    assert "Leave out --num-facts: they are for --litert" in capsys.readouterr().err
+    assert "Leave out --num-facts: only used with --litert" in capsys.readouterr().err

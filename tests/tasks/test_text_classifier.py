@@ -87,6 +87,8 @@ def test_a_label_that_training_lacks_counts_as_wrong(trained):
     assert trained.mistake(TRAIN[0], answers[0]) is None
     assert trained.mistake(strange, answers[1])["expected"] == "puzzling"
     assert "good (probability" in trained.explain(strange, answers[1])
+    assert trained.explain(strange, answers[1]).endswith("; right: puzzling")
+    assert "right" not in trained.explain(TextClassificationExample("A warm film ."), answers[1])
 
 
 def test_training_needs_labels():

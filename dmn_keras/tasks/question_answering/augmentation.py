@@ -11,8 +11,8 @@ class PlaceholderAugmentation:
     """Replaces words of a batch by placeholders, so that a model learns what it cannot know of words it has never met.
 
     The placeholders that a story's unknown words have are exchanged for others at random, and so are some of the words
-    of the story that the model knows: wherever story, question or answer say them, and of each story as many as a
-    fraction drawn between 0 and `fraction` makes. Some of these become other words that the model knows, so that it
+    of the story that the model knows: wherever they occur in story, question or answer, and of each story as many as
+    a fraction drawn between 0 and `fraction` makes. Some of these become other words that the model knows, so that it
     learns to answer with a name in whatever kind of story. No two words of a story become one.
 
     Args:

@@ -44,7 +44,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
     without a word are left out, and of a longer story than `max_facts` all but the last.
 
     With placeholders the vocabulary is open: each unknown word of a story has the id of one of them, the same wherever
-    the story or the question says it, and may be the answer.
+    it occurs in story or question, and may be the answer.
 
     Args:
         max_facts: Most facts of a story that are read, the last ones; `None` for all.

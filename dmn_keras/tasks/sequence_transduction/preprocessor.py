@@ -49,8 +49,8 @@ class SequenceTransductionPreprocessor(Preprocessor):
         """Learn the sizes of inputs and targets, and the symbols of the classes.
 
         Args:
-            data: The training examples. A task of `formal_languages` has the classes of that task, others as many as
-                the greatest one says.
+            data: The training examples. A task of `formal_languages` has the classes of that task, another
+                one more than the greatest class.
 
         Raises:
             ValueError: If there is no example, one has no targets, or they differ in what their targets are.

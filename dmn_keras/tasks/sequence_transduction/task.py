@@ -23,7 +23,7 @@ from dmn_keras.tasks.task import Task
 class SequenceTransducer(Task):
     """Predicts bits or classes at the steps of a sequence, by a recurrent network that may have a memory.
 
-    What it learns from decides which: targets that are bits have a sigmoid cross-entropy each, classes a softmax
+    The targets decide which: those that are bits have a sigmoid cross-entropy each, classes a softmax
     cross-entropy. Steps that are not scored do not count, in training and in all metrics. The network runs forward
     alone, so that an answer does not depend on the padding behind a sequence, or on the other sequences of a batch.
 

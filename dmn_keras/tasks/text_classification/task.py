@@ -82,7 +82,8 @@ class TextClassifier(WordTask):
         return {**shown, "unknown_words": unknown, "text": example.text}
 
     def explain(self, example: TextClassificationExample, answer: Classification) -> str:
-        return f"Text:  {example.text}\nClass: {classification_text(answer)}; right: {example.label}"
+        right = f"; right: {example.label}" if example.label else ""
+        return f"Text:  {example.text}\nClass: {classification_text(answer)}{right}"
 
 
 def _labels(encoded):
