@@ -43,10 +43,10 @@ def main(arguments=None):
     parser.add_argument("model", help="name of the model in the experiment")
     parser.add_argument("seed", type=int)
     parser.add_argument("folder", type=pathlib.Path, help="where it goes")
-    ship(parser.parse_args(arguments))
+    save_pretrained(parser.parse_args(arguments))
 
 
-def ship(options):
+def save_pretrained(options):
     """Copy settings and weights of a model, and write its card from what was measured."""
     run = folder_of(options.runs / options.experiment, options.model, options.seed)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def card(options):
             minutes=base.decimals([row["seconds"] / 60])[0],
             versions=", ".join(f"{name} {version}" for name, version in row["versions"].items()),
             parameters=row["parameters"],
-            size=(options.folder / "model.weights.h5").stat().st_size / 1e6,
+            size=size_text((options.folder / "model.weights.h5").stat().st_size),
             settings=", ".join(f"{name}={value}" for name, value in experiment.models[options.model].items()),
             command=result["command"],
             config=config,
@@ -83,6 +83,11 @@ def card(options):
             limits=limits,
         )
     )
+
+
+def size_text(size):
+    """Return a number of bytes as text, in kB or MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1000:.0f} kB"
 
 
 def reached(experiment, row):

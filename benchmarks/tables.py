@@ -389,7 +389,7 @@ def _of_length(runs, task, length):
 
 def calibration():
     """Return the table of how the confidence of the model that comes with the package fits its answers."""
-    from benchmarks.ship import reliability
+    from benchmarks.model_cards import reliability
 
     [content] = results("../saved_models/babi-joint/calibration")
     return reliability(content)

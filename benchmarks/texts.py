@@ -38,12 +38,12 @@ def main(arguments=None):
     made.add_argument(
         "--json", required=True, metavar="FILE", help="the file of `collect`, which gains the measurement"
     )
-    made = commands.add_parser("ship", help="copy a run, and write its card")
+    made = commands.add_parser("save", help="copy a run, and write its card")
     made.add_argument("run", type=pathlib.Path)
     made.add_argument("folder", type=pathlib.Path)
     options = parser.parse_args(arguments)
-    if options.command == "ship":
-        ship(options.run, options.folder)
+    if options.command == "save":
+        save_pretrained(options.run, options.folder)
     elif options.command == "speed":
         content = json.loads(pathlib.Path(options.json).read_text(encoding="utf-8"))
         measured = {**speed(options.run, options.data_dir), **base.record("texts", arguments)}
@@ -149,7 +149,7 @@ def speed(run, data_dir):
     return {"words": count, "words_per_second": round(count / min(seconds[1:]))}
 
 
-def ship(run, folder):
+def save_pretrained(run, folder):
     """Copy what answering needs of a run, and write the card; where its data lay is left out."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
@@ -161,7 +161,7 @@ def ship(run, folder):
 
 
 def card(folder):
-    """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
+    """Return the model card of a folder that `save_pretrained` wrote, from its files alone, in Markdown."""
     from dmn_keras.training.run_folder import RunFolder
 
     run = RunFolder(folder)

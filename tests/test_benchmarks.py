@@ -17,11 +17,11 @@ from benchmarks import (
     base,
     invariance,
     mixed_precision,
+    model_cards,
     models,
     precision,
     recurrent_memory,
     serving,
-    ship,
     tables,
 )
 from dmn_keras import cli
@@ -169,30 +169,30 @@ def test_answers_that_depend_on_the_batch_are_counted(run_folder, tmp_path, caps
 
 
 @without_tracing
-def test_a_calibrated_run_is_shipped(tmp_path):
+def test_a_calibrated_run_becomes_a_pretrained_model(tmp_path):
     source = own_data(tmp_path / "data")
     run = RunFolder(tmp_path / "run")
     with eagerly():
         train(source, tiny(epochs=3, learning_rate=0.03), run.path, verbose=0)
         with pytest.raises(FileNotFoundError, match=r"calibration\.json is missing: .*calibrate it"):
-            ship.ship(run.path, tmp_path / "shipped")
-        assert not (tmp_path / "shipped").exists()
+            model_cards.save_pretrained(run.path, tmp_path / "pretrained")
+        assert not (tmp_path / "pretrained").exists()
         parts = train_and_validation(source, validation_fraction=0.1, seed=0)
         calibrate(run, *parts, source.load("test"))
         renamed = tmp_path / "renamed.json"
         renamed.write_text('{"tasks": {"all": {"error": 12.5}}, "mean_error": 12.5, "failed": 1}')
         more = ["--start-from", "babi-joint", "--new", str(renamed)]
-        ship.main([str(run.path), str(tmp_path / "shipped"), *more])
+        model_cards.main([str(run.path), str(tmp_path / "pretrained"), *more])
         asked = "Mary park. John home.", "Where is John?"
-        answers = [QuestionAnswerer.from_preset(path).ask(*asked) for path in (tmp_path / "shipped", run.path)]
+        answers = [QuestionAnswerer.from_preset(path).ask(*asked) for path in (tmp_path / "pretrained", run.path)]
     assert answers[0] == answers[1]
     assert answers[0].confidence is not None
-    assert {path.name for path in (tmp_path / "shipped").iterdir()} == {*ship.FILES, "README.md"}
-    assert RunFolder(tmp_path / "shipped").source().data_dir is None
+    assert {path.name for path in (tmp_path / "pretrained").iterdir()} == {*model_cards.FILES, "README.md"}
+    assert RunFolder(tmp_path / "pretrained").source().data_dir is None
     [error] = [row["error"] for row in json.loads(run.metrics.read_text())["tasks"].values()]
-    card = (tmp_path / "shipped" / "README.md").read_text()
+    card = (tmp_path / "pretrained" / "README.md").read_text()
     assert f"| all | {error:.1f} | 7 |" in card
-    assert 'QuestionAnswerer.from_preset("shipped")' in card
+    assert 'QuestionAnswerer.from_preset("pretrained")' in card
     assert "It started from the weights of `babi-joint`." in card
     assert "| names never seen | 12.50 | 1 |" in card
     assert "names never seen, task all: 12.5" in card

@@ -40,9 +40,9 @@ def test_runs_are_summed_up_beside_the_majority(runs, tmp_path):
     assert json.loads(file.read_text())["speed"]["words_per_second"] > 0
 
 
-def test_a_shipped_run_answers_and_has_a_card(runs, tmp_path):
+def test_a_saved_run_answers_and_has_a_card(runs, tmp_path):
     data, folders = runs
-    texts.main(["ship", str(folders[0]), str(tmp_path / "sst-binary")])
+    texts.main(["save", str(folders[0]), str(tmp_path / "sst-binary")])
     card = (tmp_path / "sst-binary" / "README.md").read_text()
     assert card.startswith("# sst-binary\n")
     assert "--set units=4" in card

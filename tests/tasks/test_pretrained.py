@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from benchmarks import ship
+from benchmarks import model_cards
 from dmn_keras.datasets.registry import task_names
 from dmn_keras.tasks import pretrained
 from dmn_keras.tasks.preset import PresetFolder
@@ -48,9 +48,9 @@ def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_p
     folder = pretrained.pretrained_folder(name)
     assert folder == PresetFolder.find(name).path == PresetFolder.find(f"{name}/").path == MODELS / name
     assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
-    assert (folder / "README.md").read_text(encoding="utf-8") == ship.card(folder)
+    assert (folder / "README.md").read_text(encoding="utf-8") == model_cards.card(folder)
     for task in task_names("babi"):
-        assert f"\n| {task} | " in ship.card(folder)
+        assert f"\n| {task} | " in model_cards.card(folder)
 
 
 def test_an_open_vocabulary_answers_about_names_and_places_never_seen():

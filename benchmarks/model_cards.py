@@ -11,7 +11,7 @@ FILES = ("config.json", "model.weights.h5", "metrics.json", "calibration.json")
 
 def main(arguments=None):
     """Copy a run and write its card."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ship", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.model_cards", description=__doc__)
     parser.add_argument("run", type=pathlib.Path, help="folder that train wrote, calibrated")
     parser.add_argument("folder", type=pathlib.Path, help="where it goes")
     parser.add_argument("--start-from", metavar="NAME", help="the pretrained model that training started from")
@@ -22,10 +22,10 @@ def main(arguments=None):
         parser.add_argument(f"--{renaming}", metavar="FILE", help=f"what evaluate --json wrote with rename={renaming}")
     options = parser.parse_args(arguments)
     renamed = {name: getattr(options, name) for name in RENAMED if getattr(options, name)}
-    ship(options.run, options.folder, start_from=options.start_from, before=options.before, renamed=renamed)
+    save_pretrained(options.run, options.folder, start_from=options.start_from, before=options.before, renamed=renamed)
 
 
-def ship(run, folder, *, start_from=None, before=(), renamed=None):
+def save_pretrained(run, folder, *, start_from=None, before=(), renamed=None):
     """Copy what answering needs of a run, and write the card.
 
     Args:
@@ -109,7 +109,7 @@ def reliability(calibration):
 
 
 def card(folder):
-    """Return the model card of a folder that `ship` wrote, from its files alone, in Markdown."""
+    """Return the model card of a folder that `save_pretrained` wrote, from its files alone, in Markdown."""
     from dmn_keras.tasks.pretrained import BABI_JOINT
     from dmn_keras.training.run_folder import RunFolder
 
