@@ -1,5 +1,9 @@
-"""Size and speed of the models that the documentation describes: parameters, and answers a second on one core."""
+"""Size and speed of the models that the documentation describes: parameters, and answers a second on one core.
 
+Models for stories are measured untrained, on generated stories; pretrained models on test examples of their data.
+"""
+
+import pathlib
 import time
 
 from benchmarks import base
@@ -18,21 +22,41 @@ MODELS = {
 }
 """Settings of each model by its name in the documentation."""
 
+PRETRAINED = {
+    "sst-binary": "sst",
+    "sst-fine": "sst",
+    "ud-english-ewt": "ud_english_ewt",
+    "easy-vqa": "easy_vqa",
+    "sort-of-clevr": None,
+    "ntm-copy": None,
+    "dnc-traversal": None,
+    "stack-rnn-anbncn": None,
+}
+"""Folder with the data of each pretrained model below `--data-dir`; `None` where it is generated."""
+
 
 def main(arguments=None):
     """Measure, print the table, and write JSON."""
     parser = base.parser("models", __doc__)
-    parser.add_argument("--questions", type=int, default=1000, metavar="N", help="questions answered in a round")
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS, metavar="NAME")
+    parser.add_argument("--questions", type=int, default=1000, metavar="N", help="examples answered in a round")
+    names = [*MODELS, *PRETRAINED]
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=names, metavar="NAME")
+    folders = sorted(set(filter(None, PRETRAINED.values())))
+    parser.add_argument("--data-dir", metavar="DIR", help=f"folder with the folders {', '.join(folders)}")
     options = parser.parse_args(arguments)
-    rows = [{"model": name, **measure(MODELS[name], options.questions)} for name in options.models]
+    rows = []
+    for name in options.models:
+        if name in MODELS:
+            rows.append({"model": name, **measure(MODELS[name], options.questions)})
+        else:
+            rows.append({"model": name, **measure_pretrained(name, options.questions, options.data_dir)})
     result = {**base.record("models", arguments), "questions": options.questions, "rows": rows}
     print(table(result))
     base.write(options.json, result)
 
 
 def measure(settings, num_questions):
-    """Return the size of an untrained model and how many questions it answers a second, the median of 3 rounds.
+    """Return the size of an untrained model and how many questions it answers a second.
 
     Args:
         settings: Settings of `RunConfig`, `preset` among them.
@@ -45,15 +69,38 @@ def measure(settings, num_questions):
     qa = QuestionAnswerer(RunConfig.preset(settings.get("preset", "normed")).replace(changes))
     questions = stories.generate("two-supporting-facts", split="test", num_examples=num_questions)
     qa.adapt(questions)
-    qa.predict(questions, batch_size=100)  # compiles
+    return _size_and_speed(qa, questions)
+
+
+def measure_pretrained(name, num_examples, data_dir=None):
+    """Return the size of a pretrained model and how many examples it answers a second.
+
+    Args:
+        name: Name of the model, one of `PRETRAINED`.
+        num_examples: How many of its test examples, the first ones, it answers in a round.
+        data_dir: Folder with the data.
+    """
+    from dmn_keras import datasets
+    from dmn_keras.tasks.preset import PresetFolder
+
+    folder = PRETRAINED[name] and str(pathlib.Path(data_dir or ".", PRETRAINED[name]))
+    source = base.read_source(name)
+    where = {"config": source.config, "data_dir": folder, "num_examples": num_examples}
+    examples = datasets.load(source.dataset, task="all", split="test", **where)
+    return _size_and_speed(PresetFolder.find(name).load(), examples)
+
+
+def _size_and_speed(task, examples):
+    """Return the parameters, and the examples answered in a second of CPU time, the median of 3 rounds."""
+    task.predict(examples, batch_size=100)  # compiles
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
-        qa.predict(questions, batch_size=100)
-        seconds.append(time.perf_counter() - start)
+        start = time.process_time()
+        task.predict(examples, batch_size=100)
+        seconds.append(time.process_time() - start)
     return {
-        "parameters": qa.network.count_params(),
-        "answers_a_second": round(num_questions / sorted(seconds)[1]),
+        "parameters": task.network.count_params(),
+        "answers_a_second": round(len(examples) / sorted(seconds)[1]),
     }
 
 

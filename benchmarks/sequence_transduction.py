@@ -86,13 +86,13 @@ def _counting(language, num_tests=1):
     )
 
 
-def _chomsky(task):
+def _chomsky(task, title):
     """Return the experiment of a task of the Chomsky hierarchy: trained to length 40, tested at 41 to 100."""
     stack = {"num_stacks": 1, "cell_size": 8, "depth": 80, "top_k": 1, "no_op": True, "recurrent": True}
     stack |= {"activation": "relu", "value_activation": "linear", "empty_value": 0.0, "rounding": False}
     trained = {"batch_size": 32, "learning_rate": 0.001, "clip_norm": 1.0, "num_buckets": 2}
     return Experiment(
-        about=f"{task}, trained on lengths 1 to 40; percent of the symbols that are right",
+        about=f"{title}, trained on lengths 1 to 40; percent of the symbols that are right",
         dataset="formal_languages",
         lessons=tuple(f"{task},length=1-{most}" for most in (5, 10, 20, 40)),
         models={
@@ -125,8 +125,8 @@ EXPERIMENTS = {
     ),
     **{name: _counting(name) for name in ("anbn", "anbncn", "anbncndn", "anb2n")},
     "anbmcnm": _counting("anbmcnm", num_tests=8),
-    "reverse_string": _chomsky("reverse_string"),
-    "stack_manipulation": _chomsky("stack_manipulation"),
+    "reverse_string": _chomsky("reverse_string", "string reversal"),
+    "stack_manipulation": _chomsky("stack_manipulation", "stack manipulation"),
     "traversal": Experiment(
         about="one step from a node of a random graph; percent of the answers on unseen graphs without a wrong bit",
         dataset="graphs",
@@ -379,13 +379,22 @@ def table(experiment, rows):
     lines = []
     for variant in experiment.variants:
         for model, of_model in rows.items():
-            name = f"{model}, {variant}" if variant else model
+            variants = variants_of(experiment, model)
+            if variant not in variants:
+                continue
+            name = f"{model}, {variant}" if len(variants) > 1 else model
             seconds = f"{statistics.median(row['seconds'] for row in of_model):.0f}"
             results = (
                 [best_restart(of_model, variant)] if experiment.restarts else _medians(experiment, of_model, variant)
             )
             lines.append([name, len(of_model), f"{of_model[0]['parameters']:,}", seconds, *results])
     return base.markdown(header, lines)
+
+
+def variants_of(experiment, model):
+    """Return the names of the variants of a model: rounding is of the actions on stacks and lists alone."""
+    first, *others = experiment.variants
+    return [first, *others] if experiment.models[model]["cell"] in ("stack_rnn", "list_rnn") else [first]
 
 
 def best_restart(of_model, variant):

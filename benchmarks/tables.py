@@ -9,7 +9,8 @@ import statistics
 import sys
 
 from benchmarks.base import decimals, markdown, results
-from benchmarks.sequence_transduction import EXPERIMENTS, best_restart
+from benchmarks.models import MODELS
+from benchmarks.sequence_transduction import EXPERIMENTS, best_restart, variants_of
 from benchmarks.sequence_transduction import table as sequence_table
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -152,6 +153,16 @@ def renamed():
     return markdown(["model", "names of the training", "names of other tasks", "names never seen"], rows)
 
 
+def renamed_in_words():
+    """Return a sentence about the mean errors with names that training never had."""
+    [closed], [joint] = (results(f"../saved_models/{name}/metrics") for name in ("babi-closed", "babi-joint"))
+    errors = [f"{model['renamed']['new']['mean_error']:.2f}" for model in (joint, closed)]  # as in `renamed`
+    return (
+        f"With names that training never had, `babi-joint`, whose [vocabulary is open](docs/own_data.md), is wrong in "
+        f"{errors[0]} %, its predecessor `babi-closed` in {errors[1]} %."
+    )
+
+
 def babi_means():
     """Return the table of the mean errors over all 20 tasks, with a row for each way of training."""
     rows = []
@@ -167,27 +178,57 @@ def babi_means():
 
 
 def models(*names):
-    """Return the table of size, accuracy and speed of some models, by default of all."""
-    [measured] = results("results_speed/models")
-    rows = []
-    for row in measured["rows"]:
-        name = row["model"]
-        if not names or name in names:
-            size, answers = decimals([row["parameters"], row["answers_a_second"]], 0)
-            rows.append([f"`{name}`", size, _error(name), answers])
+    """Return the table of size, accuracy and speed of some models for stories, by default of all."""
+    rows = [[f"`{name}`", size, _error(name), answers] for name, size, answers in _sizes_and_speeds(names or MODELS)]
     return markdown(["model", "parameters", "mean error, %", "answers a second"], rows)
 
 
+def pretrained(*names):
+    """Return the table of size, accuracy and speed of pretrained models of the other tasks."""
+    accuracies = {name: [] for name in names}
+    for title, name, _, reached, *_ in _task_rows():
+        if name in names:
+            kind = f" ({title.partition(', ')[2]})" if name == "sort-of-clevr" else ""
+            accuracies[name] += [f"{percent}{kind}" for percent in decimals([reached])]
+    rows = [
+        [f"`{name}`", size, ", ".join(accuracies[name]), answers] for name, size, answers in _sizes_and_speeds(names)
+    ]
+    return markdown(["model", "parameters", "test accuracy, %", "answers a second"], rows)
+
+
+def pretrained_sequences():
+    """Return the table of size, results and speed of the pretrained models for sequences."""
+    reached = _sequence_results()
+    [counting] = results("results/sequence-anbncn")
+    percent = best_restart(counting["models"]["Stack RNN 40+10"], "rounding")
+    found = {
+        "ntm-copy": reached["NTM"],
+        "dnc-traversal": reached["DNC"],
+        "stack-rnn-anbncn": f"`a^n b^n c^n`, n to 60 after training to 19: {percent} % of n",
+    }
+    rows = [[f"`{name}`", size, found[name], answers] for name, size, answers in _sizes_and_speeds(found)]
+    return markdown(["model", "parameters", "result", "answers a second"], rows)
+
+
+def _sizes_and_speeds(names):
+    """Yield name, parameters and answers a second, as texts, of some models, in the order in which they stand there."""
+    [measured] = results("results_speed/models")
+    for row in measured["rows"]:
+        if row["model"] in names:
+            yield row["model"], *decimals([row["parameters"], row["answers_a_second"]], 0)
+
+
 def papers():
-    """Return the table of the models, their papers, their code and their mean errors on bAbI."""
+    """Return the table of the models, their papers, their code and their results."""
     [joint] = results("results/babi-10k-joint")
     [long_answers] = results("results_long/long_answers_only")
     bare, million = _means(long_answers, "error", [0, 1_000_000])
     [all_tasks] = decimals([joint["mean_error"]], 2)
-    rows = [[name, paper, code, f"bAbI, 5 tasks: {error} % wrong"] for name, (paper, code, error) in _papers()]
+    tasks = ", ".join(results("results/ablation-memn2n")[0]["tasks"])
+    rows = [[name, paper, code, f"bAbI tasks {tasks}: {error} % wrong"] for name, (paper, code, error) in _papers()]
     rows += [
-        ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"all 20 tasks: {all_tasks} % wrong"],
-        ["Retriever", "ours", "`babi-long`", f"5 tasks: {bare} % wrong, in a million tokens {million} %"],
+        ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"all bAbI tasks: {all_tasks} % wrong"],
+        ["Retriever", "ours", "`babi-long`", f"bAbI tasks 1 to 5: {bare} % wrong, in a million tokens {million} %"],
     ]
     reached = _sequence_results()
     rows += [[name, *columns, reached.get(name, "not measured")] for name, columns in OTHER_PAPERS.items()]
@@ -228,6 +269,17 @@ def _error(model):
 
 def tasks():
     """Return the table of the tasks besides stories: what their pretrained models reach, and what stands beside it."""
+    return markdown(
+        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
+        [
+            [title, f"`{preset}`", *decimals([reached]), baseline, published, len(runs), f"{runs[0]['parameters']:,}"]
+            for title, preset, runs, reached, baseline, published in _task_rows()
+        ],
+    )
+
+
+def _task_rows():
+    """Return a row for each of these tasks: title, preset, runs, median test accuracy, baseline, published result."""
     rows = []
     for name, config, title, published in OTHER_TASKS:
         [content] = results(f"results/{name}")
@@ -244,13 +296,7 @@ def tasks():
         baseline = f"{decimals([clevr['question_only'][kind]])[0]} (question alone)"
         title = f"Sort-of-CLEVR, {kind} questions"
         rows.append([title, "sort-of-clevr", clevr["runs"], clevr["median"][kind], baseline, published])
-    return markdown(
-        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
-        [
-            [title, f"`{preset}`", *decimals([reached]), baseline, published, len(runs), f"{runs[0]['parameters']:,}"]
-            for title, preset, runs, reached, baseline, published in rows
-        ],
-    )
+    return rows
 
 
 def speed():
@@ -354,15 +400,15 @@ def counting():
     models = dict.fromkeys(model for of_language in found.values() for model in of_language)
     rows = []
     for model in models:
-        # Rounding is of the actions on stacks and lists, which the others have not.
-        for variant in ("soft", "rounding") if "Stack" in model or "List" in model else ("soft",):
+        variants = variants_of(EXPERIMENTS["anbn"], model)
+        for variant in variants:
             languages = [of_language.get(model) for of_language in found.values()]
             restarts = ", ".join(str(len(runs)) if runs else "-" for runs in languages)
             percent = [best_restart(runs, variant) if runs else "-" for runs in languages]
             sizes = sorted({runs[0]["parameters"] for runs in languages if runs})
             parameters = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
             seconds = [row["seconds"] for runs in languages if runs for row in runs]
-            name = f"{model}, {variant}" if "Stack" in model or "List" in model else model
+            name = f"{model}, {variant}" if len(variants) > 1 else model
             rows.append([name, parameters, restarts, f"{statistics.median(seconds):.0f}", *percent])
     rows += [[f"paper: {model}", *"---", *decimals(percent)] for model, percent in COUNTING_IN_PAPER.items()]
     return markdown(["model", "parameters", "restarts", "CPU s", *(f"`{text}`" for text in COUNTING.values())], rows)

@@ -46,13 +46,14 @@ def test_models_are_trained_measured_and_saved(tmp_path, monkeypatch, capsys):
     assert saved.score(examples, saved.predict(examples))["exact"] == measured["exact"]
 
     monkeypatch.setitem(sequence_card.TEXTS, "tiny", ("A tiny stack.", "anbn", "It is tiny."))
-    where = [str(tmp_path / "result.json"), str(tmp_path), "tiny", "Stack, RNN", "1", str(tmp_path / "shipped")]
+    where = [str(tmp_path / "result.json"), str(tmp_path), "tiny", "Stack, RNN", "1", str(tmp_path / "pretrained")]
     sequence_card.main(["tiny", *where])
-    card = (tmp_path / "shipped" / "README.md").read_text()
+    card = (tmp_path / "pretrained" / "README.md").read_text()
     assert f"{rows[0]['parameters']} parameters" in card
     assert "| 5 | 2 |" in card
-    shipped = SequenceTransducer.from_preset(tmp_path / "shipped")
-    np.testing.assert_array_equal(shipped.network.get_weights()[0], saved.network.get_weights()[0])
+    assert " kB. Settings" in card
+    pretrained = SequenceTransducer.from_preset(tmp_path / "pretrained")
+    np.testing.assert_array_equal(pretrained.network.get_weights()[0], saved.network.get_weights()[0])
 
     monkeypatch.setattr(benchmark, "train", None)
     benchmark.main(arguments)  # what was measured is not trained again
@@ -76,13 +77,20 @@ def row(seed, cost, exact):
 
 
 def test_of_restarts_the_one_with_the_lowest_validation_cost_counts():
-    rows = {"model": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0))]}
-    assert "| model, soft | 2 | 7 | 5 | 50.0 |" in benchmark.table(dataclasses.replace(TINY, restarts=True), rows)
+    rows = {"Stack, RNN": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0))]}
+    assert "| Stack, RNN, soft | 2 | 7 | 5 | 50.0 |" in benchmark.table(dataclasses.replace(TINY, restarts=True), rows)
 
 
 def test_of_seeds_the_median_and_the_worst_are_shown():
-    rows = {"model": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0)), row(2, 0.1, (90, 80))]}
-    assert "| model, rounding | 3 | 7 | 10 | 100 (90) | 80 (0) |" in benchmark.table(TINY, rows)
+    rows = {"Stack, RNN": [row(0, 0.5, (100, 100)), row(1, 0.1, (100, 0)), row(2, 0.1, (90, 80))]}
+    assert "| Stack, RNN, rounding | 3 | 7 | 10 | 100 (90) | 80 (0) |" in benchmark.table(TINY, rows)
+
+
+def test_what_has_no_actions_is_not_rounded():
+    experiment = dataclasses.replace(TINY, models={**TINY.models, "LSTM": {"cell": "lstm"}})
+    rows = {"Stack, RNN": [row(0, 0.5, (100, 100))], "LSTM": [row(0, 0.5, (100, 0))]}
+    names = [line.split(" | ")[0] for line in benchmark.table(experiment, rows).splitlines()[2:]]
+    assert names == ["| Stack, RNN, soft", "| LSTM", "| Stack, RNN, rounding"]
 
 
 @pytest.mark.parametrize("name", [*benchmark.EXPERIMENTS])
