@@ -4,6 +4,8 @@ import inspect
 import pathlib
 import re
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import dmn_keras
 
 project = "dmn_keras"
@@ -42,13 +44,26 @@ napoleon_numpy_docstring = False
 napoleon_custom_sections = [("Call arguments", "params_style"), ("Class attributes", "params_style")]
 napoleon_use_rtype = False
 
+TUTORIALS = (
+    "own_data.py",
+    "sentiment.py",
+    "tagging.py",
+    "visual_questions.py",
+    "long_stories.py",
+    "hyperparameter_search.py",
+    "model_from_layers.py",
+    "ntm_copy.py",
+    "custom_task.py",
+)
+"""From the simple to the special; others come last."""
+
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
     "abort_on_example_error": True,
     "parallel": 2,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder([*TUTORIALS, "*"]),
     "default_thumb_file": str(pathlib.Path(__file__).parents[1] / "benchmarks/figures/attention.png"),
     "download_all_examples": False,
     "show_memory": False,

@@ -56,6 +56,9 @@ API = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
 PUBLIC = ["dmn_keras", *re.findall(r"^ {3}(dmn_keras[.\w]+)$", API, flags=re.MULTILINE)]
 """Modules whose `__all__` is public (`docs/public_api.md`)."""
 
+FUNCTIONS = re.findall(r"^\.\. autofunction:: (dmn_keras[.\w]+)$", API, flags=re.MULTILINE)
+"""Public functions of other modules."""
+
 KERAS_PROTOCOL = {
     "build",
     "call",
@@ -77,6 +80,12 @@ def test_arguments_and_results_of_public_names_have_type_hints(module):
     own = [value for value in public if callable(value) and getattr(value, "__module__", "").startswith("dmn_keras")]
     functions = [function for value in own for function in _functions(value)]
     assert {function.__qualname__: bare for function in functions if (bare := _without_hints(function))} == {}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arguments_and_results_of_single_public_functions_have_type_hints(name):
+    module, _, function = name.rpartition(".")
+    assert _without_hints(getattr(importlib.import_module(module), function)) == set()
 
 
 def _functions(value):
@@ -110,10 +119,10 @@ def test_the_wheel_says_that_it_is_typed():
 
 
 def test_the_version_is_that_of_the_changelog_and_of_the_citation():
-    version = importlib.import_module("dmn_keras").__version__
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(r"^## (\S+)", changes, flags=re.MULTILINE)[1] == version
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    version, date = re.search(r"^## (\S+) - (\S+)$", changes, flags=re.MULTILINE).groups()
+    assert version == importlib.import_module("dmn_keras").__version__
+    assert f'\nversion: {version}\ndate-released: "{date}"\n' in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_command_is_a_function_of_the_package():

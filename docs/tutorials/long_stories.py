@@ -2,7 +2,8 @@
 Long stories
 ============
 
-Hides the facts of a story among 20,000 sentences and asks for them, once by reading the text and once by an index.
+Inserts the facts of a story into a background text of 20,000 sentences and asks for them, once by reading the text and
+once by an index.
 """
 
 import pathlib
@@ -17,7 +18,7 @@ folder = pathlib.Path(tempfile.mkdtemp())
 # A long text
 # -----------
 #
-# A text that tells nothing of Mary, and three sentences that do.
+# A text that does not mention Mary, and three sentences about her and John.
 
 background = (
     "The harbour lay quiet under a grey sky, and nobody thought of sailing that day.",

@@ -2,7 +2,7 @@
 Own data, from JSON lines to a served model
 ===========================================
 
-Writes a small data set, trains on it, looks at the errors, and exports a SavedModel that answers from text.
+Writes a small data set, trains on it, measures the errors, and exports a SavedModel that answers from text.
 """
 
 import json
@@ -44,9 +44,10 @@ print(lines[0])
 # Train
 # -----
 #
-# ``dmn-keras train --dataset jsonl --data-dir FOLDER --preset fused --set units=32 --output RUN`` does the same. The
-# preset ``fused`` is small and trains quickly; the default, ``normed``, is better where questions need several facts.
-# The weights are those of the epoch with the lowest validation error; the test questions are read once, at the end.
+# On the command line this is ``dmn-keras train --dataset jsonl --data-dir FOLDER --output RUN --preset fused
+# --epochs 15 --set units=32 --set num_buckets=1 --set learning_rate=0.003``. The preset ``fused`` is small and trains
+# quickly; the default, ``normed``, is better where questions need several facts. The weights are those of the epoch
+# with the lowest validation error; the test questions are read once, at the end.
 
 from dmn_keras import QuestionAnswerer, RunConfig, Source, train
 

@@ -48,4 +48,4 @@ path = pathlib.Path(tempfile.mkdtemp()) / "attention.png"
 plot_image_attention(answer, test[0].image, path)
 pyplot.figure(figsize=(8, 3.2))
 pyplot.imshow(pyplot.imread(path))
-pyplot.axis("off")
+_ = pyplot.axis("off")
