@@ -109,7 +109,7 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets, others, smallest = [], np.arange(len(features)), 16
+        self.buckets, others, smallest = [], np.arange(len(features)), 12
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
             ladder, smallest = True, 4
@@ -248,7 +248,7 @@ def _fit(sizes, axes, buckets, shared):
     return filled, others
 
 
-def rung(size: int, smallest: int = 16) -> int:
+def rung(size: int, smallest: int = 12) -> int:
     """Return the step of the ladder that a size is padded to: `smallest` times a power of 2, at least the size."""
     return smallest << max(0, math.ceil(size / smallest) - 1).bit_length()
 

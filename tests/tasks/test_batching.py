@@ -189,11 +189,11 @@ def test_examples_have_their_weights():
     np.testing.assert_allclose(made.batch(made.plan()[0])[2]["answer"], [1, 2, 0, 1])
 
 
-@pytest.mark.parametrize(("size", "expected"), [(1, 16), (16, 16), (17, 32), (33, 64), (100, 128)])
+@pytest.mark.parametrize(("size", "expected"), [(1, 12), (12, 12), (13, 24), (25, 48), (100, 192)])
 def test_sizes_are_rounded_up_to_a_ladder(size, expected):
     assert rung(size) == expected
     made = batches([encoded(size)], ladder=True)
-    assert shape(made, made.plan()[0]) == (1, expected, 16)
+    assert shape(made, made.plan()[0]) == (1, expected, 12)
 
 
 def test_stories_without_a_fact_have_a_batch():
