@@ -340,7 +340,7 @@ def facts():
     [result] = results("results/invariance")
     questions = sum(run["questions"] for run in result["runs"].values())
     ways = dict.fromkeys(variant["name"] for run in result["runs"].values() for variant in run["variants"])
-    what = f"{len(result['runs'])} models, {questions:,} questions: {', '.join(ways)}"
+    what = f"`{'`, `'.join(result['runs'])}`, {questions:,} questions: {', '.join(ways)}"
     rows.append([what, f"{result['changed']} changed", "", f"`{result['command']}`"])
     return markdown(["what", "result", "time", "command"], rows)
 
