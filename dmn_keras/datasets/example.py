@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dmn_keras.utils.json_lines import check_strings
+
 if typing.TYPE_CHECKING:
     import numpy as np  # which a command's help does not wait for
 
@@ -16,10 +18,18 @@ class BaseExample:
 
     __slots__ = ()
 
+    ANSWER_FIELD: typing.ClassVar[str] = "answer"
+    """Field of the right answer."""
+    RANKS: typing.ClassVar[Mapping[str, int]] = {}
+    """Number of axes of fields by which an example is told from a batch, where no field is a scalar."""
+
     @property
     def is_labelled(self) -> bool:
         """Whether the right answer is known, which training and evaluation need."""
         return True
+
+    def check(self, place: str) -> None:
+        """Raise `ValueError` if a field is malformed; the message begins with `place` and names the field."""
 
     @property
     def group(self) -> int | None:
@@ -76,6 +86,11 @@ class Example(BaseExample):
             fields["story_id"] = zlib.crc32("\n".join(fields["story"]).encode())
         return cls(**fields)
 
+    def check(self, place: str) -> None:
+        from dmn_keras.datasets.record import check_question
+
+        check_question(self, place)
+
     @property
     def is_labelled(self) -> bool:
         return bool(self.answer)
@@ -107,6 +122,8 @@ class TextClassificationExample(BaseExample):
             (`dmn_keras.datasets.sst.draw_phrases`).
     """
 
+    ANSWER_FIELD: typing.ClassVar[str] = "label"
+
     text: str
     label: str = ""
     weight: float = 1.0
@@ -118,6 +135,9 @@ class TextClassificationExample(BaseExample):
         from dmn_keras.datasets.word_records import text_fields
 
         return cls(**text_fields(record, place))
+
+    def check(self, place: str) -> None:
+        check_strings({"text": self.text, "label": self.label}, place)
 
     @property
     def is_labelled(self) -> bool:
@@ -133,6 +153,9 @@ class TokenTaggingExample(BaseExample):
         tags: A tag for each token; empty when not known.
     """
 
+    ANSWER_FIELD: typing.ClassVar[str] = "tags"
+    RANKS: typing.ClassVar[Mapping[str, int]] = {"tokens": 1}
+
     tokens: tuple[str, ...]
     tags: tuple[str, ...] = ()
 
@@ -142,6 +165,11 @@ class TokenTaggingExample(BaseExample):
         from dmn_keras.datasets.word_records import token_fields
 
         return cls(**token_fields(record, place))
+
+    def check(self, place: str) -> None:
+        from dmn_keras.datasets.word_records import token_fields
+
+        token_fields({"tokens": self.tokens, "tags": self.tags}, place)
 
     @property
     def is_labelled(self) -> bool:
@@ -175,6 +203,9 @@ class VisualQuestionAnsweringExample(BaseExample):
 
         return cls(**visual_question_fields(record, place))
 
+    def check(self, place: str) -> None:
+        check_strings({"question": self.question, "answer": self.answer}, place)
+
     @property
     def is_labelled(self) -> bool:
         return bool(self.answer)
@@ -195,6 +226,9 @@ class SequenceTransductionExample(BaseExample):
         scored: Boolean array `(steps,)`, whether the output of a step is scored.
         task: Name of the task, e.g. `"copy"`.
     """
+
+    ANSWER_FIELD: typing.ClassVar[str] = "targets"
+    RANKS: typing.ClassVar[Mapping[str, int]] = {"inputs": 2}
 
     inputs: np.ndarray
     targets: np.ndarray

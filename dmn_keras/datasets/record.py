@@ -1,12 +1,19 @@
 """A dict with the fields of a question -> checked fields, with errors that name the record and the field."""
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dmn_keras.text.sentences import split_sentences
 from dmn_keras.text.tokenizer import tokenize
-from dmn_keras.utils.json_lines import as_json, check_characters, check_key, check_text, check_texts, scalar_text
+from dmn_keras.utils.json_lines import (
+    as_json,
+    check_characters,
+    check_keys,
+    check_strings,
+    check_text,
+    check_texts,
+    scalar_text,
+)
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
@@ -26,7 +33,7 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     Raises:
         ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
     """
-    _check_keys(record, place)
+    check_keys(record, place, ("story", "question"), _KEYS)
     story = record["story"]
     story = (
         tuple(split_sentences(check_text(story, "story", place))) if isinstance(story, str) else _facts(story, place)
@@ -44,6 +51,27 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     }
 
 
+def check_question(example: Any, place: str) -> None:
+    """Check the fields of an `Example`; of a long story that is read as it is needed, not the sentences.
+
+    Args:
+        example: The `Example`.
+        place: As for `question_fields`.
+
+    Raises:
+        ValueError: As `question_fields`.
+    """
+    story, answer = example.story, example.answer
+    for name, value in (("story", story), ("answer", answer)):
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise ValueError(f"{place}: {name} must be a sequence of strings. Received: {as_json(value)}.")
+    texts = {f"story[{i}]": fact for i, fact in enumerate(story if isinstance(story, tuple | list) else ())}
+    texts |= {f"answer[{i}]": part for i, part in enumerate(answer)}
+    check_strings({"question": example.question, **texts}, place)
+    facts = [int(i) if hasattr(i, "__index__") else i for i in example.supporting_facts]
+    _supporting_facts(facts, len(story), place)
+
+
 def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Check the fields of a question about an image; the image itself is checked when it is read.
 
@@ -57,7 +85,7 @@ def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, A
     Raises:
         ValueError: As `question_fields`.
     """
-    _check_keys(record, place, required=("image", "question"), known=_VISUAL_KEYS)
+    check_keys(record, place, ("image", "question"), _VISUAL_KEYS)
     question = check_text(record["question"], "question", place)
     _check_word(question, "question", place)
     answer = record.get("answer")
@@ -68,16 +96,6 @@ def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, A
         "task": _task(record.get("task"), place),
         "image_id": _number(record.get("image_id"), "image_id", place) or 0,
     }
-
-
-def _check_keys(record, place, required=("story", "question"), known=_KEYS):
-    for key in required:
-        check_key(record, key, place)
-    absent = [key for key in known if key not in record]
-    for key in record:
-        near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)
-        if key not in known and near:
-            raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
 
 
 def _check_word(text, name, place):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dmn_keras.utils.json_lines import as_json, check_key, check_text, check_texts, scalar_text
+from dmn_keras.utils.json_lines import as_json, check_keys, check_text, check_texts, scalar_text
 
 
 def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     Raises:
         ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
     """
-    check_key(record, "text", place)
+    check_keys(record, place, ("text",), ("text", "label", "weight", "is_phrase"))
     fields: dict[str, Any] = {"text": check_text(record["text"], "text", place)}
     if record.get("label") not in (None, ""):
         fields["label"] = check_text(scalar_text(record["label"]), "label", place)
@@ -48,7 +48,7 @@ def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     Raises:
         ValueError: If a field is missing or malformed, or there is not a tag for each token.
     """
-    check_key(record, "tokens", place)
+    check_keys(record, place, ("tokens",), ("tokens", "tags"))
     tokens = check_texts(record["tokens"], "tokens", place)
     if not record.get("tags"):
         return {"tokens": tokens}

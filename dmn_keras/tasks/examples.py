@@ -14,17 +14,18 @@ def read_examples(data: Any, example_class: type) -> list:
 
             - an iterable of examples, or of dicts with the fields of one;
             - a dict of columns of equal length;
-            - a `tf.data.Dataset` of such dicts, in batches or not, as TensorFlow Datasets yields.
-        example_class: Class of the examples; its `from_record(record, place)` reads a dict. Arrays in it are lists and
-            bytes are text, but for the fields that its `RAW_FIELDS` names.
+            - a `tf.data.Dataset` of such dicts, in batches or not, as TensorFlow Datasets yields. Lists of different
+              lengths are batched by `ragged_batch`; padded they are refused.
+        example_class: Class of the examples; its `from_record(record, place)` reads a dict. Tensors and arrays in it
+            are lists and bytes are text, but for the fields that its `RAW_FIELDS` names.
 
     Returns:
         List of `example_class`.
 
     Raises:
         TypeError: If `data` has none of these forms.
-        ValueError: If columns differ in length, or a record lacks a field or has one of the wrong type; the message
-            names the record, counted from 1, and the field.
+        ValueError: If columns differ in length, a batch is padded, or a record lacks a field or has one of the wrong
+            type; the message names the record, counted from 1, and the field.
     """
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
         raise TypeError(
@@ -34,7 +35,7 @@ def read_examples(data: Any, example_class: type) -> list:
     if isinstance(data, Mapping):
         records = _rows(data)
     elif hasattr(data, "as_numpy_iterator"):
-        records = (row for record in data.as_numpy_iterator() for row in _unbatched(record))
+        records = (row for record in data.as_numpy_iterator() for row in _unbatched(record, example_class))
     else:
         records = data
     return [_example(record, example_class, f"record {number}") for number, record in enumerate(records, start=1)]
@@ -42,12 +43,14 @@ def read_examples(data: Any, example_class: type) -> list:
 
 def _example(record, example_class, place):
     if isinstance(record, example_class):
+        if hasattr(record, "check"):
+            record.check(place)
         return record
     if not isinstance(record, Mapping):
         raise ValueError(f"{place}: expected a dict or {example_class.__name__}. Received: {type(record).__name__}")
     raw = getattr(example_class, "RAW_FIELDS", ())
     try:
-        fields = {name: value if name in raw else plain(value) for name, value in record.items()}
+        fields = {name: _array(value) if name in raw else plain(value) for name, value in record.items()}
     except UnicodeDecodeError as error:
         raise ValueError(f"{place}: expected text in UTF-8. Received: {error.object!r:.100}") from error
     return example_class.from_record(fields, place)
@@ -55,6 +58,7 @@ def _example(record, example_class, place):
 
 def _rows(columns):
     """Yield the records of a dict of columns."""
+    columns = {name: column.to_list() if hasattr(column, "to_list") else column for name, column in columns.items()}
     for name, column in columns.items():
         if isinstance(column, str | bytes) or not hasattr(column, "__len__"):
             raise ValueError(
@@ -67,21 +71,38 @@ def _rows(columns):
     return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
-def _unbatched(record):
-    """Return the records of an element of a dataset, which may be a batch: then every value has a first axis."""
+def _unbatched(record, example_class):
+    """Return the records of an element of a dataset, which may be a batch: then every value has a first axis more."""
     if not isinstance(record, Mapping):
         raise ValueError(f"a dataset must yield dicts. Received an element of type {type(record).__name__}")
-    if any(not hasattr(value, "to_list") and np.ndim(value) == 0 for value in record.values()):
+    of_example = getattr(example_class, "RANKS", {})
+    if any(_rank(value) in (0, of_example.get(name, 0)) for name, value in record.items()):
         return [record]
-    return _rows({n: value.to_list() if hasattr(value, "to_list") else value for n, value in record.items()})
+    for name, value in record.items():
+        texts = isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype == object
+        if texts and not value[:, -1:].all():
+            raise ValueError(f"the column {name!r} of a batch must not be padded: batch lists by `ragged_batch`.")
+    return _rows(record)
+
+
+def _rank(value):
+    """Return the number of axes; a ragged tensor comes as an array of arrays, or as itself, which has no number."""
+    if hasattr(value, "to_list"):
+        return None
+    return np.ndim(value[0]) + 1 if np.ndim(value) == 1 and len(value) else np.ndim(value)
+
+
+def _array(value):
+    """Return a tensor as an array, anything else as it is."""
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def plain(value: Any) -> Any:
-    """Return a value of NumPy or TensorFlow as Python's own: arrays as lists, bytes as text."""
+    """Return a tensor or array as a list, bytes as text, and anything else as it is."""
     if hasattr(value, "to_list"):  # a ragged tensor
         value = value.to_list()
-    elif isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
+    elif hasattr(value, "__array__"):
+        value = np.asarray(value).tolist()
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if isinstance(value, list | tuple):

@@ -330,11 +330,16 @@ class Task(keras.Model):
         if not self.preprocessor.is_adapted:
             self.adapt(examples)
         size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
-        finished = [initial_epoch]
-        counter = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: finished.__setitem__(0, epoch + 1))
-        redraw = draw and (lambda epoch: self.preprocessor.encode(self._read(draw(epoch), "fit")))
-        encoded = self.preprocessor.encode(examples)
-        sequence = self.training_sequence(encoded, lambda: finished[0], redraw=redraw, **size)
+        encoded, following = self.preprocessor.encode(examples), initial_epoch
+
+        def end_epoch(epoch, logs):
+            nonlocal encoded, following
+            following = epoch + 1
+            if draw is not None and following < epochs and not self.stop_training:
+                encoded = self.preprocessor.encode(self._read(draw(following), "fit"))
+
+        redraw = None if draw is None else (lambda epoch: encoded)
+        sequence = self.training_sequence(encoded, lambda: following, redraw=redraw, **size)
         if validation_data is not None and not is_batched(validation_data):
             held_out = self.batches(self._read(validation_data, "validation_data"), **size)
             validation_data = EpochSequence(held_out).for_fit()
@@ -343,7 +348,7 @@ class Task(keras.Model):
             validation_data=validation_data,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=[counter, *(callbacks or ())],
+            callbacks=[*(callbacks or ()), keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],  # after lessons
             shuffle=False,
             **arguments,
         )
@@ -416,7 +421,11 @@ class Task(keras.Model):
             raise ValueError(f"{argument} needs at least one example. Received none.")
         for number, example in enumerate(examples, start=1):
             if not getattr(example, "is_labelled", True):
-                raise ValueError(f"record {number}: {argument} needs the right answer. Received: {example!r:.200}")
+                field = getattr(example, "ANSWER_FIELD", "answer")
+                raise ValueError(
+                    f"record {number}: {argument} needs the right answer, the field {field!r}. "
+                    f"Received: {example!r:.200}"
+                )
         return examples
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:

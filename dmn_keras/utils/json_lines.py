@@ -1,7 +1,8 @@
 """JSON lines: one object on each line of a file, and its values, with errors that name the line."""
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmn_keras.utils.lines import shorten
@@ -33,6 +34,17 @@ def check_key(record: Mapping[str, Any], key: str, place: str) -> None:
     """Raise `ValueError` if a record lacks a key."""
     if key not in record:
         raise ValueError(f"{place}: the key {key!r} is missing. Received the keys: {', '.join(map(str, record))}.")
+
+
+def check_keys(record: Mapping[str, Any], place: str, required: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `ValueError` if a record lacks a required key, or has one that is nearly a known key that it lacks."""
+    for key in required:
+        check_key(record, key, place)
+    absent = [key for key in known if key not in record]
+    for key in record:
+        near = difflib.get_close_matches(key, absent, n=1, cutoff=0.75)
+        if key not in known and near:
+            raise ValueError(f"{place}: unknown key {key!r}. Did you mean {near[0]!r}?")
 
 
 def as_json(value: Any) -> str:
@@ -68,6 +80,13 @@ def check_characters(value: str, name: str, place: str) -> None:
     """Raise `ValueError` if a string holds half a surrogate pair."""
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValueError(f"{place}: {name} must not hold half a surrogate pair. Received: {as_json(value)}.")
+
+
+def check_strings(values: Mapping[str, Any], place: str) -> None:
+    """Raise `ValueError` if one of some values, by name, is no string."""
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{place}: {name} must be a string. Received: {as_json(value)}.")
 
 
 def check_texts(value: Any, name: str, place: str) -> tuple[str, ...]:

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import json
 import random
@@ -195,10 +196,30 @@ def test_what_is_asked_is_a_text(story, question, message):
 def test_what_is_learned_or_measured_has_its_answer(method):
     records = [as_record(example) for example in examples(3)]
     del records[1]["answer"]
-    with pytest.raises(ValueError, match=f"record 2: {method} needs the right answer"):
+    with pytest.raises(ValueError, match=f"record 2: {method} needs the right answer, the field 'answer'"):
         getattr(task(), method)(records)
     with pytest.raises(ValueError, match="record 2: validation_data needs the right answer"):
         task().fit(examples(3), validation_data=records)
+
+
+def test_an_answer_of_more_words_than_the_model_gives_is_wrong():
+    qa = task()
+    example = examples(1)[0]
+    given = qa.predict([example])[0].answer
+    longer = [dataclasses.replace(example, answer=(given, given))]
+    assert qa.evaluate(longer)["answer_accuracy"] == qa.score(longer, qa.predict(longer))["accuracy"] == 0
+
+
+def test_examples_that_a_function_draws_are_read_between_epochs():
+    drawn = []
+
+    def draw(epoch):
+        drawn.append(epoch)
+        return examples(8) if epoch < 2 else []
+
+    with pytest.raises(ValueError, match="fit needs at least one example"):
+        QuestionAnswerer(**SETTINGS).fit(draw, epochs=4, verbose=0)
+    assert drawn == [0, 1, 2]
 
 
 def test_a_linear_start_ends_with_its_epochs():

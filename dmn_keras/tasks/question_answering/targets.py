@@ -8,7 +8,7 @@ from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
 from dmn_keras.metrics import AnswerAccuracy
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.target import Target
-from dmn_keras.text import END_ID
+from dmn_keras.text import END_ID, UNKNOWN_ID
 
 _UNKNOWN = -1.0  # a target that does not count
 
@@ -17,9 +17,9 @@ def answer_target(answer_words: int | None) -> Target:
     """Return the target of the answers, ids `()` or, of several words, `(answer_words + 1,)` with the end word."""
 
     def values(encoded):
-        if answer_words is None:
-            return [example.answer[0] if example.answer else 0 for example in encoded]
         # A longer answer, which only a test part can hold, cannot be given and must not pass for its beginning.
+        if answer_words is None:
+            return [(UNKNOWN_ID if len(of) > 1 else of[0]) if (of := example.answer) else 0 for example in encoded]
         ids = [(*example.answer, END_ID)[: answer_words + 1] for example in encoded]
         return [(*of, *[0] * (answer_words + 1 - len(of))) for of in ids]
 
