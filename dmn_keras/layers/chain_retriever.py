@@ -8,8 +8,8 @@ from keras import ops
 
 from dmn_keras.layers.checks import non_negative_integer, positive_integer
 from dmn_keras.layers.fact_retriever import retriever_spec, select_facts
+from dmn_keras.layers.padding import batched_gather, static_shape
 from dmn_keras.layers.position_encoder import PositionEncoder
-from dmn_keras.layers.sequences import batched_gather, static_shape
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RELATIONS = ("previous", "next", "last")

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.sequences import static_shape
+from dmn_keras.layers.padding import static_shape
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")

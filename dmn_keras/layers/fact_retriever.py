@@ -7,8 +7,8 @@ from keras import ops
 
 from dmn_keras.layers.attention_gate import AttentionGate
 from dmn_keras.layers.checks import non_negative_integer, positive_integer
+from dmn_keras.layers.padding import batched_gather, pack_order, static_shape, zero_where_padded
 from dmn_keras.layers.position_encoder import PositionEncoder
-from dmn_keras.layers.sequences import batched_gather, pack_order, static_shape, zero_where_padded
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RETRIEVER_FEATURES = ("fact", "question", "fact*question", "|fact-question|")

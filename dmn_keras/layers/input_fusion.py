@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.gru import GRU
-from dmn_keras.layers.sequences import batched_gather, pack_order, zero_where_padded
+from dmn_keras.layers.padding import batched_gather, pack_order, zero_where_padded
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 

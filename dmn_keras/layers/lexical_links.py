@@ -7,8 +7,8 @@ from keras import ops
 
 from dmn_keras.layers import recurrence
 from dmn_keras.layers.checks import one_of, positive_integer
+from dmn_keras.layers.padding import batched_gather, static_shape
 from dmn_keras.layers.scan import scan
-from dmn_keras.layers.sequences import batched_gather, static_shape
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 _NOISE = 1.0  # standard deviation

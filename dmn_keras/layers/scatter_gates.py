@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dmn_keras.layers.sequences import batched_gather
+from dmn_keras.layers.padding import batched_gather
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")

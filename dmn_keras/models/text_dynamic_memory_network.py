@@ -11,7 +11,7 @@ from dmn_keras.layers import (
     LearnedQuestion,
     WordDropout,
 )
-from dmn_keras.layers.sequences import static_shape
+from dmn_keras.layers.padding import static_shape
 from dmn_keras.models.dynamic_memory_network import GATE_FEATURES
 from dmn_keras.models.text_dmn_config import TextDMNConfig
 

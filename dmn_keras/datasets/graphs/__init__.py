@@ -11,7 +11,6 @@ import functools
 from dmn_keras.datasets import sequences
 from dmn_keras.datasets.checks import check_name
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.datasets.graphs.encoding import decode_triple, encode_triple
 from dmn_keras.datasets.graphs.family_tree import family_tree
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.inference import RELATIONS, inference
@@ -19,6 +18,7 @@ from dmn_keras.datasets.graphs.london_underground import london_underground
 from dmn_keras.datasets.graphs.random_graph import random_graph
 from dmn_keras.datasets.graphs.shortest_path import shortest_path
 from dmn_keras.datasets.graphs.traversal import traversal
+from dmn_keras.datasets.graphs.triples import decode_triple, encode_triple
 
 TASKS = {task.__name__: sequences.SequenceTask(task) for task in (traversal, shortest_path, inference)}
 """Task by name; the targets of all are bits."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.datasets.graphs.encoding import encode_task
 from dmn_keras.datasets.graphs.family_tree import EDGES, KIN
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
+from dmn_keras.datasets.graphs.triples import encode_task
 from dmn_keras.datasets.sequences import Size, check_size, draw_size
 
 NUM_EDGES = len(EDGES)
@@ -43,7 +43,7 @@ def inference(
     A relation is a row of 2 to 5 edges with a label of its own, e.g. "mother, mother, brother" for the great-uncle.
     Which row a label means (`RELATIONS`) is the same in all examples and is not given: the model has to learn it. Edges
     have the labels 0 to 9. The question `(s, relation, _)` is answered, after the planning phase, by
-    `(s, relation, d)`; `encoding.encode_task` draws the phases.
+    `(s, relation, d)`; `triples.encode_task` draws the phases.
 
     Args:
         rng: Source of randomness.

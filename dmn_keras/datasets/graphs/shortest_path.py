@@ -7,9 +7,9 @@ from collections import deque
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.datasets.graphs.encoding import encode_task
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
+from dmn_keras.datasets.graphs.triples import encode_task
 from dmn_keras.datasets.sequences import Size, check_size, draw_size
 
 
@@ -26,7 +26,7 @@ def shortest_path(
     """Generate two nodes of a graph, between which the shortest path is to be output.
 
     The nodes are asked as `(s, _, u)`; after the planning phase `(s, e, t) (t, f, u)` is answered;
-    `encoding.encode_task` draws the phases. Only nodes with a single shortest path are asked about, so that there is
+    `triples.encode_task` draws the phases. Only nodes with a single shortest path are asked about, so that there is
     one answer.
 
     Args:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.datasets.graphs.encoding import encode_task
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.selection import choose_graph, starts
+from dmn_keras.datasets.graphs.triples import encode_task
 from dmn_keras.datasets.sequences import Size, draw_size
 
 
@@ -23,7 +23,7 @@ def traversal(
     """Generate a random walk on a graph: its first node and its edges are given, the nodes on it are to be output.
 
     The walk `s -e-> t -f-> u` is asked as `(s, e, _) (_, f, _)` and answered by `(s, e, t) (t, f, u)`. There is no
-    planning; `encoding.encode_task` draws the phases.
+    planning; `triples.encode_task` draws the phases.
 
     Args:
         rng: Source of randomness.

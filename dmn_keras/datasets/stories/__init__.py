@@ -5,7 +5,7 @@ People move about and take, drop and give objects; places lie on a map; trades h
 """
 
 from dmn_keras.datasets.stories.generator import SPLITS, generate
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.tasks import TASKS
 
-__all__ = ["SPLITS", "TASKS", "Task", "generate"]
+__all__ = ["SPLITS", "TASKS", "StoryTask", "generate"]

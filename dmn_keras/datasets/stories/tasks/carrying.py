@@ -1,6 +1,6 @@
 """What is a person carrying, and how many objects is it? Whatever came into their hands and has not left them."""
 
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import HANDLING, Question
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -54,5 +54,5 @@ def _peak(world, goal):
     return goal + 1 if goal == 0 or (possible and world.draws.coin()) else goal
 
 
-COUNTING = Task(counting, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)
-LISTS = Task(lists, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)
+COUNTING = StoryTask(counting, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)
+LISTS = StoryTask(lists, usual_facts=(4, 14), least_facts=3, least_people=2, actions=HANDLING)

@@ -1,7 +1,7 @@
 """Where is a person? Where "she" or "he" went, right after they were named."""
 
 from dmn_keras.datasets.stories.names import pronoun
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question, World
 
 
@@ -25,4 +25,4 @@ def go_on(world, person):
     return world.move(subject, pronoun=pronoun(subject))
 
 
-TASK = Task(build, usual_facts=(2, 10), least_facts=2, least_people=2, actions=(World.move, go_on))
+TASK = StoryTask(build, usual_facts=(2, 10), least_facts=2, least_people=2, actions=(World.move, go_on))

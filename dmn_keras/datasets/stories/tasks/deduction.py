@@ -1,7 +1,7 @@
 """What does a person own? What everybody of their trade owns."""
 
 from dmn_keras.datasets.stories.names import PEOPLE, TRADES
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 
@@ -25,4 +25,4 @@ def build(world):
     return Question(f"What does {workers[0]} own?", (rules[rule][-1],), support)
 
 
-TASK = Task(build, usual_facts=(4, 12), least_facts=2)
+TASK = StoryTask(build, usual_facts=(4, 12), least_facts=2)

@@ -1,7 +1,7 @@
 """What does a person wear? What another of the same trade wears."""
 
 from dmn_keras.datasets.stories.names import COLOURS, PEOPLE, TRADES
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 
@@ -26,4 +26,4 @@ def build(world):
     return Question(f"What colour does {person} wear?", (colour,), tuple(indexes[:3]))
 
 
-TASK = Task(build, usual_facts=(5, 12), least_facts=3)
+TASK = StoryTask(build, usual_facts=(5, 12), least_facts=3)

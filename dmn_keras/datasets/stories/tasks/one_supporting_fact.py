@@ -1,6 +1,6 @@
 """Where is a person? Where they went last."""
 
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 
@@ -14,4 +14,4 @@ def build(world):
     return Question(f"Where is {person}?", (world.at[person],), (move,))
 
 
-TASK = Task(build, usual_facts=(2, 10), least_people=2)
+TASK = StoryTask(build, usual_facts=(2, 10), least_people=2)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from dmn_keras.datasets.stories.names import PLACES
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 COMPASS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
@@ -56,4 +56,4 @@ def _either_way(draws, place, direction, neighbour):
     return "lie", place, OPPOSITE[direction], neighbour
 
 
-TASK = Task(build, usual_facts=(3, 8), least_facts=2)
+TASK = StoryTask(build, usual_facts=(3, 8), least_facts=2)

@@ -1,6 +1,6 @@
 """Where was an object before it came to a place? Where its holder was before going there."""
 
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import HANDLING, Question
 
 
@@ -29,4 +29,4 @@ def build(world):
     return Question(f"Where was the {thing} before the {place}?", (origin,), (gain, arrival, before))
 
 
-TASK = Task(build, usual_facts=(5, 16), least_facts=3, least_people=2, actions=HANDLING)
+TASK = StoryTask(build, usual_facts=(5, 16), least_facts=3, least_people=2, actions=HANDLING)

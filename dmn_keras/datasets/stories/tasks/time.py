@@ -1,7 +1,7 @@
 """Where was a person before or after they were at a place? The parts of a day, in any order."""
 
 from dmn_keras.datasets.stories.names import PEOPLE
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 DAY = ("At dawn", "In the morning", "At noon", "In the afternoon", "In the evening", "At night")
@@ -38,4 +38,4 @@ def _day(world, person, length):
     return [(when, person, place) for when, place in zip(times, places, strict=True)]
 
 
-TASK = Task(build, usual_facts=(3, 12), least_facts=2)
+TASK = StoryTask(build, usual_facts=(3, 12), least_facts=2)

@@ -1,6 +1,6 @@
 """Where is an object? Where its holder went last, or where they were when they dropped it."""
 
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import HANDLING, Question
 
 
@@ -30,4 +30,4 @@ def build(world):
     return Question(f"Where is the {thing}?", (place,), (event, move))
 
 
-TASK = Task(build, usual_facts=(4, 14), least_facts=2, least_people=2, actions=HANDLING)
+TASK = StoryTask(build, usual_facts=(4, 14), least_facts=2, least_people=2, actions=HANDLING)

@@ -1,6 +1,6 @@
 """Is a person at a place? It is where they went last, or it is not."""
 
-from dmn_keras.datasets.stories.task import Task
+from dmn_keras.datasets.stories.story_task import StoryTask
 from dmn_keras.datasets.stories.world import Question
 
 
@@ -21,4 +21,4 @@ def build(world):
     return Question(f"Is {person} in the {place}?", ("yes" if yes else "no",), (move,))
 
 
-TASK = Task(build, usual_facts=(2, 10), least_people=2)
+TASK = StoryTask(build, usual_facts=(2, 10), least_people=2)

@@ -7,7 +7,7 @@ from dmn_keras.datasets.stories.world import MOVING, Question, World
 
 
 @dataclass(frozen=True)
-class Task:
+class StoryTask:
     """A family of stories with one kind of question.
 
     Attributes:
