@@ -68,8 +68,10 @@ def load(
 
     Example:
 
-    >>> examples = stepgame.load("test", config="noise,k=10", data_dir="stepgame.tar.xz")
-    >>> examples[0].question, examples[0].answer, examples[0].task
+    >>> from dmn_keras.datasets import stepgame
+    >>> # The next lines need the archive of the data set.
+    >>> examples = stepgame.load("test", config="noise,k=10", data_dir="stepgame.tar.xz")  # doctest: +SKIP
+    >>> examples[0].question, examples[0].answer, examples[0].task  # doctest: +SKIP
     ('What is the relation of the agent V to the agent K?', ('right',), '10')
     """
     check_name("split", split, SPLITS)

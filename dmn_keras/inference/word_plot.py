@@ -21,6 +21,7 @@ def plot_word_gates(answer: Any, path: str | os.PathLike, *, word: int | None = 
 
     Example:
 
+    >>> classifier = dmn_keras.TextClassifier.from_preset("sst-fine")
     >>> plot_word_gates(classifier.predict([{"text": "A lovely film."}])[0], "gates.png")
     """
     from matplotlib.figure import Figure

@@ -53,9 +53,9 @@ class AnswerDecoder(WeightedLayer):
     Example:
 
     >>> memory, question = keras.random.normal((2, 32)), keras.random.normal((2, 32))
-    >>> dmn_keras.layers.AnswerDecoder(20)(memory, question).shape
+    >>> tuple(dmn_keras.layers.AnswerDecoder(20)(memory, question).shape)
     (2, 20)
-    >>> dmn_keras.layers.AnswerDecoder(20, max_words=3)(memory, question).shape
+    >>> tuple(dmn_keras.layers.AnswerDecoder(20, max_words=3)(memory, question).shape)
     (2, 4, 20)
 
     Reference:

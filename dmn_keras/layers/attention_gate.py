@@ -70,7 +70,7 @@ class AttentionGate(WeightedLayer):
 
     >>> facts, question = keras.random.normal((2, 5, 32)), keras.random.normal((2, 32))
     >>> gates = dmn_keras.layers.AttentionGate(32, activation="softmax")(facts, question, question)
-    >>> gates.shape
+    >>> tuple(gates.shape)
     (2, 5)
 
     Reference:

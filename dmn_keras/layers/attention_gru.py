@@ -41,7 +41,7 @@ class AttentionGRU(WeightedLayer):
     Example:
 
     >>> facts, gates = keras.random.normal((2, 5, 16)), keras.random.uniform((2, 5))
-    >>> dmn_keras.layers.AttentionGRU(32)(facts, gates).shape
+    >>> tuple(dmn_keras.layers.AttentionGRU(32)(facts, gates).shape)
     (2, 32)
 
     Reference:

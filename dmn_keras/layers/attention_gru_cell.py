@@ -48,7 +48,7 @@ class AttentionGRUCell(WeightedLayer):
 
     >>> facts, gates = keras.random.normal((2, 5, 16)), keras.random.uniform((2, 5, 1))
     >>> rnn = keras.layers.RNN(dmn_keras.layers.AttentionGRUCell(32))
-    >>> rnn(keras.ops.concatenate([facts, gates], axis=-1)).shape
+    >>> tuple(rnn(keras.ops.concatenate([facts, gates], axis=-1)).shape)
     (2, 32)
 
     Reference:

@@ -80,7 +80,7 @@ class ChainRetriever(WeightedLayer):
 
     >>> story, question = np.ones((2, 500, 7), "int32"), np.ones((2, 4), "int32")
     >>> retrieved = dmn_keras.layers.ChainRetriever(vocabulary_size=20, max_facts=5)(story, question)
-    >>> retrieved["story"].shape, retrieved["gates"].shape
+    >>> tuple(retrieved["story"].shape), tuple(retrieved["gates"].shape)
     ((2, 5, 7), (2, 500))
 
     Reference:

@@ -36,7 +36,7 @@ class CharacterEncoder(keras.layers.Layer):
     Example:
 
     >>> characters = np.array([[[3, 4, 5], [6, 0, 0]]])
-    >>> dmn_keras.layers.CharacterEncoder(10, 8)(characters).shape
+    >>> tuple(dmn_keras.layers.CharacterEncoder(10, 8)(characters).shape)
     (1, 2, 8)
 
     Reference:

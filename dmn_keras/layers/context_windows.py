@@ -30,7 +30,7 @@ class ContextWindows(keras.layers.Layer):
     Example:
 
     >>> windows, mask = dmn_keras.layers.ContextWindows(2)(keras.random.normal((2, 5, 32)))
-    >>> windows.shape, mask.shape
+    >>> tuple(windows.shape), tuple(mask.shape)
     ((2, 5, 5, 32), (2, 5, 5))
     """
 

@@ -67,7 +67,7 @@ class DNCCell(ControllerCell):
     Example:
 
     >>> cell = dmn_keras.layers.DNCCell(64, memory_slots=16, memory_width=16, read_heads=4)
-    >>> dmn_keras.layers.MemoryRNN(cell, return_sequences=True)(keras.random.normal((2, 5, 8))).shape
+    >>> tuple(dmn_keras.layers.MemoryRNN(cell, return_sequences=True)(keras.random.normal((2, 5, 8))).shape)
     (2, 5, 128)
 
     Reference:

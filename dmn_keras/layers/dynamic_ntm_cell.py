@@ -81,7 +81,7 @@ class DynamicNTMCell(MemoryCell):
     Example:
 
     >>> cell = dmn_keras.layers.DynamicNTMCell(32, memory_slots=16, memory_width=8)
-    >>> keras.layers.RNN(cell)(keras.random.normal((2, 50, 4))).shape
+    >>> tuple(keras.layers.RNN(cell)(keras.random.normal((2, 50, 4))).shape)
     (2, 32)
 
     Reference:

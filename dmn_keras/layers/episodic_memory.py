@@ -83,7 +83,7 @@ class EpisodicMemory(WeightedLayer):
 
     >>> facts, question = keras.random.normal((2, 5, 32)), keras.random.normal((2, 32))
     >>> outputs = dmn_keras.layers.EpisodicMemory(32, num_passes=3)(facts, question)
-    >>> outputs["memory"].shape, outputs["gates"].shape
+    >>> tuple(outputs["memory"].shape), tuple(outputs["gates"].shape)
     ((2, 32), (2, 3, 5))
 
     Reference:

@@ -49,7 +49,7 @@ class FactEncoder(WeightedLayer):
     Example:
 
     >>> words = keras.random.normal((2, 5, 7, 16))  # 2 stories of 5 sentences of 7 words
-    >>> dmn_keras.layers.FactEncoder(32)(words).shape
+    >>> tuple(dmn_keras.layers.FactEncoder(32)(words).shape)
     (2, 5, 32)
 
     Reference:

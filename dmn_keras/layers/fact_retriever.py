@@ -66,7 +66,7 @@ class FactRetriever(WeightedLayer):
 
     >>> story, question = np.ones((2, 500, 7), "int32"), np.ones((2, 4), "int32")
     >>> retrieved = dmn_keras.layers.FactRetriever(vocabulary_size=20, max_facts=30)(story, question)
-    >>> retrieved["story"].shape, retrieved["gates"].shape
+    >>> tuple(retrieved["story"].shape), tuple(retrieved["gates"].shape)
     ((2, 30, 7), (2, 500))
 
     Reference:

@@ -36,7 +36,7 @@ class ImageRegions(WeightedLayer):
     Example:
 
     >>> feature_map = keras.random.normal((2, 4, 4, 16))
-    >>> dmn_keras.layers.ImageRegions(32)(feature_map).shape
+    >>> tuple(dmn_keras.layers.ImageRegions(32)(feature_map).shape)
     (2, 16, 32)
 
     Reference:

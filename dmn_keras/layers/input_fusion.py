@@ -41,7 +41,7 @@ class InputFusion(WeightedLayer):
     Example:
 
     >>> facts = keras.random.normal((2, 5, 16))
-    >>> dmn_keras.layers.InputFusion(32)(facts).shape
+    >>> tuple(dmn_keras.layers.InputFusion(32)(facts).shape)
     (2, 5, 32)
 
     Reference:

@@ -28,7 +28,7 @@ class LastState(keras.layers.Layer):
 
     >>> encoder = dmn_keras.layers.FactEncoder(32)
     >>> words = keras.random.normal((2, 6, 16))  # 2 questions of 6 words
-    >>> dmn_keras.layers.LastState()(encoder(words)).shape
+    >>> tuple(dmn_keras.layers.LastState()(encoder(words)).shape)
     (2, 32)
 
     Reference:

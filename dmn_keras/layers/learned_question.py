@@ -18,7 +18,7 @@ class LearnedQuestion(keras.layers.Layer):
 
     Example:
 
-    >>> dmn_keras.layers.LearnedQuestion()(keras.random.normal((2, 5, 32))).shape
+    >>> tuple(dmn_keras.layers.LearnedQuestion()(keras.random.normal((2, 5, 32))).shape)
     (2, 32)
     """
 

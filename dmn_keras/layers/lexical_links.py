@@ -60,7 +60,7 @@ class LexicalLinks(WeightedLayer):
 
     >>> words, facts = keras.random.normal((2, 5, 7, 16)), keras.random.normal((2, 5, 8))
     >>> story = np.ones((2, 5, 7), "int32")
-    >>> dmn_keras.layers.LexicalLinks(32)(words, story, facts).shape
+    >>> tuple(dmn_keras.layers.LexicalLinks(32)(words, story, facts).shape)
     (2, 5, 7, 48)
 
     Reference:

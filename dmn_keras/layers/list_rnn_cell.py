@@ -59,7 +59,7 @@ class ListRNNCell(ActionMemoryCell):
     Example:
 
     >>> cell = dmn_keras.layers.ListRNNCell(40, num_lists=5, depth=60)
-    >>> keras.layers.RNN(cell, return_sequences=True)(keras.random.normal((2, 50, 4))).shape
+    >>> tuple(keras.layers.RNN(cell, return_sequences=True)(keras.random.normal((2, 50, 4))).shape)
     (2, 50, 40)
 
     Reference:

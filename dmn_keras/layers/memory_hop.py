@@ -56,7 +56,7 @@ class MemoryHop(keras.layers.Layer):
 
     >>> memories, question = keras.random.normal((2, 5, 32)), keras.random.normal((2, 32))
     >>> outputs = dmn_keras.layers.MemoryHop()(memories, memories, question)
-    >>> outputs["state"].shape, outputs["gates"].shape
+    >>> tuple(outputs["state"].shape), tuple(outputs["gates"].shape)
     ((2, 32), (2, 5))
 
     Reference:

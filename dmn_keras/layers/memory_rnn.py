@@ -55,7 +55,7 @@ class MemoryRNN(keras.layers.RNN):
 
     >>> cell = dmn_keras.layers.NTMCell(32, memory_slots=16, memory_width=8)
     >>> rnn = dmn_keras.layers.MemoryRNN(cell, return_sequences=True)
-    >>> rnn(keras.random.normal((2, 5, 4))).shape
+    >>> tuple(rnn(keras.random.normal((2, 5, 4))).shape)
     (2, 5, 40)
     """
 

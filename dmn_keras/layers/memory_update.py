@@ -38,7 +38,7 @@ class MemoryUpdate(WeightedLayer):
     Example:
 
     >>> memory, episode, question = (keras.random.normal((2, 32)) for _ in range(3))
-    >>> dmn_keras.layers.MemoryUpdate(32)(memory, episode, question).shape
+    >>> tuple(dmn_keras.layers.MemoryUpdate(32)(memory, episode, question).shape)
     (2, 32)
 
     Reference:

@@ -66,7 +66,7 @@ class NTMCell(ControllerCell):
     Example:
 
     >>> cell = dmn_keras.layers.NTMCell(100, memory_slots=128, memory_width=20)
-    >>> dmn_keras.layers.MemoryRNN(cell, return_sequences=True)(keras.random.normal((2, 5, 8))).shape
+    >>> tuple(dmn_keras.layers.MemoryRNN(cell, return_sequences=True)(keras.random.normal((2, 5, 8))).shape)
     (2, 5, 120)
 
     Reference:

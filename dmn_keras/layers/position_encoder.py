@@ -30,7 +30,7 @@ class PositionEncoder(keras.layers.Layer):
     Example:
 
     >>> words = keras.random.normal((2, 5, 7, 16))  # 2 stories of 5 sentences of 7 words
-    >>> dmn_keras.layers.PositionEncoder()(words).shape
+    >>> tuple(dmn_keras.layers.PositionEncoder()(words).shape)
     (2, 5, 16)
 
     Reference:

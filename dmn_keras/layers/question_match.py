@@ -45,7 +45,7 @@ class QuestionMatch(WeightedLayer):
 
     >>> words, states = keras.random.normal((2, 5, 7, 16)), keras.random.normal((2, 4, 8))
     >>> story, question = np.ones((2, 5, 7), "int32"), np.ones((2, 4), "int32")
-    >>> dmn_keras.layers.QuestionMatch(32)(words, story, question, states).shape
+    >>> tuple(dmn_keras.layers.QuestionMatch(32)(words, story, question, states).shape)
     (2, 5, 7, 48)
 
     Reference:

@@ -40,8 +40,8 @@ def scan(step, init, xs, *, weights=(), reverse=False, gradient=None, recompute=
     >>> def step(weights, state, x):
     ...     total = {"sum": state["sum"] + x}
     ...     return total, total["sum"], ()
-    >>> last, sums = scan(step, {"sum": ops.zeros(())}, ops.ones((3,)))
-    >>> last["sum"], sums
+    >>> last, sums = scan(step, {"sum": keras.ops.zeros(())}, keras.ops.ones((3,)))
+    >>> float(last["sum"]), keras.ops.convert_to_numpy(sums).tolist()
     (3.0, [1.0, 2.0, 3.0])
     """
     if gradient is not None and keras.backend.backend() != "torch":

@@ -25,7 +25,7 @@ class ScatterGates(keras.layers.Layer):
     Example:
 
     >>> gates, retrieved = np.ones((1, 2, 3), "float32"), np.array([[True, False, False, True, True]])
-    >>> dmn_keras.layers.ScatterGates()(gates, retrieved).shape
+    >>> tuple(dmn_keras.layers.ScatterGates()(gates, retrieved).shape)
     (1, 2, 5)
     """
 

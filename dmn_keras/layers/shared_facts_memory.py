@@ -35,7 +35,7 @@ class SharedFactsMemory(EpisodicMemory):
 
     >>> facts, questions = keras.random.normal((2, 5, 32)), keras.random.normal((2, 3, 32))
     >>> outputs = dmn_keras.layers.SharedFactsMemory(32, num_passes=2)(facts, questions)
-    >>> outputs["memory"].shape, outputs["gates"].shape
+    >>> tuple(outputs["memory"].shape), tuple(outputs["gates"].shape)
     ((2, 3, 32), (2, 3, 2, 5))
 
     Reference:

@@ -57,7 +57,7 @@ class StackRNNCell(ActionMemoryCell):
     Example:
 
     >>> cell = dmn_keras.layers.StackRNNCell(40, num_stacks=10, depth=60, rounding=True)
-    >>> keras.layers.RNN(cell, return_sequences=True)(keras.random.normal((2, 50, 4))).shape
+    >>> tuple(keras.layers.RNN(cell, return_sequences=True)(keras.random.normal((2, 50, 4))).shape)
     (2, 50, 40)
 
     Reference:

@@ -29,7 +29,8 @@ def stack_update(stacks, actions, values, empty_value=-1.0):
     Example:
 
     >>> stacks, push = keras.ops.full((1, 1, 3, 1), -1.0), keras.ops.array([[[1.0, 0.0]]])
-    >>> stack_update(stacks, push, keras.ops.array([[[0.5]]]))[0, 0, :, 0]
+    >>> stacks = stack_update(stacks, push, keras.ops.array([[[0.5]]]))
+    >>> keras.ops.convert_to_numpy(stacks)[0, 0, :, 0].tolist()
     [0.5, -1.0, -1.0]
     """
     pushed = ops.concatenate([values[:, :, None], stacks[:, :, :-1]], axis=2)
@@ -58,7 +59,8 @@ def list_update(lists, actions, values, head, empty_value=-1.0):
     Example:
 
     >>> lists, insert = keras.ops.array([[[[1.0], [2.0], [3.0]]]]), keras.ops.array([[[1.0, 0.0, 0.0]]])
-    >>> list_update(lists, insert, keras.ops.array([[[9.0]]]), head=1)[0, 0, :, 0]
+    >>> lists = list_update(lists, insert, keras.ops.array([[[9.0]]]), head=1)
+    >>> keras.ops.convert_to_numpy(lists)[0, 0, :, 0].tolist()
     [2.0, 9.0, 3.0]
     """
     empty = _empty(lists, empty_value)

@@ -38,7 +38,7 @@ class TemporalPosition(keras.layers.Layer):
     Example:
 
     >>> mask = np.array([[True, True, True, False]])
-    >>> dmn_keras.layers.TemporalPosition()(mask).numpy()
+    >>> keras.ops.convert_to_numpy(dmn_keras.layers.TemporalPosition()(mask))
     array([[3, 2, 1, 0]], dtype=int32)
 
     Reference:

@@ -31,8 +31,8 @@ class WordDropout(keras.layers.Layer):
 
     Example:
 
-    >>> dmn_keras.layers.WordDropout(10)(np.array([[3, 12, 0]]))
-    [[3, 1, 0]]
+    >>> keras.ops.convert_to_numpy(dmn_keras.layers.WordDropout(10)(np.array([[3, 12, 0]])))
+    array([[3, 1, 0]], dtype=int32)
 
     Reference:
         Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods for Text Classification", ACL, section

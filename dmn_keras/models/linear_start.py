@@ -30,7 +30,9 @@ class LinearStart(keras.callbacks.Callback):
 
     >>> model = dmn_keras.models.memn2n(vocabulary_size=20)
     >>> model.compile("sgd", loss={"answer": dmn_keras.losses.AnswerCrossentropy()})
-    >>> history = model.fit(x, y, epochs=60, callbacks=[LinearStart(20)])
+    >>> x = {"story": np.ones((4, 5, 6), "int32"), "question": np.ones((4, 3), "int32")}
+    >>> y = {"answer": np.ones((4,), "int32")}
+    >>> history = model.fit(x, y, epochs=2, callbacks=[LinearStart(1)], verbose=0)
 
     Reference:
         Sukhbaatar et al. 2015, arXiv:1503.08895, section 4.2.

@@ -36,7 +36,7 @@ def recurrent_memory(
     Example:
 
     >>> config = RecurrentMemoryConfig(cell="gru", units=8)
-    >>> recurrent_memory(3, 2, config)({"inputs": keras.random.normal((1, 5, 3))})["logits"].shape
+    >>> tuple(recurrent_memory(3, 2, config)({"inputs": keras.random.normal((1, 5, 3))})["logits"].shape)
     (1, 5, 2)
     """
     config = RecurrentMemoryConfig() if config is None else config

@@ -23,8 +23,8 @@ class WordOps(tf.Module):
 
     Example:
 
-    >>> words = WordOps(classifier.preprocessor)
-    >>> words.ids(words.split(tf.constant(["A lovely film."])))["words"].shape
+    >>> words = WordOps(dmn_keras.TextClassifier.from_preset("sst-fine").preprocessor)
+    >>> words.ids(words.split(["A lovely film."]))["words"].shape
     TensorShape([1, 4])
     """
 

@@ -35,7 +35,8 @@ class TextClassifier(WordTask):
     Example:
 
     >>> classifier = TextClassifier(units=32)
-    >>> classifier.fit([{"text": "A lovely film.", "label": "good"}, {"text": "A dull film.", "label": "bad"}])
+    >>> examples = [{"text": "A lovely film.", "label": "good"}, {"text": "A dull film.", "label": "bad"}]
+    >>> history = classifier.fit(examples, verbose=0)
     >>> classifier.predict([{"text": "What a lovely film!"}])[0].words
     ('What', 'a', 'lovely', 'film', '!')
     """

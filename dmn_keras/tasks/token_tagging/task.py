@@ -35,7 +35,7 @@ class TokenTagger(WordTask):
     Example:
 
     >>> tagger = TokenTagger(units=32)
-    >>> tagger.fit([{"tokens": ["Go", "home", "!"], "tags": ["VERB", "ADV", "PUNCT"]}])
+    >>> history = tagger.fit([{"tokens": ["Go", "home", "!"], "tags": ["VERB", "ADV", "PUNCT"]}], verbose=0)
     >>> len(tagger.predict([{"tokens": ["Come", "home"]}])[0].tags)
     2
     """
