@@ -14,9 +14,9 @@ import pytest
 from dmn_keras import QuestionAnswerer, cli
 from dmn_keras.datasets import registry
 from dmn_keras.models import MODEL_FAMILIES
-from dmn_keras.tasks.config import PRESETS
+from dmn_keras.tasks.config import NAMED_SETTINGS, PRESETS
 from tests.documents import ROOT, blocks, pages, shell_commands
-from tests.training.runs import eagerly, without_tracing
+from tests.training.runs import TINY, eagerly, without_tracing, write_stories
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted({command for page in pages() for command in shell_commands(page)})
@@ -44,6 +44,24 @@ SMALLER = {
     },
 }
 """What the test writes in place of the sizes of a page, so that its training takes seconds."""
+
+ONLY_PARSED = r"--data-dir DIR|--server|^dmn-keras (demo|reproduce|train(?! --dataset jsonl --data-dir FOLDER))"
+"""Commands that need a data set from elsewhere, a server or minutes; the others are run."""
+
+COMMANDS_PRINT = {
+    "README.md": ["Model and metrics are in runs/mine.", "task  questions", "pass 1: ", "The SavedModel is in "],
+    "docs/asking.md": ["garden (confidence 0.", "I do not know (best guess: "],
+    "docs/long_stories.md": ["garden (confidence 0.", "4 facts of 18 words", "garden (confidence 0."],
+    "docs/own_data.md": ["Model and metrics are in runs/mine.", '{"answer": "', "pass 1: ", "1 epochs in "],
+    "docs/quickstart.md": ["garden (confidence 0."],
+    "docs/recurrent_memories.md": [' "examples": 1000'],
+    "docs/serving.md": ["The SavedModel is in saved_models/babi-joint/1"],
+}
+"""How the lines begin that the commands of a page print, in their order."""
+
+SETTINGS = {**NAMED_SETTINGS["_plain"], **TINY}
+TINY_RUN = [part for name, value in SETTINGS.items() for part in ("--set", f"{name}={value}")]
+"""What is added to a command that trains anew, so that it takes seconds."""
 
 
 def python_blocks():
@@ -129,16 +147,37 @@ def test_the_code_of_a_card_runs(name, tmp_path, monkeypatch):
         assert value == ast.literal_eval(expected)
 
 
-def test_the_questions_to_the_model_that_comes_with_the_package(tmp_path, monkeypatch, capsys):
+def commands_to_run(page):
+    """Return the arguments of each command of a page that is run."""
+    found = [command for command in shell_commands(page) if command.startswith("dmn-keras ")]
+    return [shlex.split(command)[1:] for command in found if not re.search(ONLY_PARSED, command)]
+
+
+def test_every_page_with_commands_is_run():
+    assert {page for page in pages() if commands_to_run(page)} == set(COMMANDS_PRINT)
+
+
+@pytest.mark.slow
+@without_tracing
+@pytest.mark.parametrize("page", COMMANDS_PRINT)
+def test_commands_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    [block] = [block for block in blocks("docs/asking.md", "bash") if "echo" in block]
-    (tmp_path / "story.txt").write_text(re.search(r'echo "(.*)" > story.txt', block)[1])
-    known, unknown = (shlex.split(line)[1:] for line in block.splitlines() if line.startswith("dmn-keras ask"))
-    assert cli.main(known) == 0
-    assert capsys.readouterr().out.startswith("garden (confidence 0.")
-    assert (tmp_path / "attention.png").stat().st_size > 10_000
-    assert cli.main(unknown) == 0
-    assert capsys.readouterr().out.startswith("I do not know (best guess: ")
+    write_stories(tmp_path / "FOLDER")
+    question = {"story": ["Mary park."], "question": "Where is Mary?"}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(question), encoding="utf-8")
+    [story] = re.findall(r'echo "(.*)" > story.txt', "".join(blocks("docs/asking.md", "bash")))
+    for name in ("story.txt", "BOOK.txt"):
+        (tmp_path / name).write_text(story, encoding="utf-8")
+    for arguments in commands_to_run(page):
+        if arguments[0] == "train":
+            arguments += ["--epochs", "1"] if "--from" in arguments else TINY_RUN
+        with eagerly() if arguments[0] == "train" else contextlib.nullcontext():
+            assert cli.main(arguments) == 0, arguments
+    printed = iter(capsys.readouterr().out.splitlines())
+    for beginning in COMMANDS_PRINT[page]:
+        assert any(line.startswith(beginning) for line in printed), beginning
+    if any("attention.png" in arguments for arguments in commands_to_run(page)):
+        assert (tmp_path / "attention.png").stat().st_size > 10_000
 
 
 def test_the_line_of_own_data_can_be_read(tmp_path):
