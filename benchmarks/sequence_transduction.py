@@ -50,6 +50,7 @@ class Experiment:
 
 _ONE_BY_ONE = {"batch_size": 1, "num_buckets": 5, "optimizer": "rmsprop", "learning_rate": 0.0001, "clip_norm": 10.0}
 _NTM = {**_ONE_BY_ONE, "cell": "ntm"}
+_SUM = {**_NTM, "loss_over_steps": "sum"}
 _RANDOM = {"memory_init": "random", "learning_rate": 0.0003}
 _REUSE = {**_ONE_BY_ONE, "learning_rate": 0.0003, "cell": "dnc", "units": 64, "memory_slots": 10, "memory_width": 12}
 _REUSE |= {"deallocate": True}
@@ -177,7 +178,7 @@ EXPERIMENTS = {
         lessons=("associative_recall",),
         models={
             "NTM, feed-forward 256, 4 heads": {
-                **_NTM,
+                **_SUM,
                 "controller": "feedforward",
                 "units": 256,
                 "read_heads": 4,
@@ -195,8 +196,8 @@ EXPERIMENTS = {
         dataset="algorithmic",
         lessons=("repeat_copy",),
         models={
-            "NTM, feed-forward": {**_NTM, "controller": "feedforward"},
-            "NTM, LSTM": {**_NTM, **_RANDOM, "controller": "lstm"},
+            "NTM, feed-forward": {**_SUM, "controller": "feedforward"},
+            "NTM, LSTM": {**_SUM, **_RANDOM, "controller": "lstm"},
         },
         tests={
             f"{length} x {repeats}": f"repeat_copy,length={length},repeats={repeats}"
@@ -210,7 +211,7 @@ EXPERIMENTS = {
         about="8 vectors of 4 bits, 6 by their priority; percent of the answers without a wrong bit",
         dataset="algorithmic",
         lessons=("priority_sort,length=8,results=6,width=4",),
-        models={"NTM, LSTM": {**_NTM, **_RANDOM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
+        models={"NTM, LSTM": {**_SUM, **_RANDOM, "controller": "lstm", "read_heads": 3, "write_heads": 3}},
         tests={length: f"priority_sort,length={length},results=6,width=4" for length in (8, 10, 12)},
         trained_to=8,
         epochs=60,
