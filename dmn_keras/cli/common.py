@@ -67,7 +67,7 @@ def check_files(options: argparse.Namespace) -> None:
         path = getattr(options, name, None)
         if path is not None and (name, path) != ("story", "-"):
             check_file(f"--{name.replace('_', '-')}", path)
-    for name in ("json", "plot"):
+    for name in ("json", "plot", "errors"):
         path = getattr(options, name, None)
         if isinstance(path, str) and os.path.isdir(path):
             raise IsADirectoryError(f"--{name} {path} is a folder: expected the name of a file to write.")

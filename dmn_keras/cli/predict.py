@@ -21,8 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    from dmn_keras.layers.checks import positive_integer
     from dmn_keras.tasks.task import Task
 
+    positive_integer("batch_size", options.batch_size)
     task = Task.from_preset(options.folder)
     with contextlib.nullcontext(sys.stdin.buffer) if options.input == "-" else open(options.input, "rb") as file:
         examples = _examples(file, options.input, task.preprocessor.example_class)
