@@ -5,7 +5,9 @@ import os
 import shutil
 from typing import Any
 
+from dmn_keras.datasets.registry import DATASETS
 from dmn_keras.datasets.source import Source
+from dmn_keras.errors import unknown_name
 from dmn_keras.tasks.preset import PresetFolder, load_weights
 from dmn_keras.utils.files import read_json
 
@@ -64,15 +66,18 @@ class RunFolder(PresetFolder):
 
         Raises:
             FileNotFoundError: If the folder holds no run.
-            ValueError: If the record is damaged, or of a preset that names no data.
+            ValueError: If the record is damaged, or names no data or an unknown dataset.
         """
         content = self.read_record().get("source")
         if content is None:
             raise ValueError(f"{self.path} does not name the data that it was trained on.")
         try:
-            return Source(**content)
+            source = Source(**content)
         except TypeError as error:
             raise self.damaged(str(error).removesuffix(".")) from error
+        if source.dataset not in DATASETS:
+            raise self.damaged(unknown_name("dataset", source.dataset, DATASETS).removesuffix("."))
+        return source
 
     def create(self, task: Any, source: Source) -> None:
         """Create the folder and write its `config.json`."""

@@ -69,6 +69,16 @@ def change(run, **fields):
     run.config.write_text(json.dumps({**json.loads(run.config.read_text()), **fields}))
 
 
+def test_an_unknown_dataset_is_damage_or_of_a_newer_version(run):
+    source = {**SOURCE.to_dict(), "dataset": "squad"}
+    change(run, source=source)
+    with pytest.raises(ValueError, match=r"config\.json is damaged: dataset must be one of .*Received: 'squad'"):
+        run.source()
+    change(run, source=source, dmn_keras="99.0.0")
+    with pytest.raises(ValueError, match=r"written by a version of dmn_keras that is newer: 99\.0\.0"):
+        run.source()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
