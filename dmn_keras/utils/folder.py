@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
@@ -180,5 +181,5 @@ class Folder:
 
 
 def _numbers(version):
-    """Return the numbers of a version, `(0, 2, 0)` of `"0.2.0"`."""
-    return tuple(map(int, version.split(".")[:3]))
+    """Return the numbers that a version begins with, `(0, 2, 0)` of `"0.2.0"` and `(0, 3)` of `"0.3rc1"`."""
+    return tuple(map(int, re.match(r"\d+(\.\d+)*", version)[0].split(".")))

@@ -57,6 +57,18 @@ def test_a_damaged_record(content, message, shelf):
         shelf.read_record("width")
 
 
+@pytest.mark.parametrize("version", ["99.3rc1", "99rc1", "99.3.0.dev1", "99.3.0"])
+def test_what_a_newer_version_wrote_is_not_called_damaged(version, shelf):
+    shelf.record.write_text(json.dumps({"format": 3, "dmn_keras": version}))
+    assert f"version of dmn_keras that is newer: {version}." in str(shelf.damaged("it has a new setting"))
+
+
+@pytest.mark.parametrize("version", [__version__, "0.1rc1", "rc1", None])
+def test_damage_of_this_version_or_an_older_one(version, shelf):
+    shelf.record.write_text(json.dumps({"format": 3, "dmn_keras": version}))
+    assert "is damaged: it has a hole" in str(shelf.damaged("it has a hole"))
+
+
 def test_one_process_writes_at_a_time(shelf):
     # Without this package, which would import Keras.
     program = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print('locked', flush=True); input()"
