@@ -1,21 +1,23 @@
 """Encoded images and questions in, answers out: the signature `text` of visual question answering."""
 
 import os
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
 
 from dmn_keras.datasets import VisualQuestionAnsweringExample
 from dmn_keras.serving.image_ops import decode_images
-from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs, sample_words
-from dmn_keras.serving.text_ops import TextOps
+from dmn_keras.serving.raw_inputs import RawInputs, padded_texts, raw_inputs, sample_words
+from dmn_keras.serving.text_ops import TextOps, distinct_words
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnsweringPreprocessor
 
 
 class ImageQuestionInputs(RawInputs):
     """`image`, the bytes of PNG or JPEG files, and `question`.
 
-    Gives `answer`, strings `(batch,)`, `probability`, `(batch,)`, and `gates`, `(batch, passes, rows, columns)`.
+    Gives `answer`, strings `(batch,)`, `probability`, `(batch,)`, `gates`, `(batch, passes, rows, columns)`, and
+    `unknown_words`, strings `(batch, words)`, in lower case and Unicode's form NFD, padded with empty ones.
     """
 
     names = ("image", "question")
@@ -27,13 +29,15 @@ class ImageQuestionInputs(RawInputs):
         self._image_size = preprocessor.image_size
 
     def serve(self, run, image, question):
-        ids = self._text.read(tf.zeros_like(question), question).question
-        outputs = run(image=decode_images(image, self._image_size), question=ids[:, None])
+        read = self._text.read(tf.zeros_like(question), question)
+        outputs = run(image=decode_images(image, self._image_size), question=read.question[:, None])
+        unknown = distinct_words(read.unknown_at[:, 0], read.unknown, tf.shape(read.question)[0])
         probabilities = tf.nn.softmax(outputs["answer"][:, 0])
         return {
             "answer": tf.gather(self._answers, tf.argmax(probabilities, axis=-1)),
             "probability": tf.reduce_max(probabilities, axis=-1),
             "gates": outputs["gates"][:, 0],
+            "unknown_words": unknown.to_tensor(""),
         }
 
     def samples(self, preprocessor):
@@ -47,10 +51,12 @@ class ImageQuestionInputs(RawInputs):
 
     def expected(self, task, examples):
         answers = task.predict(examples)
+        unknown = [[unicodedata.normalize("NFD", word) for word in answer.unknown_words] for answer in answers]
         return {
             "answer": np.array([answer.answer.encode() for answer in answers], object),
             "probability": np.array([answer.probability for answer in answers]),
             "gates": np.array([answer.gates for answer in answers]),
+            "unknown_words": padded_texts(unknown),
         }
 
 

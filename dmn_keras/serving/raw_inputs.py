@@ -53,6 +53,14 @@ def sample_words(vocabulary: Vocabulary) -> list[tuple[str, ...]]:
     return [vocabulary.known_words[:length] for length in (1, 6, 24)]
 
 
+def padded_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return lists of texts as an array of bytes, padded with empty ones."""
+    rows = np.full((len(texts), max(map(len, texts))), b"", object)
+    for row, of_row in zip(rows, texts, strict=True):
+        row[: len(of_row)] = [text.encode() for text in of_row]
+    return rows
+
+
 @functools.singledispatch
 def raw_inputs(preprocessor: Preprocessor) -> RawInputs | None:
     """Return the `RawInputs` of a preprocessor; `None` where a graph takes its arrays alone.

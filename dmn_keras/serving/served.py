@@ -9,7 +9,7 @@ from dmn_keras.layers.fact_retriever import THRESHOLD
 from dmn_keras.models import can_retrieve, retrieved_facts
 from dmn_keras.serving import image_question_inputs, word_inputs  # noqa: F401, register
 from dmn_keras.serving.raw_inputs import raw_inputs
-from dmn_keras.serving.text_ops import TextOps, distinct
+from dmn_keras.serving.text_ops import TextOps, distinct_words
 from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import sentences
@@ -211,11 +211,7 @@ class ServedModel(_StoredWeights):
         if chosen is not None:
             chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
             is_counted &= tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
-        row, words = row[is_counted], words[is_counted]
-        number, count = distinct(row, words)
-        first = tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, count)
-        first = tf.gather(first, tf.argsort(tf.gather(row, first), stable=True))
-        return tf.RaggedTensor.from_value_rowids(tf.gather(words, first), tf.gather(row, first), nrows=batch)
+        return distinct_words(row[is_counted], words[is_counted], batch)
 
     def _confidence(self, probability):
         probability = tf.clip_by_value(tf.cast(probability, tf.float64), 1e-7, 1 - 1e-7)

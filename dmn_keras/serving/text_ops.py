@@ -505,6 +505,23 @@ def distinct(row, words):
     return number, _most(number) + 1
 
 
+def distinct_words(row, words, num_rows):
+    """Return the different words of each row, in the order of their first occurrence.
+
+    Args:
+        row: Integers `(words,)`.
+        words: Strings `(words,)`.
+        num_rows: Number of rows, an integer of the same type.
+
+    Returns:
+        Ragged strings `(num_rows, words)`.
+    """
+    number, count = distinct(row, words)
+    first = tf.math.unsorted_segment_min(tf.range(tf.size(number)), number, count)
+    first = tf.gather(first, tf.argsort(tf.gather(row, first), stable=True))
+    return tf.RaggedTensor.from_value_rowids(tf.gather(words, first), tf.gather(row, first), nrows=num_rows)
+
+
 def _ranks(row, order):
     """Return the rank of each value of `order` among those of the same row, from 0."""
     by_order = tf.argsort(order, stable=True)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from dmn_keras.datasets import TextClassificationExample, TokenTaggingExample
-from dmn_keras.serving.raw_inputs import RawInputs, raw_inputs, sample_words
+from dmn_keras.serving.raw_inputs import RawInputs, padded_texts, raw_inputs, sample_words
 from dmn_keras.serving.word_ops import WordOps
 from dmn_keras.tasks.text_classification import TextClassificationPreprocessor
 from dmn_keras.tasks.token_tagging import TokenTaggingPreprocessor
@@ -14,7 +14,8 @@ class TextClassificationInputs(RawInputs):
     """`text`.
 
     Gives `label`, strings `(batch,)`, `probabilities`, `(batch, classes)` in the order of the preprocessor's `labels`,
-    `words`, strings `(batch, words)`, padded with empty ones, and `gates`, `(batch, passes, words)`.
+    `words` and `unknown_words`, strings `(batch, words)`, padded with empty ones, and `gates`, `(batch, passes,
+    words)`.
     """
 
     names = ("text",)
@@ -28,7 +29,8 @@ class TextClassificationInputs(RawInputs):
         tokens = self._words.split(text)
         outputs = run(**self._words.ids(tokens))
         label = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))
-        return {"label": label, "words": tokens.to_tensor(""), **outputs}
+        words = {"words": tokens.to_tensor(""), "unknown_words": self._words.unknown_words(tokens)}
+        return {"label": label, **words, **outputs}
 
     def samples(self, preprocessor):
         return [TextClassificationExample(" ".join(words)) for words in sample_words(preprocessor.vocabulary)]
@@ -40,14 +42,14 @@ class TextClassificationInputs(RawInputs):
         outputs = task.prediction_network()(task.preprocessor(examples), training=False)
         answers = task.predict(examples)
         labels = np.array([answer.label.encode() for answer in answers], object)
-        return {**outputs, "label": labels, "words": _padded([answer.words for answer in answers])}
+        return {**outputs, "label": labels, **_expected_words(answers, "words", "unknown_words")}
 
 
 class TokenTaggingInputs(RawInputs):
     """`tokens`: the words of a sentence with blanks between them.
 
-    Gives `tags` and `words`, strings `(batch, words)`, padded with empty ones, `probabilities`, `(batch, words, tags)`
-    in the order of the preprocessor's `labels`, and `gates`, `(batch, words, passes, context)`.
+    Gives `tags`, `words` and `unknown_words`, strings `(batch, words)`, padded with empty ones, `probabilities`,
+    `(batch, words, tags)` in the order of the preprocessor's `labels`, and `gates`, `(batch, words, passes, context)`.
     """
 
     names = ("tokens",)
@@ -62,7 +64,8 @@ class TokenTaggingInputs(RawInputs):
         outputs = run(**self._words.ids(tokens))
         words = tokens.to_tensor("")
         tags = tf.gather(self._labels, tf.argmax(outputs["probabilities"], axis=-1))[:, : tf.shape(words)[1]]
-        return {"tags": tf.where(words == "", "", tags), "words": words, **outputs}
+        unknown = self._words.unknown_words(tokens)
+        return {"tags": tf.where(words == "", "", tags), "words": words, "unknown_words": unknown, **outputs}
 
     def samples(self, preprocessor):
         return [TokenTaggingExample(words) for words in sample_words(preprocessor.vocabulary)]
@@ -73,15 +76,11 @@ class TokenTaggingInputs(RawInputs):
     def expected(self, task, examples):
         outputs = task.prediction_network()(task.preprocessor(examples), training=False)
         answers = task.predict(examples)
-        return {**outputs, **{name: _padded([getattr(a, name) for a in answers]) for name in ("tags", "words")}}
+        return {**outputs, **_expected_words(answers, "tags", "words", "unknown_words")}
 
 
-def _padded(texts):
-    """Return lists of texts as an array of bytes, padded with empty ones."""
-    rows = np.full((len(texts), max(map(len, texts))), b"", object)
-    for row, of_row in zip(rows, texts, strict=True):
-        row[: len(of_row)] = [text.encode() for text in of_row]
-    return rows
+def _expected_words(answers, *names):
+    return {name: padded_texts([getattr(answer, name) for answer in answers]) for name in names}
 
 
 @raw_inputs.register

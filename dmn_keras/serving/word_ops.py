@@ -9,6 +9,7 @@ import re
 
 import tensorflow as tf
 
+from dmn_keras.serving.text_ops import distinct_words
 from dmn_keras.tasks.word_preprocessor import END, MAX_CHARACTERS, START, UNKNOWN, WordPreprocessor
 from dmn_keras.text import SPECIAL_WORDS, UNKNOWN_ID
 from dmn_keras.text.tokenizer import NORMAL_FORMS
@@ -47,11 +48,19 @@ class WordOps(tf.Module):
 
     def ids(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """Return the inputs of the network, int32 `(batch, words)` and `(batch, words, characters)`, padded with 0."""
-        lower = tokens.with_flat_values(tf.strings.lower(self._normalized(tokens.flat_values), encoding="utf-8"))
-        arrays = {"words": _padded(lower.with_flat_values(self._words.lookup(lower.flat_values)))}
+        arrays = {"words": _padded(tokens.with_flat_values(self._word_ids(tokens.flat_values)))}
         if self._characters is not None:
             arrays["characters"] = self._character_ids(tokens)
         return arrays
+
+    def unknown_words(self, tokens: tf.RaggedTensor) -> tf.Tensor:
+        """Return the different words without an id, strings `(batch, words)`, padded with empty ones."""
+        is_unknown = self._word_ids(tokens.flat_values) == UNKNOWN_ID
+        row, words = tokens.value_rowids()[is_unknown], tokens.flat_values[is_unknown]
+        return distinct_words(row, words, tokens.nrows()).to_tensor("")
+
+    def _word_ids(self, words):
+        return self._words.lookup(tf.strings.lower(self._normalized(words), encoding="utf-8"))
 
     def _character_ids(self, tokens):
         letters = tf.strings.unicode_split(tokens.flat_values, "UTF-8")

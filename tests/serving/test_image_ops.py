@@ -78,6 +78,7 @@ def test_encoded_images_and_text_give_the_answers_of_python(tmp_path):
     answers = vqa.predict(examples)
     assert [answer.decode() for answer in served["answer"].numpy()] == [answer.answer for answer in answers]
     np.testing.assert_allclose(served["probability"], [answer.probability for answer in answers], atol=1e-4)
+    assert served["unknown_words"].numpy().tolist() == [*([b"", b""] for _ in asked), [b"the", b"zebra"]]
     np.testing.assert_allclose(served["gates"], [answer.gates for answer in answers], atol=1e-4)
     with pytest.raises(tf.errors.InvalidArgumentError, match="image must be a PNG or JPEG file"):
         signatures["text"](image=tf.constant([b"GIF89a"]), question=tf.constant(["Is it red?"]))

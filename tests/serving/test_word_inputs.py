@@ -24,6 +24,8 @@ def test_a_classifier_is_served_from_text(tmp_path):
     [answer] = task.predict([{"text": "Isn't it lovely?"}])
     assert served["label"].numpy()[0].decode() == answer.label
     assert [word.decode() for word in served["words"].numpy()[0]] == list(answer.words)
+    assert [word.decode() for word in served["unknown_words"].numpy()[0]] == list(answer.unknown_words)
+    assert len(answer.unknown_words) > 1
     np.testing.assert_allclose(served["gates"][0], answer.gates, atol=1e-5)
     np.testing.assert_allclose(served["probabilities"][0], list(answer.probabilities.values()), atol=1e-5)
     assert np.isfinite(served["probabilities"]).all()
@@ -38,3 +40,5 @@ def test_a_tagger_is_served_from_tokens(tmp_path):
     answers = task.predict([{"tokens": ["Come", "home", "!"]}, {"tokens": ["Go"]}])
     tags = [tuple(tag.decode() for tag in row if tag) for row in served["tags"].numpy()]
     assert tags == [answer.tags for answer in answers]
+    assert served["unknown_words"].numpy().tolist() == [[b"Come"], [b""]]
+    assert [answer.unknown_words for answer in answers] == [("Come",), ()]
