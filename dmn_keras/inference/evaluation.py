@@ -26,7 +26,6 @@ FAILED_ABOVE = 5.0
 _OTHER_FIELDS = ("error", "questions", "accuracy", "validation_error", "validation_questions")
 """Fields of a row that are no column of their own in `table`."""
 
-_MOST_WORDS = 8
 _NOT_PERCENT = ("bits_per_sequence",)
 
 
@@ -38,7 +37,7 @@ def evaluate_tasks(
     Args:
         task: The trained task.
         parts: Dict of part name (bAbI's tasks, for instance) to examples with answers, at least one each.
-        split: What the examples are, for the warning that says how many of them hold words unknown to the model.
+        split: What the examples are, for the warning that counts the words training never saw.
         batch_size: Examples answered at a time.
         **options: Further options of the task's `predict`, e.g. `beam_width`.
 
@@ -49,7 +48,8 @@ def evaluate_tasks(
     # All together: they are padded to a few shapes in common, each of which is compiled once.
     together = [example for examples in parts.values() for example in examples]
     answers = task.predict_encoded(task.preprocessor.encode(together), batch_size, **options)
-    _warn_of_unknown_words(answers, split)
+    if unseen := task.preprocessor.unseen_words_warning(together, f"{split} part"):
+        _log.warning("%s", unseen)
     rows, errors, remaining = {}, [], iter(answers)
     for part, examples in parts.items():
         of_part = list(itertools.islice(remaining, len(examples)))
@@ -59,16 +59,6 @@ def evaluate_tasks(
         mistakes = itertools.starmap(task.mistake, zip(examples, of_part, strict=True))
         errors += [{"task": part, **mistake} for mistake in mistakes if mistake is not None]
     return rows, errors
-
-
-def _warn_of_unknown_words(answers, split):
-    found = [unknown for answer in answers if (unknown := getattr(answer, "unknown_words", ()))]
-    if found:
-        words = list(dict.fromkeys(itertools.chain(*found)))
-        more = f" and {len(words) - _MOST_WORDS:,} more" if len(words) > _MOST_WORDS else ""
-        shown = ", ".join(words[:_MOST_WORDS])
-        counts = f"{len(found):,} of the {len(answers):,} {split} examples"
-        _log.warning("warning: %s hold words that the model does not know: %s%s", counts, shown, more)
 
 
 def overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dmn_keras.tasks.batching import Features
 from dmn_keras.tasks.examples import read_examples
 from dmn_keras.tasks.feature_spec import FeatureSpec
 
+_MOST_WORDS = 8  # in a warning
+
 
 class Preprocessor(abc.ABC):
     """Turns raw examples into arrays, and what a model gives into answers.
@@ -63,6 +65,19 @@ class Preprocessor(abc.ABC):
     def read(self, data: Any) -> list:
         """Return raw data as a list of `example_class`, see `dmn_keras.tasks.examples.read_examples`."""
         return read_examples(data, self.example_class)
+
+    def unseen_words(self, examples: Sequence) -> Sequence[str]:
+        """Return the different words of raw examples that training never saw; none for data without words."""
+        return ()
+
+    def unseen_words_warning(self, examples: Sequence, part: str) -> str:
+        """Return a line that counts the `unseen_words` of a part of the data, `""` where there are none."""
+        words = self.unseen_words(examples)
+        if not words:
+            return ""
+        more = f" and {len(words) - _MOST_WORDS:,} more" if len(words) > _MOST_WORDS else ""
+        shown = ", ".join(words[:_MOST_WORDS])
+        return f"warning: {len(words):,} words of the {part} were never seen in training: {shown}{more}"
 
     def features(self, encoded: Sequence) -> Features:
         """Return the inputs of encoded examples, for `Batches`."""

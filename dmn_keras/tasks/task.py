@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import logging
 import os
 import pathlib
 import re
@@ -21,6 +22,8 @@ from dmn_keras.tasks.preprocessor import Preprocessor
 from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.target import Target
 from dmn_keras.utils.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _OPTIMIZERS = {
     "adam": (keras.optimizers.Adam, {}),
@@ -341,8 +344,8 @@ class Task(keras.Model):
         redraw = None if draw is None else (lambda epoch: encoded)
         sequence = self.training_sequence(encoded, lambda: following, redraw=redraw, **size)
         if validation_data is not None and not is_batched(validation_data):
-            held_out = self.batches(self._read(validation_data, "validation_data"), **size)
-            validation_data = EpochSequence(held_out).for_fit()
+            held_out = self._measured(validation_data, "validation_data")
+            validation_data = EpochSequence(self.batches(held_out, **size)).for_fit()
         return self.fit(
             sequence.for_fit(),
             validation_data=validation_data,
@@ -372,7 +375,7 @@ class Task(keras.Model):
         """
         if not is_batched(x):
             size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
-            x = EpochSequence(self.batches(self._read(x, "evaluate"), **size)).for_fit()
+            x = EpochSequence(self.batches(self._measured(x, "evaluate"), **size)).for_fit()
         if not self.compiled:
             self._compile()
         return super().evaluate(x, return_dict=return_dict, **arguments)
@@ -426,6 +429,15 @@ class Task(keras.Model):
                     f"record {number}: {argument} needs the right answer, the field {field!r}. "
                     f"Received: {example!r:.200}"
                 )
+        return examples
+
+    def _measured(self, data, argument):
+        """Return the examples of an argument that measures; warns of words that training never saw."""
+        examples = self._read(data, argument)
+        self.preprocessor.check_adapted()
+        part = "validation_data" if argument == "validation_data" else "examples to evaluate"
+        if unseen := self.preprocessor.unseen_words_warning(examples, part):
+            _log.warning("%s", unseen)
         return examples
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:

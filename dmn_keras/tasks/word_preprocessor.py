@@ -191,6 +191,10 @@ class WordPreprocessor(Preprocessor):
         """Return the different words that have no id."""
         return tuple(dict.fromkeys(word for word in words if lower(word) not in self.vocabulary))
 
+    def unseen_words(self, examples: Sequence) -> list[str]:
+        words = dict.fromkeys(lower(word) for example in examples for word in self.tokens(example))
+        return [word for word in words if word not in self.vocabulary]
+
     def get_config(self) -> dict[str, Any]:
         return {
             "word_vectors": self.word_vectors,

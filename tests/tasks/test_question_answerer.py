@@ -425,6 +425,17 @@ def test_unknown_words_are_in_every_answer():
     assert qa.predict(asked)[0].unknown_words == ("zoe",)
 
 
+def test_words_that_training_never_saw_are_counted(caplog):
+    qa, held_out = task(), [*examples(3), Example(("zoe is in the attic",), "where is zoe", ("attic",))]
+    qa.evaluate(examples(3), verbose=0)
+    qa.fit(examples(3), validation_data=held_out, verbose=0)
+    qa.evaluate(held_out, verbose=0)
+    assert caplog.messages == [
+        f"warning: 2 words of the {part} were never seen in training: zoe, attic"
+        for part in ("validation_data", "examples to evaluate")
+    ]
+
+
 def test_supporting_facts_supervise_the_gates_where_there_are_any():
     assert [target.name for target in task().targets()] == ["answer", "gate_logits"]
     assert [target.name for target in task(supervise_gates=False).targets()] == ["answer"]

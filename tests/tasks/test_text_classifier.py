@@ -91,6 +91,11 @@ def test_a_label_that_training_lacks_counts_as_wrong(trained):
     assert "right" not in trained.explain(TextClassificationExample("A warm film ."), answers[1])
 
 
+def test_words_that_training_never_saw_are_counted(trained, caplog):
+    trained.evaluate([TRAIN[0], TextClassificationExample("Zebra zebra film", TRAIN[0].label)], verbose=0)
+    assert caplog.messages == ["warning: 1 words of the examples to evaluate were never seen in training: zebra"]
+
+
 def test_training_needs_labels():
     with pytest.raises(ValueError, match="record 2: training needs a label"):
         classifier([TRAIN[0], TextClassificationExample("A film .")])

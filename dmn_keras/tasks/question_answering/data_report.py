@@ -8,8 +8,6 @@ from dmn_keras.datasets import Example
 from dmn_keras.tasks.question_answering.preprocessor import QuestionAnsweringPreprocessor
 from dmn_keras.text import UNKNOWN_ID
 
-_MOST_WORDS = 8
-
 
 def data_report(
     train: Mapping[str, Sequence[Example]],
@@ -36,15 +34,10 @@ def data_report(
         f"facts a story, median {facts[len(facts) // 2]:,}; {len(preprocessor.vocabulary):,} words; "
         f"{supported / len(examples):.0%} of the questions name supporting facts"
     )
-    texts = (text for example in held_out for text in (*example.own_sentences, example.question, example.answer_text))
-    unknown = preprocessor.vocabulary.unknown_words(texts)
-    if unknown and not preprocessor.num_placeholders:
-        more = f" and {len(unknown) - _MOST_WORDS:,} more" if len(unknown) > _MOST_WORDS else ""
+    unseen = "" if preprocessor.num_placeholders else preprocessor.unseen_words_warning(held_out, "validation part")
+    if unseen:
         unanswerable = sum(bool(preprocessor.vocabulary.unknown_words([e.answer_text])) for e in held_out)
-        yield (
-            f"warning: {len(unknown):,} words of the validation part were never seen in training: "
-            f"{', '.join(unknown[:_MOST_WORDS])}{more}; {unanswerable:,} of its {len(held_out):,} answers hold one"
-        )
+        yield f"{unseen}; {unanswerable:,} of its {len(held_out):,} answers hold one"
     if preprocessor.num_placeholders:
         crowded = sum(
             len(encoded.placeholders) == preprocessor.num_placeholders and UNKNOWN_ID in _ids(encoded)

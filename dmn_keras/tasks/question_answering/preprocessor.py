@@ -1,13 +1,13 @@
 """Stories and questions -> token ids; ids of answers -> answers."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from dmn_keras.datasets.example import Example
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.preprocessor import Preprocessor
-from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, assign_placeholders, sentence_ids, tokenize
+from dmn_keras.text import MAX_WORDS, UNKNOWN_ID, Vocabulary, assign_placeholders, lower, sentence_ids, tokenize
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,6 +185,27 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         if text not in self._sentences:
             self._sentences[text] = sentence_ids(self.vocabulary, text)
         return self._sentences[text]
+
+    def unknown_words(self, texts: Iterable[str], known: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the different unknown words of texts; most texts, which were encoded before, have none.
+
+        Args:
+            texts: The texts.
+            known: Words that have placeholders, in lower case, which are left out.
+        """
+        suspect = [text for text in texts if UNKNOWN_ID in self.sentence(text)]
+        words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
+        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in known))
+
+    def unseen_words(self, examples: Sequence[Example]) -> list[str]:
+        """Return the different words of examples that training never saw, those with a placeholder left out."""
+        found: dict[str, None] = {}
+        for example in examples:
+            texts = [*example.own_sentences, example.question, example.answer_text]
+            if words := self.unknown_words(texts):
+                known = set(map(lower, self._encode(example).placeholders))
+                found |= dict.fromkeys(word for word in words if word not in known)
+        return list(found)
 
     def get_config(self) -> dict[str, Any]:
         adapted = self.is_adapted

@@ -32,7 +32,6 @@ from dmn_keras.tasks.question_answering.unanswerable import unanswerable
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import (
-    MAX_WORDS,
     SPECIAL_WORDS,
     SUPPRESSED_IDS,
     UNKNOWN_ID,
@@ -307,7 +306,7 @@ class QuestionAnswerer(Task):
 
     def _assign_where_retrieved(self, example):
         """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
-        if not self._unknown_words([*example.facts, example.question_text]):
+        if not self.preprocessor.unknown_words([*example.facts, example.question_text]):
             return example
         facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
         return self.preprocessor.assign_placeholders(example, [fact.position for fact in facts])
@@ -402,29 +401,19 @@ class QuestionAnswerer(Task):
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
         answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)
         others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        with_placeholder = set(map(lower, example.placeholders))
         return Answer(
             answer=answer_text(row["words"].tolist()),
             probability=float(np.exp(row["log_probability"])),
             facts=facts,
             gates=tuple(map(tuple, gates.tolist())),
-            unknown_words=self._unknown_words([*facts, example.question_text], set(map(lower, example.placeholders))),
+            unknown_words=self.preprocessor.unknown_words([*facts, example.question_text], with_placeholder),
             others=others,
             num_cut=num_cut([example.question_text, *facts]),
             words=tuple(self.vocabulary.answer(row["words"].tolist(), example.placeholders)),
             question=example.question_text,
             **retrieved,
         )
-
-    def _unknown_words(self, texts, known=frozenset()):
-        """Return the different unknown words of texts; most texts, which were encoded before, have none.
-
-        Args:
-            texts: The texts.
-            known: Words that have placeholders, which are left out.
-        """
-        suspect = [text for text in texts if UNKNOWN_ID in self.preprocessor.sentence(text)]
-        words = (word for text in suspect for word in tokenize(text, lowercase=True)[:MAX_WORDS])
-        return tuple(dict.fromkeys(word for word in words if word not in self.vocabulary and word not in known))
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""
@@ -433,7 +422,8 @@ class QuestionAnswerer(Task):
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))
-        num_unknown = len({*answer.unknown_words}.intersection(self._unknown_words([answer.question, *decisive])))
+        unknown = self.preprocessor.unknown_words([answer.question, *decisive])
+        num_unknown = len({*answer.unknown_words}.intersection(unknown))
         # A single unknown word cannot be confused with others, but where placeholders exist with those that have one.
         num_candidates = max(num_unknown + bool(self.vocabulary.placeholder_ids), 1)
         confidence = float(self.calibration.confidence(answer.probability)) / num_candidates

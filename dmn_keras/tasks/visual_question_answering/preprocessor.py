@@ -118,6 +118,9 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
             encoded.append(EncodedQuestions(images[key], (ids[example.question],), (answer,), (example.question,)))
         return encoded
 
+    def unseen_words(self, examples: Sequence[VisualQuestionAnsweringExample]) -> list[str]:
+        return self.vocabulary.unknown_words({example.question: None for example in examples})
+
     def get_config(self) -> dict[str, Any]:
         return {
             "image_size": self.image_size,
