@@ -37,6 +37,16 @@ TENSORFLOW_IS_THE_POINT = {
 INSIDE_METHODS = {"dmn_keras/tasks/task.py": {"serving"}}
 """Files with a method that imports a package which builds on theirs: `Task.export`."""
 
+CIRCLES = {
+    # A configuration builds its network, which takes the configuration.
+    ("dmn_keras.models.baseline_config", "dmn_keras.models.sequence_baseline"),
+    ("dmn_keras.models.dmn_config", "dmn_keras.models.dynamic_memory_network"),
+    ("dmn_keras.models.recurrent_memory", "dmn_keras.models.recurrent_memory_config"),
+    ("dmn_keras.models.visual_dmn_config", "dmn_keras.models.visual_dynamic_memory_network"),
+    ("dmn_keras.serving.export", "dmn_keras.tasks.task"),  # `Task.export`, as above
+}
+"""Pairs of modules each of which imports the other, one of them inside a method."""
+
 SOURCES = sorted(PACKAGE.rglob("*.py")) + sorted((ROOT / "tuning").rglob("*.py"))
 
 
@@ -56,6 +66,24 @@ def parts_imported(path):
     return {m.split(".")[1] for m in modules if m.startswith("dmn_keras.")} | {
         "tuning" for m in modules if m.split(".")[0] == "tuning"
     }
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_two_modules_import_each_other():
+    paths = {module_name(path): path for path in SOURCES}
+
+    def module_of(name):  # the module itself, or the one that defines a name
+        return name if name in paths else name.rpartition(".")[0]
+
+    imports = {
+        name: {module_of(m) for node in ast.walk(ast.parse(path.read_text())) for m in imported(node)}
+        for name, path in paths.items()
+    }
+    pairs = {(one, other) for one in paths for other in imports[one] & paths.keys() if one in imports[other]}
+    assert {tuple(sorted(pair)) for pair in pairs} == CIRCLES
 
 
 def part_of(path):

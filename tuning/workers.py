@@ -45,7 +45,7 @@ def start(count: int, arguments: Sequence[str], logs: pathlib.Path) -> dict[str,
     for tuner_id in (f"worker{number}" for number in range(count)):
         with open(logs / f"{tuner_id}.log", "ab") as log:
             started[tuner_id] = subprocess.Popen(
-                [sys.executable, "-u", "-m", "tuning.workers", *arguments],
+                [sys.executable, "-u", "-m", "tuning.local_worker", *arguments],
                 env={**os.environ, VARIABLES[0]: tuner_id, "PYTHONPATH": os.pathsep.join(path)},
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -90,14 +90,3 @@ def lead(tuner, budget, processes: dict[str, subprocess.Popen]) -> list[str]:
             process.terminate()
             process.wait()
     return failed
-
-
-if __name__ == "__main__":
-    from tuning import search
-
-    def _end_with_parent():
-        sys.stdin.read()
-        os._exit(1)
-
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    sys.exit(search.main())

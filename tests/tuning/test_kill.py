@@ -121,7 +121,7 @@ def test_chief_and_workers_share_a_search_and_a_killed_one_resumes(data, tmp_pat
 # The command starts its workers itself: what pretends their training is what every Python process there runs first.
 SITE = f"""
 import sys
-if "tuning.workers" in sys.orig_argv:
+if "tuning.local_worker" in sys.orig_argv:
     sys.path.insert(0, {str(ROOT)!r})
     import time
     from tests.tuning.searches import pretended_training
