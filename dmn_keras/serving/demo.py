@@ -138,11 +138,11 @@ def serving(tabs, host="127.0.0.1", port=7860):
     import uvicorn
 
     if not 0 <= port <= 65535:
-        raise ValueError(f"--port must be between 0 and 65535. Received: {port}")
+        raise ValueError(f"port must be between 0 and 65535. Received: {port}")
     try:
         listening = socket.create_server((host, port))
     except OSError as error:
-        raise OSError(f"--host {host} --port {port} cannot be listened at: {error}. Choose others.") from error
+        raise OSError(f"host {host}, port {port} cannot be listened at: {error}. Choose others.") from error
     with listening:
         port = listening.getsockname()[1]
         config = uvicorn.Config(

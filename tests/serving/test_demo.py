@@ -150,9 +150,9 @@ SERVER = ("--server", "http://localhost:1")
         (["run", *SERVER], "--server and a run exclude each other"),
         (["--server", "localhost:1"], "url must start with http://"),
         ([*SERVER, "--timeout", "0"], "timeout must be a positive number of seconds"),
-        ([*SERVER, "--port", 65536], "--port must be between 0 and 65535. Received: 65536"),
-        ([*SERVER, "--port", -1], "--port must be between 0 and 65535. Received: -1"),
-        ([*SERVER, "--host", "nowhere.invalid"], "--host nowhere.invalid --port 7860 cannot be listened at: "),
+        ([*SERVER, "--port", 65536], "port must be between 0 and 65535. Received: 65536"),
+        ([*SERVER, "--port", -1], "port must be between 0 and 65535. Received: -1"),
+        ([*SERVER, "--host", "nowhere.invalid"], "host nowhere.invalid, port 7860 cannot be listened at: "),
         ([*SERVER, "--port", "USED"], "in use"),
     ],
 )
