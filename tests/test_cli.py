@@ -449,6 +449,13 @@ def test_mistakes_in_commands_that_take_a_run(command, arguments, message, train
     assert message in err
 
 
+@pytest.mark.parametrize("arguments", [["--debug", "evaluate"], ["evaluate", "--debug"]])
+def test_where_an_error_arose_is_shown_whichever_side_of_the_command_debug_is_on(arguments):
+    status, _, err = run(*arguments, "nowhere")
+    assert status == 2
+    assert "Traceback" in err
+
+
 def test_tasks_that_no_run_has(one_by_one):
     status, out, err = run("evaluate", one_by_one, "--tasks", "coreference,lists,time")
     assert (status, out) == (2, "")

@@ -147,5 +147,6 @@ def _parser():
         description = f"{module.HELP[0].upper()}{module.HELP[1:]}.{getattr(module, 'MORE', '')}"
         added = commands.add_parser(name, help=module.HELP, description=description, aliases=_ALIASES.get(name, []))
         module.add_arguments(added)
+        added.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         added.set_defaults(run=module.run)
     return parser
