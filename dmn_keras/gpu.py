@@ -22,7 +22,7 @@ def disable_triton_gemm():
         Whether the flag was set.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    if keras.backend.backend() != "jax" or _FLAG in flags or not _jax_uses_gpu():
+    if keras.backend.backend() != "jax" or _FLAG in flags or not jax_uses_gpu():
         return False
     if flags.strip() and not flags.strip().startswith("-"):
         warnings.warn(
@@ -37,7 +37,7 @@ def disable_triton_gemm():
     return True
 
 
-def _jax_uses_gpu():
+def jax_uses_gpu() -> bool:
     """Return whether JAX will use a GPU: to ask JAX itself would start it, and then the flag comes too late."""
     import jax
 
@@ -46,10 +46,11 @@ def _jax_uses_gpu():
         return False
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    return _has_plugin() and _has_device()
+    return has_gpu_plugin() and has_gpu_device()
 
 
-def _has_plugin():
+def has_gpu_plugin() -> bool:
+    """Return whether JAX's plugin for a GPU is installed."""
     try:
         import jax_plugins
     except ImportError:
@@ -57,5 +58,6 @@ def _has_plugin():
     return any("cuda" in module.name or "rocm" in module.name for module in pkgutil.iter_modules(jax_plugins.__path__))
 
 
-def _has_device():
+def has_gpu_device() -> bool:
+    """Return whether the system shows a GPU."""
     return any(next(pathlib.Path("/dev").glob(name), None) for name in ("nvidia[0-9]*", "kfd", "dxg"))

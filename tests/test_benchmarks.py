@@ -263,7 +263,7 @@ def commands():
 def test_commands_are_understood(command, monkeypatch):
     program, *arguments = shlex.split(command, comments=True)
     if program == "dmn-keras":
-        options = cli._parser().parse_args(arguments)
+        options = cli.build_parser().parse_args(arguments)
         if options.command == "train":
             RunConfig.preset(options.preset).replace(parse_settings(options.set))
         return

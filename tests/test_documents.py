@@ -86,7 +86,7 @@ def test_the_two_commands_that_set_everything_up():
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dmn-keras ")])
 def test_commands_are_understood(command):
-    options = cli._parser().parse_args(shlex.split(command)[1:])
+    options = cli.build_parser().parse_args(shlex.split(command)[1:])
     assert callable(options.run)
 
 

@@ -15,7 +15,7 @@ FALSE = "--xla_gpu_enable_triton_gemm=false"
 
 def set_flag(monkeypatch, *, flags=None, backend="jax", has_gpu=True):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    monkeypatch.setattr(gpu, "_jax_uses_gpu", lambda: has_gpu)
+    monkeypatch.setattr(gpu, "jax_uses_gpu", lambda: has_gpu)
     monkeypatch.setenv("XLA_FLAGS", "")
     if flags is None:
         monkeypatch.delenv("XLA_FLAGS")
@@ -65,13 +65,13 @@ def test_flags_in_a_file_are_left_alone_with_a_warning(monkeypatch):
 )
 def test_what_counts_as_a_gpu_before_jax_starts(platforms, visible, plugin, device, expected, monkeypatch):
     jax = pytest.importorskip("jax")
-    monkeypatch.setattr(gpu, "_has_plugin", lambda: plugin)
-    monkeypatch.setattr(gpu, "_has_device", lambda: device)
+    monkeypatch.setattr(gpu, "has_gpu_plugin", lambda: plugin)
+    monkeypatch.setattr(gpu, "has_gpu_device", lambda: device)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0" if visible is None else visible)
     before = jax.config.jax_platforms
     jax.config.update("jax_platforms", platforms)
     try:
-        assert gpu._jax_uses_gpu() is expected
+        assert gpu.jax_uses_gpu() is expected
     finally:
         jax.config.update("jax_platforms", before)
 

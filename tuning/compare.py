@@ -27,11 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         Exit status: 0, 2 for a mistake in the arguments or files, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     return run_command(COMMAND, lambda: _compare(options))
 
 
-def _parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--found", nargs="+", required=True, metavar="FILE", help="files that searches wrote, best.json")

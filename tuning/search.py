@@ -37,11 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     """
     started = time.monotonic()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     return run_command(COMMAND, lambda: _search(options, arguments, started))
 
 
-def _parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.partition("\n")[0], allow_abbrev=False)
     add = parser.add_argument
     add("--dataset", default="stories", help="any of `dmn-keras train --dataset help`; stories (generated) by default")

@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         if getattr(options, "dataset", None) == "help":
             from dmn_keras.datasets.registry import DATASETS
@@ -132,7 +132,8 @@ class _ArgumentParser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser():
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = _ArgumentParser(
         prog=COMMAND,
         description="Memory networks for Keras 3: train a model, measure it, ask it, serve it.",

@@ -201,7 +201,7 @@ def _read_babi(data_dir, *, config, task, split):
     check_name("task", task, babi.TASKS)
     if split not in babi.splits(config):
         return []
-    return babi.load(data_dir or _babi_archive(), config=config, task=task, split=split)
+    return babi.load(data_dir or babi_archive(), config=config, task=task, split=split)
 
 
 def _split_renaming(config):
@@ -327,7 +327,7 @@ def _task_range(part, bounds, names):
 
 
 @functools.cache
-def _babi_archive():
+def babi_archive():
     """Return the official archive, downloaded if need be."""
     try:
         from dmn_keras.datasets.babi import babi_qa

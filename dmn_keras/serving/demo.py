@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 import threading
+import types
 from collections.abc import Sequence
 
 from dmn_keras.serving.demo_guard import Guard
@@ -42,7 +43,7 @@ def page(tabs: Sequence[Tab]):
     Raises:
         ImportError: If Gradio, the extra `demo`, is missing.
     """
-    gradio = _gradio()
+    gradio = import_gradio()
     with gradio.Blocks(analytics_enabled=False, title="Memory networks") as blocks:
         gradio.Markdown("# Memory networks")
         if len(tabs) == 1:
@@ -97,7 +98,7 @@ def _add(gradio, tab):
 
 def application(tabs, host, port):
     """Return the page behind its `Guard`, an ASGI application; the arguments are those of `serving`."""
-    gradio = _gradio()
+    gradio = import_gradio()
     import fastapi
 
     app = gradio.mount_gradio_app(
@@ -134,7 +135,7 @@ def serving(tabs, host="127.0.0.1", port=7860):
         OSError: If the host is unknown, or the port in use or forbidden.
         ValueError: If the port is out of range.
     """
-    _gradio()
+    import_gradio()
     import uvicorn
 
     if not 0 <= port <= 65535:
@@ -172,7 +173,8 @@ def serve(tabs, host="127.0.0.1", port=7860):
         thread.join()
 
 
-def _gradio():
+def import_gradio() -> types.ModuleType:
+    """Return Gradio; raise `ImportError` if the extra `demo` is missing."""
     try:
         import gradio
     except ImportError as error:

@@ -26,9 +26,9 @@ def own_data(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _nothing_downloaded_before():
-    registry._babi_archive.cache_clear()
+    registry.babi_archive.cache_clear()
     yield
-    registry._babi_archive.cache_clear()
+    registry.babi_archive.cache_clear()
 
 
 def load(dataset, task="1", split="train", **options):

@@ -157,7 +157,7 @@ SERVER = ("--server", "http://localhost:1")
     ],
 )
 def test_mistakes_in_the_arguments(arguments, message, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "_gradio", lambda: None)  # addresses are looked at before the page is built
+    monkeypatch.setattr(demo, "import_gradio", lambda: None)  # addresses are looked at before the page is built
     pytest.importorskip("uvicorn")
     with socket.create_server(("127.0.0.1", 0)) as other:
         used = other.getsockname()[1]

@@ -50,7 +50,7 @@ def test_the_readme_s_commands_are_understood():
     commands = re.findall(r"^dmn-keras (.*)$", (FOLDER / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert len(commands) == 3
     for command in commands:
-        assert callable(cli._parser().parse_args(shlex.split(command)).run)
+        assert callable(cli.build_parser().parse_args(shlex.split(command)).run)
 
 
 def test_the_compose_file_is_one_by_the_published_schema():

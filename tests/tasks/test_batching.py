@@ -435,7 +435,7 @@ def test_epochs_of_examples_drawn_anew_have_as_many_batches():
         epoch[0] = number
         sequence.on_epoch_begin()
         assert len(sequence) == 6
-        seen = {int(i) for index in range(6) for i in sequence._plan[index].members}
+        seen = {int(i) for batch in sequence.draw() for i in batch.members}
         assert len(seen) == min(count, 24)
         assert sequence[0][0]["story"].shape[0] == 4 if count > 3 else 3
     assert drawn == [1, 2]

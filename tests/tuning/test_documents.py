@@ -12,7 +12,11 @@ from tuning import compare, search
 
 OWN = (ROOT / "tuning/README.md").read_text(encoding="utf-8")
 pytestmark = quiet
-PARSERS = {"tuning/search.py": search._parser, "tuning.search": search._parser, "tuning.compare": compare._parser}
+PARSERS = {
+    "tuning/search.py": search.build_parser,
+    "tuning.search": search.build_parser,
+    "tuning.compare": compare.build_parser,
+}
 
 
 def commands():
