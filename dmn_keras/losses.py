@@ -1,4 +1,4 @@
-"""Losses of answers and of gates, for `model.compile(loss={"answer": ..., "gate_logits": ...})`."""
+"""Losses of answers, gates and labels, for `model.compile(loss={"answer": ..., "gate_logits": ...})`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Metrics of answers, for `model.compile(metrics={"answer": ...})`."""
+"""Metrics of answers and labels, for `model.compile(metrics={"answer": ...})`."""
 
 from typing import Any
 
