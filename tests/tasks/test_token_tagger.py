@@ -88,7 +88,7 @@ def test_malformed_tokens_are_refused_by_their_record(trained, tokens):
 def test_tags_must_be_as_many_as_tokens(trained):
     with pytest.raises(ValueError, match="record 1: expected a tag for each token, got 2 tokens and 1 tags"):
         trained.evaluate([{"tokens": ["Go", "!"], "tags": ["VERB"]}])
-    with pytest.raises(ValueError, match="record 1: tokens must hold at least one word"):
+    with pytest.raises(ValueError, match="record 1: tokens must be a list of at least one string"):
         trained.predict([TokenTaggingExample(())])
 
 
