@@ -43,7 +43,5 @@ class TokenTaggingPreprocessor(WordPreprocessor):
         return example.tags
 
     def encode_one(self, example: TokenTaggingExample, number: int) -> EncodedSentence:
-        if not example.tokens:
-            raise ValueError(f"record {number}: tokens must hold at least one word. Received: {example.tokens!r}")
         words, characters = self.word_ids(example.tokens)
         return EncodedSentence(words, characters, tuple(map(self.label_id, example.tags)), tuple(example.tokens))
