@@ -81,7 +81,9 @@ class Batches:
         num_buckets: Most buckets.
         multiple_of: The rows of a batch are a multiple of this, the number of devices.
         same_steps: Whether the weights make each step, rather than the mean over the split, that of one device.
-        ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes.
+        ladder: Whether sizes and rows are rounded up to a few, so that other examples cause few more shapes. The last
+            axis of the largest input and those of smaller ones are then of one size: a question is padded to as many
+            words as the facts of its story.
         like: Batches of other examples, whose shapes are used again where the examples fit into them; for those that do
             not, sizes and rows are rounded as with `ladder`. Examples drawn anew each epoch then cause few shapes.
 
@@ -109,7 +111,7 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
-        self.buckets, others, smallest = [], np.arange(len(features)), 12
+        self.buckets, others, smallest = [], np.arange(len(features)), 8
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
             ladder, smallest = True, 4
@@ -119,6 +121,9 @@ class Batches:
             of_bucket = {**shared, **side}
             if ladder:
                 of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
+                named = {axis for name in features.inputs for axis in features.specs[name].named_axes}
+                alike = named.difference([*sides][:-1])
+                of_bucket |= dict.fromkeys(alike, max((of_bucket[axis] for axis in alike), default=1))
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of
             self.buckets.append(_Bucket(of_bucket, members, size, rows, rows / size if same_steps else 1.0))
@@ -248,7 +253,7 @@ def _fit(sizes, axes, buckets, shared):
     return filled, others
 
 
-def rung(size: int, smallest: int = 12) -> int:
+def rung(size: int, smallest: int = 8) -> int:
     """Return the step of the ladder that a size is padded to: `smallest` times a power of 2, at least the size."""
     return smallest << max(0, math.ceil(size / smallest) - 1).bit_length()
 

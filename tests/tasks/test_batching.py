@@ -189,11 +189,18 @@ def test_examples_have_their_weights():
     np.testing.assert_allclose(made.batch(made.plan()[0])[2]["answer"], [1, 2, 0, 1])
 
 
-@pytest.mark.parametrize(("size", "expected"), [(1, 12), (12, 12), (13, 24), (25, 48), (100, 192)])
+@pytest.mark.parametrize(("size", "expected"), [(1, 8), (8, 8), (9, 16), (17, 32), (100, 128)])
 def test_sizes_are_rounded_up_to_a_ladder(size, expected):
     assert rung(size) == expected
     made = batches([encoded(size)], ladder=True)
-    assert shape(made, made.plan()[0]) == (1, expected, 12)
+    assert shape(made, made.plan()[0]) == (1, expected, 8)
+
+
+def test_on_the_ladder_a_question_is_as_long_as_the_facts():
+    made = batches([encoded(3, words=12)], ladder=True)
+    inputs, _, _ = made.batch(made.plan()[0])
+    assert inputs["story"].shape == (1, 8, 16)
+    assert inputs["question"].shape == (1, 16)
 
 
 def test_stories_without_a_fact_have_a_batch():
