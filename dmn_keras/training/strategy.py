@@ -8,7 +8,7 @@ import typing
 import keras
 
 from dmn_keras.errors import unknown_name
-from dmn_keras.training import workers
+from dmn_keras.training.cluster import EXAMPLE, barrier, join, read_cluster, run_consistently
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 
@@ -34,11 +34,11 @@ class DistributionContext:
     def barrier(self):
         """Wait until all workers have come here."""
         if self.num_workers > 1:
-            workers.barrier()
+            barrier()
 
     def run_consistently(self, function):
-        """Do what `dmn_keras.training.workers.run_consistently` does, also for a process that trains by itself."""
-        return workers.run_consistently(function) if self.num_workers > 1 else function()[1]
+        """Do what `dmn_keras.training.cluster.run_consistently` does, also for a process that trains by itself."""
+        return run_consistently(function) if self.num_workers > 1 else function()[1]
 
 
 def get_distribution(strategy="auto", devices=None):
@@ -111,13 +111,13 @@ def cluster_of(strategy):
     """
     if strategy not in ("auto", "multi_worker"):
         return None
-    cluster = workers.read_cluster()
+    cluster = read_cluster()
     if strategy == "auto":
         return None if cluster is None or len(cluster.addresses) == 1 else cluster
     if cluster is None:
         raise ValueError(
             "strategy 'multi_worker' needs the environment variable TF_CONFIG, which names all workers and this one, "
-            f"e.g. TF_CONFIG='{workers.EXAMPLE}'. It is not set."
+            f"e.g. TF_CONFIG='{EXAMPLE}'. It is not set."
         )
     return cluster
 
@@ -128,7 +128,7 @@ def _multi_worker(cluster, devices):
             "devices does not go with strategy 'multi_worker': each worker trains on all devices it sees "
             "(CUDA_VISIBLE_DEVICES limits them)."
         )
-    workers.join(cluster)
+    join(cluster)
     names = tuple(keras.distribution.list_devices())
     return DistributionContext(
         _data_parallel(names).scope, len(names), cluster.index, len(cluster.addresses), needs_local_copy=True

@@ -14,8 +14,8 @@ import pytest
 
 from dmn_keras import cli
 from dmn_keras.tasks.config import NAMED_SETTINGS
+from dmn_keras.training.cluster import Cluster, read_cluster
 from dmn_keras.training.strategy import get_distribution
-from dmn_keras.training.workers import Cluster, read_cluster
 from tests.training.runs import TINY, history, own_data
 
 ROOT = pathlib.Path(__file__).parents[2]
