@@ -75,7 +75,7 @@ def test_visual_questions_are_learned_and_drawn(tmp_path, capsys):
 
 
 def test_the_support_tickets_are_those_of_their_script(tmp_path):
-    tickets.main(tmp_path)
+    tickets.main([str(tmp_path)])
     for split in ("train", "valid", "test"):
         made, kept = (
             datasets.load("jsonl", task="all", split=split, data_dir=folder) for folder in (tmp_path, TICKETS)
