@@ -82,15 +82,26 @@ def test_every_argument_is_listed(case):
     assert [*case.others, *(name for name in arguments if name in COSTS)] == arguments
 
 
+def shapes(layer):
+    return [tuple(weight.shape) for weight in layer.weights]
+
+
+@functools.cache
+def shapes_and_results(name):
+    """Those of a layer with the arguments of its case."""
+    layer = built(CASES[name])
+    return shapes(layer), CASES[name].everything(layer)
+
+
 @pytest.mark.one_backend
 @each_argument
 def test_argument_changes_weights_or_result(case, argument):
     changed = dataclasses.replace(case, inputs=case.resized.get(argument, case.inputs))
-    here, there = built(case), built(changed, **{argument: case.others[argument]})
-    shapes = [[tuple(w.shape) for w in layer.weights] for layer in (here, there)]
-    if shapes[0] == shapes[1]:
-        results = zip(case.everything(here), changed.everything(there), strict=True)
-        assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in results)
+    before, results = shapes_and_results(case.layer.__name__)
+    layer = built(changed, **{argument: case.others[argument]})
+    if before == shapes(layer):
+        pairs = zip(results, changed.everything(layer), strict=True)
+        assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in pairs)
 
 
 @each_layer
@@ -193,12 +204,17 @@ def test_a_batch_without_rows_has_results_without_rows(case, training):
         nothing = numpy(dataclasses.replace(case, masks=masks).call(layer, slice(0, 0), **options))
         shapes = keras.tree.map_structure(lambda x: (0, *x.shape[1:]), whole)
         assert keras.tree.map_structure(lambda x: x.shape, nothing) == shapes
-    if not training:
-        nothing = {name: x[:0] for name, x in case.inputs.items()}, {name: x[:0] for name, x in case.masks.items()}
-        outputs, _ = compiled(layer, *nothing)
-        assert all(len(x) == 0 for x in keras.tree.flatten(outputs))
 
 
+@pytest.mark.slow
+@each_layer
+def test_a_compiled_batch_without_rows_has_results_without_rows(case):
+    nothing = {name: x[:0] for name, x in case.inputs.items()}, {name: x[:0] for name, x in case.masks.items()}
+    outputs, _ = compiled(built(case), *nothing)
+    assert all(len(x) == 0 for x in keras.tree.flatten(outputs))
+
+
+@pytest.mark.slow
 @pytest.mark.one_backend
 @each_argument
 def test_numpy_scalars_are_numbers(case, argument):
@@ -273,6 +289,7 @@ def test_declared_shapes_and_compiled_result(case):
         assert shape[0] is None
 
 
+@pytest.mark.slow
 @each_layer
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_close(case, policy):
@@ -298,6 +315,7 @@ def test_gradient_reaches_every_weight(case):
         assert np.abs(gradient).max() > 1e-5, variable.path
 
 
+@pytest.mark.slow
 @each_layer
 @pytest.mark.usefixtures("float64")
 def test_gradients_are_those_of_differences(case):

@@ -169,6 +169,7 @@ def test_results_carry_no_mask():
     assert set(make().compute_mask(TENSORS[0], MASK).values()) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @each_setting
 def test_mixed_precision_is_finite_with_float32_gates(policy, setting):

@@ -73,6 +73,7 @@ def test_of_equal_gates_the_later_facts_are_retrieved():
     assert np.flatnonzero(found["retrieved"][0]).tolist() == [37, 38, 39]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 7, 119, 120, 1000])
 def test_facts_read_in_pieces_are_read_the_same(chunk):
     whole, pieces = retrieve(built(), training=True), retrieve(built(chunk=chunk))

@@ -101,6 +101,7 @@ def test_gates_along_chains_are_noisy_in_training_alone():
     np.testing.assert_array_equal(numpy(layer(*arguments)), numpy(layer(*arguments)))
 
 
+@pytest.mark.slow
 def test_what_a_chain_holds_outlasts_any_number_of_facts():
     """The first fact of a long chain is written, and nothing else."""
     layer = LexicalLinks(1, mode="chain")

@@ -85,6 +85,7 @@ def test_xla_trains_under_a_mask_to_the_same_weights(case):
     assert_close(*trained)
 
 
+@pytest.mark.slow
 @each_cell
 def test_the_loop_of_training_has_the_results_and_gradients_of_the_other(case):
     rnn = make_rnn(case, go_backwards=True)
@@ -103,6 +104,7 @@ def masked_model(case):
     return keras.Model(inputs, make_rnn(case)(keras.layers.Masking()(inputs)))
 
 
+@pytest.mark.slow
 @each_cell
 def test_saved_model_gives_the_same_at_other_sizes(case, tmp_path):
     model = masked_model(case)
@@ -115,6 +117,7 @@ def test_saved_model_gives_the_same_at_other_sizes(case, tmp_path):
         assert_close(map(np.asarray, found), map(np.asarray, kept), atol=0)
 
 
+@pytest.mark.slow
 @tensorflow_alone
 @each_cell
 def test_exported_model_runs_at_other_sizes(case, tmp_path):

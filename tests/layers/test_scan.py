@@ -130,6 +130,7 @@ def test_gradients_of_weights_are_summed_in_float32():
     assert gradient[0] == 1000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="graphs are TensorFlow's")
 @each_direction
 def test_a_graph_with_its_own_gradient_is_freed_and_differentiated_from_outside(reverse):

@@ -13,6 +13,7 @@ def asked(setting):
     return inputs_and_targets(setting, with_answer=False)[0]
 
 
+@pytest.mark.slow
 def test_several_words_are_those_of_the_greedy_model():
     setting = {"answer_words": 3}
     model = make(**setting)

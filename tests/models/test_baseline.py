@@ -28,6 +28,7 @@ def widened(inputs):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["lstm", "transformer", "ntm"])
 @pytest.mark.parametrize("reads", ["all", "question", "story"])
 def test_an_answer_depends_on_what_is_read_alone(encoder, reads):
@@ -96,6 +97,7 @@ def test_every_weight_has_a_finite_gradient(encoder):
         assert np.abs(gradient).max() > 0, weight.path
 
 
+@pytest.mark.slow
 @each_encoder
 def test_a_saved_model_answers_as_before(encoder, tmp_path):
     model = make(encoder=encoder)

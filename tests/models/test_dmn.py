@@ -124,6 +124,7 @@ def test_named_inputs_and_outputs(setting):
     assert np.all(gates[np.repeat(real[:, None], PASSES, axis=1)] > 0)
 
 
+@pytest.mark.slow
 def test_the_answer_may_be_left_out():
     setting = SETTINGS["answer-words"]
     model = make(**setting)
@@ -375,6 +376,7 @@ def test_errors(arguments, message):
         dmn(9, config=DMN_2015, **arguments)
 
 
+@pytest.mark.slow
 @without_tracing
 @pytest.mark.parametrize(("name", "key"), [("2015", "answer"), ("2016", "task"), ("answer-words", "id")])
 def test_inputs_are_taken_by_name(name, key):
@@ -410,6 +412,7 @@ def test_hdf5_is_refused(save, tmp_path):
         save(make(), tmp_path / "model.h5")
 
 
+@pytest.mark.slow
 def test_a_metric_and_a_target_of_the_answer_alone():
     model = make()
     model.compile("sgd", loss={"answer": AnswerCrossentropy()}, metrics={"answer": [AnswerAccuracy()]})

@@ -103,6 +103,7 @@ def test_a_training_step_moves_every_weight_but_those_of_padding(setting):
         assert not (moved[0].any() and variable.path.startswith(("embedding_", "temporal_encoding_")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [SETTINGS["adjacent"], SETTINGS["layer-wise"]])
 def test_clipping_bounds_the_step_of_each_variable(setting):
     model = make(**setting)
@@ -139,6 +140,7 @@ def test_noise_is_of_training_alone():
     assert np.abs(numpy(call(model, inputs, training=True))["gates"] - plain).max() > 1e-3
 
 
+@pytest.mark.slow
 @each_setting
 def test_saved_and_cloned_models_compute_the_same(setting, tmp_path):
     model = make(**setting)
@@ -275,6 +277,7 @@ def observed(**changes):
     return model.name, [tuple(w.shape) for w in model.weights], outputs["answer"].tolist()
 
 
+@pytest.mark.slow
 def test_every_argument_changes_the_model():
     assert [*OTHERS] == [*inspect.signature(memn2n).parameters]
     base = observed()

@@ -69,6 +69,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:depth=2 is less")
 @pytest.mark.parametrize(("cell", "name"), [(cell, name) for cell, changes in CHANGES.items() for name in changes])
 def test_every_setting_changes_the_outputs(cell, name):

@@ -8,6 +8,7 @@ from tests.layers.helpers import numpy
 WORDS = np.array([[3, 4, 5, 0], [6, 7, 8, 9]], "int32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("context_size", [None, 2])
 @pytest.mark.parametrize("num_passes", [1, 3])
 def test_shapes(context_size, num_passes):
@@ -30,6 +31,7 @@ def test_pretrained_vectors_are_kept_in_half_the_size_and_not_trained():
     assert table.trainable_variables == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"l2": 0.1}, {"dropout": 0.9}, {"word_dropout": 0.9}, {"embedding_dim": 3}, {"num_layers": 0}]
 )

@@ -44,6 +44,7 @@ def test_gates_lie_where_their_regions_are():
     assert len(np.unique(read.round(6))) > 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -88,6 +89,7 @@ def test_dropout_is_for_training():
     np.testing.assert_array_equal(outputs(model)["answer"], outputs(model)["answer"])
 
 
+@pytest.mark.slow
 def test_a_model_of_keras_applications_is_a_backbone(tmp_path):
     settings = {**SIZES, "image_size": 32, "backbone": "MobileNetV2"}
     application = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3))

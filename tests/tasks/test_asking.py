@@ -88,6 +88,7 @@ def test_a_fact_of_a_list_stays_one(asked):
     assert asked.ask("Mr. Mary park. Dr. John home.", "Where?").facts == ("Mr. Mary park.", "Dr. John home.")
 
 
+@pytest.mark.slow
 def test_a_sentence_that_is_cut_is_counted(asked):
     long = "Mary " * 300
     assert asked.ask([long, "John home."], "Where is Mary?").num_cut == 1

@@ -18,7 +18,10 @@ from tests.training.runs import in_eager_steps, tiny_task, without_tracing
 
 pytestmark = [without_tracing, in_eager_steps]
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
-SETTINGS = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "lexical_links": 1, "batch_size": 8}
+EVERY_PART = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "lexical_links": 1, "batch_size": 8}
+"""Settings with what the default network reads by, in small."""
+SETTINGS = {**EVERY_PART, "fact_encoder": "position", "embedding_dim": 6, "question_match": None, "lexical_links": 0}
+"""The same without steps over words, which take the time."""
 
 
 def examples(count=23, several=False, most_facts=9):
@@ -107,10 +110,17 @@ def test_mistakes_in_the_order_of_calls():
 CHAIN = {"retriever": "chain", "max_retrieved_facts": 3, "retriever_rounds": 2}
 
 
-@pytest.mark.parametrize("settings", [{}, {"model.family": "memn2n", "embedding_dim": 6}, CHAIN])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        {"model.family": "memn2n", "embedding_dim": 6},
+        pytest.param(EVERY_PART, marks=pytest.mark.slow),
+        pytest.param({**EVERY_PART, **CHAIN}, marks=pytest.mark.slow),
+    ],
+)
 def test_fit_evaluate_save_and_load(settings, tmp_path):
-    own = {} if "model.family" in settings else SETTINGS
-    qa = QuestionAnswerer(**{**own, **settings})
+    qa = QuestionAnswerer(**settings)
     assert isinstance(qa, keras.Model)
     seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(logs))
     epochs = []
@@ -328,10 +338,7 @@ def test_every_path_reads_irregular_records_alike(seed):
     rng = random.Random(seed)
     records = [irregular(rng) for _ in range(250)]
     # Steps over words take the time: one seed reads facts by a GRU, with what else reads ids.
-    simple = (
-        {"fact_encoder": "position", "embedding_dim": 6, "question_match": None, "lexical_links": 0} if seed else {}
-    )
-    qa = QuestionAnswerer(**{**SETTINGS, **simple}, max_facts=6)
+    qa = QuestionAnswerer(**(SETTINGS if seed else EVERY_PART), max_facts=6)
     qa.adapt([*records[:50], *map(as_record, examples(5))])
     randomize(qa.network)
     qa.calibration = Calibration(1.5, -0.5)

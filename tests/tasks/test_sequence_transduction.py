@@ -292,6 +292,7 @@ def test_an_exported_task_answers_as_predict_does(tmp_path):
     np.testing.assert_allclose(actual, task.predict([longer])[0].probabilities, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_small_stack_learns_to_count():
     task = SequenceTransducer(cell="stack_rnn", units=8, num_stacks=2, depth=16, learning_rate=0.03, **QUICK)
     keras.utils.set_random_seed(0)

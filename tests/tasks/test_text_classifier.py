@@ -37,6 +37,7 @@ def trained():
     return task
 
 
+@pytest.mark.slow
 def test_it_learns_and_shows_which_words_decided(trained):
     [good, bad] = trained.predict([{"text": "They saw a warm film."}, {"text": "It's grey, we said."}])
     assert (good.label, bad.label) == ("good", "bad")
@@ -162,6 +163,7 @@ def test_the_preprocessor_round_trips():
     assert again.encode(TRAIN) == preprocessor.encode(TRAIN)
 
 
+@pytest.mark.slow
 def test_labels_that_training_never_saw_are_named(caplog):
     classifier = TextClassifier(units=2, num_passes=1)
     classifier.fit([{"text": "good", "label": "yes"}, {"text": "bad", "label": "no"}], verbose=0)

@@ -41,6 +41,7 @@ def trained():
     return task
 
 
+@pytest.mark.slow
 def test_it_learns_from_context_and_spelling(trained):
     answers = trained.predict(TRAIN)
     assert trained.score(TRAIN, answers)["accuracy"] > 97

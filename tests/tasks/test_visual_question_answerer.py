@@ -206,6 +206,7 @@ def test_a_preset_gives_the_same_answers(tmp_path):
     assert loaded.preprocessor.get_config() == vqa.preprocessor.get_config()
 
 
+@pytest.mark.slow
 def test_it_learns():
     keras.utils.set_random_seed(0)
     vqa = VisualQuestionAnswerer(**{**SETTINGS, "batch_size": 8, "learning_rate": 0.02, "num_passes": 1})
