@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.layers import AnswerDecoder
-from tests.layers.helpers import compiled, decoder_weights, numpy, randomize
+from tests.layers.helpers import compiled, decoder_weights, each_policy, numpy, randomize
 from tests.layers.registry import B, D, U, V, random
 from tests.reference import answer as reference
 
@@ -133,7 +133,7 @@ def test_a_decoder_that_ends_at_once_takes_one_step(monkeypatch):
     assert len(steps) == 1
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@each_policy
 def test_generates_in_mixed_precision(policy):
     decoder = make(2, dtype=policy)
     found = decoder.generate(*TENSORS, beam_width=2)

@@ -13,7 +13,7 @@ from keras import ops
 from dmn_keras import layers
 from dmn_keras.layers.memory_cell import MemoryCell
 from dmn_keras.layers.weighted_layer import WeightedLayer
-from tests.layers.helpers import compiled, gradients, numpy, randomize, weighted_sum
+from tests.layers.helpers import compiled, each_policy, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import CASES
 
 each_layer = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -163,6 +163,7 @@ def test_weights_of_equal_shapes_start_different(case):
     assert len({row.tobytes() for row in kernels}) == len(kernels)
 
 
+@pytest.mark.one_backend
 @each_layer
 def test_rebuilt_from_config_computes_the_same(case):
     layer = built(case)
@@ -291,7 +292,7 @@ def test_declared_shapes_and_compiled_result(case):
 
 @pytest.mark.slow
 @each_layer
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@each_policy
 def test_mixed_precision_is_close(case, policy):
     full, mixed = built(case), built(case, dtype=policy)
     tolerance = 0.02 if policy == "mixed_float16" else 0.12

@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers import DMN_PLUS_FEATURES, EpisodicMemory
 from dmn_keras.losses import GateCrossentropy
-from tests.layers.helpers import gradients, numpy, passes_weights, randomize, weighted_sum
+from tests.layers.helpers import each_policy, gradients, numpy, passes_weights, randomize, weighted_sum
 from tests.layers.registry import B, F, U, fact_mask, random
 from tests.reference import memory as reference
 
@@ -170,7 +170,7 @@ def test_results_carry_no_mask():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@each_policy
 @each_setting
 def test_mixed_precision_is_finite_with_float32_gates(policy, setting):
     outputs = make(**setting, dtype=policy)(*TENSORS, facts_mask=MASK)

@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers import MemoryRNN
 from dmn_keras.layers.memory_cell import MemoryCell, state_shape
-from tests.layers.helpers import gradients, numpy, randomize, weighted_sum
+from tests.layers.helpers import each_policy, gradients, numpy, randomize, weighted_sum
 from tests.layers.registry import CASES, B, D, F, random
 
 INPUTS = random(B, F, D)
@@ -132,7 +132,7 @@ def test_exported_model_runs_at_other_sizes(case, tmp_path):
 
 
 @each_cell
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@each_policy
 def test_gradients_in_mixed_precision_are_finite_from_the_first_memory(case, policy):
     rnn = MemoryRNN(make_cell(case, dtype=policy), return_sequences=True, dtype=policy)
     found = gradients(lambda: weighted_sum(rnn(INPUTS)), variables=rnn.trainable_variables)
