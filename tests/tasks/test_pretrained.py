@@ -54,11 +54,19 @@ def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_p
 
 
 def test_an_open_vocabulary_answers_about_names_and_places_never_seen():
+    """Made up, in other languages and scripts, and with the letters of known ones in another order."""
     qa = QuestionAnswerer.from_preset()
-    story = ["Zork got the milk.", "Zork went to the atelier.", "Qwyx went to the kitchen."]
-    asked = {"Where is the milk?": "atelier", "Where is Qwyx?": "kitchen", "Where is Zork?": "atelier"}
-    answers = qa.predict({"story": [story] * len(asked), "question": list(asked)})
-    assert [answer.answer for answer in answers] == list(asked.values())
+    for one, other, place in (
+        ("Zork", "Qwyx", "atelier"),
+        ("Ярослав", "Олена", "кухня"),
+        ("अनीता", "मोहन", "पुस्तकालय"),
+        ("İpek", "Oğuz", "kütüphane"),
+        ("Ramy", "Honj", "nedarg"),
+    ):
+        story = [f"{one} got the milk.", f"{one} went to the {place}.", f"{other} went to the kitchen."]
+        asked = {"Where is the milk?": place, f"Where is {other}?": "kitchen", f"Where is {one}?": place}
+        answers = qa.predict({"story": [story] * len(asked), "question": list(asked)})
+        assert [answer.answer for answer in answers] == list(asked.values())
 
 
 def test_a_folder_comes_before_a_pretrained_folder_of_its_name(tmp_path, monkeypatch):
