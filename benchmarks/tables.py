@@ -24,6 +24,7 @@ DMN_PLUS = (0, 0.3, 1.1, 0, 0.5, 0, 2.4, 0, 0, 0, 0, 0, 0, 0.2, 0, 45.3, 4.2, 2.
 BABI = {
     "babi-1k-supervised": ("1k, gates supervised", ("DMN 2015", DMN_2015)),
     "babi-10k-supervised": ("10k, gates supervised", None),
+    "babi-10k-defaults": ("10k, default settings, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
 }
 JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, answers only", None)}
@@ -74,6 +75,15 @@ OTHER_TASKS = (
 """Measured file, its config, what it is and what is published, of the text tasks."""
 
 
+WORDS = {
+    "lstm": "LSTM",
+    "ntm": "NTM",
+    "dnc": "DNC",
+    "dynamic_ntm_1": "D-NTM, 1 step",
+    "dynamic_ntm_3": "D-NTM, 3 steps",
+}
+"""Ends of the names of the files of models that read all words in a row, and the models."""
+
 BABILONG = (
     ("ARMT, trained for each task", "137 million", "10,000,000", 89, 84, 37, 92, 81),
     ("Gemini-3-flash-preview", "-", "1,000,000", 57, 28, 30, 71, 67),
@@ -81,8 +91,9 @@ BABILONG = (
 """Models of BABILong's leaderboard, their sizes, tokens, and right answers of tasks 1 to 5 in percent."""
 
 TICKETS = {
-    "": "DMN (`normed`), placeholders",
-    "-closed": "DMN (`normed`), unknown words are one",
+    "": "DMN, placeholders",
+    "-normed": "DMN, placeholders, preset `normed`",
+    "-closed": "DMN, unknown words are one",
     "-memn2n": "MemN2N, placeholders",
     "-transformer": "transformer, placeholders",
     "-lstm": "LSTM, placeholders",
@@ -130,6 +141,40 @@ def ablation():
     models = [result["tasks"] for name in ABLATION for result in results(f"results/ablation-{name}")]
     rows = [[task, *decimals(model[task]["error"] for model in models)] for task in models[0]]
     return markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
+
+
+def words():
+    """Return the table of the test errors of models that read all words in a row, beside the DMN's, and their cost."""
+    [dmn] = results("results/babi-10k")
+    measured = {model: results(f"results/ablation-words-{end}")[0]["tasks"] for end, model in WORDS.items()}
+    tasks = next(iter(measured.values()))
+    measured["DMN"] = {task: dmn["tasks"][task] for task in tasks}
+    rows = [
+        [
+            model,
+            *decimals(row["error"] for row in of_task.values()),
+            *decimals([sum(row["seconds"] for row in of_task.values()) / 60], 0),
+        ]
+        for model, of_task in measured.items()
+    ]
+    return markdown(["model", *(f"task {task}" for task in tasks), "minutes"], rows)
+
+
+def own_data():
+    """Return the table of the test errors of presets on support tickets, in short and in long stories."""
+    errors = {}
+    for name in ("tickets", "tickets-long"):
+        [result] = results(f"results/{name}")
+        for run in result["tasks"]["all"]["runs"]:
+            preset = run["run"].partition("/")[0]
+            errors.setdefault(preset, {}).setdefault(name, []).append(run["error"])
+    rows = []
+    for preset, of_data in errors.items():
+        row = ["the defaults" if preset == "defaults" else f"`{preset}`"]
+        for of_seeds in of_data.values():
+            row += [*decimals([statistics.median(of_seeds)]), ", ".join(decimals(of_seeds))]
+        rows.append(row)
+    return markdown(["preset", "4 to 14 facts", "seeds 0, 1, 2", "30 to 60 facts", "seeds 0, 1, 2"], rows)
 
 
 def tickets():

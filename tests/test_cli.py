@@ -295,7 +295,7 @@ def test_settings_are_listed():
     status, out, _ = run("train", "--set", "help")
     assert status == 0
     assert out.strip() == RunConfig.preset("quick").describe(), "as the main job has them"
-    assert run("train", "--preset", "normed", "--set", "help")[1].strip() == RunConfig().describe()
+    assert run("train", "--preset", "normed", "--set", "help")[1].strip() == RunConfig.preset("normed").describe()
     assert "num_hops=" in run("train", "--set", "help", "--set", "model.family=memn2n")[1]
     assert "phrase_fraction=" in run("train", "--dataset", "sst", "--set", "help")[1]
     status, _, err = run("train", "--dataset", "nope", "--set", "help")

@@ -9,32 +9,41 @@ if TYPE_CHECKING:
     from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork  # which imports Keras
 
 
+FEW_QUESTIONS = 500
+"""Training questions below which facts are read by position, by default."""
+
+SETTLED = ("memory.num_passes", "input.fact_encoder", "input.input_fusion")
+"""Settings that may be left to the training data (`DMNConfig.settled`)."""
+
+
 @dataclasses.dataclass(frozen=True)
 class InputModuleConfig(Settings):
     """The input module, which turns words into facts.
 
     Attributes:
         fact_encoder: `"story"` (2015) for one word GRU over the whole story, `"sentence"` for one that starts anew
-            with each sentence, `"position"` (2016) for position-weighted sums of word vectors.
+            with each sentence, `"position"` (2016) for position-weighted sums of word vectors, which need fewer
+            questions; `None` for `"position"` with fewer than 500 training questions, else `"sentence"`.
         question_match: Size of what each word of the story learns of the question, `None` for nothing.
         lexical_links: How often facts are read again, with what the facts that share a word with them hold; `None` for
             twice with `fact_encoder="sentence"`, else not at all.
         link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
             them.
-        input_fusion: Whether a bidirectional GRU over the facts follows (2016).
+        input_fusion: Whether a bidirectional GRU over the facts follows (2016); `None` for yes where `fact_encoder` is
+            `None` and becomes `"position"`.
     """
 
-    fact_encoder: str = setting("sentence", choices=("story", "sentence", "position"))
+    fact_encoder: str | None = setting(None, choices=("story", "sentence", "position"))
     question_match: int | None = 32
     lexical_links: int | None = setting(None, low=0, high=1000)
     link_mode: str = setting("neighbours", choices=("neighbours", "chain"))
-    input_fusion: bool = False
+    input_fusion: bool | None = None
 
     @property
     def num_links(self) -> int:
         """How often facts are read again."""
         if self.lexical_links is None:
-            return 2 if self.fact_encoder == "sentence" else 0
+            return 2 if self.fact_encoder in (None, "sentence") else 0
         return self.lexical_links
 
 
@@ -122,6 +131,24 @@ class DMNConfig(Settings):
     def learned_stop(self) -> bool:
         """Whether the network has the output `stop`."""
         return self.memory.learned_stop
+
+    def settled(self, num_questions: int, num_passes: int) -> "DMNConfig":
+        """Return the settings with values for those that are left to the training data.
+
+        Args:
+            num_questions: Training questions; 0 where it is not known, which counts as many.
+            num_passes: Passes that the supporting facts of these questions need.
+        """
+        changes: dict[str, Any] = {}
+        if self.memory.num_passes is None:
+            changes["num_passes"] = num_passes
+        if self.input.fact_encoder is None:
+            linked = self.input.lexical_links or self.input.link_mode == "chain"
+            few = 0 < num_questions < FEW_QUESTIONS and not linked
+            changes["fact_encoder"] = "position" if few else "sentence"
+            if self.input.input_fusion is None:
+                changes["input_fusion"] = few
+        return self.replace(changes)
 
     def build(
         self,

@@ -195,8 +195,9 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
   sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;
   `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
-  `normed`, the default, is `linked` with facts, question and memories normalised: it learns in fewer epochs, and from
-  fewer questions; `quick` is a small `fused`, for a first training of a minute.
+  `normed` is `linked` with facts, question and memories normalised: it learns in fewer epochs. It is the default from
+  500 training questions on; with fewer, the default reads facts as `fused` does. `quick` is a small `fused`, for a
+  first training of a minute.
 - `memn2n_2015` (Sukhbaatar et al. 2015, for 10,000 questions a task): SGD with linear start; the loss is a mean over
   the batch of 32, and rate and largest norm are 32 times and 1/32 of the paper's, whose loss is a sum. Along half a
   cosine, where the paper halves the rate every 25 epochs.

@@ -17,6 +17,7 @@ import keras
 
 from dmn_keras.datasets import Source, labelled, train_and_validation
 from dmn_keras.inference.evaluation import evaluate_tasks, summary, versions
+from dmn_keras.models.dmn_config import SETTLED
 from dmn_keras.tasks.batching import EpochSequence
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.preset import save_weights
@@ -454,7 +455,7 @@ def _check_same(run, task, source):
         for name, value in expected.items():
             if name in ("data_dir", "trainer.epochs") or value == given[name]:
                 continue
-            if name == "model.memory.num_passes" and given[name] is None:  # it is settled when the network is built
+            if name.removeprefix("model.") in SETTLED and given[name] is None:  # settled when the network is built
                 continue
             raise ValueError(
                 f"resume: {run.path} was begun with {name}={str(value)[:200]}. "

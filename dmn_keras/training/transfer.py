@@ -64,6 +64,7 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
         answers=dict.fromkeys([*adapted["answers"], *known["answers"]]),
         answer_words=max(filter(None, (adapted["answer_words"], known["answer_words"])), default=None),
         num_supporting_facts=adapted["num_supporting_facts"],
+        num_questions=adapted["num_questions"],
     )
     model = start.config.model.replace(embedding_dim=start.network.get_layer("semantic_memory").output_dim)
     task = QuestionAnswerer(config.replace({"model": model, "word_vectors": None}), preprocessor=preprocessor)

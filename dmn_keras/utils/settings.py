@@ -132,7 +132,7 @@ def _checked(field, value):
     if not fits or value != value:
         shown = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
         raise ValueError(f"{name} must be of type {shown}. Received: {name}={value!r}")
-    if rules.get("choices") and value not in rules["choices"]:
+    if rules.get("choices") and value is not None and value not in rules["choices"]:
         raise ValueError(unknown_name(name, value, rules["choices"]))
     if isinstance(value, int | float) and not isinstance(value, bool):
         low = rules.get("low")

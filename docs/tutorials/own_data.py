@@ -46,8 +46,8 @@ print(lines[0])
 #
 # On the command line this is ``dmn-keras train --dataset jsonl --data-dir FOLDER --output RUN --preset fused
 # --epochs 15 --set units=32 --set num_buckets=1 --set learning_rate=0.003``. The preset ``fused`` is small and trains
-# quickly; the default, ``normed``, is better where questions need several facts. The weights are those of the epoch
-# with the lowest validation error; the test questions are read once, at the end.
+# quickly; the defaults take longer and need no choice. The weights are those of the epoch with the lowest validation
+# error; the test questions are read once, at the end.
 
 from dmn_keras import QuestionAnswerer, RunConfig, Source, train
 

@@ -18,7 +18,15 @@ from tests.training.runs import in_eager_steps, tiny_task, without_tracing
 
 pytestmark = [without_tracing, in_eager_steps]
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
-EVERY_PART = {"units": 6, "embedding_dim": 5, "num_passes": 2, "question_match": 3, "lexical_links": 1, "batch_size": 8}
+EVERY_PART = {
+    "units": 6,
+    "embedding_dim": 5,
+    "num_passes": 2,
+    "fact_encoder": "sentence",
+    "question_match": 3,
+    "lexical_links": 1,
+    "batch_size": 8,
+}
 """Settings with what the default network reads by, in small."""
 SETTINGS = {**EVERY_PART, "fact_encoder": "position", "embedding_dim": 6, "question_match": None, "lexical_links": 0}
 """The same without steps over words, which take the time."""
@@ -450,6 +458,34 @@ def test_supporting_facts_supervise_the_gates_where_there_are_any():
     unsupported.adapt([as_record(example) for example in examples()])
     assert [target.name for target in unsupported.targets()] == ["answer"]
     assert tiny_task(examples(), num_passes=None, supervise_gates=True).config.model.num_passes == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "expected"),
+    [
+        (499, {}, ("position", True)),
+        (500, {}, ("sentence", False)),
+        (9, {"input_fusion": False, "question_match": None, "embedding_dim": 6}, ("position", False)),
+        (500, {"input_fusion": True}, ("sentence", True)),
+        (9, {"fact_encoder": "story"}, ("story", None)),
+        (9, {"lexical_links": 1}, ("sentence", False)),
+        (9, {"link_mode": "chain"}, ("sentence", False)),
+    ],
+)
+def test_few_questions_are_read_by_position(count, settings, expected):
+    qa = QuestionAnswerer(units=6, num_passes=1, **settings)
+    qa.adapt(examples(count, most_facts=2))
+    assert qa.network.count_params() > 0
+    module = qa.config.model.input
+    assert (module.fact_encoder, module.input_fusion) == expected
+
+
+def test_an_adapted_preprocessor_settles_the_network_of_another_task():
+    first = task()
+    again = QuestionAnswerer(units=6, preprocessor=first.preprocessor)
+    assert again.network.count_params() > 0
+    assert again.config.model.input.fact_encoder == "position"
+    assert type(first.preprocessor).from_config(first.preprocessor.get_config()).num_questions == 23
 
 
 def test_a_chain_retriever_learns_from_supporting_facts_in_their_order():

@@ -55,6 +55,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         answers: Answers of the training data as it writes them.
         answer_words: Longest answer in words, `None` for answers of one word.
         num_supporting_facts: Most supporting facts of a training question.
+        num_questions: Number of training questions.
 
     Attributes:
         vocabulary: The `Vocabulary`, `None` before `adapt`.
@@ -79,6 +80,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         answers: Iterable[str] = (),
         answer_words: int | None = None,
         num_supporting_facts: int = 0,
+        num_questions: int = 0,
     ):
         self.max_facts = max_facts
         self.num_placeholders = num_placeholders
@@ -87,6 +89,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         self.vocabulary: Any = None if known is None else Vocabulary(*known, num_placeholders=num_placeholders)
         self.answer_words = answer_words
         self.num_supporting_facts = num_supporting_facts
+        self.num_questions = num_questions
         self._sentences: dict[str, tuple[int, ...]] = {}
 
     @property
@@ -116,6 +119,7 @@ class QuestionAnsweringPreprocessor(Preprocessor):
         longest = max(len(self.vocabulary.encode(example.answer_text)) for example in examples)
         self.answer_words = longest if longest > 1 else None
         self.num_supporting_facts = max(len(example.supporting_facts) for example in examples)
+        self.num_questions = len(examples)
 
     @property
     def specs(self) -> dict[str, FeatureSpec]:
@@ -217,4 +221,5 @@ class QuestionAnsweringPreprocessor(Preprocessor):
             "answers": list(self.vocabulary.answers) if adapted else [],
             "answer_words": self.answer_words,
             "num_supporting_facts": self.num_supporting_facts,
+            "num_questions": self.num_questions,
         }

@@ -14,6 +14,7 @@ import numpy as np
 from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import positive_integer, probability
 from dmn_keras.models import LinearStart, answering_model, can_retrieve, forbid_unused_placeholders
+from dmn_keras.models.dmn_config import DMNConfig
 from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
@@ -54,7 +55,7 @@ class QuestionAnswerer(Task):
     """Answers questions about stories, in one word or several, and shows which facts decided.
 
     Supporting facts that the training data names supervise the gates (`supervise_gates`). The default model is the
-    preset `normed`.
+    preset `normed` or, with fewer than 500 training questions, reads facts as `fused` does.
 
     Args:
         config: A `RunConfig`, a `DMNConfig`, or `None` for the defaults.
@@ -109,10 +110,10 @@ class QuestionAnswerer(Task):
         return self.config.task.supervise_gates and has_gates and self.preprocessor.num_supporting_facts > 0
 
     def build_network(self) -> keras.Model:
-        model = self.config.model
-        if model.num_passes is None:
-            named = self.preprocessor.num_supporting_facts
-            self.config = self.config.replace(num_passes=min(max(named, 2), 3) if self.supervises_gates else 3)
+        if isinstance(self.config.model, DMNConfig):
+            passes = min(max(self.preprocessor.num_supporting_facts, 2), 3) if self.supervises_gates else 3
+            model = self.config.model.settled(self.preprocessor.num_questions, passes)
+            self.config = dataclasses.replace(self.config, model=model)
         vectors = None
         if self.config.data.word_vectors is not None:
             source, seed = self.config.data.word_vectors, self.config.trainer.seed
