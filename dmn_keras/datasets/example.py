@@ -36,6 +36,11 @@ class BaseExample:
         """Examples of one group stay on the same side of a validation cut; None where each stands for itself."""
         return None
 
+    @property
+    def may_validate(self) -> bool:
+        """Whether it validates where its group is held out, rather than being left out."""
+        return True
+
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> typing.Self:
         """Return the example of a dict whose values are Python's own.
@@ -119,7 +124,8 @@ class TextClassificationExample(BaseExample):
         label: Name of the class; empty when not known.
         weight: Weight of the example in the training loss.
         is_phrase: Whether the text is part of a sentence, of which an epoch may draw some
-            (`dmn_keras.datasets.sst.draw_phrases`).
+            (`dmn_keras.datasets.sst.draw_phrases`); it never validates.
+        sentence_id: Number of the sentence within its split, shared by its phrases.
     """
 
     ANSWER_FIELD: typing.ClassVar[str] = "label"
@@ -128,6 +134,7 @@ class TextClassificationExample(BaseExample):
     label: str = ""
     weight: float = 1.0
     is_phrase: bool = False
+    sentence_id: int | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
@@ -142,6 +149,14 @@ class TextClassificationExample(BaseExample):
     @property
     def is_labelled(self) -> bool:
         return bool(self.label)
+
+    @property
+    def group(self) -> int | None:
+        return self.sentence_id
+
+    @property
+    def may_validate(self) -> bool:
+        return not self.is_phrase
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def cut_by_group(examples: Sequence, fraction: float, seed: int) -> tuple[list, 
         seed: Integer.
 
     Returns:
-        Two lists of examples, in the order given.
+        Two lists of examples, in the order given; of the groups held out without those that may not validate.
     """
     groups = [number if example.group is None else example.group for number, example in enumerate(examples)]
     known = sorted(set(groups))
@@ -126,7 +126,8 @@ def cut_by_group(examples: Sequence, fraction: float, seed: int) -> tuple[list, 
     held_out = set(random.Random(seed).sample(known, count))
     parts: tuple[list, list] = [], []
     for example, group in zip(examples, groups, strict=True):
-        parts[group in held_out].append(example)
+        if group not in held_out or example.may_validate:
+            parts[group in held_out].append(example)
     return parts
 
 

@@ -164,9 +164,10 @@ def _find(data_dir: pathlib.Path, split: str) -> pathlib.Path | None:
 
 def _examples(trees, labels, *, with_phrases):
     examples, seen = [], {tree[0][1] for tree in trees}
-    for tree in trees:
+    for number, tree in enumerate(trees):
         for index, (label, text) in enumerate(tree if with_phrases else tree[:1]):
             if labels[label] is not None and (index == 0 or text not in seen):
-                examples.append(TextClassificationExample(text, labels[label], is_phrase=index > 0))
+                example = TextClassificationExample(text, labels[label], is_phrase=index > 0, sentence_id=number)
+                examples.append(example)
             seen.add(text)
     return examples

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dmn_keras.datasets import Example, Source, cut_by_group, train_and_validation
+from dmn_keras.datasets import Example, Source, TextClassificationExample, cut_by_group, train_and_validation
 
 
 def questions(stories, per_story=3, task="1"):
@@ -28,6 +28,14 @@ def test_the_cut_is_seeded():
     examples = questions(20)
     assert cut_by_group(examples, 0.5, seed=1) == cut_by_group(examples, 0.5, seed=1)
     assert cut_by_group(examples, 0.5, seed=1) != cut_by_group(examples, 0.5, seed=2)
+
+
+def test_a_phrase_stays_with_its_sentence_and_does_not_validate():
+    texts = [TextClassificationExample("a", "b", is_phrase=i % 5 > 0, sentence_id=i // 5) for i in range(50)]
+    train, valid = cut_by_group(texts, 0.3, seed=0)
+    assert [text.is_phrase for text in valid] == [False] * 3
+    assert not {text.sentence_id for text in valid} & {text.sentence_id for text in train}
+    assert len(train) == 7 * 5
 
 
 def write(path, examples):

@@ -45,6 +45,10 @@ def test_training_has_each_sentence_and_each_phrase_once(folder):
     ]
 
 
+def test_a_phrase_has_the_number_of_its_sentence(folder):
+    assert [example.sentence_id for example in sst.load("train", data_dir=folder)] == [0] * 6 + [1] * 6 + [2]
+
+
 def test_binary_leaves_out_what_is_neutral(folder):
     assert read(folder, config="binary", num_examples=5) == [
         ("A film by Ida", "positive", False),
