@@ -1,8 +1,10 @@
 """Raw examples <-> arrays: the base class of all preprocessors."""
 
 import abc
+import collections
 import functools
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from dmn_keras.tasks.batching import Features
@@ -10,6 +12,15 @@ from dmn_keras.tasks.examples import read_examples
 from dmn_keras.tasks.feature_spec import FeatureSpec
 
 _MOST_WORDS = 8  # in a warning
+_log = logging.getLogger(__name__)
+
+
+def warn_of_unseen(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Warn of labels or answers that the training data lacks, which count as wrong."""
+    unseen = collections.Counter(name for name in names if name not in known)
+    if unseen:
+        shown = ", ".join(sorted(unseen)[:_MOST_WORDS]) + (", ..." if len(unseen) > _MOST_WORDS else "")
+        _log.warning("%s %s are none of the training data and count as wrong: %s", unseen.total(), kind, shown)
 
 
 class Preprocessor(abc.ABC):

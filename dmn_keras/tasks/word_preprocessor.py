@@ -2,14 +2,13 @@
 
 import abc
 import collections
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dmn_keras.tasks.feature_spec import FeatureSpec
-from dmn_keras.tasks.preprocessor import Preprocessor
+from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_unseen
 from dmn_keras.text import SPECIAL_WORDS, Vocabulary, lower
 from dmn_keras.text.word_vectors import read_word_vectors
 
@@ -17,8 +16,6 @@ PADDING, UNKNOWN, START, END = range(4)
 """Ids of characters that are none of the alphabet: padding, unknown, and the two ends of a word."""
 MAX_CHARACTERS = 14
 """Characters of a word that are read, half of them at either end; with the marks of its ends they fill 16 places."""
-_MOST_NAMED = 8  # labels in a warning
-_log = logging.getLogger(__name__)
 
 
 class WordPreprocessor(Preprocessor):
@@ -153,10 +150,7 @@ class WordPreprocessor(Preprocessor):
     def encode(self, examples: Sequence) -> list:
         """Return the ids of examples, and warn of labels that the training data lacks, which count as wrong."""
         self.check_adapted()
-        unseen = collections.Counter(label for e in examples for label in self.labels_of(e) if label not in self.labels)
-        if unseen:
-            names = ", ".join(sorted(unseen)[:_MOST_NAMED]) + (", ..." if len(unseen) > _MOST_NAMED else "")
-            _log.warning("%s labels are none of the training data and count as wrong: %s", unseen.total(), names)
+        warn_of_unseen("labels", (label for example in examples for label in self.labels_of(example)), self.labels)
         return [self.encode_one(example, number) for number, example in enumerate(examples, start=1)]
 
     @abc.abstractmethod

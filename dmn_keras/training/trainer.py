@@ -108,7 +108,12 @@ def train(
             if context.num_workers > 1:  # all build the network together, in the scope of all devices
                 task = rebuild(task)
             parts, redraw = (prepared.train, prepared.valid), redrawing(source, config)
-            error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
+            try:
+                error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
+            except ValueError:
+                if chief and not run.history.exists():  # a damaged image: the folder is free for another call
+                    run.remove()
+                raise
         if not history and error is not None:
             raise error
         context.barrier()  # the first worker has written the best weights, which all of them measure

@@ -162,14 +162,16 @@ def test_an_image_is_held_once():
     np.testing.assert_array_equal(images, preprocessor(many)["image"])
 
 
-def test_an_unseen_answer_counts_as_wrong_and_teaches_nothing():
+def test_an_unseen_answer_counts_as_wrong_and_teaches_nothing(caplog):
     vqa = task()
     [seen, *_] = asked = questions(1)
     unseen = [{"image": seen.image, "question": seen.question, "answer": "purple"}]
     assert vqa.evaluate(unseen, verbose=0)["loss"] == 0
     examples = vqa.preprocessor.read(unseen)
     assert vqa.score(examples, vqa.predict(examples)) == {"accuracy": 0.0}
-    assert vqa.evaluate([*asked, *examples], verbose=0)["accuracy"] == vqa.evaluate(asked, verbose=0)["accuracy"]
+    assert "1 answers are none of the training data and count as wrong: purple" in caplog.text
+    right = vqa.evaluate(asked, verbose=0)["accuracy"] * len(asked)
+    assert vqa.evaluate([*asked, *examples], verbose=0)["accuracy"] == pytest.approx(right / (len(asked) + 1))
 
 
 def test_each_kind_of_question_is_scored():
@@ -242,6 +244,11 @@ def test_the_commands_train_evaluate_and_predict(tmp_path, capsys):
     pathlib.Path(asked).write_text(missing)
     assert cli.main(["predict", run, "--input", asked]) == 2
     assert "asked.jsonl, line 1: question 2: image must be" in capsys.readouterr().err
+    (tmp_path / "data/images/train0.png").write_bytes(b"no image")
+    other = tmp_path / "other"
+    assert cli.main(["train", *source, "--output", str(other), "--epochs", "1", *settings]) == 2
+    assert "train0.png' must be a PNG or JPEG file" in capsys.readouterr().err
+    assert [path.name for path in other.iterdir()] == [".lock"], "a corrected call finds the folder free"
 
 
 def test_no_answers_to_learn_from_are_refused():

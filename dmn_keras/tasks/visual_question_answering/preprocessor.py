@@ -11,7 +11,7 @@ import numpy as np
 from dmn_keras.datasets.example import VisualQuestionAnsweringExample
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.tasks.feature_spec import FeatureSpec
-from dmn_keras.tasks.preprocessor import Preprocessor
+from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_unseen
 from dmn_keras.text import Vocabulary, sentence_ids, tokenize
 from dmn_keras.utils.images import load_image
 
@@ -26,7 +26,8 @@ class EncodedQuestions:
     Attributes:
         image: uint8 `(image_size, image_size, 3)`; questions about one image share the array.
         question: Ids of each question, ending with the end word.
-        answer: Id of the answer to each question, `UNKNOWN_ANSWER` where it has none.
+        answer: Id of the answer to each question: the number of answers for one that training data lacks,
+            `UNKNOWN_ANSWER` where there is none.
         question_texts: The questions as they are written.
     """
 
@@ -108,13 +109,14 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
         images: dict[Any, np.ndarray] = {}
         ids = {text: sentence_ids(self.vocabulary, text) for text in {example.question for example in examples}}
         answers = {answer: number for number, answer in enumerate(self.answers)}
+        warn_of_unseen("answers", (example.answer for example in examples if example.answer), answers)
         encoded = []
         for number, example in enumerate(examples, start=1):
             key = example.image if isinstance(example.image, str | bytes | os.PathLike) else id(example.image)
             if key not in images:
                 size = (self.image_size, self.image_size)
                 images[key] = load_image(example.image, size=size, name=f"question {number}: image")
-            answer = answers.get(example.answer, UNKNOWN_ANSWER)
+            answer = answers.get(example.answer, len(answers)) if example.answer else UNKNOWN_ANSWER
             encoded.append(EncodedQuestions(images[key], (ids[example.question],), (answer,), (example.question,)))
         return encoded
 
