@@ -390,6 +390,8 @@ def test_a_loss_that_is_nan(monkeypatch, tmp_path):
         (["--set", "unit=3"], "Did you mean 'units'?"),
         (["--preset", "DMN+"], "Did you mean 'dmn_plus'?"),
         (["--preset", "link"], "Did you mean 'linked'?"),
+        (["--preset", "linked", "--dataset", "sst"], "preset 'linked' is not for dataset 'sst': "),
+        (["--preset", "ntm_2014"], "preset 'ntm_2014' is not for dataset 'stories': "),
         (["--set", "units"], "a setting must be given as name=value. Received: 'units'"),
         (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),
         (["--dataset", "babi", "--data-dir", "nowhere"], "nowhere"),

@@ -105,7 +105,12 @@ def config_of(options):
     usual = MAIN_PRESET if _is_main_job(options) and not options.start_from else None
     name = usual if options.preset is None else options.preset
     chosen = {} if name is None else preset(name)
-    config = task_class_for(options.dataset).default_config.replace(chosen).replace(parse_settings(options.set))
+    default = task_class_for(options.dataset).default_config
+    try:
+        config = default.replace(chosen)
+    except ValueError as error:
+        raise ValueError(f"preset {name!r} is not for dataset {options.dataset!r}: {error}") from error
+    config = config.replace(parse_settings(options.set))
     config = config.replace(given(options, "epochs", "seed", "supervise_gates"))
     if config.data.word_vectors is not None:
         check_word_vectors(config.data.word_vectors)

@@ -21,7 +21,7 @@ def check_split(split: str, num_examples: int | None) -> None:
         ValueError: If `split` is none of `SPLITS`, or `num_examples` neither None nor a positive integer.
     """
     check_name("split", split, SPLITS)
-    if num_examples is not None and num_examples < 1:
+    if num_examples is not None and (not isinstance(num_examples, int) or num_examples < 1):
         raise ValueError(f"num_examples must be a positive integer or None. Received: num_examples={num_examples}.")
 
 

@@ -79,8 +79,13 @@ def _column_names(config, columns):
         check_name("config: column", column, columns)
         if not name:
             raise ValueError(f"config must be such as '{columns[0]}=NAME'. Received: config={config!r}.")
+        if column in renamed:
+            raise ValueError(f"config must name {column!r} once. Received: config={config!r}.")
         renamed[column] = name
-    return [renamed.get(column, column) for column in columns]
+    names = [renamed.get(column, column) for column in columns]
+    if len(set(names)) < len(names):
+        raise ValueError(f"config must name a column for each of {', '.join(columns)}. Received: config={config!r}.")
+    return names
 
 
 def _find(data_dir: pathlib.Path, split: str) -> pathlib.Path | None:

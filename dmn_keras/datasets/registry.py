@@ -157,7 +157,7 @@ def load(
             number or, for `num_facts`, a range to draw from. For `jsonl` only `rename=`. Of all question answering,
             `rename=swap` exchanges the names of bAbI's tasks, `rename=new` gives names never seen, and
             `rename=FILE.json` those of a JSON object of names (`dmn_keras.datasets.renaming`).
-        seed: Integer, used by what is generated or drawn.
+        seed: Non-negative integer, used by what is generated or drawn.
         num_examples: Number of examples; None for all of a file, or `STORIES_NUM_EXAMPLES` of `stories`. Of
             a file it is the first ones, at most.
 
@@ -168,12 +168,14 @@ def load(
     Raises:
         ConnectionError: If bAbI has to be downloaded and cannot be.
         FileNotFoundError: If `data_dir` or the file in it is not there, or there are no books.
-        ValueError: If a name is unknown, `num_examples` is not positive, or a file is malformed.
+        ValueError: If a name is unknown, `num_examples` or `seed` is out of range, or a file is malformed.
     """
     check_name("dataset", dataset, DATASETS)
     check_name("split", split, SPLITS)
     if num_examples is not None and num_examples < 1:
         raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
+    if seed < 0:
+        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed}.")
     renaming = None
     if DATASETS[dataset].example_class is Example:
         config, renaming = _split_renaming(config)

@@ -76,6 +76,10 @@ def test_config_names_the_columns(load):
         load("text,label\na,b\n", config="lable=stars")
     with pytest.raises(ValueError, match=r"config must be such as 'text=NAME'. Received: config='text='"):
         load("text,label\na,b\n", config="text=")
+    with pytest.raises(ValueError, match=r"config must name a column for each of text, label. Received"):
+        load("text,label\na,b\n", config="label=text")
+    with pytest.raises(ValueError, match=r"config must name 'label' once. Received: config='label=a,label=b'"):
+        load("text,label\na,b\n", config="label=a,label=b")
 
 
 def test_a_folder_has_a_file_a_split(tmp_path):

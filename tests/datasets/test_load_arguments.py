@@ -21,6 +21,7 @@ ALL = {**FROM_FILES, "sort_of_clevr": sort_of_clevr.load}
     [
         ({"split": "tset"}, "split must be one of train, valid, test. Received: 'tset'. Did you mean 'test'?"),
         ({"num_examples": 0}, "num_examples must be a positive integer or None. Received: num_examples=0."),
+        ({"num_examples": 2.5}, "num_examples must be a positive integer or None. Received: num_examples=2.5."),
         ({"config": "upso"}, "config"),
     ],
 )
