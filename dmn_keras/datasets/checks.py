@@ -1,5 +1,6 @@
 """Checks of the arguments that every data set's `load` takes."""
 
+import numbers
 import os
 import pathlib
 
@@ -14,15 +15,18 @@ def check_name(argument: str, value: object, expected) -> None:
         raise ValueError(unknown_name(argument, value, expected))
 
 
-def check_split(split: str, num_examples: int | None) -> None:
+def check_split(split: str, num_examples: int | None, seed: int = 0) -> None:
     """Check which part of a data set is loaded, and how much of it.
 
     Raises:
-        ValueError: If `split` is none of `SPLITS`, or `num_examples` neither None nor a positive integer.
+        ValueError: If `split` is none of `SPLITS`, `num_examples` is neither None nor a positive integer, or `seed` is
+            below 0.
     """
     check_name("split", split, SPLITS)
-    if num_examples is not None and (not isinstance(num_examples, int) or num_examples < 1):
+    if num_examples is not None and (not isinstance(num_examples, numbers.Integral) or num_examples < 1):
         raise ValueError(f"num_examples must be a positive integer or None. Received: num_examples={num_examples}.")
+    if seed < 0:
+        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed}.")
 
 
 def check_data_dir(data_dir: str | os.PathLike | None, expected: str) -> pathlib.Path:

@@ -55,7 +55,7 @@ def load(
         ImportError: If `data_dir` is None and the package is not installed.
         ValueError: If an argument is unknown, or a file is damaged, a question malformed or its image missing.
     """
-    check_split(split, num_examples)
+    check_split(split, num_examples, seed)
     if config is not None:
         raise ValueError(f"config must be None for easy_vqa. Received: config={config!r}.")
     part = "test" if split == "test" else "train"

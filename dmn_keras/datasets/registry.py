@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dmn_keras.datasets import babi, jsonl
-from dmn_keras.datasets.checks import SPLITS, check_name
+from dmn_keras.datasets.checks import SPLITS, check_name, check_split
 from dmn_keras.datasets.example import (
     Example,
     SequenceTransductionExample,
@@ -171,11 +171,7 @@ def load(
         ValueError: If a name is unknown, `num_examples` or `seed` is out of range, or a file is malformed.
     """
     check_name("dataset", dataset, DATASETS)
-    check_name("split", split, SPLITS)
-    if num_examples is not None and num_examples < 1:
-        raise ValueError(f"num_examples must be a positive integer or None. Received: {num_examples}.")
-    if seed < 0:
-        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed}.")
+    check_split(split, num_examples, seed)
     renaming = None
     if DATASETS[dataset].example_class is Example:
         config, renaming = _split_renaming(config)

@@ -78,11 +78,9 @@ def load(
     Raises:
         ValueError: If an argument is unknown or out of range.
     """
-    check_split(split, num_examples)
+    check_split(split, num_examples, seed)
     if config is not None:
         raise ValueError(f"config must be None for sort_of_clevr. Received: config={config!r}.")
-    if seed < 0:
-        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed}.")
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     examples = []
     num_examples = num_examples or NUM_IMAGES[split] * QUESTIONS_PER_KIND * len(QUESTIONS)

@@ -32,6 +32,12 @@ def test_arguments_are_checked_first(load, arguments, message, tmp_path):
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.parametrize("load", [easy_vqa.load, sort_of_clevr.load])
+def test_a_seed_is_checked(load, tmp_path):
+    with pytest.raises(ValueError, match=r"seed must be a non-negative integer\. Received: seed=-1"):
+        load("train", data_dir=tmp_path, seed=-1)
+
+
 @pytest.mark.parametrize("load", FROM_FILES.values(), ids=FROM_FILES)
 def test_a_folder_that_is_missing_or_holds_something_else_is_named(load, tmp_path):
     (tmp_path / "treebanks").mkdir()
