@@ -24,7 +24,6 @@ DMN_PLUS = (0, 0.3, 1.1, 0, 0.5, 0, 2.4, 0, 0, 0, 0, 0, 0, 0.2, 0, 45.3, 4.2, 2.
 BABI = {
     "babi-1k-supervised": ("1k, gates supervised", ("DMN 2015", DMN_2015)),
     "babi-10k-supervised": ("10k, gates supervised", None),
-    "babi-10k-defaults": ("10k, default settings, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
 }
 JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, answers only", None)}
@@ -74,15 +73,6 @@ OTHER_TASKS = (
 )
 """Measured file, its config, what it is and what is published, of the text tasks."""
 
-
-WORDS = {
-    "lstm": "LSTM",
-    "ntm": "NTM",
-    "dnc": "DNC",
-    "dynamic_ntm_1": "D-NTM, 1 step",
-    "dynamic_ntm_3": "D-NTM, 3 steps",
-}
-"""Ends of the names of the files of models that read all words in a row, and the models."""
 
 BABILONG = (
     ("ARMT, trained for each task", "137 million", "10,000,000", 89, 84, 37, 92, 81),
@@ -143,23 +133,6 @@ def ablation():
     return markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
 
 
-def words():
-    """Return the table of the test errors of models that read all words in a row, beside the DMN's, and their cost."""
-    [dmn] = results("results/babi-10k")
-    measured = {model: results(f"results/ablation-words-{end}")[0]["tasks"] for end, model in WORDS.items()}
-    tasks = next(iter(measured.values()))
-    measured["DMN"] = {task: dmn["tasks"][task] for task in tasks}
-    rows = [
-        [
-            model,
-            *decimals(row["error"] for row in of_task.values()),
-            *decimals([sum(row["seconds"] for row in of_task.values()) / 60], 0),
-        ]
-        for model, of_task in measured.items()
-    ]
-    return markdown(["model", *(f"task {task}" for task in tasks), "minutes"], rows)
-
-
 def own_data():
     """Return the table of the test errors of presets on support tickets, in short and in long stories."""
     errors = {}
@@ -174,7 +147,7 @@ def own_data():
         for of_seeds in of_data.values():
             row += [*decimals([statistics.median(of_seeds)]), ", ".join(decimals(of_seeds))]
         rows.append(row)
-    return markdown(["preset", "4 to 14 facts", "seeds 0, 1, 2", "30 to 60 facts", "seeds 0, 1, 2"], rows)
+    return markdown(["preset", "4 to 14 facts, median", "each seed", "30 to 60 facts, median", "each seed"], rows)
 
 
 def tickets():
