@@ -24,6 +24,7 @@ DMN_PLUS = (0, 0.3, 1.1, 0, 0.5, 0, 2.4, 0, 0, 0, 0, 0, 0, 0.2, 0, 45.3, 4.2, 2.
 BABI = {
     "babi-1k-supervised": ("1k, gates supervised", ("DMN 2015", DMN_2015)),
     "babi-10k-supervised": ("10k, gates supervised", None),
+    "babi-10k-defaults": ("10k, default settings, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
 }
 JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, answers only", None)}

@@ -177,7 +177,6 @@ def test_a_table_without_any_result(tmp_path, data, monkeypatch):
 
 
 UNMEASURED = {f"ablation-words-{name}" for name in ("lstm", "ntm", "dnc", "dynamic_ntm_1", "dynamic_ntm_3")}
-UNMEASURED.add("babi-10k-defaults")
 """Tables that are defined and have no file yet."""
 
 
