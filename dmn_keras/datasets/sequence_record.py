@@ -30,13 +30,15 @@ def sequence_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
             raise ValueError(f"{place}: unknown key {key!r}.{did_you_mean(key, _KEYS)}")
     check_key(record, "inputs", place)
     task = record.get("task") or ""
+    if not isinstance(task, str):
+        raise ValueError(f"{place}: task must be a text. Received: {task!r:.100}")
     inputs = record["inputs"]
     inputs = _text(inputs, task, place) if isinstance(inputs, str) else _numbers(inputs, "inputs", place, "float32")
     targets = record.get("targets")
     targets = np.zeros(0, "int32") if targets is None else _numbers(targets, "targets", place)
     scored = record.get("scored")
-    scored = np.ones(len(inputs), bool) if scored is None else _numbers(scored, "scored", place).astype(bool)
-    return {"inputs": inputs, "targets": targets, "scored": scored, "task": task}
+    scored = np.ones(len(inputs), bool) if scored is None else _numbers(scored, "scored", place)
+    return {"inputs": inputs, "targets": targets, "scored": _truths(scored, place), "task": task}
 
 
 def check_sequence(example: Any, place: str) -> None:
@@ -49,7 +51,9 @@ def check_sequence(example: Any, place: str) -> None:
     Raises:
         ValueError: If the sequence has no steps, a number is NaN or infinite, or arrays differ in length.
     """
-    inputs, targets, scored = (np.asarray(array) for array in (example.inputs, example.targets, example.scored))
+    inputs = _numbers(example.inputs, "inputs", place, "float32")
+    targets = _numbers(example.targets, "targets", place)
+    scored = _truths(np.asarray(example.scored), place)
     if inputs.ndim != 2 or not inputs.size:
         raise ValueError(
             f"{place}: inputs must be (steps, input_size) with at least one step. Received: shape {inputs.shape}"
@@ -64,7 +68,7 @@ def check_sequence(example: Any, place: str) -> None:
     if targets.ndim not in (1, 2) or len(targets) != len(inputs):
         expected = f"({len(inputs)},) or ({len(inputs)}, bits)"
         raise ValueError(f"{place}: targets must be {expected}, one for each step. Received: shape {targets.shape}")
-    of_scored = targets[scored.astype(bool)]
+    of_scored = targets[scored]
     right = np.isin(of_scored, (0, 1)) if targets.ndim == 2 else (of_scored >= 0) & (of_scored == of_scored.round())
     if not right.all():
         kind = "0 or 1" if targets.ndim == 2 else "classes, whole numbers from 0"
@@ -86,10 +90,18 @@ def _text(text, task, place):
         raise ValueError(f"{place}: {error}") from error
 
 
+def _truths(array, place):
+    """Return an array of 0 and 1, or of booleans, as booleans."""
+    if array.dtype != bool and not np.isin(array, (0, 1)).all():
+        raise ValueError(f"{place}: scored must be true or false for each step. Received: {array.tolist()!r:.100}")
+    return array.astype(bool)
+
+
 def _numbers(value, name, place, dtype=None):
     try:
-        array = np.asarray(value, dtype)
-    except (ValueError, TypeError):
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
+            array = np.asarray(value, dtype)
+    except (ValueError, TypeError, OverflowError):
         array = None
     if array is None or array.ndim == 0 or array.dtype.kind not in "biuf":
         raise ValueError(f"{place}: {name} must be numbers, as many in each step. Received: {value!r:.100}")

@@ -325,7 +325,11 @@ def test_a_text_in_the_alphabet_of_a_language_is_a_sequence():
         (text(inputs=[[0.0, 1.0], [1.0]]), "record 1: inputs must be numbers, as many in each step"),
         (text(inputs=[[0, 1], [0, float("nan")]]), r"inputs must be finite numbers. Received: \[0.0, nan\] at step 1"),
         (text(inputs=[[0, 1, 0]]), r"inputs must be \(steps, 2\), as in the training data. Received: shape \(1, 3\)"),
+        (text(inputs=[[0, 10**400]]), "record 1: inputs must be numbers, as many in each step"),
+        (text(inputs=np.full((2, 2), 1e39)), r"inputs must be finite numbers. Received: \[inf, inf\] at step 0"),
+        (text(task=["anbn"]), r"record 1: task must be a text. Received: \['anbn'\]"),
         (text(scored=[True]), r"scored must be \(4,\), one for each step. Received: shape \(1,\)"),
+        (text(scored=[1, 0, 0.5, 1]), r"scored must be true or false for each step. Received: \[1.0, 0.0, 0.5, 1.0\]"),
         (text(targets=[0, 1]), r"targets must be \(4,\) or \(4, bits\), one for each step. Received: shape \(2,\)"),
         (text(targets=[0, 1, 2, 0]), r"targets must be \(steps,\) classes below 2.*greatest 2"),
         (text(targets=[0, 1, -1, 0]), "targets must be classes, whole numbers from 0 at scored steps. Received: -1"),
@@ -346,9 +350,16 @@ def test_training_needs_targets():
         preprocessor.adapt([text()])
     with pytest.raises(ValueError, match="adapt needs at least one example"):
         preprocessor.adapt([])
+    for first, second, kind in ((CLASSES, BITS, "classes"), (BITS, CLASSES, "bits")):
+        with pytest.raises(ValueError, match=f"record 2: targets must be {kind}, as those of record 1"):
+            preprocessor.adapt([first[0], second[0]])
     task = transducer(CLASSES)
     with pytest.raises(ValueError, match="record 1: evaluate needs the right answer"):
         task.evaluate([text()])
+    asked = task.preprocessor.read([text()])
+    for examples in (asked, []):
+        with pytest.raises(ValueError, match="examples must be at least one, each with targets"):
+            task.score(examples, task.predict(examples))
 
 
 def test_a_shallow_stack_is_warned_of_with_both_numbers():

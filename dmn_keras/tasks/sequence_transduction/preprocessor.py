@@ -64,6 +64,9 @@ class SequenceTransductionPreprocessor(Preprocessor):
             check_sequence(example, f"record {number}")
             if not example.is_labelled:
                 raise ValueError(f"record {number}: targets are missing, which training needs.")
+            if np.ndim(example.targets) != np.ndim(examples[0].targets):
+                expected = "bits" if np.ndim(examples[0].targets) == 2 else "classes"
+                raise ValueError(f"record {number}: targets must be {expected}, as those of record 1.")
         self.input_size = np.asarray(examples[0].inputs).shape[1]
         tasks = {example.task for example in examples}
         self.symbols = TASKS[tasks.pop()].outputs if len(tasks) == 1 and tasks <= TASKS.keys() else ""

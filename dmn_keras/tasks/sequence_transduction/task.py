@@ -99,7 +99,7 @@ class SequenceTransducer(Task):
     def score(
         self, examples: Sequence[SequenceTransductionExample], answers: Sequence[SequenceAnswer]
     ) -> dict[str, float]:
-        """Return the metrics of some answers, at least one.
+        """Return the metrics of some answers.
 
         Args:
             examples: Examples with targets.
@@ -109,7 +109,12 @@ class SequenceTransducer(Task):
             Dict of `"exact"`, the percentage of sequences that are right in all scored steps; `"bit_error"`, the
             percentage of all scored bits or classes that are wrong; and `"bits_per_sequence"`, the cross-entropy of the
             right ones, in bits.
+
+        Raises:
+            ValueError: If there is no example, or one has no targets.
         """
+        if not examples or not all(example.is_labelled for example in examples):
+            raise ValueError("examples must be at least one, each with targets.")
         targets = [example.targets[example.scored] for example in examples]
         wrong = [answer.num_wrong(right) for answer, right in zip(answers, targets, strict=True)]
         costs = [answer.cost(right) for answer, right in zip(answers, targets, strict=True)]
