@@ -207,6 +207,7 @@ def test_london_underground():
     ("config", "message"),
     [
         ("traversal,graph=london,start=Midle Cross", "one of the 5 nodes of the graph. .*Did you mean 'Middle Cross'"),
+        ("traversal,graph=london,start=middle", "Did you mean 'Middle Cross'"),
         ("traversal,graph=lundon", "config: graph must be one of random, london, family. .*Did you mean 'london'"),
         ("traversal,start=Middle Cross", "start must be None for a random graph"),
         ("traversal,nodes=1", "nodes must be an integer of at least 2"),
@@ -233,6 +234,13 @@ def test_graph_without_edges_is_an_error():
         alone.around("a", 1)
     with pytest.raises(ValueError, match="graph must have a walk of length=2"):
         graphs.traversal(np.random.default_rng(0), graph=alone, length=2)
+
+
+@pytest.mark.parametrize("task", [graphs.traversal, graphs.shortest_path])
+def test_a_part_of_a_graph_begins_at_a_node_with_edges(task):
+    two = graphs.Graph((("a", 0, "b"), ("c", 0, "d")))
+    for seed in range(8):
+        assert task(np.random.default_rng(seed), graph=two, nodes=2, length=1).inputs.size
 
 
 def test_two_edges_with_one_label_are_an_error():

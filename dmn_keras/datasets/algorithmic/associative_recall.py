@@ -40,7 +40,7 @@ def associative_recall(
     """
     count, width = draw_size(rng, "items", items, least=2), check_size("width", width)
     item_length = check_size("item_length", item_length)
-    if count > 2 ** (item_length * width):
+    if item_length * width < 63 and count > 2 ** (item_length * width):
         raise ValueError(
             f"items must be at most {2 ** (item_length * width)}, the number of different items of "
             f"item_length={item_length} and width={width}. Received: items={items!r}"

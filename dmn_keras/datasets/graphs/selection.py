@@ -28,7 +28,9 @@ def choose_graph(rng, graph, start, nodes, degree, *, num_labels=1000) -> tuple[
     if start is not None:
         graph.check_start(start)
     if nodes is not None:
-        start = graph.nodes[rng.integers(len(graph.nodes))] if start is None else start
+        if start is None:  # a node without edges would stand alone
+            sources = [node for node in graph.nodes if graph.outgoing[node]]
+            start = sources[rng.integers(len(sources))]
         graph = graph.around(start, draw_size(rng, "nodes", nodes, least=2))
     return graph, start
 
