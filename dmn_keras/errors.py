@@ -50,10 +50,11 @@ def did_you_mean(received: object, names) -> str:
     parts = {name: name.lower().split("_") for name in names}
     near = [name for name in names if len(parts[name]) > 1 and "".join(part[:1] for part in parts[name]) == plain]
     near += [name for name in names if plain in parts[name]]
-    near += [name for name in names if len(plain) > 2 and name.startswith(plain)]
     in_lower_case = {name.lower(): name for name in names}
+    longer = in_lower_case.items() if len(plain) > 2 else ()
+    near += [name for lower, name in longer if lower.startswith(plain)]
     near += [in_lower_case[name] for name in difflib.get_close_matches(word.lower(), in_lower_case, n=1)]
-    near += [name for name in names if len(plain) > 2 and (plain in name or f"_{name}" in plain)]
+    near += [name for lower, name in longer if plain in lower or f"_{lower}" in plain]
     return f" Did you mean {near[0]!r}?" if near else ""
 
 

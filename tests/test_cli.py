@@ -291,6 +291,15 @@ def test_a_result_that_is_not_finite_is_no_json(trained, story, monkeypatch):
     assert "holds a number that is not finite" in err
 
 
+def test_a_lack_of_memory_is_an_error(monkeypatch, tmp_path):
+    def allocate(options):
+        raise MemoryError("Unable to allocate 67.1 GiB for an array")
+
+    monkeypatch.setattr(cli.train, "config_of", allocate)
+    status, _, err = run("train", "--output", tmp_path / "run")
+    assert (status, err) == (2, "dmn-keras train: error: Unable to allocate 67.1 GiB for an array\n")
+
+
 def test_settings_are_listed():
     status, out, _ = run("train", "--set", "help")
     assert status == 0

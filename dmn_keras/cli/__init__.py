@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the program behind a pipe, such as head, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         if options.debug:
             traceback.print_exc()
         print_error(options, error)
