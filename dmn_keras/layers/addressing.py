@@ -60,7 +60,12 @@ def circular_shift(weights, shifts):
 
     Returns:
         The shifted weights, `(batch, heads, slots)`.
+
+    Raises:
+        ValueError: If the number of shifts is even.
     """
+    if shifts.shape[-1] % 2 == 0:
+        raise ValueError(f"shifts must be (batch, heads, 2 * range + 1). Received: shape {tuple(shifts.shape)}")
     reach = shifts.shape[-1] // 2
     return sum(shifts[..., i : i + 1] * ops.roll(weights, i - reach, axis=-1) for i in range(2 * reach + 1))
 

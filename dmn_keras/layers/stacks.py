@@ -26,6 +26,9 @@ def stack_update(stacks, actions, values, empty_value=-1.0):
     Returns:
         The new stacks, `(batch, stacks, depth, cell_size)`.
 
+    Raises:
+        ValueError: If there are probabilities of another number of actions.
+
     Example:
 
     >>> stacks, push = keras.ops.full((1, 1, 3, 1), -1.0), keras.ops.array([[[1.0, 0.0]]])
@@ -56,6 +59,9 @@ def list_update(lists, actions, values, head, empty_value=-1.0):
     Returns:
         The new lists, `(batch, lists, entries, cell_size)`.
 
+    Raises:
+        ValueError: If there are probabilities of another number of actions.
+
     Example:
 
     >>> lists, insert = keras.ops.array([[[[1.0], [2.0], [3.0]]]]), keras.ops.array([[[1.0, 0.0, 0.0]]])
@@ -76,5 +82,10 @@ def _empty(memory, empty_value):
 
 def _mix(actions, outcomes):
     """Sum what each action leads to, weighted by its probability; the last outcome, of no-op, may have none."""
+    if len(outcomes) - actions.shape[-1] not in (0, 1):
+        raise ValueError(
+            f"actions must be probabilities of {len(outcomes) - 1} actions, or {len(outcomes)} with no-op. "
+            f"Received: shape {tuple(actions.shape)}"
+        )
     probabilities = ops.split(actions[..., None], actions.shape[-1], axis=2)  # each (batch, memories, 1, 1)
     return sum(probability * outcome for probability, outcome in zip(probabilities, outcomes, strict=False))

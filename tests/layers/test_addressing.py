@@ -87,6 +87,11 @@ def test_shift_is_the_circular_convolution(shifts):
     np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-6)
 
 
+def test_an_even_number_of_shifts_is_refused():
+    with pytest.raises(ValueError, match=r"shifts must be \(batch, heads, 2 \* range \+ 1\). Received: shape"):
+        apply(addressing.circular_shift, weights(), uniform(B, H, 4))
+
+
 def test_sharpening_is_a_normalised_power():
     exponents = 1 + 9 * uniform(B, H, 1)
     found = apply(addressing.sharpen, weights(), exponents)

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from keras import ops
@@ -77,3 +79,12 @@ def compare(update, loops, num_actions, **arguments):
     for b, j in np.ndindex(2, 3):
         expected = loops(memory[b, j], actions[b, j], values[b, j], empty=-1.0, **arguments)
         np.testing.assert_allclose(numpy(found)[b, j], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("update", "counts"), [(stack_update, (1, 4)), (functools.partial(list_update, head=1), (2, 5))]
+)
+def test_another_number_of_actions_is_refused(update, counts):
+    for count in counts:
+        with pytest.raises(ValueError, match=rf"actions must be probabilities of \d actions, .* \(1, 1, {count}\)"):
+            updated(update, [1, 2, 3], [1 / count] * count, 9)

@@ -208,6 +208,12 @@ def test_lessons_advance_by_accuracy_or_by_epochs():
     assert not np.array_equal(by_epoch(4)[0].inputs, by_epoch(5)[0].inputs)
 
 
+@pytest.mark.parametrize("argument", ["seed", "epochs_per_lesson", "num_examples"])
+def test_the_numbers_of_lessons_are_checked(argument):
+    with pytest.raises(ValueError, match=f"{argument} must be .*integer.* Received: {argument}=-1"):
+        Lessons(copy, Curriculum.growing_lengths(1, 3), **{argument: -1})
+
+
 def test_lessons_train_a_network():
     lessons = Lessons(copy, Curriculum(({"length": 1, "width": 3}, {"length": (1, 9), "width": 3})), num_examples=8)
     lessons.curriculum = dataclasses.replace(lessons.curriculum, pass_score=0.0)
@@ -224,6 +230,8 @@ def test_lengths_are_scored_laid_out_and_drawn(tmp_path):
     assert [line.split()[0] for line in length_table(scores).splitlines()] == ["length", "2", "20"]
     plot_lengths({"lstm": scores}, tmp_path / "lengths.svg", trained_to=4, metric="bit_error")
     assert "trained to 4" in (tmp_path / "lengths.svg").read_text()
+    with pytest.raises(ValueError, match=r"metric must be one of .* Did you mean 'exact'"):
+        plot_lengths({"lstm": scores}, tmp_path / "lengths.svg", trained_to=4, metric="exakt")
 
 
 @pytest.mark.parametrize(

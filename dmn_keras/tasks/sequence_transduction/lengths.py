@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from dmn_keras.datasets.example import SequenceTransductionExample
+from dmn_keras.layers.checks import one_of
 from dmn_keras.tasks.sequence_transduction.task import SequenceTransducer
 
 Scores = Mapping[int, Mapping[str, float]]
@@ -48,9 +49,13 @@ def plot_lengths(
         path: Path of the picture, `.png` or `.svg`.
         trained_to: Longest length of training, marked by a line.
         metric: `"exact"`, `"bit_error"` or `"bits_per_sequence"`.
+
+    Raises:
+        ValueError: If `metric` is none of these.
     """
     from matplotlib.figure import Figure
 
+    one_of("metric", metric, ("exact", "bit_error", "bits_per_sequence"))
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     for name, of_model in scores.items():

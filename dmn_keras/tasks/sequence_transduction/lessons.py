@@ -7,7 +7,7 @@ import numpy as np
 
 from dmn_keras.datasets.curriculum import Curriculum
 from dmn_keras.datasets.example import SequenceTransductionExample
-from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.checks import non_negative_integer, positive_integer
 
 
 class Lessons(keras.callbacks.Callback):
@@ -26,6 +26,9 @@ class Lessons(keras.callbacks.Callback):
 
     Attributes:
         curriculum: The curriculum at the lesson of the epoch.
+
+    Raises:
+        ValueError: If a number is out of range.
 
     Example:
 
@@ -47,8 +50,10 @@ class Lessons(keras.callbacks.Callback):
         self.build = build
         self.curriculum = curriculum
         self.num_examples = positive_integer("num_examples", num_examples)
-        self.seed = seed
+        self.seed = non_negative_integer("seed", seed)
         self.epochs_per_lesson = epochs_per_lesson
+        if epochs_per_lesson is not None:
+            positive_integer("epochs_per_lesson", epochs_per_lesson)
 
     def __call__(self, epoch: int) -> list[SequenceTransductionExample]:
         """Return the examples of an epoch, counted from 0."""
