@@ -102,7 +102,7 @@ def of_its_task(name):
 
 
 def test_the_default_is_a_preset_but_for_what_the_data_settles():
-    assert RunConfig.preset("normed") == RunConfig().replace(fact_encoder="sentence")
+    assert RunConfig.preset("normed") == RunConfig().replace(fact_encoder="sentence", input_fusion=False)
 
 
 def test_presets_of_the_ablation_differ_by_one_step_each():
