@@ -85,7 +85,7 @@ def declared(space):
 def test_what_is_not_chosen_is_off():
     config = make_space("full", preset="linked").config({"units": 8, "fact_encoder": "story"})
     module = config.model.input
-    assert (module.num_links, module.input_fusion, module.question_match) == (0, None, None)
+    assert (module.num_links, module.input_fusion, module.question_match) == (0, False, None)
     assert (config.task.gate_weight, config.model.embedding_dim) == (1.0, None)
 
 
