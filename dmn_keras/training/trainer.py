@@ -111,7 +111,8 @@ def train(
             try:
                 error, history = fit_run(task, run, *parts, context=context, redraw=redraw, verbose=verbose)
             except ValueError:
-                if chief and not run.history.exists():  # a damaged image: the folder is free for another call
+                # As with a damaged image: the folder is free for another call, unless there was a run to resume.
+                if chief and not (prepared.resume or run.history.exists()):
                     run.remove()
                 raise
         if not history and error is not None:

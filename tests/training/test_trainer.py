@@ -294,6 +294,23 @@ def test_a_mistake_in_the_settings_overwrites_nothing(mistake, message, source, 
     assert snapshot(run) == before
 
 
+def test_a_mistake_leaves_no_new_run_and_takes_none_away(source, run, tmp_path, monkeypatch):
+    def mistake(*arguments, **options):
+        raise ValueError("image 'a.png' is damaged")
+
+    monkeypatch.setattr(trainer, "fit_run", mistake)
+    with pytest.raises(ValueError, match="is damaged"):
+        train(source, tiny(), tmp_path / "new", verbose=0)
+    assert not RunFolder(tmp_path / "new").exists()
+    for lost in ("metrics.json", "history.json"):
+        (run / lost).unlink()
+    before = snapshot(run)
+    with pytest.raises(ValueError, match="is damaged"):
+        train(source, tiny(), run, resume=True, verbose=0)
+    assert snapshot(run).keys() == before.keys()
+    assert snapshot(run)["model.weights.h5"] == before["model.weights.h5"]
+
+
 def test_a_solved_run_is_finished_and_keeps_no_backup(tmp_path):
     (tmp_path / "data").mkdir()
     record = {"story": ["Mary park."], "question": "Where is Mary?", "answer": "park"}
