@@ -20,13 +20,13 @@ def check_split(split: str, num_examples: int | None, seed: int = 0) -> None:
 
     Raises:
         ValueError: If `split` is none of `SPLITS`, `num_examples` is neither None nor a positive integer, or `seed` is
-            below 0.
+            no integer from 0.
     """
     check_name("split", split, SPLITS)
     if num_examples is not None and (not isinstance(num_examples, numbers.Integral) or num_examples < 1):
         raise ValueError(f"num_examples must be a positive integer or None. Received: num_examples={num_examples}.")
-    if seed < 0:
-        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed}.")
+    if not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueError(f"seed must be a non-negative integer. Received: seed={seed!r}.")
 
 
 def check_data_dir(data_dir: str | os.PathLike | None, expected: str) -> pathlib.Path:

@@ -111,6 +111,8 @@ class Batches:
         shared = self._shared_sizes(sides)
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
+        named = {axis for name in features.inputs for axis in features.specs[name].named_axes}
+        alike = named.difference([*sides][:-1])  # the last axis of the largest input, and those of smaller ones
         self.buckets, others, smallest = [], np.arange(len(features)), 8
         if like is not None:
             self.buckets, others = _fit(sizes, [*sides], like.buckets, shared)
@@ -121,8 +123,6 @@ class Batches:
             of_bucket = {**shared, **side}
             if ladder:
                 of_bucket = {axis: rung(size, smallest) for axis, size in of_bucket.items()}
-                named = {axis for name in features.inputs for axis in features.specs[name].named_axes}
-                alike = named.difference([*sides][:-1])
                 of_bucket |= dict.fromkeys(alike, max((of_bucket[axis] for axis in alike), default=1))
             size = min(batch_size, len(members))
             rows = -(-(min(rung(size, 1), batch_size) if ladder else size) // multiple_of) * multiple_of

@@ -183,6 +183,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
         ({"config": "e"}, "config must be one of en, "),
         ({"num_examples": 0}, "num_examples must be a positive integer or None. Received: num_examples=0"),
         ({"seed": -1}, "seed must be a non-negative integer. Received: seed=-1"),
+        ({"seed": "a"}, "seed must be a non-negative integer. Received: seed='a'"),
         ({"dataset": "stories", "task": "one"}, "task must be one of "),
         ({"dataset": "jsonl", "config": "en"}, "config must be None for dataset 'jsonl', which has none"),
     ],
