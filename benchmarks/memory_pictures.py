@@ -16,9 +16,12 @@ PICTURES = {
 TRAINED = {"dnc-reuse": "reuse/DNC-feed-forward-64/0"}
 """Models that are not pretrained: folders that `benchmarks.sequence_transduction` writes below `--runs`."""
 
+LENGTHS = ("copy",)
+"""Experiments of `benchmarks.sequence_transduction` whose results by length are drawn."""
+
 
 def main(arguments=None):
-    """Draw `benchmarks/figures/NAME.png` of each model."""
+    """Draw `benchmarks/figures/NAME.png` of each model, and `NAME-lengths.png` of each experiment of `LENGTHS`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_pictures", description=__doc__)
     parser.add_argument("names", nargs="*", help="models (default: the pretrained ones)")
     parser.add_argument(
@@ -28,6 +31,8 @@ def main(arguments=None):
     for name in options.names or [name for name in PICTURES if name not in TRAINED]:
         model = pathlib.Path(options.runs, TRAINED[name]) if name in TRAINED else name
         draw(model, *PICTURES[name], base.FOLDER / "figures" / f"{name}.png")
+    for name in LENGTHS:
+        draw_lengths(name, base.FOLDER / "figures" / f"{name}-lengths.png")
 
 
 def draw(model, dataset, config, path):
@@ -37,6 +42,19 @@ def draw(model, dataset, config, path):
 
     (example,) = datasets.load(dataset, task="all", split="test", config=config, num_examples=1)
     plot_memory(SequenceTransducer.from_preset(model), example, path, slots=40)
+
+
+def draw_lengths(experiment, path):
+    """Draw the measured results of an experiment by length, of each model the worst of its seeds."""
+    from benchmarks.sequence_transduction import EXPERIMENTS
+    from dmn_keras.tasks.sequence_transduction import plot_lengths
+
+    [result] = base.results(f"results/sequence-{experiment}")
+    worst = {}
+    for model, seeds in result["models"].items():
+        tests = [seed["variants"][""]["tests"] for seed in seeds]
+        worst[model] = {int(length): {"exact": min(test[length]["exact"] for test in tests)} for length in tests[0]}
+    plot_lengths(worst, path, trained_to=EXPERIMENTS[experiment].trained_to)
 
 
 if __name__ == "__main__":

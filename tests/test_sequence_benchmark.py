@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import sequence_card
+from benchmarks import memory_pictures, sequence_card
 from benchmarks import sequence_transduction as benchmark
 from dmn_keras.datasets.registry import load
 from dmn_keras.tasks.sequence_transduction import SequenceTransducer
@@ -91,6 +91,15 @@ def test_what_has_no_actions_is_not_rounded():
     rows = {"Stack, RNN": [row(0, 0.5, (100, 100))], "LSTM": [row(0, 0.5, (100, 0))]}
     names = [line.split(" | ")[0] for line in benchmark.table(experiment, rows).splitlines()[2:]]
     assert names == ["| Stack, RNN, soft", "| LSTM", "| Stack, RNN, rounding"]
+
+
+@pytest.mark.parametrize("name", memory_pictures.LENGTHS)
+def test_every_model_is_drawn_by_length(tmp_path, name):
+    memory_pictures.draw_lengths(name, tmp_path / "lengths.svg")
+    drawn = (tmp_path / "lengths.svg").read_text()
+    experiment = benchmark.EXPERIMENTS[name]
+    for label in (*experiment.models, f"trained to {experiment.trained_to}"):
+        assert label in drawn
 
 
 @pytest.mark.parametrize("name", [*benchmark.EXPERIMENTS])
