@@ -33,6 +33,15 @@ JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, a
 ABLATION = {"dmn_2015": "ODMN", "dmn_2": "DMN2", "dmn_3": "DMN3", "dmn_plus": "DMN+"}
 """Presets of the models of Xiong et al. 2016, table 1, and their names there."""
 
+WORDS = {
+    "lstm": "LSTM",
+    "ntm": "NTM",
+    "dnc": "DNC",
+    "dynamic_ntm_1": "D-NTM, 1 step",
+    "dynamic_ntm_3": "D-NTM, 3 steps",
+}
+"""Ends of the names of the files of models that read all words in a row, and the models."""
+
 PAPERS = {
     "DMN": ("[Kumar et al. 2015](https://arxiv.org/abs/1506.07285)", "preset `dmn_2015`", "dmn_2015"),
     "DMN+": ("[Xiong et al. 2016](https://arxiv.org/abs/1603.01417)", "preset `dmn_plus`", "dmn_plus"),
@@ -132,6 +141,23 @@ def ablation():
     models = [result["tasks"] for name in ABLATION for result in results(f"results/ablation-{name}")]
     rows = [[task, *decimals(model[task]["error"] for model in models)] for task in models[0]]
     return markdown(["task", *(f"{head}, `{name}`" for name, head in ABLATION.items())], rows)
+
+
+def words():
+    """Return the table of the test errors of models that read all words in a row, beside the DMN's, and their cost."""
+    [dmn] = results("results/babi-10k")
+    measured = {model: results(f"results/ablation-words-{end}")[0]["tasks"] for end, model in WORDS.items()}
+    tasks = next(iter(measured.values()))
+    measured["DMN"] = {task: dmn["tasks"][task] for task in tasks}
+    rows = [
+        [
+            model,
+            *decimals(row["error"] for row in of_task.values()),
+            *decimals([sum(row["seconds"] for row in of_task.values()) / 60], 0),
+        ]
+        for model, of_task in measured.items()
+    ]
+    return markdown(["model", *(f"task {task}" for task in tasks), "minutes"], rows)
 
 
 def own_data():
