@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from dmn_keras.errors import unknown_name
@@ -50,7 +50,13 @@ class Settings:
 
     def flat(self) -> dict[str, Any]:
         """Return the settings as a dict without nesting, with names such as `"model.units"`."""
-        return {".".join(path): value for path, _, value in self._leaves()}
+        flat = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Settings):
+                flat |= {f"{name}.{path}": leaf for path, leaf in value.flat().items()}
+            else:
+                flat[name] = value
+        return flat
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
         """Return a copy with changes, checked as a new one is.
@@ -75,26 +81,15 @@ class Settings:
                     raise ValueError(f"{name} must be an object of settings. Received: {name}={value!r}")
                 value = group.replace(value)
             return dataclasses.replace(self, **{name: value})
-        paths = [path for path, _, _ in self._leaves()]
-        wanted = tuple(name.split("."))
-        found = [path for path in paths if path[-len(wanted) :] == wanted]
-        if wanted in found:
-            found = [wanted]
+        paths = self.flat()
+        found = [name] if name in paths else [path for path in paths if path.endswith(f".{name}")]
         if not found:
-            raise ValueError(unknown_name("setting", name, [path[-1] for path in paths]))
+            raise ValueError(unknown_name("setting", name, [path.rpartition(".")[2] for path in paths]))
         if len(found) > 1:
-            raise ValueError(f"setting {name!r} must say which is meant: {', '.join(map('.'.join, found))}")
-        [(first, *rest)] = found
-        new = getattr(self, first)._with(".".join(rest), value) if rest else value
+            raise ValueError(f"setting {name!r} must say which is meant: {', '.join(found)}")
+        first, _, rest = found[0].partition(".")
+        new = getattr(self, first)._with(rest, value) if rest else value
         return dataclasses.replace(self, **{first: new})
-
-    def _leaves(self) -> Iterator[tuple[tuple[str, ...], dataclasses.Field, Any]]:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, Settings):
-                yield from (((field.name, *path), leaf, v) for path, leaf, v in value._leaves())
-            else:
-                yield (field.name,), field, value
 
     def describe(self) -> str:
         """Return a line for each setting: its name, its value, and the first sentence of its description."""
