@@ -31,7 +31,7 @@ class Tab:
         examples: Texts of the fields by what the list of examples shows.
         examples_label: What the list of examples is called.
         button: What the button says.
-        show: Function of the texts that returns HTML, in which all texts of others are quoted.
+        answer: Function of the texts that returns parts of HTML, in which all texts of others are quoted.
     """
 
     name: str
@@ -41,7 +41,25 @@ class Tab:
     examples: Mapping[str, tuple[str, ...]]
     examples_label: str
     button: str
-    show: Callable[..., str]
+    answer: Callable[..., list[str]]
+
+    def show(self, *texts: str) -> str:
+        """Return what the page shows of the texts of the fields: the answer, or why there is none, HTML."""
+        for name, text in zip(self.fields, texts, strict=True):
+            if not any(map(str.isalnum, text)):
+                return _error(f"The {name} is empty: type at least one word.")
+            if len(text) > MOST_CHARACTERS:
+                size = f"{len(text):,} characters. At most {MOST_CHARACTERS:,} are taken."
+                return _error(f"The {name} is too long: {size}")
+        try:
+            parts = self.answer(*texts)
+        except Exception as error:  # whatever it is, the page shows it, and the next question is answered
+            return _error(f"No answer came. {str(error) or type(error).__name__}")
+        return f'<div role="status">{"".join(parts)}</div>'
+
+
+def _error(message):
+    return f'<div role="alert"><p class="error">{html.escape(message)}</p></div>'
 
 
 @functools.singledispatch
@@ -76,46 +94,19 @@ def story_tab(ask: Callable[[str, str], Any]) -> Tab:
         examples={f"{e.task}. {TITLES[e.task]}": ("\n".join(e.story), e.question) for e in SAMPLES},
         examples_label="Example, by bAbI task",
         button="Ask",
-        show=functools.partial(show_story, ask),
+        answer=functools.partial(_story_parts, ask),
     )
 
 
-def checked(texts: Mapping[str, str]) -> str | None:
-    """Return the message about the first text that is empty or too long, HTML; `None` if all can be read."""
-    for name, text in texts.items():
-        if not any(map(str.isalnum, text)):
-            return error(f"The {name} is empty: type at least one word.")
-        if len(text) > MOST_CHARACTERS:
-            return error(f"The {name} is too long: {len(text):,} characters. At most {MOST_CHARACTERS:,} are taken.")
-    return None
-
-
-def show_story(ask: Callable[[str, str], Any], story: str, question: str) -> str:
-    """Ask, and return what the page shows: the answer and its attention, or why there is none, HTML."""
-    if message := checked({"story": story, "question": question}):
-        return message
-    try:
-        answer = ask(story, question)
-    except Exception as caught:  # whatever it is, the page shows it, and the next question is answered
-        return error(f"No answer came. {str(caught) or type(caught).__name__}")
-    parts = [
+def _story_parts(ask, story, question):
+    answer = ask(story, question)
+    return [
         f'<p class="asked">{html.escape(question.strip())}</p>',
         f'<p class="answer">{html.escape(answer_text(answer))}</p>',
         *(f"<p>{html.escape(line)}</p>" for line in _remarks(answer, story)),
         _attention(answer),
         _evidence(answer) if answer.known else "",
     ]
-    return status(parts)
-
-
-def status(parts: list[str]) -> str:
-    """Return an answer as the page shows it, of parts that are HTML."""
-    return f'<div role="status">{"".join(parts)}</div>'
-
-
-def error(message: str) -> str:
-    """Return a message as the page shows it, HTML."""
-    return f'<div role="alert"><p class="error">{html.escape(message)}</p></div>'
 
 
 def _remarks(answer, story):

@@ -3,7 +3,7 @@
 import functools
 import html
 
-from dmn_keras.serving.demo_tabs import Tab, checked, error, status, tab_of
+from dmn_keras.serving.demo_tabs import Tab, tab_of
 from dmn_keras.tasks.text_classification import TextClassifier
 from dmn_keras.tasks.text_classification.answer import classification_text
 from dmn_keras.tasks.token_tagging import TokenTagger
@@ -31,7 +31,7 @@ def _(task: TextClassifier):
         examples={text: (text,) for text in _REVIEWS},
         examples_label="Example",
         button="Classify",
-        show=functools.partial(show_class, task),
+        answer=functools.partial(_class_parts, task),
     )
 
 
@@ -45,41 +45,31 @@ def _(task: TokenTagger):
         examples={text: (text,) for text in _SENTENCES},
         examples_label="Example",
         button="Tag",
-        show=functools.partial(show_tags, task),
+        answer=functools.partial(_tag_parts, task),
     )
 
 
-def show_class(task: TextClassifier, text: str) -> str:
-    """Classify a text, and return what the page shows, HTML."""
-    if message := checked({"text": text}):
-        return message
-    try:
-        [answer] = task.predict([{"text": text}])
-    except Exception as caught:  # whatever it is, the page shows it, and the next text is read
-        return error(f"No answer came. {str(caught) or type(caught).__name__}")
+def _class_parts(task, text):
+    [answer] = task.predict([{"text": text}])
     others = ", ".join(f"{label} {probability:.3f}" for label, probability in answer.probabilities.items())
     passes = (
         f"<p>pass {number}: {_colored(answer.words, gates)}</p>" for number, gates in enumerate(answer.gates, start=1)
     )
-    return status(
-        [f'<p class="answer">{html.escape(classification_text(answer))}</p>', f"<p>{html.escape(others)}</p>", *passes]
-    )
+    return [
+        f'<p class="answer">{html.escape(classification_text(answer))}</p>',
+        f"<p>{html.escape(others)}</p>",
+        *passes,
+    ]
 
 
-def show_tags(task: TokenTagger, sentence: str) -> str:
-    """Tag the words of a sentence, and return what the page shows, HTML."""
-    if message := checked({"sentence": sentence}):
-        return message
-    try:
-        [answer] = task.predict([{"tokens": split_words(sentence)}])
-    except Exception as caught:  # whatever it is, the page shows it, and the next sentence is read
-        return error(f"No answer came. {str(caught) or type(caught).__name__}")
+def _tag_parts(task, sentence):
+    [answer] = task.predict([{"tokens": split_words(sentence)}])
     rows = "".join(
         f'<tr><th scope="row">{html.escape(word)}</th><td>{html.escape(tag)}</td><td>{of_word[tag]:.2f}</td></tr>'
         for word, tag, of_word in zip(answer.words, answer.tags, answer.probabilities, strict=True)
     )
     header = '<thead><tr><th scope="col">word</th><th scope="col">tag</th><th scope="col">probability</th></tr></thead>'
-    return status([f'<div class="wide"><table>{header}<tbody>{rows}</tbody></table></div>'])
+    return [f'<div class="wide"><table>{header}<tbody>{rows}</tbody></table></div>']
 
 
 def _colored(words, gates):

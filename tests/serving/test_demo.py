@@ -20,7 +20,7 @@ from dmn_keras import cli
 from dmn_keras.datasets.babi import TASKS, TITLES
 from dmn_keras.serving import SAMPLES, ServerError, demo
 from dmn_keras.serving.demo_guard import Guard
-from dmn_keras.serving.demo_tabs import show_story, story_tab
+from dmn_keras.serving.demo_tabs import story_tab
 from dmn_keras.tasks.question_answering import Answer
 from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
@@ -37,7 +37,7 @@ needs_gradio = pytest.mark.skipif(importlib.util.find_spec("gradio") is None, re
 
 
 def shown(answer=ANSWER, story=STORY, question="Where is Mary?"):
-    return show_story(lambda *asked: answer, story, question)
+    return story_tab(lambda *asked: answer).show(story, question)
 
 
 def texts(html):
@@ -92,7 +92,7 @@ def test_texts_are_quoted():
     html = shown(dataclasses.replace(ANSWER, answer=evil, facts=(evil, evil), unknown_words=(evil,)), evil, evil)
     assert "<script" not in html
     assert html.count("&lt;script&gt;") > 4
-    assert "<script" not in show_story(raising(ValueError(evil)), STORY, "Who?")
+    assert "<script" not in story_tab(raising(ValueError(evil))).show(STORY, "Who?")
 
 
 def raising(error):
@@ -116,7 +116,7 @@ def raising(error):
     ],
 )
 def test_what_cannot_be_answered_is_a_message(story, question, error, message):
-    html = show_story(raising(error or AssertionError("asked")), story, question)
+    html = story_tab(raising(error or AssertionError("asked"))).show(story, question)
     assert texts(html) == [message]
     assert 'role="alert"' in html
 
