@@ -78,11 +78,11 @@ def get_distribution(strategy="auto", devices=None):
         )
     if strategy == "multi_worker":
         return _multi_worker(cluster, devices)
-    if backend not in _LOCAL_DEVICES and devices is not None:
+    if backend not in _RUNS_ON and devices is not None:
         raise ValueError(f"devices needs the TensorFlow or JAX backend. Received: KERAS_BACKEND={backend}")
-    if backend not in _LOCAL_DEVICES or (strategy == "one" and devices is None):
+    if backend not in _RUNS_ON or (strategy == "one" and devices is None):
         return DistributionContext()
-    local = _LOCAL_DEVICES[backend]("tpu" if strategy == "tpu" else None)
+    local = _local_devices("tpu" if strategy == "tpu" else None)
     chosen = local if devices is None else _named(devices, local)
     if strategy == "auto" and devices is None and (len(local) == 1 or local[0].startswith("cpu")):
         return DistributionContext()
@@ -135,24 +135,13 @@ def _multi_worker(cluster, devices):
     )
 
 
-def _tensorflow_devices(kind):
-    import tensorflow as tf
-
-    del kind
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return [device.name.removeprefix("/device:").lower() for device in found]
-
-
-def _jax_devices(kind):
+def _local_devices(kind):
     try:
         return keras.distribution.list_devices(kind)
     except RuntimeError as error:
         raise ValueError(
             f"strategy {kind!r} needs a {kind.upper()}. JAX sees: {', '.join(keras.distribution.list_devices())}."
         ) from error
-
-
-_LOCAL_DEVICES = {"tensorflow": _tensorflow_devices, "jax": _jax_devices}
 
 
 def _named(devices, local):

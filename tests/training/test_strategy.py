@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from dmn_keras.tasks.question_answering import QuestionAnswerer
-from dmn_keras.training import strategy as strategies
 from dmn_keras.training.strategy import DistributionContext, get_distribution
 from dmn_keras.training.trainer import train
 from tests.training.runs import eagerly, history, own_data, tensorflow_only, tiny, without_tracing
@@ -221,7 +220,7 @@ CLUSTER = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "i
     ],
 )
 def test_devices_that_cannot_be_used(monkeypatch, strategy, devices, message):
-    monkeypatch.setitem(strategies._LOCAL_DEVICES, keras.backend.backend(), lambda kind: ["cpu:0", "cpu:1"])
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["cpu:0", "cpu:1"])
     with pytest.raises(ValueError, match=message):
         get_distribution(strategy, devices)
 
