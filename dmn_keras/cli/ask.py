@@ -6,9 +6,10 @@ import sys
 from dmn_keras.cli.common import (
     COMMAND,
     OF_SERVER,
+    RUN,
     UNKNOWN,
     add,
-    add_run_or_server,
+    add_server,
     beside_json,
     client,
     given,
@@ -17,6 +18,7 @@ from dmn_keras.cli.common import (
     refuse,
     sentences,
 )
+from dmn_keras.tasks.pretrained import BABI_JOINT
 
 HELP = "ask a trained model a question about a story"
 MORE = (
@@ -28,7 +30,8 @@ MORE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     option = parser.add_argument
-    add_run_or_server(parser)
+    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
+    add_server(parser)
     asked_about = parser.add_mutually_exclusive_group(required=True)
     asked_about.add_argument("--story", metavar="FILE", help="text file, - for the standard input")
     asked_about.add_argument("--index", metavar="DIR", help="folder that index wrote, asked with the run it names")

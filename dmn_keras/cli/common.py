@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 from dmn_keras.errors import check_file, printable, unknown_name
-from dmn_keras.tasks.pretrained import BABI_JOINT, PRETRAINED
+from dmn_keras.tasks.pretrained import PRETRAINED
 
 COMMAND = "dmn-keras"
 
@@ -110,12 +110,6 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     """Add the options that name questions; what they leave open is that of the run's training."""
     for name in ("--dataset", "--data-dir", "--config", "--tasks"):
         add(parser, name, help=f"{_SHARED[name]['help']} (default: as in the run's training)")
-
-
-def add_run_or_server(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name a run or a server."""
-    parser.add_argument("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
-    add_server(parser)
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
