@@ -5,12 +5,8 @@ import pathlib
 
 from dmn_keras.datasets import Example
 
-
-def _read(path):
-    for line in path.read_text(encoding="utf-8").splitlines():
-        fields = json.loads(line)
-        yield Example(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
-
-
-SAMPLES = tuple(_read(pathlib.Path(__file__).with_suffix(".jsonl")))
+_FILE = pathlib.Path(__file__).with_suffix(".jsonl")
+SAMPLES = tuple(
+    Example.from_record(json.loads(line), _FILE.name) for line in _FILE.read_text(encoding="utf-8").splitlines()
+)
 """Our own, one a task, in their order; most are shorter than those of the data."""
