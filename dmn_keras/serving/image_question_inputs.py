@@ -70,6 +70,4 @@ def _content(image):
     return tf.io.encode_png(image if image.ndim == 3 else image[:, :, None]).numpy()
 
 
-@raw_inputs.register
-def _(preprocessor: VisualQuestionAnsweringPreprocessor):
-    return ImageQuestionInputs(preprocessor)
+raw_inputs.register(VisualQuestionAnsweringPreprocessor, ImageQuestionInputs)

@@ -96,6 +96,4 @@ class StoryInputs(RawInputs):
         return {**outputs, "facts": np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T}
 
 
-@raw_inputs.register
-def _(preprocessor: QuestionAnsweringPreprocessor):
-    return StoryInputs(preprocessor)
+raw_inputs.register(QuestionAnsweringPreprocessor, StoryInputs)

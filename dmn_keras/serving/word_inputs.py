@@ -83,11 +83,5 @@ def _expected_words(answers, *names):
     return {name: padded_texts([getattr(answer, name) for answer in answers]) for name in names}
 
 
-@raw_inputs.register
-def _(preprocessor: TextClassificationPreprocessor):
-    return TextClassificationInputs(preprocessor)
-
-
-@raw_inputs.register
-def _(preprocessor: TokenTaggingPreprocessor):
-    return TokenTaggingInputs(preprocessor)
+raw_inputs.register(TextClassificationPreprocessor, TextClassificationInputs)
+raw_inputs.register(TokenTaggingPreprocessor, TokenTaggingInputs)
