@@ -20,7 +20,7 @@ from dmn_keras.text.tokenizer import SPACED_MARKS, UNSPACED_MARKS, is_combining
 _OTHER, _WORD, _SPACE, _COMBINING = range(4)
 _UNSPACED, _SPACED, _CLOSER, _SPACED_CLOSER, _ELLIPSIS, _LOWER, _DECIMAL = (1 << bit for bit in range(7))
 _NEWLINE, _SEPARATOR, _FULL_STOP, _DECIMAL_MARK = map(ord, ("\n", sentences.SEPARATOR, ".", sentences.DECIMAL_MARK))
-_JOINERS = [ord(c) for c in "'-"]
+_APOSTROPHE, _HYPHEN = map(ord, "'-")
 _HANGUL = 0xAC00
 
 
@@ -139,11 +139,11 @@ class TextOps(tf.Module):
         ids = {}
         for index, word in enumerate(vocabulary.known_words, start=3):
             ids.setdefault(unicodedata.normalize("NFD", lower(word)), index)
-        self._ids = _table(ids, tf.int32, UNKNOWN_ID)
+        self._ids = table(ids, tf.int32, UNKNOWN_ID)
         self._placeholder_ids = vocabulary.placeholder_ids
         written = vocabulary.written
         texts = {"": "", **{" ".join(map(str, key)): text for key, text in written.texts.items()}}  # never empty
-        self._answers = _table(texts, tf.string, "")
+        self._answers = table(texts, tf.string, "")
         self._forms, self._kinds = tf.constant(written.forms, tf.string), tf.constant(written.kinds, tf.int32)
         self._joined = np.zeros((max(written.kinds) + 1,) * 2, bool)
         self._joined[tuple(np.array(sorted(written.joined), int).reshape(-1, 2).T)] = True
@@ -417,7 +417,8 @@ class TextOps(tf.Module):
         bears = (kind != _COMBINING) | apart  # a mark at the beginning stands for the letter that it lacks
         letter = tf.gather((kind == _WORD) | (kind == _COMBINING), _last(bears))
         together = ~apart[1:]
-        joined = _is_one_of(codes, _JOINERS) & _previous(letter, together) & _next(kind == _WORD, together)
+        joins = (codes == _APOSTROPHE) | (codes == _HYPHEN)
+        joined = joins & _previous(letter, together) & _next(kind == _WORD, together)
         in_word = letter | joined
         starts = bears & ~(in_word & _previous(in_word, together))
         token_at = _where(starts)
@@ -437,7 +438,8 @@ class _Visible(typing.NamedTuple):
     row: tf.Tensor
 
 
-def _table(content, dtype, default):
+def table(content, dtype, default):
+    """Return a hash table of texts, with the content of a dict and a default for other texts."""
     keys, values = tf.constant(list(content), tf.string), tf.constant(list(content.values()), dtype)
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default)
 
@@ -469,10 +471,6 @@ def _placed(ids, places, end_places, shape):
     """Return a tensor of this shape with ids at their places and the end word at its own, 0 elsewhere."""
     ends = tf.fill([tf.shape(end_places)[0]], END_ID)
     return tf.scatter_nd(tf.concat([places, end_places], axis=0), tf.concat([ids, ends], axis=0), shape)
-
-
-def _is_one_of(codes, wanted):
-    return functools.reduce(tf.logical_or, [codes == code for code in wanted])
 
 
 def _where(condition):

@@ -9,7 +9,7 @@ import re
 
 import tensorflow as tf
 
-from dmn_keras.serving.text_ops import distinct_words
+from dmn_keras.serving.text_ops import distinct_words, table
 from dmn_keras.tasks.word_preprocessor import END, MAX_CHARACTERS, START, UNKNOWN, WordPreprocessor
 from dmn_keras.text import SPECIAL_WORDS, UNKNOWN_ID
 from dmn_keras.text.tokenizer import NORMAL_FORMS
@@ -31,8 +31,10 @@ class WordOps(tf.Module):
 
     def __init__(self, preprocessor: WordPreprocessor):
         super().__init__(name="words")
-        self._words = _table(preprocessor.vocabulary.known_words, len(SPECIAL_WORDS), UNKNOWN_ID)
-        self._characters = _table(preprocessor.alphabet, END + 1, UNKNOWN) if preprocessor.reads_characters else None
+        words = {word: index for index, word in enumerate(preprocessor.vocabulary.known_words, len(SPECIAL_WORDS))}
+        letters = {letter: index for index, letter in enumerate(preprocessor.alphabet, END + 1)}
+        self._words = table(words, tf.int32, UNKNOWN_ID)
+        self._characters = table(letters, tf.int32, UNKNOWN) if preprocessor.reads_characters else None
         forms = collections.defaultdict(str)
         for code, form in NORMAL_FORMS.items():
             forms[form or ""] += re.escape(chr(code))
@@ -76,13 +78,6 @@ class WordOps(tf.Module):
         for pattern, form in self._forms:
             text = tf.strings.regex_replace(text, pattern, form)
         return text
-
-
-def _table(keys, first, default):
-    """Return a table of keys, numbered from `first`."""
-    values = tf.range(first, first + len(keys), dtype=tf.int32)
-    initializer = tf.lookup.KeyValueTensorInitializer(tf.constant(list(keys), tf.string), values)
-    return tf.lookup.StaticHashTable(initializer, default)
 
 
 def _padded(ragged):
