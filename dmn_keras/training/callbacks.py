@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -201,7 +202,11 @@ def reference_metrics(model, inputs, targets, weights):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             model.reset_metrics()
             if keras.backend.backend() == "jax":
-                outputs = _compiled_by_jax(model)(values, inputs)
+                import jax
+
+                trainable, others = model.trainable_variables, model.non_trainable_variables
+                state = [[variable.value for variable in group] for group in (trainable, others)]
+                outputs, _ = jax.jit(functools.partial(model.stateless_call, training=False))(*state, inputs)
             else:
                 outputs = model(inputs, training=False)
             loss = model.compute_loss(inputs, targets, outputs, weights, training=False)
@@ -210,18 +215,6 @@ def reference_metrics(model, inputs, targets, weights):
         strategy = getattr(model, "distribute_strategy", None)
         loss = loss if strategy is None else loss * strategy.num_replicas_in_sync
         return {name: float(ops.convert_to_numpy(value)) for name, value in {**metrics, "loss": loss}.items()}
-
-
-def _compiled_by_jax(model):
-    import jax
-
-    variables = [*model.trainable_variables, *model.non_trainable_variables]
-
-    def outputs(values, inputs):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=False))):
-            return model(inputs, training=False)
-
-    return jax.jit(outputs)
 
 
 _DRAWS_OF_EPOCH = 2**20
