@@ -1,5 +1,6 @@
 """Builds and trains the model of a point of the search space, on training and validation examples alone."""
 
+import functools
 import gc
 import pathlib
 import tempfile
@@ -15,7 +16,6 @@ from dmn_keras.tasks.task import Task
 from dmn_keras.training.callbacks import TrainingDivergedError, progress
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import fit_run, redrawing
-from dmn_keras.utils.files import read_json
 from tuning.space import Space
 
 OBJECTIVE = "val_score"
@@ -39,7 +39,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
         self.source = source
         self.space = space
         self.seed = seed
-        self._loaded = None, None
+        self._load = functools.lru_cache(maxsize=1)(functools.partial(train_and_validation, source))
 
     def config(self, hp: keras_tuner.HyperParameters, seed: int | None = None) -> RunConfig:
         """Return the `RunConfig` of the values of `hp`."""
@@ -105,7 +105,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
 
     def result(self, hp, *, folder: pathlib.Path, seed: int, epochs: int) -> dict[str, float] | None:
         """Return what `fit` would, if the training in `folder` has nothing left to do; else `None`."""
-        history = _history(folder, epochs)
+        history = RunFolder(folder).read_history()[:epochs]
         finished = progress(history, self.config(hp, seed).trainer).finished
         return self.score(training_result(folder, epochs)) if finished or len(history) == epochs else None
 
@@ -118,10 +118,7 @@ class DMNHyperModel(keras_tuner.HyperModel):
         return {OBJECTIVE: result["error"] + 1e-9 * result["loss"] / (1.0 + result["loss"])}
 
     def _examples(self, config):
-        key = {"validation_fraction": config.data.validation_fraction, "seed": config.trainer.seed}
-        if self._loaded[0] != key:
-            self._loaded = key, train_and_validation(self.source, **key)
-        return self._loaded[1]
+        return self._load(validation_fraction=config.data.validation_fraction, seed=config.trainer.seed)
 
 
 def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | None:
@@ -135,7 +132,7 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
         Dict of `"error"` (fraction of wrong answers) and `"loss"` of the best epoch, and `"epochs"` and `"cpu_seconds"`
         of all that count; `None` before the first.
     """
-    history = _history(folder, epochs)
+    history = RunFolder(folder).read_history()[:epochs]
     if not history:
         return None
     best = min(history, key=lambda epoch: (epoch["val_error"], epoch["val_loss"]))
@@ -145,8 +142,3 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
         "epochs": len(history),
         "cpu_seconds": round(sum(epoch["cpu_seconds"] for epoch in history), 3),
     }
-
-
-def _history(folder, epochs):
-    path = RunFolder(folder).history
-    return read_json(path)[:epochs] if path.exists() else []
