@@ -2,7 +2,6 @@
 
 import abc
 import functools
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -92,8 +91,7 @@ class StoryInputs(RawInputs):
 
     def expected(self, task, examples):
         outputs = task.prediction_network()(task.preprocessor(examples), training=False)
-        facts = [[fact.encode() for fact in example.facts] for example in task.preprocessor.encode(examples)]
-        return {**outputs, "facts": np.array(list(itertools.zip_longest(*facts, fillvalue=b"")), object).T}
+        return {**outputs, "facts": padded_texts([example.facts for example in task.preprocessor.encode(examples)])}
 
 
 raw_inputs.register(QuestionAnsweringPreprocessor, StoryInputs)
