@@ -59,8 +59,7 @@ def draw_image_attention(answer: VisualAnswer, image: np.ndarray | bytes | str |
         axes.set_title(f"pass {number}")
     figure.colorbar(overlay, ax=of_passes, label="gate")
     for axes in (of_image, *of_passes):
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
     return figure
 
 
@@ -71,9 +70,6 @@ def _draw_gates(axes, gates, shape):
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     overlay = axes.imshow(gates, cmap="viridis", vmin=0, vmax=1, alpha=0.6, extent=extent, interpolation="nearest")
     row, column = np.unravel_index(gates.argmax(), gates.shape)
-    x, y = (
-        (place + 0.5) * size / count - 0.5
-        for place, size, count in zip((column, row), (width, height), gates.shape[::-1], strict=True)
-    )
+    x, y = (column + 0.5) * width / gates.shape[1] - 0.5, (row + 0.5) * height / gates.shape[0] - 0.5
     axes.text(x, y, f"{gates.max():.2f}", ha="center", va="center", color="white", fontsize=9)
     return overlay

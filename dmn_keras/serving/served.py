@@ -1,7 +1,5 @@
 """A trained task with its text processing as one TensorFlow module: what a SavedModel holds."""
 
-import functools
-
 import keras
 import tensorflow as tf
 
@@ -106,7 +104,7 @@ class ServedModel(_StoredWeights):
         num_words = self._text.num_words
         text, ids = (lambda name: tf.TensorSpec([None], tf.string, name)), tf.int32
 
-        @functools.partial(tf.function, input_signature=[text("story"), text("question")])
+        @tf.function(input_signature=[text("story"), text("question")])
         def serve(story, question):
             return self._answer(answerer, story, question)
 

@@ -452,12 +452,11 @@ def _errors(task, source, valid_examples):
 def _check_same(run, task, source):
     """Raise if a resumed run was begun with other settings; the number of epochs may grow."""
     stored, trained_on = run.read_task(type(task)), run.source()
-    values = [
+    for given, expected in (
         (source.to_dict(), trained_on.to_dict()),
         (task.preprocessor.get_config(), stored.preprocessor.get_config()),
-    ]
-    values.append((task.config.flat(), stored.config.flat()))
-    for given, expected in values:
+        (task.config.flat(), stored.config.flat()),
+    ):
         for name, value in expected.items():
             if name in ("data_dir", "trainer.epochs") or value == given[name]:
                 continue
