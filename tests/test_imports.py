@@ -41,7 +41,7 @@ CIRCLES = {
     # A configuration builds its network, which takes the configuration.
     ("dmn_keras.models.baseline_config", "dmn_keras.models.sequence_baseline"),
     ("dmn_keras.models.dmn_config", "dmn_keras.models.dynamic_memory_network"),
-    ("dmn_keras.models.recurrent_memory", "dmn_keras.models.recurrent_memory_config"),
+    ("dmn_keras.models.recurrent_memory_config", "dmn_keras.models.recurrent_memory_network"),
     ("dmn_keras.models.visual_dmn_config", "dmn_keras.models.visual_dynamic_memory_network"),
     ("dmn_keras.serving.export", "dmn_keras.tasks.task"),  # `Task.export`, as above
 }

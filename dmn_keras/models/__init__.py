@@ -24,7 +24,7 @@ _WHERE = {
     "memn2n": "dmn_keras.models.memory_network",
     "text_dmn": "dmn_keras.models.text_dynamic_memory_network",
     "visual_dmn": "dmn_keras.models.visual_dynamic_memory_network",
-    "recurrent_memory": "dmn_keras.models.recurrent_memory",
+    "recurrent_memory": "dmn_keras.models.recurrent_memory_network",
 }
 """Public names and their modules: settings load without Keras."""
 

@@ -108,6 +108,6 @@ class RecurrentMemoryConfig(Settings):
 
     def build(self, input_size: int, output_size: int) -> "keras.Model":
         """Return the network, see `dmn_keras.models.recurrent_memory`."""
-        from dmn_keras.models.recurrent_memory import recurrent_memory
+        from dmn_keras.models.recurrent_memory_network import recurrent_memory
 
         return recurrent_memory(input_size, output_size, config=self)

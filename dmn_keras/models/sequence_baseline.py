@@ -10,8 +10,8 @@ from dmn_keras.layers.attention_gate import softmax_over_real
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.baseline_config import BaselineConfig
 from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
-from dmn_keras.models.recurrent_memory import recurrent_layer
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
+from dmn_keras.models.recurrent_memory_network import recurrent_layer
 
 
 def baseline(

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from dmn_keras.models.recurrent_memory import memory_cell, recurrent_memory
+from dmn_keras.models import recurrent_memory
 from dmn_keras.models.recurrent_memory_config import CELLS, RecurrentMemoryConfig
+from dmn_keras.models.recurrent_memory_network import memory_cell
 
 INPUTS = np.random.default_rng(0).standard_normal((2, 5, 3)).astype("float32")
 SMALL = {"units": 6, "memory_slots": 5, "memory_width": 4, "num_stacks": 2, "depth": 7, "address_width": 3}
