@@ -38,11 +38,6 @@ INSIDE_METHODS = {"dmn_keras/tasks/task.py": {"serving"}}
 """Files with a method that imports a package which builds on theirs: `Task.export`."""
 
 CIRCLES = {
-    # A configuration builds its network, which takes the configuration.
-    ("dmn_keras.models.baseline_config", "dmn_keras.models.sequence_baseline"),
-    ("dmn_keras.models.dmn_config", "dmn_keras.models.dynamic_memory_network"),
-    ("dmn_keras.models.recurrent_memory_config", "dmn_keras.models.recurrent_memory_network"),
-    ("dmn_keras.models.visual_dmn_config", "dmn_keras.models.visual_dynamic_memory_network"),
     ("dmn_keras.serving.export", "dmn_keras.tasks.task"),  # `Task.export`, as above
 }
 """Pairs of modules each of which imports the other, one of them inside a method."""

@@ -1,17 +1,15 @@
 """Settings of the networks that read all words of story and question in a row."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
+from dmn_keras.models.model_config import ModelConfig
 from dmn_keras.models.recurrent_memory_config import CELLS, ExternalMemoryConfig, StackMemoryConfig
-from dmn_keras.utils.settings import Settings, setting
-
-if TYPE_CHECKING:
-    import keras  # which a command's help does not wait for
+from dmn_keras.utils.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class BaselineConfig(Settings):
+class BaselineConfig(ModelConfig):
     """Network that reads all words in a row, see `dmn_keras.models.baseline`.
 
     Attributes:
@@ -41,17 +39,3 @@ class BaselineConfig(Settings):
     dropout: float = setting(0.1, high=0.99)
     memory: ExternalMemoryConfig = setting(ExternalMemoryConfig(controller="gru"))
     stack: StackMemoryConfig = setting(StackMemoryConfig())
-
-    def build(
-        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors: Any = None
-    ) -> "keras.Model":
-        """Return the network, see `dmn_keras.models.baseline`.
-
-        Raises:
-            ValueError: If word vectors are given, which this network does not start from.
-        """
-        from dmn_keras.models.sequence_baseline import baseline
-
-        if word_vectors is not None:
-            raise ValueError("word_vectors must be None for model.family=baseline.")
-        return baseline(vocabulary_size, answer_words=answer_words, config=self)

@@ -1,13 +1,10 @@
 """Settings of the Dynamic Memory Network."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from dmn_keras.models.model_config import ModelConfig
 from dmn_keras.utils.settings import Settings, setting
-
-if TYPE_CHECKING:
-    from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork  # which imports Keras
-
 
 FEW_QUESTIONS = 500
 """Training questions below which facts are read by position, by default."""
@@ -80,7 +77,7 @@ class EpisodicMemoryConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class DMNConfig(Settings):
+class DMNConfig(ModelConfig):
     """Dynamic Memory Network (Kumar et al. 2015, arXiv:1506.07285; Xiong et al. 2016, arXiv:1603.01417).
 
     Attributes:
@@ -149,22 +146,3 @@ class DMNConfig(Settings):
             if self.input.input_fusion is None:
                 changes["input_fusion"] = few
         return self.replace(changes)
-
-    def build(
-        self,
-        vocabulary_size: int,
-        *,
-        answer_words: int | None = None,
-        word_vectors: Any = None,
-        num_placeholders: int = 0,
-    ) -> "DynamicMemoryNetwork":
-        """Return the network, see `dmn_keras.models.dmn`."""
-        from dmn_keras.models.dynamic_memory_network import dmn
-
-        return dmn(
-            vocabulary_size,
-            config=self,
-            answer_words=answer_words,
-            word_vectors=word_vectors,
-            num_placeholders=num_placeholders,
-        )

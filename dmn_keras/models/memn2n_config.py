@@ -1,16 +1,15 @@
 """Settings of the end-to-end memory network."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from dmn_keras.utils.settings import Settings, setting
-
-if TYPE_CHECKING:
-    import keras  # which a command's help does not wait for
+from dmn_keras import models
+from dmn_keras.models.model_config import ModelConfig
+from dmn_keras.utils.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class MemN2NConfig(Settings):
+class MemN2NConfig(ModelConfig):
     """End-to-end memory network (Sukhbaatar et al. 2015, arXiv:1503.08895), see `dmn_keras.models.memn2n`.
 
     Attributes:
@@ -43,17 +42,6 @@ class MemN2NConfig(Settings):
         """Number of rows of the gates."""
         return self.num_hops
 
-    def build(
-        self, vocabulary_size: int, *, answer_words: int | None = None, word_vectors: Any = None
-    ) -> "keras.Model":
-        """Return the network, see `dmn_keras.models.memn2n`.
-
-        Raises:
-            ValueError: If word vectors are given, which this network does not start from.
-        """
-        from dmn_keras.models.memory_network import memn2n
-
-        if word_vectors is not None:
-            raise ValueError("word_vectors must be None for model.family=memn2n.")
+    def build(self, *sizes: int, **options: Any) -> Any:
         settings = {name: value for name, value in vars(self).items() if name != "linear_start"}
-        return memn2n(vocabulary_size, answer_words=answer_words, **settings)
+        return models.memn2n(*sizes, **settings, **options)

@@ -1,12 +1,10 @@
 """Settings of recurrent networks with a memory that is written as well as read."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from dmn_keras.models.model_config import ModelConfig
 from dmn_keras.utils.settings import Settings, setting
-
-if TYPE_CHECKING:
-    import keras  # which a command's help does not wait for
 
 CELLS = ("ntm", "dnc", "dynamic_ntm", "stack_rnn", "list_rnn", "lstm", "gru", "simple_rnn")
 
@@ -85,7 +83,7 @@ class StackMemoryConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class RecurrentMemoryConfig(Settings):
+class RecurrentMemoryConfig(ModelConfig):
     """Recurrent network with a memory (NTM, DNC, D-NTM, Stack RNN, List RNN), or a plain one to compare with.
 
     Attributes:
@@ -105,9 +103,3 @@ class RecurrentMemoryConfig(Settings):
     num_layers: int = setting(1, high=100)
     memory: ExternalMemoryConfig = setting(ExternalMemoryConfig())
     stack: StackMemoryConfig = setting(StackMemoryConfig())
-
-    def build(self, input_size: int, output_size: int) -> "keras.Model":
-        """Return the network, see `dmn_keras.models.recurrent_memory`."""
-        from dmn_keras.models.recurrent_memory_network import recurrent_memory
-
-        return recurrent_memory(input_size, output_size, config=self)

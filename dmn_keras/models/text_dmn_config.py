@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from dmn_keras.models.dmn_config import EpisodicMemoryConfig
+from dmn_keras.models.model_config import ModelConfig
 from dmn_keras.utils.settings import Settings, setting
 
 
@@ -25,7 +26,7 @@ class WordEncoderConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class TextDMNConfig(Settings):
+class TextDMNConfig(ModelConfig):
     """Memory network over the words of a text (Kumar et al. 2015, arXiv:1506.07285).
 
     Attributes:

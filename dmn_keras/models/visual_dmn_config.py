@@ -1,13 +1,11 @@
 """Settings of the Dynamic Memory Network for questions about images."""
 
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from dmn_keras.models.dmn_config import EpisodicMemoryConfig
+from dmn_keras.models.model_config import ModelConfig
 from dmn_keras.utils.settings import Settings, setting
-
-if TYPE_CHECKING:
-    import keras  # which a command's help does not wait for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ImageModuleConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True)
-class VisualDMNConfig(Settings):
+class VisualDMNConfig(ModelConfig):
     """Dynamic Memory Network for visual question answering (Xiong et al. 2016, arXiv:1603.01417).
 
     Attributes:
@@ -61,9 +59,3 @@ class VisualDMNConfig(Settings):
     l2: float = 0.0
     input: ImageModuleConfig = setting(ImageModuleConfig())
     memory: EpisodicMemoryConfig = setting(EpisodicMemoryConfig(num_passes=2, tie_weights=False))
-
-    def build(self, vocabulary_size: int, num_answers: int) -> "keras.Model":
-        """Return the network, see `dmn_keras.models.visual_dmn`."""
-        from dmn_keras.models.visual_dynamic_memory_network import visual_dmn
-
-        return visual_dmn(vocabulary_size, num_answers, config=self)

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from dmn_keras.models.text_dynamic_memory_network import text_dmn
 from dmn_keras.tasks.task import Task
 from dmn_keras.tasks.word_preprocessor import WordPreprocessor
 
@@ -44,10 +43,9 @@ class WordTask(Task):
 
     def build_network(self) -> keras.Model:
         preprocessor = self.preprocessor
-        network = text_dmn(
+        network = self.config.model.build(
             len(preprocessor.labels),
             preprocessor.num_learned,
-            config=self.config.model,
             num_characters=preprocessor.num_characters,
             vectors_shape=preprocessor.vectors_shape,
             **self.network_options(),

@@ -110,28 +110,28 @@ class QuestionAnswerer(Task):
         return self.config.task.supervise_gates and has_gates and self.preprocessor.num_supporting_facts > 0
 
     def build_network(self) -> keras.Model:
+        num_placeholders = len(self.vocabulary.placeholder_ids)
+        options = {"answer_words": self.preprocessor.answer_words}
         if isinstance(self.config.model, DMNConfig):
             passes = min(max(self.preprocessor.num_supporting_facts, 2), 3) if self.supervises_gates else 3
             model = self.config.model.settled(self.preprocessor.num_questions, passes)
             self.config = dataclasses.replace(self.config, model=model)
-        vectors = None
-        if self.config.data.word_vectors is not None:
-            source, seed = self.config.data.word_vectors, self.config.trainer.seed
-            vectors, missing = word_vector_matrix(source, self.vocabulary, seed=seed)
-            found = len(self.vocabulary) - len(SPECIAL_WORDS) - len(missing)
-            more = " ..." if len(missing) > 10 else ""
-            _log.info(
-                "Word vectors: %d words found, %d missing: %s%s", found, len(missing), ", ".join(missing[:10]), more
-            )
-        num_placeholders = len(self.vocabulary.placeholder_ids)
-        retrieves = self.config.model.max_retrieved_facts is not None
-        network = self.config.model.build(
-            len(self.vocabulary),
-            answer_words=self.preprocessor.answer_words,
-            word_vectors=vectors,
-            **({"num_placeholders": num_placeholders} if retrieves else {}),
-        )
+            options |= {"word_vectors": self._word_vectors(), "num_placeholders": num_placeholders}
+        elif self.config.data.word_vectors is not None:
+            raise ValueError(f"word_vectors must be None for model.family={self.config.model.family}.")
+        network = self.config.model.build(len(self.vocabulary), **options)
         return forbid_unused_placeholders(network, num_placeholders) if num_placeholders else network
+
+    def _word_vectors(self):
+        """Return the word vectors to start from, `None` for random ones."""
+        source = self.config.data.word_vectors
+        if source is None:
+            return None
+        vectors, missing = word_vector_matrix(source, self.vocabulary, seed=self.config.trainer.seed)
+        found = len(self.vocabulary) - len(SPECIAL_WORDS) - len(missing)
+        shown = ", ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")
+        _log.info("Word vectors: %d words found, %d missing: %s", found, len(missing), shown)
+        return vectors
 
     @functools.cached_property
     def backbone(self) -> keras.Model:
