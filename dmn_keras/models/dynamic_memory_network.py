@@ -21,7 +21,7 @@ from dmn_keras.layers import (
 )
 from dmn_keras.layers.attention_gate import DMN_FEATURES, DMN_PLUS_FEATURES
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dmn_config import DMNConfig
+from dmn_keras.models.dmn_config import DMNConfig, EpisodicMemoryConfig
 
 RETRIEVER = "fact_retriever"
 """Name of the layer that retrieves facts one by one, in a model that has one."""
@@ -29,8 +29,6 @@ CHAIN_RETRIEVER = "chain_retriever"
 """Name of the layer that retrieves facts in rounds, in a model that has one."""
 SCATTER_GATES = "scatter_gates"
 """Name of the layer that knows which facts were retrieved."""
-GATE_FEATURES = {"dmn": DMN_FEATURES, "dmn_plus": DMN_PLUS_FEATURES}
-"""Terms of the gate by setting."""
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -165,21 +163,11 @@ def dmn(
     check_settings(config, embedding_dim)
     penalty = keras.regularizers.L2(config.l2) if config.l2 else None
     recurrent: dict[str, Any] = {"kernel_regularizer": penalty, "recurrent_regularizer": penalty}
-    story = keras.Input((None, None), dtype="int32", name="story")
-    question = keras.Input((None,), dtype="int32", name="question")
-    inputs = {"story": story, "question": question}
-    retrieved = None
+    inputs = story_inputs(answer_words)
+    story, question, retrieved = inputs["story"], inputs["question"], None
     if config.max_retrieved_facts is not None:
-        options: dict[str, Any] = {
-            "max_facts": config.max_retrieved_facts,
-            "num_placeholders": num_placeholders,
-            "kernel_regularizer": penalty,
-        }
-        if config.retriever == "chain":
-            options |= {"num_rounds": config.retriever_rounds, "name": CHAIN_RETRIEVER}
-            retrieved = ChainRetriever(vocabulary_size, **options)(story, question)
-        else:
-            retrieved = FactRetriever(vocabulary_size, **options, name=RETRIEVER)(story, question)
+        options = {"num_placeholders": num_placeholders, "kernel_regularizer": penalty}
+        retrieved = _retriever(config, vocabulary_size, options)(story, question)
         story = retrieved["story"]
 
     scale = config.embedding_scale
@@ -192,22 +180,12 @@ def dmn(
         name="semantic_memory",
     )
     facts, q = _input_module(config, penalty, semantic_memory, story, question)
-    arguments: dict[str, Any] = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
-    episodes = EpisodicMemory(
-        config.units,
-        **{**arguments, "gate_features": GATE_FEATURES[config.memory.gate_features]},
-        **recurrent,
-        recompute=config.recompute,
-        name="episodic_memory",
-    )(facts, q)
+    arguments = {**memory_arguments(config.memory), **recurrent, "recompute": config.recompute}
+    episodes = EpisodicMemory(config.units, **arguments, name="episodic_memory")(facts, q)
 
     decoder = AnswerDecoder(vocabulary_size, answer_words, **recurrent, name="answer_decoder")
     memory = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])
-    if answer_words is None:
-        logits = decoder(memory, q)
-    else:
-        inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
-        logits = decoder(memory, q, answer=inputs["answer"])
+    logits = decoder(memory, q, answer=inputs.get("answer"))
     outputs = {"answer": logits, "gates": episodes["gates"], "gate_logits": episodes["gate_logits"]}
     if config.memory.learned_stop:
         outputs |= {"stop": episodes["stop"], "stop_logits": episodes["stop_logits"]}
@@ -221,6 +199,31 @@ def dmn(
     if word_vectors is not None:
         semantic_memory.set_weights([word_vectors])
     return model
+
+
+def story_inputs(answer_words: int | None = None) -> dict[str, Any]:
+    """Return the inputs of a model of stories by name; `"answer"`, which may be left out, where answers have words."""
+    inputs = {
+        "story": keras.Input((None, None), dtype="int32", name="story"),
+        "question": keras.Input((None,), dtype="int32", name="question"),
+    }
+    if answer_words is not None:
+        inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
+    return inputs
+
+
+def memory_arguments(config: EpisodicMemoryConfig, num_passes: int = 3) -> dict[str, Any]:
+    """Return the arguments of `EpisodicMemory`; `num_passes` is their number where the settings leave it open."""
+    features = {"dmn": DMN_FEATURES, "dmn_plus": DMN_PLUS_FEATURES}[config.gate_features]
+    return {**vars(config), "num_passes": config.num_passes or num_passes, "gate_features": features}
+
+
+def _retriever(config, vocabulary_size, options):
+    """Return the layer that retrieves facts for the passes."""
+    options = {"max_facts": config.max_retrieved_facts, **options}
+    if config.retriever == "chain":
+        return ChainRetriever(vocabulary_size, num_rounds=config.retriever_rounds, **options, name=CHAIN_RETRIEVER)
+    return FactRetriever(vocabulary_size, **options, name=RETRIEVER)
 
 
 def _input_module(config, penalty, semantic_memory, story, question):

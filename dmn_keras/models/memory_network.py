@@ -5,7 +5,7 @@ from keras import ops
 
 from dmn_keras.layers import AnswerDecoder, MemoryHop, PositionEncoder, TemporalPosition
 from dmn_keras.layers.checks import one_of, positive_integer
-from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, story_inputs
 
 
 def memn2n(
@@ -89,9 +89,8 @@ def memn2n(
     adjacent = one_of("tying", tying, ("adjacent", "layer_wise")) == "adjacent"
     if temporal_encoding is not None:
         temporal_encoding = positive_integer("temporal_encoding", temporal_encoding)
-    story = keras.Input((None, None), dtype="int32", name="story")
-    question = keras.Input((None,), dtype="int32", name="question")
-    inputs = {"story": story, "question": question}
+    inputs = story_inputs(answer_words)
+    story, question = inputs["story"], inputs["question"]
 
     def embedding(size, name):
         initializer = keras.initializers.RandomNormal(stddev=0.1)
@@ -121,24 +120,21 @@ def memn2n(
     memory = {matrix: memories(matrix) for matrix in matrices}
     hop = MemoryHop(attention=attention, linear_map=not adjacent, name="memory_hop")
     state = question_state = sentences(question[:, None], of_question)[:, 0]  # u^1
-    gates, gate_logits = [], []
+    reads = []
     for k in range(num_hops):
         keys, values = matrices[k : k + 2] if adjacent else matrices
-        read = hop(memory[keys], memory[values], state, keys_mask=facts_mask)
-        state = read["state"]
-        gates.append(read["gates"])
-        gate_logits.append(read["gate_logits"])
+        reads.append(hop(memory[keys], memory[values], state, keys_mask=facts_mask))
+        state = reads[-1]["state"]
 
     if answer_words is not None:
-        inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
         decoder = AnswerDecoder(vocabulary_size, answer_words, name="answer_decoder")
         logits = decoder(state, question_state, answer=inputs["answer"])
     elif adjacent:
         logits = words[matrices[-1]](state, reverse=True)  # W^T = C^K
     else:
         logits = embedding(vocabulary_size, "answer_embedding")(state, reverse=True)  # W
-    outputs = {"answer": logits, "gates": ops.stack(gates, axis=1), "gate_logits": ops.stack(gate_logits, axis=1)}
-    return DynamicMemoryNetwork(inputs, outputs, name=name)
+    gates = {name: ops.stack([read[name] for read in reads], axis=1) for name in ("gates", "gate_logits")}
+    return DynamicMemoryNetwork(inputs, {"answer": logits, **gates}, name=name)
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras", name="NilEmbedding")

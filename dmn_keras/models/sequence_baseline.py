@@ -9,7 +9,7 @@ from dmn_keras.layers import AnswerDecoder, LastState
 from dmn_keras.layers.attention_gate import softmax_over_real
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.baseline_config import BaselineConfig
-from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, story_inputs
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
 from dmn_keras.models.recurrent_memory_network import recurrent_layer
 
@@ -67,9 +67,8 @@ def baseline(
     """
     positive_integer("vocabulary_size", vocabulary_size)
     config = (BaselineConfig() if config is None else config).replace(settings)
-    story = keras.Input((None, None), dtype="int32", name="story")
-    question = keras.Input((None,), dtype="int32", name="question")
-    inputs = {"story": story, "question": question}
+    inputs = story_inputs(answer_words)
+    story, question = inputs["story"], inputs["question"]
     story_words = keras.layers.Reshape((-1,), name="story_words")(story)
     read = {"all": [story_words, question], "question": [question], "story": [story_words]}[config.reads]
     ids = ops.concatenate(read, axis=1)
@@ -84,11 +83,7 @@ def baseline(
     last = LastState(name="last_state")
     state, word = last(states, mask=mask), last(words, mask=mask)
     decoder = AnswerDecoder(vocabulary_size, answer_words, name="answer_decoder")
-    if answer_words is None:
-        logits = decoder(state, word)
-    else:
-        inputs["answer"] = keras.Input((None,), dtype="int32", name="answer", optional=True)
-        logits = decoder(state, word, answer=inputs["answer"])
+    logits = decoder(state, word, answer=inputs.get("answer"))
     is_fact = ops.any(ops.not_equal(story, 0), axis=-1)[:, None]  # (B, 1, F)
     gate_logits = ops.zeros_like(is_fact, dtype="float32")
     gates = softmax_over_real(gate_logits, is_fact)

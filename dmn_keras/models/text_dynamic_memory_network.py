@@ -12,7 +12,7 @@ from dmn_keras.layers import (
     WordDropout,
 )
 from dmn_keras.layers.padding import static_shape
-from dmn_keras.models.dynamic_memory_network import GATE_FEATURES
+from dmn_keras.models.dynamic_memory_network import memory_arguments
 from dmn_keras.models.text_dmn_config import TextDMNConfig
 
 
@@ -75,8 +75,7 @@ def text_dmn(
     if not config.input.num_layers:
         facts = keras.layers.Dense(config.units, **options, name="facts")(facts)
     question = LearnedQuestion(name="question")(facts)
-    arguments = {**vars(config.memory), "num_passes": config.memory.num_passes or 2}
-    arguments["gate_features"] = GATE_FEATURES[config.memory.gate_features]
+    arguments = memory_arguments(config.memory, num_passes=2)
     memory = EpisodicMemory(config.units, **arguments, **options, name="episodic_memory")
     classes = keras.layers.Dense(num_classes, dtype="float32", name="classes")
     drop = keras.layers.Dropout(config.dropout, name="memory_dropout")

@@ -6,7 +6,7 @@ import keras
 
 from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, PositionEncoder, SharedFactsMemory
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dynamic_memory_network import GATE_FEATURES
+from dmn_keras.models.dynamic_memory_network import memory_arguments
 from dmn_keras.models.image_backbone import image_backbone
 from dmn_keras.models.visual_dmn_config import VisualDMNConfig
 
@@ -83,9 +83,8 @@ def visual_dmn(
     else:
         questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))
 
-    memory: dict[str, Any] = {**vars(config.memory), "num_passes": config.memory.num_passes or 3}
-    memory["gate_features"] = GATE_FEATURES[config.memory.gate_features]
-    episodes = SharedFactsMemory(config.units, **memory, **recurrent, name="episodic_memory")(facts, questions)
+    arguments = {**memory_arguments(config.memory), **recurrent}
+    episodes = SharedFactsMemory(config.units, **arguments, name="episodic_memory")(facts, questions)
     last = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])
     logits = AnswerDecoder(num_answers, kernel_regularizer=penalty, name="answer_decoder")(last, questions)
     gates = _as_grid(episodes["gates"], backbone.output.shape[1])
