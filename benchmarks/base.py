@@ -8,6 +8,7 @@ import pathlib
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -66,6 +67,18 @@ def record(script, arguments=None):
     }
 
 
+def report(script, arguments, path, table, measured):
+    """Print the table of a measurement, and write it with its `record` as JSON; without a path, write nothing."""
+    result = {**record(script, arguments), **measured}
+    print(table(result))
+    write(path, result)
+
+
+def read(path):
+    """Read a JSON file."""
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+
+
 def write(path, result):
     """Write a measurement as JSON, with the folder it lies in; without a path, write nothing."""
     if path:
@@ -83,7 +96,7 @@ def results(pattern):
     files = sorted(FOLDER.glob(f"{pattern}.json"))
     if not files:
         raise FileNotFoundError(f"There is no file {FOLDER / pattern}.json.")
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [read(file) for file in files]
 
 
 def markdown(header, rows):
@@ -108,6 +121,16 @@ def read_source(folder, data_dir=None):
 
     source = RunFolder.find(folder).source()
     return source if data_dir is None else dataclasses.replace(source, data_dir=data_dir)
+
+
+def copy_run(run, folder, names):
+    """Copy files of a run into a folder; where its data lay on this machine is left out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(run / name, folder / name)
+    config = read(run / "config.json")
+    config["source"]["data_dir"] = None
+    (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def words(text):

@@ -30,9 +30,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     runs = {run.path.name: measure(run, options) for run in RunFolder(options.folder).runs()}
     changed = sum(variant["changed"] for run in runs.values() for variant in run["variants"])
-    result = {**base.record("invariance", arguments), "changed": changed, "runs": runs}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("invariance", arguments, options.json, table, {"changed": changed, "runs": runs})
     return 1 if changed else 0
 
 

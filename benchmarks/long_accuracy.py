@@ -8,7 +8,6 @@ The same command resumes a measurement that was interrupted.
 
 import dataclasses
 import itertools
-import json
 import pathlib
 import statistics
 import time
@@ -56,7 +55,7 @@ def main(arguments=None):
         "cells": [],
     }
     if options.json and pathlib.Path(options.json).exists():
-        before = json.loads(pathlib.Path(options.json).read_text(encoding="utf-8"))
+        before = base.read(options.json)
         result = before if before["command"] == result["command"] else result
     measured = {(cell["task"], cell["length"]) for cell in result["cells"]}
     for length, task in itertools.product(options.lengths, tasks):

@@ -54,9 +54,7 @@ def main(arguments=None):
             write_text(inserted.story, story)
             rows.append({"length": length, "sentences": len(inserted.story), **measure(options.run, story, example)})
             print(rows[-1], flush=True)
-    result = {**base.record("long_cost", arguments), "question": example.question, "rows": rows}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("long_cost", arguments, options.json, table, {"question": example.question, "rows": rows})
     return 0 if all(row["right"] for row in rows) else 1
 
 

@@ -31,9 +31,7 @@ def main(arguments=None):
             one |= {"facts": facts, "recompute": recompute}
             rows.append(base.in_process("long_stories", "--one", json.dumps(one)))
     settings = {"form": options.form, "units": options.units, "batch": BATCH}
-    result = {**base.record("long_stories", arguments), "settings": settings, "rows": rows}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("long_stories", arguments, options.json, table, {"settings": settings, "rows": rows})
 
 
 def measure(backend, form, units, facts, recompute):

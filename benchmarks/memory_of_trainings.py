@@ -24,9 +24,7 @@ def main(arguments=None):
     parser = base.parser("memory_of_trainings", __doc__)
     parser.add_argument("--trainings", type=int, default=30)
     options = parser.parse_args(arguments)
-    result = {**base.record("memory_of_trainings", arguments), **measure(options.trainings)}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("memory_of_trainings", arguments, options.json, table, measure(options.trainings))
 
 
 def measure(trainings):

@@ -43,9 +43,7 @@ def main(arguments=None):
         for name in options.tasks
         for policy in POLICIES
     ]
-    result = {**base.record("mixed_precision", arguments), "rows": rows}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("mixed_precision", arguments, options.json, table, {"rows": rows})
 
 
 def measure(name, policy, data_dir, seeds, changes):

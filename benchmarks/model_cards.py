@@ -1,7 +1,6 @@
 """Put a trained, calibrated run into `saved_models/`, with its model card."""
 
 import argparse
-import json
 import pathlib
 
 from benchmarks import base
@@ -44,19 +43,13 @@ def save_pretrained(run, folder, *, start_from=None, before=(), renamed=None):
     for name in FILES:
         if not (run / name).exists():
             raise FileNotFoundError(f"{run / name} is missing: finish the run (train --resume) and calibrate it.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (folder / name).write_bytes((run / name).read_bytes())
-    # Where the data lay on this machine is of no use on another.
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    config["source"]["data_dir"] = None
-    base.write(folder / "config.json", config)
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    base.copy_run(run, folder, FILES)
+    metrics = base.read(run / "metrics.json")
     if start_from:
         metrics["start_from"] = start_from
     metrics["commands"] = commands(run, start_from, before)
     for renaming, path in (renamed or {}).items():
-        measured = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        measured = base.read(path)
         errors = {"tasks": {task: row["error"] for task, row in measured["tasks"].items()}}
         metrics.setdefault("renamed", {})[renaming] = {**{n: measured[n] for n in ("mean_error", "failed")}, **errors}
     base.write(folder / "metrics.json", metrics)
@@ -115,7 +108,7 @@ def card(folder):
 
     run = RunFolder(folder)
     source, qa = run.source(), run.read_task()
-    metrics, calibration = (json.loads(file.read_text(encoding="utf-8")) for file in (run.metrics, run.calibration))
+    metrics, calibration = base.read(run.metrics), base.read(run.calibration)
     columns = {"error": "test error, %", "questions": "questions", "validation_error": "validation error, %"}
     columns = {name: head for name, head in columns.items() if all(name in row for row in metrics["tasks"].values())}
     rows = [

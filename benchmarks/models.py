@@ -50,9 +50,7 @@ def main(arguments=None):
             rows.append({"model": name, **measure(MODELS[name], options.questions)})
         else:
             rows.append({"model": name, **measure_pretrained(name, options.questions, options.data_dir)})
-    result = {**base.record("models", arguments), "questions": options.questions, "rows": rows}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("models", arguments, options.json, table, {"questions": options.questions, "rows": rows})
 
 
 def measure(settings, num_questions):

@@ -23,9 +23,7 @@ def main(arguments=None):
     parser.add_argument("--questions", type=int, help="only the first test questions of each task")
     parser.add_argument("--repeats", type=int, default=100, help="how often one question is asked")
     options = parser.parse_args(arguments)
-    result = {**base.record("precision", arguments), "rows": measure(options)}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("precision", arguments, options.json, table, {"rows": measure(options)})
 
 
 def measure(options):

@@ -8,7 +8,7 @@ peers are `benchmarks.peer_ntm` and the DNC of the package `dnc` (`pip install d
 import importlib.metadata
 
 from benchmarks import base
-from benchmarks.training_step import WARM_UP, medians_of, take_turns, use_one_thread
+from benchmarks.training_step import WARM_UP, time_steps, use_one_thread
 
 BITS = 8
 CELLS = {"ntm": "NTMCell", "dnc": "DNCCell"}
@@ -37,9 +37,7 @@ def main(arguments=None):
     used = ["torch"] * bool(options.peers) + ["dnc"] * ("dnc" in options.peers)
     packages = {name: importlib.metadata.version(name) for name in used}
     about = {"xla": options.jit or options.backend == "jax", "settings": settings, "peers": packages, "rows": rows}
-    result = {**base.record("recurrent_memory", arguments), **about}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("recurrent_memory", arguments, options.json, table, about)
 
 
 def measure(cell, peers, repeats, jit, settings):
@@ -70,11 +68,7 @@ def measure(cell, peers, repeats, jit, settings):
     model.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=keras.backend.backend() == "jax" or jit)
     count = (WARM_UP + repeats) * settings["batch_size"]
     bits = np.random.default_rng(0).integers(0, 2, (count, settings["steps"], BITS + 1)).astype("float32")
-    turns = take_turns(others)
-    model.fit(bits, bits[..., :BITS], batch_size=settings["batch_size"], shuffle=False, verbose=0, callbacks=[turns])
-    medians = {name: medians_of(times[WARM_UP:]) for name, times in turns.times.items()}
-    of_peers = {f"of_{name}": round(medians["step"]["cpu_ms"] / medians[name]["cpu_ms"], 2) for name in peers}
-    return {"cell": cell, **medians, **of_peers}
+    return {"cell": cell, **time_steps(model, bits, bits[..., :BITS], settings["batch_size"], others)}
 
 
 def _peer_ntm(settings):

@@ -30,7 +30,7 @@ def main(arguments=None):
     qa, before = map(QuestionAnswerer.from_preset, (options.run, options.before))
     source = base.read_source(options.run, options.data_dir)
     books = Books(pathlib.Path(options.books, "test"))
-    result = {**base.record("retriever_accuracy", arguments), "questions": options.questions, "rows": []}
+    rows = []
     for length in options.lengths:
         some = {"split": "test", "count": options.questions, "seed": options.seed}
         examples = [e for task in options.tasks for e in load_in_books(source, books, task, length, **some)]
@@ -38,10 +38,9 @@ def main(arguments=None):
         errors = {name: round(error(qa, [by_name[name] for by_name in shortened]), 2) for name in shortened[0]}
         if length <= options.all_up_to:
             errors = {"all": round(error(before, examples), 2), **errors}
-        result["rows"].append({"length": length, "errors": errors})
-        print(result["rows"][-1], flush=True)
-    print(table(result))
-    base.write(options.json, result)
+        rows.append({"length": length, "errors": errors})
+        print(rows[-1], flush=True)
+    base.report("retriever_accuracy", arguments, options.json, table, {"questions": options.questions, "rows": rows})
 
 
 def retrieve(qa, example):

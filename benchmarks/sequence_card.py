@@ -1,7 +1,6 @@
 """Put a model that `benchmarks.sequence_transduction` trained into `saved_models/`, with its model card."""
 
 import argparse
-import json
 import pathlib
 
 from benchmarks import base
@@ -49,16 +48,14 @@ def main(arguments=None):
 def save_pretrained(options):
     """Copy settings and weights of a model, and write its card from what was measured."""
     run = folder_of(options.runs / options.experiment, options.model, options.seed)
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "model.weights.h5"):
-        (options.folder / name).write_bytes((run / name).read_bytes())
+    base.copy_run(run, options.folder, ("config.json", "model.weights.h5"))
     (options.folder / "README.md").write_text(card(options), encoding="utf-8")
 
 
 def card(options):
     """Return the model card in Markdown."""
     experiment = EXPERIMENTS[options.experiment]
-    result = json.loads(options.json.read_text(encoding="utf-8"))
+    result = base.read(options.json)
     (row,) = (row for row in result["models"][options.model] if row["seed"] == options.seed)
     about, config, limits = TEXTS[options.name]
     return (

@@ -34,9 +34,7 @@ def main(arguments=None):
     if options.story:
         print(json.dumps(long_story(options.story[0], int(options.story[1]))))
         return
-    result = {**base.record("serving", arguments), **measure(options)}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("serving", arguments, options.json, table, measure(options))
 
 
 def measure(options):

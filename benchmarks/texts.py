@@ -6,7 +6,6 @@ sentences once.
 
 import argparse
 import collections
-import json
 import math
 import pathlib
 import statistics
@@ -45,9 +44,8 @@ def main(arguments=None):
     if options.command == "save":
         save_pretrained(options.run, options.folder)
     elif options.command == "speed":
-        content = json.loads(pathlib.Path(options.json).read_text(encoding="utf-8"))
         measured = {**speed(options.run, options.data_dir), **base.record("texts", arguments)}
-        base.write(options.json, {**content, "speed": measured})
+        base.write(options.json, {**base.read(options.json), "speed": measured})
     else:
         base.write(options.json, collect(options.runs, options.data_dir))
 
@@ -151,12 +149,7 @@ def speed(run, data_dir):
 
 def save_pretrained(run, folder):
     """Copy what answering needs of a run, and write the card; where its data lay is left out."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (folder / name).write_bytes((run / name).read_bytes())
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    config["source"]["data_dir"] = None
-    (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
+    base.copy_run(run, folder, FILES)
     (folder / "README.md").write_text(card(folder), encoding="utf-8")
 
 
@@ -180,8 +173,7 @@ def card(folder):
         "size": f"{run.model.stat().st_size / 1e6:.1f}",
         "versions": ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
     }
-    template = pathlib.Path(__file__).with_name(f"model_card_{source.dataset}.md")
-    return template.read_text(encoding="utf-8").format(**fields)
+    return (base.FOLDER / f"model_card_{source.dataset}.md").read_text(encoding="utf-8").format(**fields)
 
 
 if __name__ == "__main__":

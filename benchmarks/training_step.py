@@ -44,9 +44,7 @@ def main(arguments=None):
     }
     rows = [measure(facts, options.repeats, options.jit, settings, options.peer) for facts in options.facts]
     about = {"xla": options.jit or options.backend == "jax", "settings": settings, "rows": rows}
-    result = {**base.record("training_step", arguments), **about}
-    print(table(result))
-    base.write(options.json, result)
+    base.report("training_step", arguments, options.json, table, about)
 
 
 def use_one_thread(backend):
@@ -94,12 +92,21 @@ def measure(facts, repeats, jit, settings, peer=False):
         return rng.integers(1, settings["vocabulary"], (stories, *shape), dtype="int32")
 
     inputs = {"story": ids(facts, settings["words"]), "question": ids(settings["question_words"])}
+    return {"facts": facts, **time_steps(model, inputs, {"answer": ids()}, settings["batch"], others)}
+
+
+def time_steps(model, inputs, targets, batch_size, others):
+    """Time the steps of `fit`, and after each of them the functions of a dict.
+
+    Returns:
+        Dict of `"step"` with median milliseconds of CPU and wall time; the same of each function by its name; and
+        `"of_NAME"`, the CPU median of the step in parts of that of the function.
+    """
     turns = take_turns(others)
-    model.fit(inputs, {"answer": ids()}, batch_size=settings["batch"], shuffle=False, verbose=0, callbacks=[turns])
+    model.fit(inputs, targets, batch_size=batch_size, shuffle=False, verbose=0, callbacks=[turns])
     medians = {name: medians_of(times[WARM_UP:]) for name, times in turns.times.items()}
-    if peer:
-        medians["of_peer"] = round(medians["step"]["cpu_ms"] / medians["peer"]["cpu_ms"], 2)
-    return {"facts": facts, **medians}
+    of_others = {f"of_{name}": round(medians["step"]["cpu_ms"] / medians[name]["cpu_ms"], 2) for name in others}
+    return {**medians, **of_others}
 
 
 def build(settings, **others):

@@ -4,7 +4,6 @@ Each epoch is judged on the validation questions; the best one answers the test 
 """
 
 import collections
-import json
 import os
 import pathlib
 import statistics
@@ -54,10 +53,9 @@ def main(arguments=None):
     if options.backend == "tensorflow":
         row["milliseconds_served"] = served_milliseconds(vqa, parts["test"][0])
     if options.json:
-        path = pathlib.Path(options.json)
-        before = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else []
+        before = base.read(options.json)["runs"] if os.path.exists(options.json) else []
         rows = [*(other for other in before if other["seed"] != options.seed), row]
-        base.write(path, summary(options.dataset, rows, question_only(parts["train"], parts["test"])))
+        base.write(options.json, summary(options.dataset, rows, question_only(parts["train"], parts["test"])))
 
 
 def train(parts, settings, folder, source):

@@ -6,7 +6,6 @@ so many tokens of the training books; the epoch with the lowest validation loss 
 
 import argparse
 import functools
-import json
 import pathlib
 
 import numpy as np
@@ -80,7 +79,7 @@ class WordGRU:
 
         from dmn_keras.text import Vocabulary
 
-        words = json.loads(pathlib.Path(folder, "gru.json").read_text(encoding="utf-8"))["words"]
+        words = base.read(pathlib.Path(folder, "gru.json"))["words"]
         return cls(keras.models.load_model(pathlib.Path(folder, "model.keras")), Vocabulary(words))
 
     def fit(self, train, valid, epochs, seed):
