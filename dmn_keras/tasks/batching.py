@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -33,6 +33,15 @@ class Features:
 
     def __len__(self):
         return len(next(iter(self.inputs.values())))
+
+    def largest_sizes(self, besides: Collection[str] = ()) -> dict[str, int]:
+        """Return the largest size of each named axis, at least 1, besides those of some names."""
+        largest: dict[str, int] = {}
+        for name, values in {**self.inputs, **self.targets}.items():
+            for axis, sizes in self.specs[name].sizes(values).items():
+                if axis not in besides:
+                    largest[axis] = max(largest.get(axis, 1), int(sizes.max()))
+        return largest
 
 
 class Batch(typing.NamedTuple):
@@ -108,7 +117,7 @@ class Batches:
         largest = max(features.inputs, key=lambda name: len(features.specs[name].named_axes))
         sides = features.specs[largest].sizes(features.inputs[largest])
         self.lengths = np.array([_count(value, len(sides)) for value in features.inputs[largest]])
-        shared = self._shared_sizes(sides)
+        shared = features.largest_sizes(besides=sides)  # of the axes that all buckets share
         # At least 1: a layer may not like an empty axis.
         sizes = np.stack([*sides.values()] or [np.ones(len(features), "int64")], axis=1).clip(1)
         named = {axis for name in features.inputs for axis in features.specs[name].named_axes}
@@ -139,15 +148,6 @@ class Batches:
         for bucket in self.buckets:
             self._row[bucket.members] = np.arange(len(bucket.members))
         self._arrays = functools.cache(self._pad)
-
-    def _shared_sizes(self, sides):
-        """Return the sizes of the axes that all buckets share: those of the other features."""
-        shared = {}
-        for name, values in {**self.features.inputs, **self.features.targets}.items():
-            for axis, counts in self.features.specs[name].sizes(values).items():
-                if axis not in sides:
-                    shared[axis] = max(shared.get(axis, 1), int(counts.max()))
-        return shared
 
     def __len__(self):
         """Return the number of batches of an epoch of training."""

@@ -105,11 +105,8 @@ class Preprocessor(abc.ABC):
         features = self.features(self.encode(self.read(data)))
         if not len(features):
             raise ValueError("data must hold at least one example. Received none.")
-        sizes: dict[str, int] = {}
-        for name, values in features.inputs.items():
-            for axis, counts in self.specs[name].sizes(values).items():
-                sizes[axis] = max(sizes.get(axis, 1), int(counts.max()))
-        return {name: self.specs[name].pad(values, sizes) for name, values in features.inputs.items()}
+        sizes = features.largest_sizes()
+        return {name: features.specs[name].pad(values, sizes) for name, values in features.inputs.items()}
 
     def check_adapted(self) -> None:
         """Raise `ValueError` if the preprocessor is not adapted."""
