@@ -28,8 +28,8 @@ class FactFinder(Task):
         return [example.facts[row["fact"].argmax()] for row, example in zip(outputs, encoded, strict=True)]
 
 
-def _one_hot(encoded):
-    return [np.eye(len(example.story), dtype="float32")[example.supporting_facts[-1]] for example in encoded]
+def _one_hot(example):
+    return np.eye(len(example.story), dtype="float32")[example.supporting_facts[-1]]
 
 
 if __name__ == "__main__":

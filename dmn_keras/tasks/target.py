@@ -1,7 +1,8 @@
 """What an output of a network learns from."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -15,7 +16,7 @@ class Target:
     Attributes:
         name: Name of the output.
         spec: `FeatureSpec` of the targets.
-        values: Function of a list of encoded examples to a list of targets, not yet padded.
+        value: Function of an encoded example to its target, not yet padded.
         loss: Keras loss.
         weight: Weight of the loss.
         metrics: Keras metrics.
@@ -23,7 +24,7 @@ class Target:
 
     name: str
     spec: FeatureSpec
-    values: Callable[[Sequence], list]
+    value: Callable[[Any], Any]
     loss: keras.losses.Loss
     weight: float = 1.0
     metrics: tuple[keras.metrics.Metric, ...] = ()

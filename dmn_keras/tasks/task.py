@@ -247,7 +247,7 @@ class Task(keras.Model):
         inputs, targets = self.preprocessor.features(encoded), self.targets()
         features = dataclasses.replace(
             inputs,
-            targets={target.name: target.values(encoded) for target in targets},
+            targets={target.name: list(map(target.value, encoded)) for target in targets},
             specs={**inputs.specs, **{target.name: target.spec for target in targets}},
         )
         trainer = self.config.trainer

@@ -25,8 +25,8 @@ from dmn_keras.tasks.question_answering import QuestionAnsweringPreprocessor
 # - ``preprocessor_class`` turns examples into arrays. Here that of question answering does.
 # - ``build_network`` returns a functional model with a dict of outputs. The network of the settings is
 #   ``self.config.model.build(...)``; this one keeps the logits of its last pass.
-# - ``targets`` says what each output learns from: its shape, its values, its loss and its metrics. The first metric
-#   of the first target chooses the best weights.
+# - ``targets`` says what each output learns from: its shape, its value for an example, its loss and its metrics. The
+#   first metric of the first target chooses the best weights.
 # - ``decode`` turns outputs into answers.
 
 
@@ -47,8 +47,8 @@ class FactFinder(Task):
         return [example.facts[row["fact"].argmax()] for row, example in zip(outputs, encoded, strict=True)]
 
 
-def one_hot(encoded):
-    return [np.eye(len(example.story), dtype="float32")[example.supporting_facts[-1]] for example in encoded]
+def one_hot(example):
+    return np.eye(len(example.story), dtype="float32")[example.supporting_facts[-1]]
 
 
 # %%

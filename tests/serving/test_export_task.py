@@ -37,8 +37,8 @@ class FactFinder(Task):
         return keras.Model(self.network.input, {"fact": keras.ops.argmax(logits, axis=1), "logits": logits})
 
     def targets(self):
-        values = lambda encoded: [np.eye(len(e.story), dtype="float32")[e.supporting_facts[-1]] for e in encoded]  # noqa: E731
-        return [Target("logits", FeatureSpec("float32", ("facts",), -1), values, GateCrossentropy("softmax"))]
+        value = lambda example: np.eye(len(example.story), dtype="float32")[example.supporting_facts[-1]]  # noqa: E731
+        return [Target("logits", FeatureSpec("float32", ("facts",), -1), value, GateCrossentropy("softmax"))]
 
     def decode(self, outputs, encoded):
         return [example.facts[row["fact"]] for row, example in zip(outputs, encoded, strict=True)]
@@ -95,8 +95,7 @@ class Distance(Task):
         return keras.Model(inputs, {"end": end, "second": Modulo()(inputs["seconds"])})
 
     def targets(self):
-        values = lambda encoded: [[0.0] for _ in encoded]  # noqa: E731
-        return [Target("end", FeatureSpec("float32", (1,)), values, keras.losses.MeanSquaredError())]
+        return [Target("end", FeatureSpec("float32", (1,)), lambda example: [0.0], keras.losses.MeanSquaredError())]
 
     def decode(self, outputs, encoded):
         return [float(row["end"][0]) for row in outputs]

@@ -30,7 +30,7 @@ def many(count=57, seed=0):
 def batches(examples, *, targets=None, **options):
     targets = [answer_target(None)] if targets is None else targets
     inputs = QuestionAnsweringPreprocessor().features(examples)
-    values = {target.name: target.values(examples) for target in targets}
+    values = {target.name: list(map(target.value, examples)) for target in targets}
     features = Features(inputs.inputs, values, {**inputs.specs, **{target.name: target.spec for target in targets}})
     return Batches(features, **{"batch_size": 8, **options})
 

@@ -1,7 +1,5 @@
 """What question answering learns from: answers, supporting facts, and which facts belong to a story."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy
@@ -16,15 +14,15 @@ _UNKNOWN = -1.0  # a target that does not count
 def answer_target(answer_words: int | None) -> Target:
     """Return the target of the answers, ids `()` or, of several words, `(answer_words + 1,)` with the end word."""
 
-    def values(encoded):
+    def value(example):
         # A longer answer, which only a test part can hold, cannot be given and must not pass for its beginning.
         if answer_words is None:
-            return [(UNKNOWN_ID if len(of) > 1 else of[0]) if (of := example.answer) else 0 for example in encoded]
-        ids = [(*example.answer, END_ID)[: answer_words + 1] for example in encoded]
-        return [(*of, *[0] * (answer_words + 1 - len(of))) for of in ids]
+            return UNKNOWN_ID if len(example.answer) > 1 else next(iter(example.answer), 0)
+        ids = (*example.answer, END_ID)[: answer_words + 1]
+        return (*ids, *[0] * (answer_words + 1 - len(ids)))
 
     axes = () if answer_words is None else (answer_words + 1,)
-    return Target("answer", FeatureSpec("int32", axes), values, AnswerCrossentropy(), metrics=(AnswerAccuracy(),))
+    return Target("answer", FeatureSpec("int32", axes), value, AnswerCrossentropy(), metrics=(AnswerAccuracy(),))
 
 
 def gate_target(num_passes: int, gate: str, *, order: str, learned_stop: bool, weight: float) -> Target:
@@ -59,7 +57,7 @@ def gate_target(num_passes: int, gate: str, *, order: str, learned_stop: bool, w
         return targets
 
     spec = FeatureSpec("float32", (num_passes, "facts"), _UNKNOWN)
-    return Target("gate_logits", spec, lambda encoded: [value(e) for e in encoded], GateCrossentropy(gate), weight)
+    return Target("gate_logits", spec, value, GateCrossentropy(gate), weight)
 
 
 def stop_target(num_passes: int, weight: float) -> Target:
@@ -69,10 +67,7 @@ def stop_target(num_passes: int, weight: float) -> Target:
         count = len(example.supporting_facts)
         return np.arange(num_passes) >= count if count else np.full(num_passes, _UNKNOWN)
 
-    def values(encoded: Sequence):
-        return [value(example).astype("float32") for example in encoded]
-
-    return Target("stop_logits", FeatureSpec("float32", (num_passes,)), values, GateCrossentropy("sigmoid"), weight)
+    return Target("stop_logits", FeatureSpec("float32", (num_passes,)), value, GateCrossentropy("sigmoid"), weight)
 
 
 def retriever_target() -> Target:
@@ -84,7 +79,7 @@ def retriever_target() -> Target:
         return targets
 
     spec = FeatureSpec("float32", ("facts",))
-    return Target("retriever_logits", spec, lambda encoded: [value(e) for e in encoded], GateCrossentropy("sigmoid"))
+    return Target("retriever_logits", spec, value, GateCrossentropy("sigmoid"))
 
 
 def chain_target(num_rounds: int) -> Target:
@@ -102,4 +97,4 @@ def chain_target(num_rounds: int) -> Target:
         return targets
 
     spec = FeatureSpec("float32", (num_rounds, "facts"))
-    return Target("retriever_logits", spec, lambda encoded: [value(e) for e in encoded], GateCrossentropy("sigmoid"))
+    return Target("retriever_logits", spec, value, GateCrossentropy("sigmoid"))

@@ -35,7 +35,7 @@ def sequence_target(output: str, output_size: int, loss_over_steps: str = "mean"
     spec = FeatureSpec("float32" if output == "bits" else "int32", axes, NOT_SCORED)
     metrics = (SequenceAccuracy(output), BitsPerSequence(output))
     loss = SequenceCrossentropy(output, loss_over_steps)
-    return Target("logits", spec, lambda encoded: [value(e) for e in encoded], loss, 1, metrics)
+    return Target("logits", spec, value, loss, 1, metrics)
 
 
 def step_crossentropy(y_true, y_pred, output):

@@ -1,5 +1,6 @@
 """Text classification: texts in, classes out."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ class TextClassifier(WordTask):
 
     def targets(self) -> list[Target]:
         spec = FeatureSpec("int32", padding=-1)  # rows that only fill a batch have no class
-        return [Target("label", spec, _labels, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
+        return [Target("label", spec, operator.attrgetter("label"), LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
     def answer(self, row: Mapping[str, np.ndarray], example: EncodedText) -> Classification:
         probabilities = dict(zip(self.preprocessor.labels, row["probabilities"].tolist(), strict=True))
@@ -85,7 +86,3 @@ class TextClassifier(WordTask):
     def explain(self, example: TextClassificationExample, answer: Classification) -> str:
         right = f"; right: {example.label}" if example.label else ""
         return f"Text:  {example.text}\nClass: {classification_text(answer)}{right}"
-
-
-def _labels(encoded):
-    return [example.label for example in encoded]

@@ -1,5 +1,6 @@
 """Token tagging: sentences in, a tag for each word out."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ class TokenTagger(WordTask):
 
     def targets(self) -> list[Target]:
         spec = FeatureSpec("int32", ("words",), padding=-1)
-        return [Target("tags", spec, _tags, LabelCrossentropy(), metrics=(LabelAccuracy(),))]
+        return [Target("tags", spec, operator.attrgetter("tags"), LabelCrossentropy(), metrics=(LabelAccuracy(),))]
 
     def answer(self, row: Mapping[str, np.ndarray], example: EncodedSentence) -> Tagging:
         num_words, size, names = len(example.words), self.config.task.context_size, self.preprocessor.labels
@@ -92,7 +93,3 @@ class TokenTagger(WordTask):
 
 def _paired(answer, example):
     return zip(answer.tags, example.tags, strict=True)
-
-
-def _tags(encoded):
-    return [example.tags for example in encoded]

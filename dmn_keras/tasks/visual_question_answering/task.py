@@ -1,5 +1,6 @@
 """Answering questions about images."""
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -71,19 +72,10 @@ class VisualQuestionAnswerer(Task):
         return network
 
     def targets(self) -> list[Target]:
-        most = self.config.task.questions_per_row
         spec = FeatureSpec("int32", ("questions",), padding=UNKNOWN_ANSWER)
-        # The loss of a row is a sum over its questions.
-        return [
-            Target(
-                "answer",
-                spec,
-                lambda encoded: [questions.answer for questions in encoded],
-                LabelCrossentropy(),
-                weight=1 / most,
-                metrics=(LabelAccuracy(),),
-            )
-        ]
+        weight = 1 / self.config.task.questions_per_row  # the loss of a row is a sum over its questions
+        answers = operator.attrgetter("answer")
+        return [Target("answer", spec, answers, LabelCrossentropy(), weight, metrics=(LabelAccuracy(),))]
 
     def encoded_batches(self, encoded: Sequence[EncodedQuestions], **options: Any) -> Batches:
         return super().encoded_batches(group_by_image(encoded, self.config.task.questions_per_row), **options)
