@@ -418,8 +418,7 @@ class QuestionAnswerer(Task):
 
     def _judged(self, answer, min_confidence):
         """Return an answer with its confidence, and whether it is known."""
-        nothing_found = answer.positions is not None and not answer.facts
-        known = not nothing_found
+        known = answer.positions is None or bool(answer.facts)  # a retriever may have found nothing
         if self.calibration is None:
             return dataclasses.replace(answer, known=known)
         decisive = (answer.facts[i] for i in sorted(set(itertools.chain(*answer.evidence))))

@@ -1,11 +1,8 @@
 """Texts -> word ids."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from dmn_keras.datasets.example import TextClassificationExample
 from dmn_keras.datasets.sst import draw_phrases
@@ -71,13 +68,12 @@ class TextClassificationPreprocessor(WordPreprocessor):
         return EncodedText(words, characters, label, example.weight, example.is_phrase, tokens)
 
     def features(self, encoded: Sequence[EncodedText]) -> Features:
-        weights = [example.weight for example in encoded]
-        phrases = any(example.is_phrase for example in encoded) and self.phrase_fraction < 1
-        draw = functools.partial(self._draw, encoded) if phrases else None
-        return dataclasses.replace(super().features(encoded), weights=weights, draw=draw)
+        def draw(rng):
+            return draw_phrases(encoded, rng, self.phrase_fraction)
 
-    def _draw(self, encoded, rng: np.random.Generator) -> np.ndarray:
-        return draw_phrases(encoded, rng, self.phrase_fraction)
+        weights = [example.weight for example in encoded]
+        draws = any(example.is_phrase for example in encoded) and self.phrase_fraction < 1
+        return dataclasses.replace(super().features(encoded), weights=weights, draw=draw if draws else None)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "phrase_fraction": self.phrase_fraction}
