@@ -52,10 +52,12 @@ class Answer:
 
         Empty where the answer is not known: what was attended to is no evidence that nothing was found.
         """
-        return tuple(
-            tuple(i for i, gate in enumerate(gates) if self.known and gate > 0 and gate >= 0.5 * max(gates))
-            for gates in self.gates
-        )
+
+        def decisive(gates):
+            half = 0.5 * max(gates, default=0.0)
+            return tuple(i for i, gate in enumerate(gates) if gate > 0 and gate >= half)
+
+        return tuple(decisive(gates) if self.known else () for gates in self.gates)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict that JSON can hold, with the evidence."""
