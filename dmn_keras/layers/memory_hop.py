@@ -46,8 +46,8 @@ class MemoryHop(keras.layers.Layer):
 
     Returns:
         A dict: `"state"`, the next state, `(batch, units)`; `"gates"`, the attention, float32 `(batch, facts)`, which
-        sums to 1 over the real memories; `"gate_logits"`, the products `u . m_i`, float32 `(batch, facts)`, very low at
-        a padded memory.
+        sums to 1 over the real memories unless `linear`; `"gate_logits"`, the products `u . m_i`, float32 `(batch,
+        facts)`, very low at a padded memory.
 
     Raises:
         ValueError: If `attention` is unknown, or keys, values and state differ in their last dimension.

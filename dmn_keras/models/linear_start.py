@@ -1,11 +1,14 @@
 """Training of MemN2N that begins without the softmax of its attention."""
 
+import logging
 from typing import Any
 
 import keras
 
 from dmn_keras.layers import MemoryHop
 from dmn_keras.layers.checks import positive_integer
+
+_log = logging.getLogger(__name__)
 
 
 class LinearStart(keras.callbacks.Callback):
@@ -16,7 +19,9 @@ class LinearStart(keras.callbacks.Callback):
 
     What an epoch does depends on its number alone, so that `fit(initial_epoch=...)` resumes rightly. The switch is a
     weight of the model (`MemoryHop.linear`), saved with the others: a model whose training ends before the switch
-    stays linear. Attention without a softmax is no target for a loss on the gates.
+    stays linear, which a warning says. Attention without a softmax is no target for a loss on the gates.
+    `logs["linear"]` tells later callbacks whether an epoch had none: `dmn_keras.train` keeps the weights of one that
+    had.
 
     Args:
         epochs: Positive integer, the number of epochs without the softmax. The authors take 20 for one task and 30 for
@@ -48,10 +53,17 @@ class LinearStart(keras.callbacks.Callback):
             raise ValueError(
                 f"LinearStart needs a model with a MemoryHop of attention='softmax'. Received: {self.model.name!r}"
             )
+        epochs = (self.params or {}).get("epochs")
+        if epochs is not None and epochs <= self.epochs:
+            _log.warning("No epoch has a softmax: linear_start=%d, epochs=%d", self.epochs, epochs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         for hop in self._hops:
             hop.linear.assign(epoch < self.epochs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if logs is not None:
+            logs["linear"] = float(epoch < self.epochs)
 
 
 def _layers(model):

@@ -41,10 +41,10 @@ def progress(history: Sequence[Mapping[str, float]], trainer: TrainerConfig) -> 
     """Judge the epochs so far.
 
     An epoch is better than the best before it if its validation error is lower or, where they are equal, its
-    validation loss.
+    validation loss. Epochs of a linear start count for nothing: the last of them is the best until another follows.
 
     Args:
-        history: List of one dict an epoch with `"val_error"` and `"val_loss"`.
+        history: List of one dict an epoch with `"val_error"` and `"val_loss"`, and `"linear"` where MemN2N has one.
         trainer: The `TrainerConfig`, with `patience` and `stop_after_perfect_epochs`.
 
     Returns:
@@ -53,14 +53,17 @@ def progress(history: Sequence[Mapping[str, float]], trainer: TrainerConfig) -> 
     best, best_epoch, halvings = (math.inf, math.inf), -1, 0
     for epoch, logs in enumerate(history):
         result = (logs["val_error"], logs["val_loss"])
-        if result < best:
+        if logs.get("linear"):
+            best_epoch = epoch
+        elif result < best:
             best, best_epoch = result, epoch
         elif (epoch - best_epoch) % max(trainer.patience // 2, 1) == 0:
             halvings += 1
     waited = len(history) - 1 - best_epoch
     finished = "patience" if history and waited >= trainer.patience else None
     perfect = trainer.stop_after_perfect_epochs
-    if len(history) >= perfect and all(logs["val_error"] == 0 for logs in history[-perfect:]):
+    last = history[-perfect:]
+    if len(last) == perfect and not any(logs["val_error"] or logs.get("linear") for logs in last):
         finished = "solved"
     return Progress(best_epoch, waited, halvings, finished)
 

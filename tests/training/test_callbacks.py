@@ -56,6 +56,13 @@ def test_progress_is_a_function_of_the_results(results, patience, expected):
     assert judge(results, patience) == expected
 
 
+def test_epochs_of_a_linear_start_count_for_nothing():
+    linear, after = ({"val_error": error, "val_loss": 1.0, "linear": error == 0} for error in (0, 0.5))
+    trainer = TrainerConfig(patience=2, stop_after_perfect_epochs=2)
+    assert progress([linear] * 5, trainer) == Progress(best_epoch=4, waited=0, halvings=0)
+    assert progress([*[linear] * 5, after, after], trainer) == Progress(best_epoch=5, waited=1, halvings=1)
+
+
 def test_the_learning_rate_is_halved_where_training_stalls():
     config = TrainerConfig(learning_rate=0.08, patience=4)
     history = [{"val_error": 0.5, "val_loss": 1.0}]
