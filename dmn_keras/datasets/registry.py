@@ -208,6 +208,8 @@ def _split_renaming(config):
     found = [part for part in parts if part.startswith("rename=")]
     if not found:
         return config, None
+    if len(found) > 1:
+        raise ValueError(f"config: rename may be given once. Received: {config!r}")
     return ",".join(part for part in parts if part not in found) or None, found[-1].partition("=")[2]
 
 
@@ -271,7 +273,7 @@ def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
     stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
     check_name("task", task, stepgame.TASKS)
     parts = [part.strip() for part in (config or "").split(",") if part.strip()]
-    if not any(part.startswith("k=") for part in parts):
+    if not any(part.startswith("k") for part in parts):
         parts.append(f"k={task}")
     examples = stepgame.load(split, config=",".join(parts), data_dir=data_dir)
     return [example for example in examples if example.task == task][:num_examples]

@@ -62,8 +62,8 @@ def rename(examples: Iterable[Example], names: Mapping[str, str]) -> list[Exampl
     """
     if not isinstance(names, Mapping) or not all(isinstance(text, str) for pair in names.items() for text in pair):
         raise ValueError(f"names must map texts to texts. Received: {names!r:.100}")
-    names = {normalize(name): normalize(new) for name, new in names.items()}
     _check_one_to_one(names)
+    names = {normalize(name): normalize(new) for name, new in names.items()}
     exchange = _exchange(names)
     return [_renamed(example, names, exchange) for example in examples]
 
@@ -106,13 +106,17 @@ def made_up(names: Iterable[str], *, avoid: Iterable[str] = (), seed: int = 0) -
 
 def _check_one_to_one(names):
     """Raise if the map is not one to one, capitals aside: models read words in lower case."""
-    taken = {}
+    taken, news = {}, {}
     for name, new in names.items():
+        name, new = normalize(name), normalize(new)
         if not name.strip() or not new.strip():
             raise ValueError(f"names must map names to names, none of them empty. Received: {name!r}: {new!r}")
         other = taken.setdefault(lower(new), name)
         if lower(other) != lower(name):
             raise ValueError(f"names must not merge names. Received: {other!r} and {name!r} become {new!r}")
+        other = news.setdefault(lower(name), new)
+        if lower(other) != lower(new):
+            raise ValueError(f"names must not split a name. Received: {name!r} becomes {other!r} and {new!r}")
 
 
 def _exchange(names) -> Callable[[str], tuple[str, frozenset]]:

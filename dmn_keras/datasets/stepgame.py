@@ -103,15 +103,18 @@ def parse_config(config: str | None) -> tuple[str | None, range]:
     Raises:
         ValueError: If a part of it is neither.
     """
-    folder, ks = None, range(1, len(TASKS) + 1)
+    folder, named, ks = None, None, range(1, len(TASKS) + 1)
     for part in config.split(",") if config else ():
         part = part.strip()
         bounds = re.fullmatch(r"k\s*=\s*([0-9]{1,3})(?:\s*-\s*([0-9]{1,3}))?", part)
         if bounds is None and part not in CONFIGS:
             raise ValueError(unknown_name("config", part, (*CONFIGS, "k=1", "k=1-10")))
+        if (folder if bounds is None else named) is not None:
+            raise ValueError(f"config: each part may be given once. Received: {config!r}")
         if bounds is None:
             folder = part
         else:
+            named = part
             ks = range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
             if not ks or str(ks[0]) not in TASKS or str(ks[-1]) not in TASKS:
                 raise ValueError(f"config: k must be a number from 1 to 10 or a range such as 1-5. Received: {part!r}")

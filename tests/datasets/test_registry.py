@@ -199,6 +199,8 @@ def test_any_question_answering_can_be_renamed(own, tmp_path):
         load("stories", "one-supporting-fact", num_examples=3, config="num_facts=4,rename=new")
     with pytest.raises(ValueError, match=r"config: rename must be swap, new or a JSON file of names\. Received: 'x'"):
         load("jsonl", "a", data_dir=own, config="rename=x")
+    with pytest.raises(ValueError, match="rename may be given once"):
+        load("jsonl", "a", data_dir=own, config="rename=swap,rename=new")
 
 
 def names_file(folder):

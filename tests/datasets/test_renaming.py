@@ -60,6 +60,8 @@ def test_marks_that_are_no_letters_belong_to_a_word():
     ("names", "message"),
     [
         ({"Mary": "Anna", "John": "Anna"}, "must not merge names. Received: 'Mary' and 'John' become 'Anna'"),
+        ({"Mary": "Anna", "mary": "Bob"}, "must not split a name. Received: 'mary' becomes 'Anna' and 'Bob'"),
+        ({"José": "Anna", "Jose\u0301": "Bob"}, "must not split a name. Received: 'José' becomes 'Anna' and 'Bob'"),
         ({"Mary": "Anna", "John": "anna"}, "must not merge names. Received: 'Mary' and 'John' become 'anna'"),
         (
             {"Mary": "John"},

@@ -124,6 +124,8 @@ def test_files_without_supporting_facts_need_no_warning(folder, caplog):
         ({"split": "dev"}, ValueError, "split must be one of train, valid, test. Received: 'dev'"),
         ({"config": "nose"}, ValueError, "config must be one of clean, noise, k=1, .*'nose'.* Did you mean 'noise'"),
         ({"config": "k=5-1"}, ValueError, "config: k must be a number from 1 to 10 or a range .* Received: 'k=5-1'"),
+        ({"config": "k=1,k=2"}, ValueError, "config: each part may be given once. Received: 'k=1,k=2'"),
+        ({"config": "clean,noise"}, ValueError, "config: each part may be given once. Received: 'clean,noise'"),
         ({"config": "k=11"}, ValueError, "config: k must be a number from 1 to 10 .* Received: 'k=11'"),
         ({"num_examples": 0}, ValueError, "num_examples must be a positive integer or None. Received: num_examples=0"),
         ({"data_dir": None}, ValueError, "data_dir is required for dataset 'stepgame'. Expected the archive"),
@@ -178,7 +180,7 @@ def test_a_config_chooses_among_the_tasks(folder):
     def load(task, config):
         return names(datasets.load("stepgame", task=task, split="test", config=config, data_dir=folder))
 
-    assert load("10", None) == load("10", "k=10") == load("10", "k=3-10") == [("10", "W"), ("10", "A")]
-    assert load("2", "k=10") == []
+    assert load("10", None) == load("10", "k = 10") == load("10", "k=3-10") == [("10", "W"), ("10", "A")]
+    assert load("2", "k=10") == load("2", "k = 10") == []
     with pytest.raises(ValueError, match="config: k must be a number from 1 to 10"):
         load("2", "k=11")
