@@ -120,6 +120,8 @@ def refuse_run(output: RunFolder) -> None:
 
 def _with_retriever(own, run, max_retrieved_facts, seed):
     """Return a task with the weights of a trained one behind a retriever that has learned nothing yet."""
+    if own.config.model.family != "dmn":
+        raise ValueError(f"{run.path} must hold a run of model.family=dmn. Received: {own.config.model.family}")
     if own.config.model.max_retrieved_facts is not None:
         raise ValueError(
             f"{run.path} must hold a run without a retriever. Received one with "

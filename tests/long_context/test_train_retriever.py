@@ -9,6 +9,7 @@ from dmn_keras.datasets import Example
 from dmn_keras.long_context import train_retriever as module
 from dmn_keras.long_context.train_retriever import train_retriever
 from dmn_keras.models import RETRIEVER
+from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import train
 from tests.training.runs import eagerly, own_data, snapshot, tensorflow_only, tiny, without_tracing
@@ -116,6 +117,12 @@ def test_mistakes_are_named_and_nothing_is_written(trained, with_retriever, tmp_
     output = RunFolder(tmp_path / "run")
     with pytest.raises(ValueError, match="must hold a run without a retriever"):
         train_retriever(with_retriever[0], trained[1], BOOK, output)
+    other, asked = RunFolder(tmp_path / "other"), [Example(("Mary is here.",), "Who is here?", ("Mary",), (0,))]
+    baseline = QuestionAnswerer(family="baseline", units=2)
+    baseline.adapt(asked)
+    baseline.save_to_preset(other.path)
+    with pytest.raises(ValueError, match=r"must hold a run of model.family=dmn\. Received: baseline"):
+        train_retriever(other, trained[1], BOOK, output)
     with pytest.raises(ValueError, match=r"at least 20 sentences\. Received: 19"):
         train_retriever(*trained, BOOK[:19], output)
     with pytest.raises(ValueError, match=r"max_retrieved_facts must be a positive integer\. Received: max_"):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from dmn_keras.datasets import Example
 from dmn_keras.models import answering_model, baseline
 from dmn_keras.models.recurrent_memory_config import CELLS
 from dmn_keras.tasks.question_answering import QuestionAnswerer
@@ -122,6 +123,8 @@ def test_it_learns_as_a_family_of_question_answering(encoder, tmp_path):
     keras.utils.set_random_seed(0)
     qa.fit(examples, epochs=60, verbose=0)
     assert qa.evaluate(examples, verbose=0)["answer_accuracy"] > 0.8
+    asked = [Example(("Mary is here.",), "Where is Mary?", ("here",), (0,))]
+    assert qa.score(asked, qa.predict(asked)).keys() == {"accuracy"}, "gates that are all alike find nothing"
     qa.save_to_preset(tmp_path)
     again = QuestionAnswerer.from_preset(tmp_path)
     assert [a.answer for a in again.predict(examples)] == [a.answer for a in qa.predict(examples)]

@@ -240,15 +240,20 @@ def test_examples_that_a_function_draws_are_read_between_epochs():
     assert drawn == [0, 1, 2]
 
 
-def test_a_linear_start_ends_with_its_epochs():
+def test_a_linear_start_ends_with_its_epochs(caplog):
     settings = {"family": "memn2n", "embedding_dim": 4, "num_hops": 2, "linear_start": 1}
     qa = QuestionAnswerer(**settings, supervise_gates=False)
     linear = []
     see = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: linear.append(float(qa.network.get_layer("memory_hop").linear.numpy()))
     )
-    qa.fit(examples(), epochs=2, callbacks=[see], verbose=0)
-    assert linear == [1.0, 0.0]
+    history = qa.fit(examples(), epochs=2, callbacks=[see], verbose=0)
+    assert linear == history.history["linear"] == [1.0, 0.0]
+    assert not caplog.records
+    qa.fit(examples(), epochs=1, verbose=0)
+    assert "No epoch has a softmax" in caplog.text
+    with pytest.raises(ValueError, match=r"backbone needs model.family=dmn\. Received: model.family=memn2n"):
+        qa.backbone  # noqa: B018
     with pytest.raises(ValueError, match="linear_start needs supervise_gates=False"):
         QuestionAnswerer(**settings).fit(examples(), verbose=0)
     hard = QuestionAnswerer(family="memn2n", attention="hard", supervise_gates=False)

@@ -17,7 +17,8 @@ class Answer:
             model with a retriever those of its facts and the question. With placeholders, those beyond them.
         confidence: Probability that the answer is right, between 0 and 1, as measured on questions with and without an
             answer (`dmn_keras.inference.calibration`); `None` where the run was not calibrated. It is divided by the
-            number of different unknown words in the question and the evidence, which the model cannot distinguish.
+            number of different unknown words in the question and the evidence, which the model cannot distinguish; with
+            placeholders, where there is such a word, by one more.
         known: Whether the confidence is high enough to answer at all; `True` without calibration. `False` too where a
             retriever selected nothing of the story. Where it is `False`, `answer` is the best guess.
         others: The next likeliest answers, pairs of words and probability: one fewer than the search is wide.

@@ -135,8 +135,14 @@ class QuestionAnswerer(Task):
 
     @functools.cached_property
     def backbone(self) -> keras.Model:
-        """The network without its answer: from `story` and `question` to `memory` and `gates`."""
+        """The network without its answer: from `story` and `question` to `memory` and `gates`.
+
+        Raises:
+            ValueError: If the network is no Dynamic Memory Network.
+        """
         inputs = {tensor.name: tensor for tensor in self.network.inputs if tensor.name != "answer"}
+        if not isinstance(self.config.model, DMNConfig):
+            raise ValueError(f"backbone needs model.family=dmn. Received: model.family={self.config.model.family}")
         memory = self.network.get_layer("memory_dropout").output
         return type(self.network)(inputs, {"memory": memory, "gates": self.network.output["gates"]}, name="backbone")
 
@@ -301,12 +307,17 @@ class QuestionAnswerer(Task):
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
     def predict_encoded(self, encoded: Sequence[EncodedExample], batch_size: int = 64, **options: Any) -> list[Answer]:
-        if self.retriever is not None and self.vocabulary.placeholder_ids:
-            encoded = list(map(self._assign_where_retrieved, encoded))
+        if self.vocabulary.placeholder_ids:
+            encoded = list(map(self._with_placeholders_of_ask, encoded))
         return super().predict_encoded(encoded, batch_size, **options)
 
-    def _assign_where_retrieved(self, example):
-        """Give placeholders to the words of the facts that the retriever selects alone: the others may have many."""
+    def _with_placeholders_of_ask(self, example):
+        """Return an example as `ask` reads it, which does not know which sentences are the story's own.
+
+        Words of all facts get placeholders, or of those alone that the retriever selects: the others may have many.
+        """
+        if self.retriever is None:
+            return example if example.story_positions is None else self.preprocessor.assign_placeholders(example)
         if not self.preprocessor.unknown_words([*example.facts, example.question_text]):
             return example
         facts = self.retriever.retrieve(example.facts, [example.question_text])[0].facts if example.facts else ()
@@ -349,14 +360,14 @@ class QuestionAnswerer(Task):
         return list(answer.words) == tokenize(example.answer_text, lowercase=True)
 
     def score(self, examples: Sequence[Example], answers: Sequence[Answer]) -> dict[str, float]:
-        """Return `"accuracy"` and, where the examples name supporting facts, `"gate_recall"`.
+        """Return `"accuracy"` and, where the examples name supporting facts and the network has gates, `"gate_recall"`.
 
         The recall is the percentage of the supporting facts found among as many facts with the highest gates, over all
         passes.
         """
         pairs = list(zip(examples, answers, strict=True))
         metrics = {"accuracy": 100.0 * sum(itertools.starmap(self.is_right, pairs)) / len(pairs)}
-        recall = _gate_recall(pairs)
+        recall = _gate_recall(pairs) if self.config.model.gate is not None else None
         return metrics if recall is None else {**metrics, "gate_recall": 100.0 * recall}
 
     def explain(self, example: Example, answer: Answer) -> str:
@@ -401,7 +412,7 @@ class QuestionAnswerer(Task):
             facts, gates = tuple(facts[i] for i in selected), gates[:, selected]
         likeliest = zip(row["top_words"].tolist(), np.exp(row["top_log_probabilities"]).tolist(), strict=True)
         answer_text = functools.partial(self.vocabulary.answer_text, placeholders=example.placeholders)
-        others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None))
+        others = tuple((answer_text(ids), p) for ids, p in itertools.islice(likeliest, 1, None) if p > 0)
         with_placeholder = set(map(lower, example.placeholders))
         return Answer(
             answer=answer_text(row["words"].tolist()),
