@@ -5,6 +5,10 @@ Its files have bAbI's text format, with one question a story and one of nine ans
 there are other relations beside it. The paper trains on `clean` with k from 1 to 5 and tests on `noise` with k from 1
 to 10.
 
+Agents are single capital letters, and models read words in lower case: to them the agent A and the article of "at a 45
+degree angle" are one word. Both are in a tenth of the training stories of five relations, and in two thirds of the test
+stories of ten.
+
 Reference: Shi, Zhang, Lipani, "StepGame: A New Benchmark for Robust Multi-Hop Spatial Reasoning in Texts", AAAI 2022,
 arXiv:2204.08292. The templates of the sentences were corrected in March 2024; of older test files about a tenth of the
 answers is wrong.

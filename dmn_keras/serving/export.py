@@ -133,8 +133,9 @@ def export_litert(
     `model.tflite` takes the ids of one question, int32 `story` `(1, num_facts, num_words)` and `question`
     `(1, num_words)`, each sentence ending with the end word's id and padded with 0, and gives `words`, the ids of the
     answer `(1, words)`, `log_probability` `(1,)` and `gates` `(1, passes, num_facts)`, 0 where a retriever drops a
-    fact. `vocabulary.txt` has the word of each id on its line, from id 0. A server that polls the folder for versions
-    passes it over.
+    fact. `vocabulary.txt` has the word of each id on its line, from id 0. With an open vocabulary its last ids are
+    placeholders, which the caller gives to unknown words as `dmn_keras.text.assign_placeholders` does. A server that
+    polls the folder for versions passes it over.
 
     The version appears whole or not at all, after its answers were compared with the Keras model's.
 
