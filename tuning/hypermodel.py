@@ -135,7 +135,8 @@ def training_result(folder: pathlib.Path, epochs: int | None = None) -> dict | N
     history = RunFolder(folder).read_history()[:epochs]
     if not history:
         return None
-    best = min(history, key=lambda epoch: (epoch["val_error"], epoch["val_loss"]))
+    # As in `progress`, which keeps none of MemN2N's linear start where another epoch follows.
+    best = min(history, key=lambda epoch: (epoch.get("linear", 0.0), epoch["val_error"], epoch["val_loss"]))
     return {
         "error": best["val_error"],
         "loss": best.get("val_answer_loss", best["val_loss"]),

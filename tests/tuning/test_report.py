@@ -45,6 +45,8 @@ def test_the_best_epoch_counts_and_only_the_first_ones(tmp_path):
     assert training_result(tmp_path, 1)["loss"] == 0.3
     assert training_result(tmp_path)["error"] == 0.1
     assert training_result(tmp_path / "nowhere", 2) is None
+    write_json(tmp_path / "history.json", [epoch(0.1, 2.0, linear=1.0), epoch(0.5, 1.0, linear=0.0)])
+    assert training_result(tmp_path)["error"] == 0.5, "nothing of a linear start is kept where more follows"
 
 
 def test_configurations_best_first_and_those_without_a_result_last(folder):
