@@ -234,7 +234,7 @@ def pretrained(*names):
     for title, name, _, reached, *_ in _task_rows():
         if name in names:
             kind = f" ({title.partition(', ')[2]})" if name == "sort-of-clevr" else ""
-            accuracies[name] += [f"{percent}{kind}" for percent in decimals([reached])]
+            accuracies[name] += [f"{percent}{kind}" for percent in decimals([reached], 2)]
     rows = [
         [f"`{name}`", size, ", ".join(accuracies[name]), answers] for name, size, answers in _sizes_and_speeds(names)
     ]
@@ -317,7 +317,15 @@ def tasks():
     return markdown(
         ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
         [
-            [title, f"`{preset}`", *decimals([reached]), baseline, published, len(runs), f"{runs[0]['parameters']:,}"]
+            [
+                title,
+                f"`{preset}`",
+                *decimals([reached], 2),
+                baseline,
+                published,
+                len(runs),
+                f"{runs[0]['parameters']:,}",
+            ]
             for title, preset, runs, reached, baseline, published in _task_rows()
         ],
     )
