@@ -210,7 +210,7 @@ def _split_renaming(config):
         return config, None
     if len(found) > 1:
         raise ValueError(f"config: rename may be given once. Received: {config!r}")
-    return ",".join(part for part in parts if part not in found) or None, found[-1].partition("=")[2]
+    return ",".join(part for part in parts if part not in found) or None, found[0].partition("=")[2]
 
 
 def _renamed(examples, renaming, seed):
