@@ -22,6 +22,7 @@ from dmn_keras.layers.list_rnn_cell import ListRNNCell
 from dmn_keras.layers.memory_hop import MemoryHop
 from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
+from dmn_keras.layers.mention_links import MentionLinks
 from dmn_keras.layers.ntm_cell import NTMCell
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.question_match import QuestionMatch
@@ -58,6 +59,7 @@ __all__ = [
     "MemoryHop",
     "MemoryRNN",
     "MemoryUpdate",
+    "MentionLinks",
     "NTMCell",
     "PositionEncoder",
     "QuestionMatch",

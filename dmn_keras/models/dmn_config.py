@@ -25,7 +25,8 @@ class InputModuleConfig(Settings):
         lexical_links: How often facts are read again, with what the facts that share a word with them hold; `None` for
             twice with `fact_encoder="sentence"`, else not at all.
         link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
-            them.
+            them; `"mentions"` for the states of the word in them and in the question (`MentionLinks`), for long chains
+            of facts in any order.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016); `None` for yes where `fact_encoder` is
             `None` and becomes `"position"`.
     """
@@ -33,7 +34,7 @@ class InputModuleConfig(Settings):
     fact_encoder: str | None = setting(None, choices=("story", "sentence", "position"))
     question_match: int | None = 32
     lexical_links: int | None = setting(None, low=0, high=1000)
-    link_mode: str = setting("neighbours", choices=("neighbours", "chain"))
+    link_mode: str = setting("neighbours", choices=("neighbours", "chain", "mentions"))
     input_fusion: bool | None = None
 
     @property
@@ -140,7 +141,7 @@ class DMNConfig(ModelConfig):
         if self.memory.num_passes is None:
             changes["num_passes"] = num_passes
         if self.input.fact_encoder is None:
-            linked = self.input.lexical_links or self.input.link_mode == "chain"
+            linked = self.input.lexical_links or self.input.link_mode != "neighbours"
             few = 0 < num_questions < FEW_QUESTIONS and not linked
             changes["fact_encoder"] = "position" if few else "sentence"
             if self.input.input_fusion is None:

@@ -15,6 +15,7 @@ from dmn_keras.layers import (
     InputFusion,
     LastState,
     LexicalLinks,
+    MentionLinks,
     PositionEncoder,
     QuestionMatch,
     ScatterGates,
@@ -241,15 +242,21 @@ def _input_module(config, penalty, semantic_memory, story, question):
         states = FactEncoder(**word_gru, name="question_gru")(question_words)
         match = QuestionMatch(module.question_match, kernel_regularizer=penalty, name="question_match")
         words = match(words, story, question, states)
-    position = module.fact_encoder == "position"
-    facts = PositionEncoder(name="position_encoder")(words) if position else encoder(words)
-    for i in range(module.num_links):
-        links = LexicalLinks(config.units, mode=module.link_mode, kernel_regularizer=penalty, name=f"lexical_links_{i}")
-        facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(links(words, story, facts))
+    if module.link_mode == "mentions":
+        links = MentionLinks(num_rounds=module.num_links, **word_gru, name="mention_links")
+        facts, q = links(words, story, question_words, question)
+    else:
+        position = module.fact_encoder == "position"
+        facts = PositionEncoder(name="position_encoder")(words) if position else encoder(words)
+        q = LastState(name="question_state")(states)
+        for i in range(module.num_links):
+            options = {"mode": module.link_mode, "kernel_regularizer": penalty}
+            linked = LexicalLinks(config.units, **options, name=f"lexical_links_{i}")(words, story, facts)
+            facts = FactEncoder(**word_gru, scope=scope, name=f"linked_facts_{i}")(linked)
     facts = keras.layers.Dropout(config.dropout, name="fact_dropout")(facts)
     if module.input_fusion:
         facts = InputFusion(config.units, **gru, name="input_fusion")(facts)
-    return facts, LastState(name="question_state")(states)
+    return facts, q
 
 
 def can_retrieve(model: keras.Model) -> bool:
@@ -287,13 +294,15 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
     module, units = config.input, config.units
     if embedding_dim is None:
         embedding_dim = units if config.embedding_dim is None else config.embedding_dim
-    if module.link_mode == "chain" and not module.num_links:
-        raise ValueError("link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0")
+    if module.link_mode != "neighbours" and not module.num_links:
+        raise ValueError(f"link_mode={module.link_mode!r} needs lexical_links of at least 1. Received: lexical_links=0")
     if module.num_links and module.fact_encoder == "position":
         raise ValueError(
             "lexical_links needs facts that are read by a word GRU: fact_encoder 'story' or 'sentence'. "
             f"Received: lexical_links={module.lexical_links}, fact_encoder='position'"
         )
+    if module.link_mode == "mentions" and module.fact_encoder == "story":
+        raise ValueError("link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder='story'")
     if config.retriever == "chain" and config.max_retrieved_facts is None:
         raise ValueError("retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None")
     unequal = embedding_dim != units or module.question_match

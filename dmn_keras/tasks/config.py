@@ -190,13 +190,14 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
 - `dmn_2`, `dmn_3`, `dmn_plus` (Xiong et al. 2016, table 1): position encoding and input fusion with soft attention;
   then the attention GRU; then untied ReLU memory updates. Sizes and rates are those of the paper, which does not give
   its L2 weight.
-- `fused`, `matched`, `linked`, `chained`, `normed` (ours): facts with question match. `fused`
+- `fused`, `matched`, `linked`, `chained`, `normed`, `mentions` (ours): all but the last with question match. `fused`
   reads sentences by position encoding and input fusion, for long stories whose order matters; `matched` reads each
   sentence by a word GRU, for relations between things that the question names; `linked` reads them again, twice, with
   the facts before and after that share a word, for chains of facts and for their order: it learns all tasks at once;
   `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
   `normed` is `linked` with facts, question and memories normalised: it learns in fewer epochs. It is the default from
-  500 training questions on; with fewer, the default reads facts as `fused` does. `quick` is a small `fused`, for a
+  500 training questions on; with fewer, the default reads facts as `fused` does. `mentions` passes the states of words
+  from fact to fact, for chains of many relations told in any order, as in StepGame. `quick` is a small `fused`, for a
   first training of a minute.
 - `memn2n_2015` (Sukhbaatar et al. 2015, for 10,000 questions a task): SGD with linear start; the loss is a mean over
   the batch of 32, and rate and largest norm are 32 times and 1/32 of the paper's, whose loss is a sum. Along half a

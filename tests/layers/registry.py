@@ -222,6 +222,17 @@ CASES = {
             others={"units": 3, "mode": "neighbours"},
         ),
         Case(
+            layers.MentionLinks,
+            {"units": U, "num_rounds": 1},
+            {
+                "words": random(B, F, W, D),
+                "story": word_ids()["story"],
+                "question_words": random(B, Q, D),
+                "question": word_ids()["question"],
+            },
+            others={"units": U + 1, "num_rounds": 2},
+        ),
+        Case(
             layers.FactRetriever,
             {"vocabulary_size": 6, "units": 5, "max_facts": 2},
             word_ids(),

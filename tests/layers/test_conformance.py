@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import re
 
 import keras
 import numpy as np
@@ -148,7 +149,7 @@ def test_kinds_of_weights_have_their_initializers_and_regularizers(case):
         json.dumps(config)
         assert type(layer).from_config(config).get_config() == config
     others = {weight.path.partition("/")[2] for weight in layer.weights} - set(names)
-    assert all("embeddings" in name or "initial_" in name for name in others), others
+    assert all(re.match("norm/|.*embeddings|.*initial_", name) for name in others), others
     for kind in {"kernel", "recurrent", "bias"} - set(case.layer.weight_kinds):
         with pytest.raises(ValueError, match=f"{kind}_regularizer"):
             case.make(**{f"{kind}_regularizer": "l1"})

@@ -35,6 +35,7 @@ SETTINGS = {
     "question-match": {"question_match": 3},
     "lexical-links": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2},
     "chains": {"fact_encoder": "sentence", "lexical_links": 2, "link_mode": "chain"},
+    "mentions": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "link_mode": "mentions"},
     "retriever": {"fact_encoder": "sentence", "lexical_links": 1, "max_retrieved_facts": 3},
     "chain-retriever": {"fact_encoder": "sentence", "max_retrieved_facts": 3, "retriever": "chain"},
     "normed": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "layer_norm": True},
@@ -363,6 +364,14 @@ def test_word_vectors_are_taken_and_kept():
         ({"lexical_links": -1}, r"lexical_links must be between 0 and 1000. Received: lexical_links=-1"),
         ({"dropout": 1}, r"dropout must be between 0.0 and 0.99. Received: dropout=1"),
         ({"link_mode": "chain"}, r"link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0"),
+        (
+            {"link_mode": "mentions"},
+            r"link_mode='mentions' needs lexical_links of at least 1. Received: lexical_links=0",
+        ),
+        (
+            {"link_mode": "mentions", "lexical_links": 1},
+            r"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder='story'",
+        ),
         ({"max_retrieved_facts": 0}, r"max_retrieved_facts must be between 1 .* Received: max_retrieved_facts=0"),
         ({"retriever": "chain"}, r"retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None"),
         ({"retriever": "book"}, r"retriever must be one of sentence, chain. Received: 'book'"),
