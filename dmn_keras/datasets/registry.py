@@ -173,7 +173,7 @@ def load(
     check_name("dataset", dataset, DATASETS)
     check_split(split, num_examples, seed)
     renaming = None
-    if DATASETS[dataset].example_class is Example:
+    if DATASETS[dataset].example_class is Example and dataset != "babi_long":  # it renames before it inserts into books
         config, renaming = _split_renaming(config)
     options = {"config": config, "data_dir": data_dir, "seed": seed, "num_examples": num_examples}
     examples = DATASETS[dataset].load(split, task=str(task), **options)
@@ -234,8 +234,11 @@ def _renamed(examples, renaming, seed):
 @register("babi_long", task_names=lambda _: babi.TASKS)
 def _load_babi_long(split, *, task, config, data_dir, seed, num_examples):
     babi_long = importlib.import_module("dmn_keras.datasets.babi_long")
+    config, renaming = _split_renaming(config)
     long = babi_long.Config.parse(config)
     stories = _read_babi(data_dir, config=long.babi, task=task, split=split)[:num_examples]
+    if renaming is not None:
+        stories = _renamed(stories, renaming, seed)
     return babi_long.load(stories, config=long, split=split, seed=seed)
 
 

@@ -276,6 +276,17 @@ def test_questions_of_babi_are_hidden(folder):
     assert datasets.task_names("babi_long") == babi.TASKS
 
 
+def test_renaming_leaves_the_background_as_it_is(tmp_path):
+    (tmp_path / "book.txt").write_text("Mary saw Daniel and John and Sandra there.\n" * 50)
+    plain = datasets.load("babi", task="1", split="train", config="en,rename=new", data_dir=DUMMY)
+    renamed = load(f"en,tokens=100,books={tmp_path},rename=new")
+    assert [bare(example) for example in renamed] == [example.story for example in plain]
+    assert "Mary" not in str(plain)
+    for example in renamed:
+        others = {text for i, text in enumerate(example.story) if i not in example.story_positions}
+        assert others == {"Mary saw Daniel and John and Sandra there."}
+
+
 @pytest.mark.filterwarnings("ignore:.* the books begin again")
 def test_each_split_is_hidden_in_books_of_its_own(folder):
     first_words = {
