@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.layers.padding import static_shape
+from dmn_keras.layers.padding import max_or_zero, static_shape
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -73,9 +73,7 @@ class CharacterEncoder(keras.layers.Layer):
             columns = slice(offset * self.units, (offset + 1) * self.units)
             total = total + rows[:, offset : offset - 2 * half or None, columns]
         states = ops.where(real, ops.relu(total), ops.zeros_like(total))
-        words = ops.max(states, axis=1, initial=0)
-        # PyTorch gives a scalar for a batch without rows.
-        return ops.reshape(ops.broadcast_to(words, (batch * num_words, self.units)), (batch, num_words, self.units))
+        return ops.reshape(max_or_zero(states, axis=1), (batch, num_words, self.units))
 
     def compute_output_shape(self, characters_shape):
         return (*characters_shape[:2], self.units)

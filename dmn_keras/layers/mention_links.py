@@ -7,13 +7,13 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.input_fusion import InputFusion
-from dmn_keras.layers.padding import static_shape
+from dmn_keras.layers.padding import max_or_zero, static_shape
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class MentionLinks(WeightedLayer):
-    """Reads facts and question in rounds, between which the mentions of a word exchange their states.
+    """Encodes facts and question in rounds of messages between the mentions of a word.
 
     A mention is a place at which a word stands, in the story or in the question. A bidirectional GRU over its sentence
     gives it a first state `x_p` (`InputFusion`), which holds its role in the sentence, and `h_p = x_p`. Each round
@@ -25,10 +25,10 @@ class MentionLinks(WeightedLayer):
     - for each mention `h_p = LayerNorm(z m_p + (1 - z) relu(v))` with `[u, v] = B x_p + N m_p + F f_t + d` and
       `z = sigmoid(u + 1)`.
 
-    Facts and question are `f_t` of the state after the last round. All rounds share their weights; each carries
+    Facts and question are `f_t` of the states after the last round. All rounds share their weights; each carries
     information one fact further along the chain of facts that share words: from "X is to the left of Y" and "Y is above
     Z" to where X is, seen from Z. In `LexicalLinks` a word gets the whole other fact, which does not show in which role
-    the word stands there.
+    the word stands there. The order of the facts is not represented; an `InputFusion` behind adds it.
 
     Words are compared by their ids, so that all unknown words count as one, unless they have placeholders. Time and
     memory grow with the words of the story times the rounds, not with pairs of words.
@@ -38,7 +38,8 @@ class MentionLinks(WeightedLayer):
     Args:
         units: Positive integer, size of states, facts and question.
         num_rounds: Positive integer, number of rounds. Defaults to 3.
-        recompute: As for `InputFusion`. Defaults to `False`.
+        recompute: As for `InputFusion`, which reads the sentences; the rounds keep what they compute. Defaults to
+            `False`.
         **kwargs: Initializers and regularizers of kernels and GRUs (kernel, recurrent, bias), as in `keras.layers.GRU`,
             and arguments of every layer.
 
@@ -64,8 +65,8 @@ class MentionLinks(WeightedLayer):
 
     Reference:
         Not in the papers. Message passing between the mentions of a word: De Cao et al. 2019, arXiv:1808.09920. Sum
-        and product of two projections: Wu et al. 2016, arXiv:1606.06630; the product makes it easy to learn what
-        depends on a pair of roles, one in the fact and one in the question.
+        and product of two projections: Wu et al. 2016, arXiv:1606.06630; the product shows a pair of roles of a word,
+        in this sentence and in another.
     """
 
     def __init__(self, units: int, num_rounds: int = 3, *, recompute: bool = False, **kwargs: Any):
@@ -93,85 +94,71 @@ class MentionLinks(WeightedLayer):
         self.read_story.build((None, None, words_shape[-1]))
         self.read_question.build((None, None, question_words_shape[-1]))
         for layer in (self.role, self.message, self.update_role, self.update_message, self.update_fact, self.norm):
-            layer.build((None, None, None, self.units))
+            layer.build((None, None, self.units))
 
     def call(self, words, story, question_words, question):
-        # The question is a story of one sentence. Each list holds what belongs to the story and to the question.
-        ids = [story, question[:, None]]
-        states = [_read(self.read_story, words, ids[0]), _read(self.read_question, question_words[:, None], ids[1])]
-        real = [ops.not_equal(part, 0)[..., None] for part in ids]
-        roles = [self.role(part) for part in states]
-        updates = [self.update_role(part) for part in states]
-        numbers = _word_numbers(_in_a_row(ids))
+        batch, num_facts, num_words, dim = static_shape(words)
+        num_places = num_facts * num_words
+        rows = ops.reshape(story, (batch * num_facts, num_words))
+        states = self.read_story(ops.reshape(words, (*static_shape(rows), dim)), mask=ops.not_equal(rows, 0))
+        asked = self.read_question(question_words, mask=ops.not_equal(question, 0))
+        # All places in a row, those of the question last.
+        states = ops.concatenate([ops.reshape(states, (batch, num_places, self.units)), asked], axis=1)
+        ids = ops.concatenate([ops.reshape(story, (batch, num_places)), question], axis=1)
+        real, segments = ops.not_equal(ids, 0)[..., None], _segments_of_words(ids)
+        role, update = self.role(states), self.update_role(states)
 
         def exchange(states):
-            """Return messages, `(batch, facts, words, units)`, and facts, `(batch, facts, units)`, of both."""
-            messages = _split_like(states, _max_of_equals(_in_a_row(states), numbers))
-            sent = [self.message(part) for part in messages]
-            held = [ops.relu(a + b + a * b) for a, b in zip(roles, sent, strict=True)]
-            # No value of `relu` is less than zero, which stands for padding.
-            facts = [ops.max(ops.where(*pair, 0.0), axis=2, initial=0.0) for pair in zip(real, held, strict=True)]
-            return messages, facts
+            """Return messages, `(batch, places, units)`, facts, `(batch, facts, units)`, question, `(batch, units)`."""
+            messages = _max_over_mentions(states, segments)
+            projected = self.message(messages)
+            # No feature is less than zero, which stands for padding.
+            features = ops.where(real, ops.relu(role + projected + role * projected), 0.0)
+            of_story = ops.reshape(features[:, :num_places], (batch, num_facts, num_words, self.units))
+            return messages, max_or_zero(of_story, axis=2), max_or_zero(features[:, num_places:], axis=1)
 
-        messages, facts = exchange(states)
+        def places_of(facts, question):
+            """Return at each place what its sentence has, `(batch, places, size)`."""
+            size = facts.shape[-1]
+            of_story = ops.broadcast_to(facts[:, :, None], (batch, num_facts, num_words, size))
+            of_question = ops.broadcast_to(question[:, None], (batch, static_shape(asked)[1], size))
+            return ops.concatenate([ops.reshape(of_story, (batch, num_places, size)), of_question], axis=1)
+
+        messages, facts, q = exchange(states)
         for _ in range(self.num_rounds):
-            states = [self._update(*parts) for parts in zip(updates, messages, facts, strict=True)]
-            messages, facts = exchange(states)
-        return facts[0], facts[1][:, 0]
-
-    def _update(self, update, messages, facts):
-        """Return the next states of the mentions, `(batch, facts, words, units)`."""
-        update = update + self.update_message(messages) + self.update_fact(facts)[:, :, None]
-        gate, candidate = ops.split(update, 2, axis=-1)
-        gate = ops.sigmoid(gate + 1)
-        return self.norm(gate * messages + (1 - gate) * ops.relu(candidate))
+            of_sentence = places_of(self.update_fact(facts), self.update_fact(q))
+            gate, candidate = ops.split(update + self.update_message(messages) + of_sentence, 2, axis=-1)
+            gate = ops.sigmoid(gate + 1)
+            messages, facts, q = exchange(self.norm(gate * messages + (1 - gate) * ops.relu(candidate)))
+        return facts, q
 
     def compute_output_shape(self, words_shape, story_shape, question_words_shape, question_shape):
         return (*words_shape[:2], self.units), (question_words_shape[0], self.units)
 
     def compute_mask(self, words, previous_mask=None):
-        return None if previous_mask is None else ops.any(previous_mask, axis=-1), None
+        return (None if previous_mask is None else ops.any(previous_mask, axis=-1)), None
 
     def get_config(self):
         own = {"units": self.units, "num_rounds": self.num_rounds, "recompute": self.recompute}
         return {**super().get_config(), **own}
 
 
-def _read(reader, words, ids):
-    """Return a state for each word, `(batch, facts, words, units)`, of sentences that are read one by one."""
-    batch, num_facts, num_words, dim = static_shape(words)
-    sentences = ops.reshape(words, (batch * num_facts, num_words, dim))
-    states = reader(sentences, mask=ops.not_equal(ops.reshape(ids, (batch * num_facts, num_words)), 0))
-    return ops.reshape(states, (batch, num_facts, num_words, reader.units))
-
-
-def _in_a_row(parts):
-    """Return what story and question have at each place, `(batch, places, ...)`, the question last."""
-    shapes = [static_shape(part) for part in parts]
-    rows = [ops.reshape(part, (s[0], s[1] * s[2], *s[3:])) for part, s in zip(parts, shapes, strict=True)]
-    return ops.concatenate(rows, axis=1)
-
-
-def _split_like(parts, values):
-    """Undo `_in_a_row`: values `(batch, places, units)` become two tensors of the shapes of `parts`."""
-    _, num_facts, num_words, _ = static_shape(parts[0])
-    halves = values[:, : num_facts * num_words], values[:, num_facts * num_words :]
-    return [ops.reshape(half, static_shape(part)) for half, part in zip(halves, parts, strict=True)]
-
-
-def _word_numbers(ids):
-    """Number the distinct words of each row of `(batch, places)`, by ascending id, from 0."""
+def _segments_of_words(ids):
+    """Number the distinct words of all rows of `(batch, places)`: the number at each place, in a row."""
+    batch, num_places = static_shape(ids)
     order = ops.argsort(ids, axis=1)
     ordered = ops.take_along_axis(ids, order, axis=1)
     new = ops.cast(ops.not_equal(ordered[:, 1:], ordered[:, :-1]), "int32")
-    numbers = ops.pad(ops.cumsum(new, axis=1), [[0, 0], [1, 0]])
-    return ops.take_along_axis(numbers, ops.argsort(order, axis=1), axis=1)
+    numbers = ops.take_along_axis(
+        ops.pad(ops.cumsum(new, axis=1), [[0, 0], [1, 0]]), ops.argsort(order, axis=1), axis=1
+    )
+    return ops.reshape(numbers + num_places * ops.arange(batch, dtype="int32")[:, None], (batch * num_places,))
 
 
-def _max_of_equals(values, numbers):
-    """Return at each place the largest values, `(batch, places, units)`, of all places of its row with its number."""
-    batch, num_places, dim = static_shape(values)
-    segments = ops.reshape(numbers + num_places * ops.arange(batch, dtype="int32")[:, None], (batch * num_places,))
-    flat = ops.reshape(values, (batch * num_places, dim))
-    largest = ops.segment_max(flat, segments, num_segments=batch * num_places)
-    return ops.reshape(ops.take(largest, segments, axis=0), (batch, num_places, dim))
+def _max_over_mentions(states, segments):
+    """Return at each place the largest states of all places of its word, `(batch, places, units)`."""
+    batch, num_places, units = static_shape(states)
+    rows = ops.reshape(states, (batch * num_places, units))
+    # One segment more than needed: PyTorch takes none for an unknown number.
+    largest = ops.segment_max(rows, segments, num_segments=batch * num_places + 1)
+    return ops.reshape(ops.take(largest, segments, axis=0), (batch, num_places, units))

@@ -36,6 +36,13 @@ def batched_gather(values, index):
     return ops.reshape(taken, (*static_shape(index), dim))  # JAX takes nothing of nothing in another shape
 
 
+def max_or_zero(values, axis):
+    """Return the largest value along an axis, at least 0, also of a tensor without entries."""
+    shape = static_shape(values)
+    largest = ops.max(values, axis=axis, initial=0)
+    return ops.broadcast_to(largest, (*shape[:axis], *shape[axis + 1 :]))  # PyTorch gives a scalar where there are none
+
+
 def zero_where_padded(values, mask):
     """Set the rows of `(batch, positions, dim)` to exact zeros where the mask `(batch, positions)` is False."""
     return ops.where(mask[..., None], values, ops.zeros_like(values))

@@ -25,8 +25,8 @@ class InputModuleConfig(Settings):
         lexical_links: How often facts are read again, with what the facts that share a word with them hold; `None` for
             twice with `fact_encoder="sentence"`, else not at all.
         link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
-            them; `"mentions"` for the states of the word in them and in the question (`MentionLinks`), for long chains
-            of facts in any order.
+            them; `"mentions"` for the states of the word in all of them and in the question (`MentionLinks`, with as
+            many rounds as `lexical_links`), for long chains of facts whose order does not matter.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016); `None` for yes where `fact_encoder` is
             `None` and becomes `"position"`.
     """

@@ -294,6 +294,10 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
     module, units = config.input, config.units
     if embedding_dim is None:
         embedding_dim = units if config.embedding_dim is None else config.embedding_dim
+    if module.link_mode == "mentions" and module.fact_encoder not in (None, "sentence"):
+        raise ValueError(
+            f"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder={module.fact_encoder!r}"
+        )
     if module.link_mode != "neighbours" and not module.num_links:
         raise ValueError(f"link_mode={module.link_mode!r} needs lexical_links of at least 1. Received: lexical_links=0")
     if module.num_links and module.fact_encoder == "position":
@@ -301,8 +305,6 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
             "lexical_links needs facts that are read by a word GRU: fact_encoder 'story' or 'sentence'. "
             f"Received: lexical_links={module.lexical_links}, fact_encoder='position'"
         )
-    if module.link_mode == "mentions" and module.fact_encoder == "story":
-        raise ValueError("link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder='story'")
     if config.retriever == "chain" and config.max_retrieved_facts is None:
         raise ValueError("retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None")
     unequal = embedding_dim != units or module.question_match

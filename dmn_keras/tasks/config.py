@@ -197,8 +197,8 @@ PRESETS = {name: settings for name, settings in NAMED_SETTINGS.items() if not na
   `chained` with what all facts before and after that share a word wrote, for stories longer than those it learned from;
   `normed` is `linked` with facts, question and memories normalised: it learns in fewer epochs. It is the default from
   500 training questions on; with fewer, the default reads facts as `fused` does. `mentions` passes the states of words
-  from fact to fact, for chains of many relations told in any order, as in StepGame. `quick` is a small `fused`, for a
-  first training of a minute.
+  from fact to fact, for chains of many relations whose order does not matter, as in StepGame. `quick` is a small
+  `fused`, for a first training of a minute.
 - `memn2n_2015` (Sukhbaatar et al. 2015, for 10,000 questions a task): SGD with linear start; the loss is a mean over
   the batch of 32, and rate and largest norm are 32 times and 1/32 of the paper's, whose loss is a sum. Along half a
   cosine, where the paper halves the rate every 25 epochs.

@@ -365,12 +365,16 @@ def test_word_vectors_are_taken_and_kept():
         ({"dropout": 1}, r"dropout must be between 0.0 and 0.99. Received: dropout=1"),
         ({"link_mode": "chain"}, r"link_mode='chain' needs lexical_links of at least 1. Received: lexical_links=0"),
         (
-            {"link_mode": "mentions"},
+            {"link_mode": "mentions", "fact_encoder": "sentence"},
             r"link_mode='mentions' needs lexical_links of at least 1. Received: lexical_links=0",
         ),
         (
-            {"link_mode": "mentions", "lexical_links": 1},
+            {"link_mode": "mentions"},
             r"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder='story'",
+        ),
+        (
+            {"link_mode": "mentions", "fact_encoder": "position"},
+            r"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder='position'",
         ),
         ({"max_retrieved_facts": 0}, r"max_retrieved_facts must be between 1 .* Received: max_retrieved_facts=0"),
         ({"retriever": "chain"}, r"retriever='chain' needs max_retrieved_facts. Received: max_retrieved_facts=None"),

@@ -475,6 +475,7 @@ def test_supporting_facts_supervise_the_gates_where_there_are_any():
         (9, {"fact_encoder": "story"}, ("story", None)),
         (9, {"lexical_links": 1}, ("sentence", False)),
         (9, {"link_mode": "chain"}, ("sentence", False)),
+        (9, {"link_mode": "mentions"}, ("sentence", False)),
     ],
 )
 def test_few_questions_are_read_by_position(count, settings, expected):
