@@ -102,6 +102,15 @@ TICKETS = {
 }
 """Ends of the names of the files about tickets with new names, and the models that they are of."""
 
+STEPGAME = {
+    "": "DMN, preset `mentions`",
+    "-memn2n": "MemN2N",
+    "-lstm": "LSTM",
+    "-question": "the question alone (LSTM)",
+    "-story": "the story alone (LSTM)",
+}
+"""Ends of the names of the files about StepGame, and the models that they are of."""
+
 
 def pages():
     """Return the Markdown files that hold tables made here."""
@@ -186,6 +195,28 @@ def tickets():
         errors = decimals([run["error"] for run in runs])
         rows.append([model, *decimals([statistics.median(run["error"] for run in runs)]), ", ".join(errors)])
     return markdown(["model", "median error, %", "seeds 0, 1, 2"], rows)
+
+
+def stepgame():
+    """Return the table of the right answers on StepGame's noisy stories, by the number of relations."""
+    [longer] = results("results/stepgame-longer")
+    rows, seeds = [], []
+    for end, model in STEPGAME.items():
+        accuracies = _stepgame_accuracies(end, longer["models"])
+        means = [statistics.fmean(of_seed[:5]) for of_seed in accuracies]
+        by_number = [statistics.median(of_number) for of_number in zip(*accuracies, strict=True)]
+        rows.append([model, *decimals([*by_number[:5], statistics.median(means), *by_number[5:]])])
+        seeds.append(", ".join(decimals(means)))
+    rows = [[*row, of_seeds] for row, of_seeds in zip(rows, seeds, strict=True)]
+    rows.append(["TP-MANN, published", *["-"] * 5, "53.0", "28.5", *["-"] * 3, "21.5", "-"])
+    return markdown(["model", *range(1, 6), "mean of 1 to 5", *range(6, 11), "the mean of each seed"], rows)
+
+
+def _stepgame_accuracies(end, longer):
+    """Return the percentages of right answers for 1 to 10 relations, a list for each seed."""
+    [result] = results(f"results/stepgame{end}")
+    short = zip(*([100 - run["error"] for run in row["runs"]] for row in result["tasks"].values()), strict=True)
+    return [[*of_seed, *seed["accuracy"]] for of_seed, seed in zip(short, longer[f"stepgame{end}"], strict=True)]
 
 
 def renamed():
@@ -273,11 +304,20 @@ def papers():
     rows = [[name, paper, code, f"bAbI tasks {tasks}: {error} % wrong"] for name, (paper, code, error) in _papers()]
     rows += [
         ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"all bAbI tasks: {all_tasks} % wrong"],
+        ["Mention links", "ours", "preset `mentions`", _stepgame_result()],
         ["Retriever", "ours", "`babi-long`", f"bAbI tasks 1 to 5: {bare} % wrong, in a million tokens {million} %"],
     ]
     reached = _sequence_results()
     rows += [[name, *columns, reached.get(name, "not measured")] for name, columns in OTHER_PAPERS.items()]
     return markdown(["model", "paper", "code", "result"], rows).replace("---:", "---")
+
+
+def _stepgame_result():
+    """Return what the preset `mentions` reaches on StepGame, as text."""
+    accuracies = _stepgame_accuracies("", results("results/stepgame-longer")[0]["models"])
+    short = statistics.median(statistics.fmean(of_seed[:5]) for of_seed in accuracies)
+    ten = statistics.median(of_seed[-1] for of_seed in accuracies)
+    return f"StepGame, 1 to 5 relations: {short:.1f} % right, 10 relations: {ten:.1f} %"
 
 
 def _sequence_results():

@@ -181,7 +181,7 @@ def test_tables_are_whole_and_their_measured_files_hold_their_runs(name):
     table = TABLES[name]
     data_dir = RESULTS.parents[1] / "examples/tickets_new_names" if table.dataset == "jsonl" else None
     planned = {(folder.as_posix(), task) for folder, tasks, _ in plan(table, data_dir) for task in tasks}
-    if not name.startswith("ablation"):
+    if not name.startswith(("ablation", "stepgame")):  # StepGame has training stories of half its tasks
         assert {task for _, task in planned} == set(task_names(table.dataset, data_dir))
     content = json.loads((RESULTS / f"{name}.json").read_text())
     assert {(run["run"], task) for task, row in content["tasks"].items() for run in row["runs"]} <= planned
