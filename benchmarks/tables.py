@@ -105,6 +105,7 @@ TICKETS = {
 STEPGAME = {
     "": "DMN, preset `mentions`",
     "-memn2n": "MemN2N",
+    "-transformer": "transformer, 2 epochs",
     "-lstm": "LSTM",
     "-question": "the question alone (LSTM)",
     "-story": "the story alone (LSTM)",
