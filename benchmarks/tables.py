@@ -200,24 +200,25 @@ def tickets():
 
 def stepgame():
     """Return the table of the right answers on StepGame's noisy stories, by the number of relations."""
-    [longer] = results("results/stepgame-longer")
-    rows, seeds = [], []
+    rows = []
     for end, model in STEPGAME.items():
-        accuracies = _stepgame_accuracies(end, longer["models"])
+        accuracies, runs = _stepgame_accuracies(end)
         means = [statistics.fmean(of_seed[:5]) for of_seed in accuracies]
         by_number = [statistics.median(of_number) for of_number in zip(*accuracies, strict=True)]
-        rows.append([model, *decimals([*by_number[:5], statistics.median(means), *by_number[5:]])])
-        seeds.append(", ".join(decimals(means)))
-    rows = [[*row, of_seeds] for row, of_seeds in zip(rows, seeds, strict=True)]
-    rows.append(["TP-MANN, published", *["-"] * 5, "53.0", "28.5", *["-"] * 3, "21.5", "-"])
-    return markdown(["model", *range(1, 6), "mean of 1 to 5", *range(6, 11), "the mean of each seed"], rows)
+        cells = decimals([*by_number[:5], statistics.median(means), *by_number[5:]])
+        cost = decimals([statistics.median(run["cpu_minutes"] for run in runs)], 0)
+        rows.append([model, *cells, ", ".join(decimals(means)), f"{runs[0]['parameters']:,}", *cost])
+    rows.append(["TP-MANN, published", *["-"] * 5, "53.0", "28.5", *["-"] * 3, "21.5", *["-"] * 3])
+    header = ["model", *range(1, 6), "mean of 1 to 5", *range(6, 11), "mean of 1 to 5, each seed"]
+    return markdown([*header, "parameters", "CPU minutes"], rows)
 
 
-def _stepgame_accuracies(end, longer):
-    """Return the percentages of right answers for 1 to 10 relations, a list for each seed."""
-    [result] = results(f"results/stepgame{end}")
+def _stepgame_accuracies(end):
+    """Return the percentages of right answers for 1 to 10 relations, a list for each seed, and what the runs took."""
+    [result], [longer] = results(f"results/stepgame{end}"), results("results/stepgame-longer")
+    runs = longer["models"][f"stepgame{end}"]
     short = zip(*([100 - run["error"] for run in row["runs"]] for row in result["tasks"].values()), strict=True)
-    return [[*of_seed, *seed["accuracy"]] for of_seed, seed in zip(short, longer[f"stepgame{end}"], strict=True)]
+    return [[*of_seed, *run["accuracy"]] for of_seed, run in zip(short, runs, strict=True)], runs
 
 
 def renamed():
@@ -315,10 +316,10 @@ def papers():
 
 def _stepgame_result():
     """Return what the preset `mentions` reaches on StepGame, as text."""
-    accuracies = _stepgame_accuracies("", results("results/stepgame-longer")[0]["models"])
-    short = statistics.median(statistics.fmean(of_seed[:5]) for of_seed in accuracies)
-    ten = statistics.median(of_seed[-1] for of_seed in accuracies)
-    return f"StepGame, 1 to 5 relations: {short:.1f} % right, 10 relations: {ten:.1f} %"
+    accuracies, _ = _stepgame_accuracies("")
+    means = [statistics.fmean(of_seed[:5]) for of_seed in accuracies]
+    short, ten = decimals([statistics.median(means), statistics.median(of_seed[-1] for of_seed in accuracies)])
+    return f"StepGame, 1 to 5 relations: {short} % right, 10 relations: {ten} %"
 
 
 def _sequence_results():

@@ -27,7 +27,7 @@ def read(inputs, layer=None):
     return numpy(layer(**{name: ops.convert_to_tensor(x) for name, x in inputs.items()}))
 
 
-def expected_of(layer, words, story, question_words, question):
+def compute_expected(layer, words, story, question_words, question):
     """Facts and question of one example, place by place."""
     weights = {
         name: numpy(getattr(layer, name).kernel)
@@ -67,14 +67,14 @@ def expected_of(layer, words, story, question_words, question):
 
 def test_facts_and_question_are_those_of_the_equations():
     layer = built()
-    examples = [expected_of(layer, *(x[b] for x in INPUTS.values())) for b in range(B)]
+    examples = [compute_expected(layer, *(x[b] for x in INPUTS.values())) for b in range(B)]
     expected = [np.stack(x) for x in zip(*examples, strict=True)]
     for found in (read(INPUTS), compiled(layer, INPUTS)[0]):
         for x, y in zip(found, expected, strict=True):
             np.testing.assert_allclose(x, y, atol=1e-5)
 
 
-def changed(place, **inputs):
+def find_changes(place, **inputs):
     """Which sentences change, the question last, if the first state of another word at a place of the story does."""
     layer = built(inputs.pop("rounds"), units=32)  # so many that a maximum hides no change of all of them
     facts, q = read(inputs, layer)
@@ -91,15 +91,15 @@ def test_a_round_carries_information_one_fact_further(rounds):
         "words": random(1, 5, 2, D), "story": story,
         "question_words": random(1, 1, D + 1), "question": np.array([[9]], "int32"),
     }  # fmt: skip
-    found = changed((0, 0), rounds=rounds, **inputs)
+    found = find_changes((0, 0), rounds=rounds, **inputs)
     assert found == [number <= rounds + 1 for number in range(5)] + [False]
 
 
 def test_question_and_facts_exchange_messages():
     story, question = np.array([[[1, 2], [3, 4]]], "int32"), np.array([[4]], "int32")
     inputs = {"words": random(1, 2, 2, D), "story": story, "question_words": random(1, 1, D + 1), "question": question}
-    assert changed((1, 0), rounds=1, **inputs) == [False, True, True]
-    assert changed((0, 0), rounds=1, **inputs) == [True, False, False]
+    assert find_changes((1, 0), rounds=1, **inputs) == [False, True, True]
+    assert find_changes((0, 0), rounds=1, **inputs) == [True, False, False]
 
 
 def test_padding_anywhere_changes_nothing():
