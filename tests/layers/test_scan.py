@@ -62,22 +62,14 @@ def test_nested_states_are_those_of_numpy(reverse, options):
 
 
 @each_direction
-@pytest.mark.parametrize("recompute", [False, True])
-def test_own_gradients_of_nested_states_are_those_of_automatic_differentiation(reverse, recompute):
+def test_own_gradients_of_nested_states_are_those_of_automatic_differentiation(reverse):
     def found(**options):
         return gradients(lambda *arrays: weighted_sum(run(*arrays, reverse=reverse, **options)), ARRAYS)
 
-    for own, automatic in zip(found(gradient=write_gradient, recompute=recompute), found(), strict=True):
-        np.testing.assert_allclose(own, automatic, atol=1e-4)
-
-
-@each_direction
-def test_the_gradient_of_a_step_run_again_is_that_of_automatic_differentiation(reverse):
-    def found(**options):
-        return gradients(lambda *arrays: weighted_sum(run(*arrays, reverse=reverse, **options)), ARRAYS)
-
-    for again, automatic in zip(found(gradient=recomputed_gradient(write)), found(), strict=True):
-        np.testing.assert_allclose(again, automatic, atol=1e-4)
+    expected = found()
+    for gradient, recompute in ((write_gradient, False), (write_gradient, True), (recomputed_gradient(write), False)):
+        for own, automatic in zip(found(gradient=gradient, recompute=recompute), expected, strict=True):
+            np.testing.assert_allclose(own, automatic, atol=1e-4)
 
 
 def test_an_own_gradient_is_the_one_that_is_used():
@@ -112,7 +104,7 @@ def test_no_steps_leave_the_state(options):
 
 
 def test_gradients_of_weights_are_summed_in_float32():
-    """A thousand gradients of 1: 16-bit addition would stop at 256."""
+    """300 gradients of 1: 16-bit addition would stop at 256."""
     if keras.backend.backend() == "torch":
         pytest.skip("automatic differentiation sums on this backend")
 
@@ -123,11 +115,11 @@ def test_gradients_of_weights_are_summed_in_float32():
         return (ops.ones((1,), d_next.dtype),), d_next * 0, d_next * weights[0]
 
     def function(weight):
-        weight, xs, state = (ops.cast(x, "bfloat16") for x in (weight, np.ones((1000, 1, 1)), np.zeros((1, 1))))
+        weight, xs, state = (ops.cast(x, "bfloat16") for x in (weight, np.ones((300, 1, 1)), np.zeros((1, 1))))
         return ops.sum(scan(multiply, state, xs, weights=(weight,), gradient=ones)[0])
 
     (gradient,) = gradients(function, (np.ones(1, "float32"),))
-    assert gradient[0] == 1000
+    assert gradient[0] == 300
 
 
 @pytest.mark.slow
