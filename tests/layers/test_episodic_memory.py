@@ -18,7 +18,6 @@ DMN_PLUS = {"gate": "softmax", "gate_features": DMN_PLUS_FEATURES, "episode": "a
 SETTINGS = {
     "2015": {},
     "2016": {**DMN_PLUS, "tie_weights": False},
-    "untied": {"tie_weights": False},
     "soft_attention": {"episode": "soft_attention", "gate": "softmax"},
     "stop": {"learned_stop": True},
     "stop-softmax-untied": {"learned_stop": True, "gate": "softmax", "tie_weights": False},
@@ -97,7 +96,8 @@ def test_gates_are_those_of_the_logits(setting):
 @pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("num_heads", [1, 2])
 def test_supervised_gates_have_a_gradient_where_they_are_wrong_and_beyond_the_top_facts(gate, num_heads):
-    layer = make(gate=gate, num_heads=num_heads, top_facts=1, num_passes=1, gate_features=("fact",))
+    options = {"num_passes": 1, "gate_features": ("fact",), "episode": "soft_attention"}  # the quickest
+    layer = make(gate=gate, num_heads=num_heads, top_facts=1, **options)
     for of_head in layer.attention_gates:
         of_head.output_kernel.assign(30 * numpy(of_head.output_kernel))  # logits far from 0
     gates = numpy(layer(*TENSORS))["gates"]
@@ -113,7 +113,7 @@ def test_supervised_gates_have_a_gradient_where_they_are_wrong_and_beyond_the_to
 def test_learned_stop_ends_where_the_reference_ends():
     ends = set()
     for seed, gate in itertools.product(range(4), ["sigmoid", "softmax"]):
-        layer = make(seed, gate=gate, learned_stop=True, tie_weights=False)
+        layer = make(seed, gate=gate, learned_stop=True, tie_weights=False, episode="soft_attention")
         outputs = expected(layer, fact_mask())
         assert_equal_dicts(numpy(layer(*TENSORS, facts_mask=MASK)), outputs)
         ended = outputs["stop"] > np.maximum(outputs["gates"].max(-1), 0.5 if gate == "sigmoid" else 0)
