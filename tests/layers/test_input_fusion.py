@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.layers import InputFusion
-from tests.layers.helpers import compiled, gru_weights, numpy, randomize
+from tests.layers.helpers import gru_weights, numpy, randomize
 from tests.layers.registry import B, D, F, U, fact_mask, random
 from tests.reference.gru import fused_facts
 
@@ -25,8 +25,6 @@ def expected(fusion, mask):
 def test_fused_facts_are_those_of_the_equations(fusion):
     outputs = fusion(ops.convert_to_tensor(FACTS), ops.convert_to_tensor(fact_mask()))
     np.testing.assert_allclose(numpy(outputs), expected(fusion, fact_mask()), atol=1e-6)
-    outputs, _ = compiled(fusion, {"facts": FACTS}, {"mask": fact_mask()})
-    np.testing.assert_allclose(outputs, expected(fusion, fact_mask()), atol=1e-6)
     without = fusion(ops.convert_to_tensor(FACTS))
     np.testing.assert_allclose(numpy(without), expected(fusion, np.ones((B, F))), atol=1e-6)
 
