@@ -94,12 +94,7 @@ class FactRetriever(WeightedLayer):
         self.num_placeholders = non_negative_integer("num_placeholders", num_placeholders)
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
         self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
-        self.gate = AttentionGate(
-            self.units,
-            features=RETRIEVER_FEATURES,
-            name="gate",
-            **self.sublayer_options(),
-        )
+        self.gate = AttentionGate(self.units, features=RETRIEVER_FEATURES, name="gate", **self.sublayer_options())
 
     def build(self, story_shape, question_shape):
         self.words.build()
@@ -135,7 +130,7 @@ class FactRetriever(WeightedLayer):
         """Return the gate logits of all facts of all stories, computed `chunk` facts at a time."""
         batch, num_facts, num_words = static_shape(story)
         total = batch * num_facts
-        chunk = _smaller(self.chunk, total)
+        chunk = min(self.chunk, total) if isinstance(total, int) else ops.minimum(self.chunk, total)
         chunks = -(-total // chunk)
         owner = ops.minimum(ops.arange(chunks * chunk, dtype="int32") // num_facts, batch - 1)
         rows = ops.pad(ops.reshape(story, (total, num_words)), [[0, chunks * chunk - total], [0, 0]])
@@ -195,8 +190,3 @@ def retriever_spec(story, max_facts, gate_dtype):
         "gate_logits": keras.KerasTensor((batch, num_facts), dtype=gate_dtype),
         "retrieved": keras.KerasTensor((batch, num_facts), dtype="bool"),
     }
-
-
-def _smaller(number, size):
-    """Return the smaller of an integer and a size that may be a scalar tensor."""
-    return min(number, size) if isinstance(size, int) else ops.minimum(number, size)

@@ -99,7 +99,10 @@ class NTMCell(ControllerCell):
             clip=clip,
             **kwargs,
         )
-        self.shift_range = _shift_range(shift_range, self.memory_slots)
+        self.shift_range = positive_integer("shift_range", shift_range)
+        if 2 * self.shift_range + 1 > self.memory_slots:
+            expected = f"so small that 2 * shift_range + 1 shifts are at most memory_slots={self.memory_slots}"
+            raise ValueError(f"shift_range must be {expected}. Received: shift_range={self.shift_range}")
         self.memory_init = one_of("memory_init", memory_init, ("constant", "random", "learned"))
         self.weights_init = one_of("weights_init", weights_init, ("focused", "uniform"))
         self.read_first = bool(read_first)
@@ -171,14 +174,6 @@ def _address(memory, previous, keys, strengths, gates, shifts, exponents):
     weights = addressing.interpolate(content, previous, ops.sigmoid(gates))  # w_g
     weights = addressing.circular_shift(weights, ops.softmax(shifts, axis=-1))  # w~
     return addressing.sharpen(weights, 1 + ops.softplus(exponents))
-
-
-def _shift_range(value, memory_slots):
-    value = positive_integer("shift_range", value)
-    if 2 * value + 1 > memory_slots:
-        expected = f"so small that 2 * shift_range + 1 shifts are at most memory_slots={memory_slots}"
-        raise ValueError(f"shift_range must be {expected}. Received: shift_range={value}")
-    return value
 
 
 def _focused(shape, dtype=None):
