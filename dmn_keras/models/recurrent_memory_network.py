@@ -7,9 +7,13 @@ from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
 
 _KERAS_LAYERS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras.layers.SimpleRNN}
-_NTM = ("shift_range", "memory_init", "weights_init", "read_first")
-_DNC = ("link", "masked_lookup", "deallocate", "sharpen_links")
-_DYNAMIC_NTM = ("address_width", "num_steps", "lru", "addressing")
+_SIZES, _HEADS = ("memory_slots", "memory_width", "controller"), ("read_heads", "write_heads")
+_SLOT_CELLS = {
+    "ntm": (layers.NTMCell, (*_SIZES, *_HEADS, "shift_range", "memory_init", "weights_init", "read_first")),
+    "dnc": (layers.DNCCell, (*_SIZES, *_HEADS, "link", "masked_lookup", "deallocate", "sharpen_links")),
+    "dynamic_ntm": (layers.DynamicNTMCell, (*_SIZES, "address_width", "num_steps", "lru", "addressing")),
+}
+"""Cells with slots, and which of the settings of the memory each takes."""
 
 
 def recurrent_memory(
@@ -64,16 +68,9 @@ def recurrent_layer(config, name, *, masked=False):
 
 def memory_cell(config):
     """Return the cell that a `RecurrentMemoryConfig` names, one of those with a memory."""
-    memory, stack = vars(config.memory), dict(vars(config.stack))
-    slots, width = config.memory.memory_slots, config.memory.memory_width
-    heads = {name: memory[name] for name in ("read_heads", "write_heads", "controller")}
-    if config.cell == "ntm":
-        return layers.NTMCell(config.units, slots, width, **heads, **{name: memory[name] for name in _NTM})
-    if config.cell == "dnc":
-        return layers.DNCCell(config.units, slots, width, **heads, **{name: memory[name] for name in _DNC})
-    if config.cell == "dynamic_ntm":
-        options = {name: memory[name] for name in (*_DYNAMIC_NTM, "controller")}
-        return layers.DynamicNTMCell(config.units, slots, width, **options)
-    number, depth = stack.pop("num_stacks"), stack.pop("depth")
+    if config.cell in _SLOT_CELLS:
+        kind, names = _SLOT_CELLS[config.cell]
+        return kind(config.units, **{name: getattr(config.memory, name) for name in names})
+    stack = dict(vars(config.stack))
     kind = layers.StackRNNCell if config.cell == "stack_rnn" else layers.ListRNNCell
-    return kind(config.units, number, depth, **stack)
+    return kind(config.units, stack.pop("num_stacks"), **stack)
