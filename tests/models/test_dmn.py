@@ -97,10 +97,15 @@ def assert_close(left, right, atol):
         np.testing.assert_allclose(left[name], right[name], rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.fixture(scope="module", params=SETTINGS.values(), ids=SETTINGS)
+def untrained(request):
+    """A setting and its model, whose weights stay as they are."""
+    return request.param, make(**request.param)
+
+
 @pytest.mark.slow
-@each_setting
-def test_named_inputs_and_outputs(setting):
-    model = make(**setting)
+def test_named_inputs_and_outputs(untrained):
+    setting, model = untrained
     inputs, _ = inputs_and_targets(setting)
     outputs = call(model, inputs)
     names = {"answer", "gates", "gate_logits"} | ({"stop", "stop_logits"} if setting.get("learned_stop") else set())
@@ -148,9 +153,8 @@ def sow(inputs):
 
 
 @pytest.mark.slow
-@each_setting
-def test_padding_anywhere_changes_nothing(setting):
-    model = make(**setting)
+def test_padding_anywhere_changes_nothing(untrained):
+    setting, model = untrained
     inputs, _ = inputs_and_targets(setting)
     sown, rows = sow(inputs)
     outputs = numpy(call(model, sown))
@@ -162,10 +166,9 @@ def test_padding_anywhere_changes_nothing(setting):
 
 
 @pytest.mark.slow
-@each_setting
 @pytest.mark.parametrize("empty", ["story", "question"])
-def test_an_empty_story_or_question_is_finite(setting, empty):
-    model = make(**setting)
+def test_an_empty_story_or_question_is_finite(untrained, empty):
+    setting, model = untrained
     inputs, _ = inputs_and_targets(setting)
     inputs[empty] = np.zeros_like(inputs[empty])
     assert all(np.isfinite(x).all() for x in numpy(call(model, inputs)).values())
