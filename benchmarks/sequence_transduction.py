@@ -92,12 +92,14 @@ def _chomsky(task, title):
     stack = {"num_stacks": 1, "cell_size": 8, "depth": 80, "top_k": 1, "no_op": True, "recurrent": True}
     stack |= {"activation": "relu", "value_activation": "linear", "empty_value": 0.0, "rounding": False}
     trained = {"batch_size": 32, "learning_rate": 0.001, "clip_norm": 1.0, "num_buckets": 2}
+    stack |= {**trained, "cell": "stack_rnn", "units": 128}
     return Experiment(
         about=f"{title}, trained on lengths 1 to 40; percent of the symbols that are right",
         dataset="formal_languages",
         lessons=tuple(f"{task},length=1-{most}" for most in (5, 10, 20, 40)),
         models={
-            "Stack RNN 128": {**stack, **trained, "cell": "stack_rnn", "units": 128},
+            "Stack RNN 128": stack,
+            "Stack RNN 128, stack alone": {**stack, "recurrent": False, "value_activation": "tanh"},
             "LSTM 128": {**trained, "cell": "lstm", "units": 128},
         },
         tests={length: f"{task},length={length}" for length in (40, 41, 50, 60, 70, 80, 90, 100, 500)},

@@ -310,7 +310,7 @@ def papers():
         ["Retriever", "ours", "`babi-long`", f"bAbI tasks 1 to 5: {bare} % wrong, in a million tokens {million} %"],
     ]
     reached = _sequence_results()
-    rows += [[name, *columns, reached.get(name, "not measured")] for name, columns in OTHER_PAPERS.items()]
+    rows += [[name, *columns, reached[name]] for name, columns in OTHER_PAPERS.items()]
     return markdown(["model", "paper", "code", "result"], rows).replace("---:", "---")
 
 
@@ -326,19 +326,22 @@ def _sequence_results():
     """Return a result on sequences, as text, by the name of a model in `OTHER_PAPERS`."""
     [copy] = results("results/sequence-copy")
     [graphs] = results("results/sequence-traversal")
-    [strings] = results("results/sequence-reverse_string")
+    [pushes] = results("results/sequence-stack_manipulation")
     dnc = next(of_model for model, of_model in graphs["models"].items() if model.startswith("DNC"))
     edges = statistics.median(run["variants"][""]["tests"]["20 nodes"]["exact"] for run in dnc)
     copied = [run["variants"][""]["tests"]["100"]["exact"] for run in copy["models"]["NTM, feed-forward"]]
-    stacks = strings["models"]["Stack RNN 128"]
-    symbols = statistics.median(100 - run["variants"]["soft"]["tests"]["100"]["bit_error"] for run in stacks)
+    stacks = pushes["models"]["Stack RNN 128, stack alone"]
+    symbols = statistics.median(100 - run["variants"]["rounding"]["tests"]["500"]["bit_error"] for run in stacks)
     counted = [results(f"results/sequence-{name}")[0]["models"]["List RNN 40+5"] for name in COUNTING]
     percent = statistics.fmean(float(best_restart(runs, "rounding")) for runs in counted)
+    [words] = results("results/ablation-words-dynamic_ntm_1")
+    [wrong] = decimals([words["mean_error"]])
     return {
         "NTM": f"100 vectors copied, trained to 20: {statistics.median(copied):g} % (worst seed {min(copied):g} %)",
         "DNC": f"an edge of unseen graphs of 20 nodes: {edges} % right",
-        "Stack RNN": f"100 symbols reversed after training to 40: {symbols:.2f} % right",
+        "Stack RNN": f"stack manipulation, 500 symbols after training to 40: {symbols:g} % right",
         "List RNN": f"five counting languages, n to 60 after training to 19: {percent:.0f} % of n",
+        "D-NTM": f"bAbI tasks {', '.join(words['tasks'])}, word by word: {wrong} % wrong",
     }
 
 
