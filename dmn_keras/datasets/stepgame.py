@@ -17,25 +17,22 @@ answers is wrong.
 import dataclasses
 import functools
 import logging
-import lzma
 import pathlib
 import re
-import tarfile
-import zlib
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.datasets.checks import SPLITS, check_name
+from dmn_keras.datasets.checks import check_data_dir, check_split
 from dmn_keras.datasets.example import Example
 from dmn_keras.errors import listing, unknown_name
+from dmn_keras.utils.archives import tar_files
 
 CONFIGS = ("clean", "noise")
 TASKS = tuple(str(k) for k in range(1, 11))
 DEFAULT_CONFIG = {"train": "clean", "valid": "clean", "test": "noise"}
 """The paper's protocol: split -> config."""
 
-MAX_ARCHIVE_BYTES = 1 << 30  # of all files in an archive
 _FILE = re.compile(r"qa([0-9]+)_(train|valid|test)\.txt")
-_EXPECTED = "Expected the archive stepgame.tar.xz, or a folder that holds it or the folders clean and noise."
+_EXPECTED = "the archive stepgame.tar.xz, or a folder that holds it or the folders clean and noise"
 _log = logging.getLogger(__name__)
 
 
@@ -78,20 +75,20 @@ def load(
     >>> examples[0].question, examples[0].answer, examples[0].task  # doctest: +SKIP
     ('What is the relation of the agent V to the agent K?', ('right',), '10')
     """
-    check_name("split", split, SPLITS)
-    if num_examples is not None and num_examples < 1:
-        raise ValueError(f"num_examples must be a positive integer or None. Received: num_examples={num_examples}")
+    check_split(split, num_examples)
     folder, ks = parse_config(config)
     folder = folder or DEFAULT_CONFIG[split]
-    files = {k: file for k, file in sorted(_files(data_dir, folder, split).items()) if k in ks}
-    if not files and split == "train":
-        others = ", ".join(map(str, sorted(_files(data_dir, folder, split)))) or "none"
+    files = _files(data_dir, folder, split)
+    chosen = sorted(files.keys() & set(ks))
+    if not chosen and split == "train":
+        others = ", ".join(map(str, sorted(files))) or "none"
         raise FileNotFoundError(
             f"data_dir {str(data_dir)!r} has no {folder}/qa{ks[0]}_train.txt; it has training files of k: {others}. "
-            f"{_EXPECTED if others == 'none' else 'Name these alone as the tasks.'}"
+            f"{f'Expected {_EXPECTED}' if others == 'none' else 'Name these alone as the tasks'}."
         )
     examples = []
-    for k, (source, content) in files.items():
+    for k in chosen:
+        source, content = files[k]
         examples += parse(content.split(b"\n"), source=source, task=str(k))[:num_examples]
     if any(example.supporting_facts for example in examples):
         _warn_of_supporting_facts()
@@ -132,39 +129,16 @@ def _warn_of_supporting_facts():
 
 def _files(data_dir, folder, split):
     """Return `{k: (path, bytes)}` of the files of one folder and split."""
-    if data_dir is None:
-        raise ValueError(f"data_dir is required for dataset 'stepgame'. {_EXPECTED}")
-    path = pathlib.Path(data_dir).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_EXPECTED}")
-    if path.is_file():
-        return _archive_files(path, folder, split)
-    roots = [root for root in (path, path / "stepgame") if any((root / name).is_dir() for name in CONFIGS)]
-    archives = sorted(other for pattern in ("*.tar.xz", "*.tar.gz") for other in path.glob(pattern))
-    if roots:
-        found = sorted((roots[0] / folder).glob("*.txt"))
-        return {k: (str(file), file.read_bytes()) for file in found if (k := _k_of(file.name, split))}
+    path = check_data_dir(data_dir, _EXPECTED)
+    for root in (path, path / "stepgame"):
+        if any((root / name).is_dir() for name in CONFIGS):
+            found = sorted((root / folder).glob("*.txt"))
+            return {k: (str(file), file.read_bytes()) for file in found if (k := _k_of(file.name, split))}
+    archives = [path] if path.is_file() else [*path.glob("*.tar.xz"), *path.glob("*.tar.gz")]
     if len(archives) != 1:
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: {_EXPECTED} It holds: {listing(path)}.")
-    return _archive_files(archives[0], folder, split)
-
-
-def _archive_files(path, folder, split):
-    """Do what `_files` does, in an archive."""
-    files, size = {}, 0
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                size += member.size
-                if size > MAX_ARCHIVE_BYTES:
-                    raise tarfile.TarError(f"it expands to more than {MAX_ARCHIVE_BYTES:,} bytes")
-                place = pathlib.PurePosixPath(member.name)
-                k = _k_of(place.name, split)
-                if k and place.parent.name == folder and member.isreg():
-                    files[k] = f"{path}/{member.name}", archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError, UnicodeError) as error:
-        raise ValueError(f"data_dir {str(path)!r} cannot be read as an archive: {error}. {_EXPECTED}") from error
-    return files
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. It holds: {listing(path)}.")
+    files = tar_files(archives[0], lambda place: place.parent.name == folder and bool(_k_of(place.name, split)))
+    return {_k_of(place.name, split): (f"{archives[0]}/{place}", content) for place, content in files}
 
 
 def _k_of(name, split):

@@ -1,7 +1,7 @@
 """Files of a tar archive, read without unpacking it and within bounds."""
 
-import contextlib
 import gzip
+import lzma
 import pathlib
 import tarfile
 import zlib
@@ -16,7 +16,7 @@ MAX_RATIO = 100  # up to 16 MiB any archive may
 def tar_files(
     path: pathlib.Path, select: Callable[[pathlib.PurePosixPath], bool]
 ) -> Iterator[tuple[pathlib.PurePosixPath, bytes]]:
-    """Yield the selected files of a tar archive, which may be compressed by gzip, in its order.
+    """Yield the selected files of a tar archive, which may be compressed by gzip or xz, in its order.
 
     Args:
         path: The archive. A compressed one can only be read from its start: read all that is wanted in one pass.
@@ -29,37 +29,33 @@ def tar_files(
         ValueError: If the archive is damaged, a selected entry is no plain file inside of it, or a bound is exceeded.
     """
     limit = min(MAX_BYTES, max(1 << 24, MAX_RATIO * path.stat().st_size))
-    with (
-        _errors_named(path),
-        _decompressed(path) as file,
-        tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive,  # type: ignore[call-overload]
-    ):
-        for number, member in enumerate(archive):
-            if number >= MAX_MEMBERS:
-                raise tarfile.TarError(f"it has more than {MAX_MEMBERS:,} entries")
-            place = pathlib.PurePosixPath(member.name)
-            if member.isdir() or not select(place):
-                continue
-            if not member.isreg() or member.issparse() or place.is_absolute() or ".." in place.parts:
-                raise tarfile.TarError(f"its entry {member.name!r} is no plain file inside of it")
-            if member.size > MAX_MEMBER_BYTES:
-                raise tarfile.TarError(f"its entry {member.name!r} has more than {MAX_MEMBER_BYTES:,} bytes")
-            yield place, archive.extractfile(member).read()
-
-
-@contextlib.contextmanager
-def _errors_named(path):
     try:
-        yield
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
+        with (
+            _decompressed(path) as file,
+            tarfile.open(fileobj=_Limited(file, limit), mode="r:") as archive,  # type: ignore[call-overload]
+        ):
+            for number, member in enumerate(archive):
+                if number >= MAX_MEMBERS:
+                    raise tarfile.TarError(f"it has more than {MAX_MEMBERS:,} entries")
+                place = pathlib.PurePosixPath(member.name)
+                if member.isdir() or not select(place):
+                    continue
+                if not member.isreg() or member.issparse() or place.is_absolute() or ".." in place.parts:
+                    raise tarfile.TarError(f"its entry {member.name!r} is no plain file inside of it")
+                if member.size > MAX_MEMBER_BYTES:
+                    raise tarfile.TarError(f"its entry {member.name!r} has more than {MAX_MEMBER_BYTES:,} bytes")
+                yield place, archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, UnicodeError) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
         raise ValueError(f"{str(path)!r} cannot be read as an archive: {cause}. It may be incomplete.") from error
 
 
 def _decompressed(path):
     with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")
+        begin = file.read(6)
+    if begin == b"\xfd7zXZ\0":
+        return lzma.open(path)
+    return gzip.open(path) if begin[:2] == b"\x1f\x8b" else path.open("rb")
 
 
 class _Limited:
