@@ -34,14 +34,12 @@ def parse(lines, *, source, task):
     Raises:
         ValueError: If a line is malformed; the message names the file, the line and what was expected.
     """
-    examples = []
-    sentences = {}
-    story = None
+    examples, sentences, story = [], {}, _Story(-1)  # none is open yet
     for place, text in numbered_lines(lines, source=source):
         line_id, body = _split_id(text, place)
         if line_id == 1:
-            story = _Story(0 if story is None else story.number + 1)
-        story = _check_sequence(story, line_id, place)
+            story = _Story(story.number + 1)
+        story.advance(line_id, place)
         fields = [field.strip() for field in body.split("\t")]
         if len(fields) == 1:
             story.add_fact(sentences.setdefault(fields[0], fields[0]))
@@ -59,6 +57,14 @@ class _Story:
         self.facts = []
         self.fact_index = {}  # line id -> index into facts
 
+    def advance(self, line_id, place):
+        """Move on to `line_id`, which must be the next one."""
+        expected = self.last_id + 1
+        if line_id != expected:
+            wanted = "1" if expected == 1 else f"{expected}, or 1 for a new story"
+            raise ValueError(f"{place}: line id out of sequence: expected {wanted}. Received: {line_id}.")
+        self.last_id = line_id
+
     def add_fact(self, sentence):
         self.fact_index[self.last_id] = len(self.facts)
         self.facts.append(sentence)
@@ -71,16 +77,6 @@ def _split_id(text, place):
     if not (match[2] or "").strip():
         raise ValueError(f"{place}: expected a sentence or question after the line id {match[1]}, found none.")
     return int(match[1]), match[2]
-
-
-def _check_sequence(story, line_id, place):
-    """Return `story` moved on to `line_id`, which must be the next one."""
-    expected = 1 if story is None else story.last_id + 1
-    if line_id != expected:
-        wanted = "1" if expected == 1 else f"{expected}, or 1 for a new story"
-        raise ValueError(f"{place}: line id out of sequence: expected {wanted}. Received: {line_id}.")
-    story.last_id = line_id
-    return story
 
 
 def _example(story, fields, *, task, place):

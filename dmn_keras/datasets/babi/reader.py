@@ -1,12 +1,11 @@
 """Where the files of the bAbI archive are, packed or unpacked, and how one is read."""
 
 import functools
-import pathlib
 import re
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.datasets.checks import check_name
-from dmn_keras.errors import did_you_mean, listing, unknown_name
+from dmn_keras.datasets.checks import check_data_dir, check_name
+from dmn_keras.errors import listing, unknown_name
 from dmn_keras.utils.archives import tar_files
 from dmn_keras.utils.files import check_regular_file
 
@@ -39,7 +38,7 @@ TITLES = {
 TASKS = tuple(TITLES)
 FOLDER_NAME = "tasks_1-20_v1-2"
 ARCHIVE_NAME = f"{FOLDER_NAME}.tar.gz"
-_EXPECTED = f"Expected the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}."
+_EXPECTED = f"the archive {ARCHIVE_NAME}, a folder that holds it, or the unpacked folder {FOLDER_NAME}"
 
 # "qa1_single-supporting-fact_train.txt", and "qa1_train.txt" in the configs with a validation part.
 _FILE_NAME = re.compile(r"qa([0-9]+)(?:_.+)?_(train|valid|test)\.txt")
@@ -119,11 +118,7 @@ def available_tasks(data_dir, *, config=DEFAULT_CONFIG, split):
 
 def _find_files(data_dir, config):
     """Return `{(task, split): file name}`, and a function of a file's name that returns its path and its bytes."""
-    data_dir = pathlib.Path(data_dir).expanduser()
-    if not data_dir.exists():
-        siblings = data_dir.parent.iterdir() if data_dir.parent.is_dir() else ()
-        hint = did_you_mean(data_dir.name, sorted(entry.name for entry in siblings))
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r} does not exist. {_EXPECTED}{hint}")
+    data_dir = check_data_dir(data_dir, _EXPECTED)
     if not data_dir.is_dir():
         check_regular_file(data_dir)
         return _archive_files(data_dir, config)
@@ -142,7 +137,7 @@ def _find_files(data_dir, config):
     if configs:
         raise FileNotFoundError(f"data_dir {str(data_dir)!r}: {unknown_name('config', config, configs)}")
     raise FileNotFoundError(
-        f"data_dir {str(data_dir)!r} holds no bAbI files. {_EXPECTED} It holds: {listing(data_dir)}."
+        f"data_dir {str(data_dir)!r} holds no bAbI files. Expected {_EXPECTED}. It holds: {listing(data_dir)}."
     )
 
 
@@ -181,7 +176,7 @@ def _archive_files(path, config):
     status = path.stat()
     contents, configs = _read_archive(path, config, (status.st_mtime_ns, status.st_size))
     if not configs:
-        raise FileNotFoundError(f"data_dir {str(path)!r} is an archive without bAbI files. {_EXPECTED}")
+        raise FileNotFoundError(f"data_dir {str(path)!r} is an archive without bAbI files. Expected {_EXPECTED}.")
     if not contents:
         raise FileNotFoundError(f"data_dir {str(path)!r}: {unknown_name('config', config, configs)}")
     where = f"{path}/{config}"
