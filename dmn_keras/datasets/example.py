@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dmn_keras.datasets.record import check_question, question_fields, visual_question_fields
+from dmn_keras.datasets.word_records import text_fields, token_fields
 from dmn_keras.utils.json_lines import check_strings
 
 if typing.TYPE_CHECKING:
@@ -84,16 +86,12 @@ class Example(BaseExample):
 
         Without a `story_id` it is a number that equal stories share.
         """
-        from dmn_keras.datasets.record import question_fields
-
         fields = question_fields(record, place)
         if fields["story_id"] is None:
             fields["story_id"] = zlib.crc32("\n".join(fields["story"]).encode())
         return cls(**fields)
 
     def check(self, place: str) -> None:
-        from dmn_keras.datasets.record import check_question
-
         check_question(self, place)
 
     @property
@@ -139,8 +137,6 @@ class TextClassificationExample(BaseExample):
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
         """Return the example of a dict, see `dmn_keras.datasets.word_records.text_fields`."""
-        from dmn_keras.datasets.word_records import text_fields
-
         return cls(**text_fields(record, place))
 
     def check(self, place: str) -> None:
@@ -177,13 +173,9 @@ class TokenTaggingExample(BaseExample):
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TokenTaggingExample:
         """Return the example of a dict, see `dmn_keras.datasets.word_records.token_fields`."""
-        from dmn_keras.datasets.word_records import token_fields
-
         return cls(**token_fields(record, place))
 
     def check(self, place: str) -> None:
-        from dmn_keras.datasets.word_records import token_fields
-
         token_fields({"tokens": self.tokens, "tags": self.tags}, place)
 
     @property
@@ -214,8 +206,6 @@ class VisualQuestionAnsweringExample(BaseExample):
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> VisualQuestionAnsweringExample:
         """Return the example of a dict, see `dmn_keras.datasets.record.visual_question_fields`."""
-        from dmn_keras.datasets.record import visual_question_fields
-
         return cls(**visual_question_fields(record, place))
 
     def check(self, place: str) -> None:

@@ -108,8 +108,7 @@ def _facts(value, place):
     if not isinstance(value, list | tuple) or not value:
         raise ValueError(f"{place}: story must be a string or a list of strings. Received: {as_json(value)}.")
     for index, item in enumerate(value):
-        if not isinstance(item, str):
-            raise ValueError(f"{place}: story[{index}] must be a string. Received: {as_json(item)}.")
+        check_strings({f"story[{index}]": item}, place)
         check_characters(item, f"story[{index}]", place)
     return tuple(item.strip() for item in value)
 
