@@ -129,35 +129,41 @@ def layout(tasks: Mapping[str, SequenceTask], config: str | None = None, *, reso
     return SequenceLayout(example.inputs.shape[1], example.targets.shape[1], "bits")
 
 
-def check_size(argument: str, value: object, *, least: int = 1) -> int:
+def check_size(argument: str, value: object, *, least: int = 1, where: str = "") -> int:
     """Return `value` as an `int`.
 
     Raises:
-        ValueError: If it is no integer or below `least`.
+        ValueError: If it is no integer or below `least`; the message has `where` behind that.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{argument} must be an integer of at least {least}. Received: {argument}={value!r}")
+        raise ValueError(f"{argument} must be an integer of at least {least}{where}. Received: {argument}={value!r}.")
     return int(value)
 
 
-def draw_size(rng: np.random.Generator, argument: str, value: Size, *, least: int = 1) -> int:
-    """Return a size drawn uniformly from a range.
+def size_bounds(argument: str, value: Size, *, least: int = 1, where: str = "") -> tuple[int, int]:
+    """Return the least and the greatest size of a range.
 
     Args:
-        rng: Source of randomness.
         argument: Name of the size, for the message.
         value: An integer, or a pair `(least, most)`, both included.
         least: Least value that is allowed.
+        where: As for `check_size`.
 
     Raises:
         ValueError: If `value` is neither, runs backwards or lies below `least`.
     """
     bounds = value if isinstance(value, (tuple, list)) else (value, value)
     if len(bounds) != 2:
-        raise ValueError(f"{argument} must be an integer or a pair of them. Received: {argument}={value!r}")
-    low, high = (check_size(argument, bound, least=least) for bound in bounds)
+        raise ValueError(f"{argument} must be an integer or a pair of them. Received: {argument}={value!r}.")
+    low, high = (check_size(argument, bound, least=least, where=where) for bound in bounds)
     if low > high:
-        raise ValueError(f"{argument} must be a range that runs upwards. Received: {argument}={value!r}")
+        raise ValueError(f"{argument} must be a range that runs upwards. Received: {argument}={value!r}.")
+    return low, high
+
+
+def draw_size(rng: np.random.Generator, argument: str, value: Size, *, least: int = 1) -> int:
+    """Return a size drawn uniformly from a range; arguments and errors as for `size_bounds`."""
+    low, high = size_bounds(argument, value, least=least)
     return int(rng.integers(low, high + 1))
 
 

@@ -1,10 +1,10 @@
 """Generating examples: the sizes are checked, and the stories dealt out to the splits."""
 
-import numbers
 import zlib
 
 from dmn_keras.datasets.checks import SPLITS, check_name
 from dmn_keras.datasets.example import Example
+from dmn_keras.datasets.sequences import check_size, size_bounds
 from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.datasets.stories.tasks import TASKS
@@ -55,12 +55,13 @@ def generate(
     """
     check_name("task", task, TASKS)
     check_name("split", split, SPLITS)
-    _check_least("num_examples", num_examples, 1)
-    _check_least("seed", seed, 0)
-    sizes = {"num_people": num_people, "num_places": num_places, "num_objects": num_objects}
-    least_facts, most_facts = _check_range(TASKS[task].usual_facts if num_facts is None else num_facts)
-    for argument, value in {"num_facts": least_facts, **sizes}.items():
-        _check_least(argument, value, TASKS[task].least[argument], f" for {task}")
+    check_size("num_examples", num_examples)
+    check_size("seed", seed, least=0)
+    least, where = TASKS[task].least, f" for {task}"
+    num_facts = TASKS[task].usual_facts if num_facts is None else num_facts
+    least_facts, most_facts = size_bounds("num_facts", num_facts, least=least["num_facts"], where=where)
+    for argument, value in (("num_people", num_people), ("num_places", num_places), ("num_objects", num_objects)):
+        check_size(argument, value, least=least[argument], where=where)
 
     names = {
         "people": PEOPLE.first(num_people),
@@ -82,22 +83,3 @@ def generate(
 def split_of(story):
     """Return the split that a story, a sequence of sentences, belongs to."""
     return SPLITS[zlib.crc32("\n".join(story).encode()) % len(SPLITS)]
-
-
-def _check_least(argument, value, least, where=""):
-    if not _is_integer(value) or value < least:
-        raise ValueError(f"{argument} must be an integer of at least {least}{where}. Received: {argument}={value!r}.")
-
-
-def _check_range(num_facts):
-    """Return the least and the greatest number of facts."""
-    bounds = (num_facts, num_facts) if _is_integer(num_facts) else num_facts
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2 or not all(map(_is_integer, bounds)):
-        raise ValueError(f"num_facts must be an integer or a pair of them. Received: num_facts={num_facts!r}.")
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"num_facts: the least must come first. Received: num_facts={num_facts!r}.")
-    return bounds
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
