@@ -242,14 +242,11 @@ def _load_babi_long(split, *, task, config, data_dir, seed, num_examples):
     return babi_long.load(stories, config=long, split=split, seed=seed)
 
 
-def _story_tasks(_=None):
-    return importlib.import_module("dmn_keras.datasets.stories").TASKS
-
-
-@register("stories", task_names=_story_tasks, is_generated=True)
+@register(
+    "stories", task_names=lambda _: importlib.import_module("dmn_keras.datasets.stories").TASKS, is_generated=True
+)
 def _load_stories(split, *, task, config, data_dir, seed, num_examples):
     sizes = _story_sizes(config)
-    check_name("task", task, tuple(_story_tasks()))
     stories = importlib.import_module("dmn_keras.datasets.stories")
     count = num_examples or STORIES_NUM_EXAMPLES[split]
     return stories.generate(task, split=split, num_examples=count, seed=seed, **sizes)

@@ -125,7 +125,10 @@ def parse_tree(text: str, place: str) -> Iterator[tuple[int, str]]:
     while position < len(text) and (unclosed or not nodes):
         match = _NODE.match(text, position)
         if match is None or (match[1] is None and not unclosed):
-            raise _malformed(text, position, place)
+            raise ValueError(
+                f"{place}: expected '(label word)' or '(label tree tree)', with a label from 0 to 4, at column "
+                f"{position + 1}. Received: {shorten(text[position:])}."
+            )
         label, word = match.groups()
         if label is None:
             nodes[unclosed.pop()][2] = len(words)
@@ -143,13 +146,6 @@ def parse_tree(text: str, place: str) -> Iterator[tuple[int, str]]:
             f"{place}: expected {len(unclosed)} more ')' at the end of the tree. Received: {shorten(text)}."
         )
     return ((label, " ".join(words[start:end])) for label, start, end in nodes)
-
-
-def _malformed(text, position, place):
-    return ValueError(
-        f"{place}: expected '(label word)' or '(label tree tree)', with a label from 0 to 4, at column {position + 1}. "
-        f"Received: {shorten(text[position:])}."
-    )
 
 
 def _find(data_dir: pathlib.Path, split: str) -> pathlib.Path | None:

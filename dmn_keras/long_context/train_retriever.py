@@ -189,7 +189,7 @@ def _selected(layer, batches):
     }
 
 
-def _fit(layer, parts, epochs, seed, verbose, augment=None):
+def _fit(layer, parts, epochs, seed, verbose, augment):
     """Train the gates, leave the best weights in the layer, and return the validation losses."""
     inputs = {
         "story": keras.Input((1, None), dtype="int32", name="story"),

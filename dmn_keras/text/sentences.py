@@ -119,7 +119,7 @@ def sentence_ends(text: str, *, wrapped: bool = False, more: bool = False) -> It
     for match in (_PARAGRAPH if wrapped else _LINE).finditer(text):
         marks, closers, gap = match.groups()
         after = match.end()
-        if marks is None or (gap and _is_break(gap, wrapped)):
+        if marks is None or gap.count("\n") > (1 if wrapped else 0):
             end = match.start() if marks is None else match.start(3)
         elif more and after + NUM_AFTER > len(text):
             return
@@ -129,10 +129,6 @@ def sentence_ends(text: str, *, wrapped: bool = False, more: bool = False) -> It
             continue
         yield end, after
         begin = after
-
-
-def _is_break(gap, wrapped):
-    return gap.count("\n") > 1 if wrapped else "\n" in gap
 
 
 def _ends(text, begin, start, marks, closers, gap, after):
