@@ -1,7 +1,5 @@
 """What the generated data sets of sequences share: tasks by name, their configs, random streams and sizes."""
 
-from __future__ import annotations
-
 import inspect
 import numbers
 import re

@@ -1,7 +1,5 @@
 """The algorithmic tasks of "Neural Turing Machines" (Graves, Wayne and Danihelka 2014, arXiv:1410.5401), generated."""
 
-from __future__ import annotations
-
 from dmn_keras.datasets import sequences
 from dmn_keras.datasets.algorithmic.associative_recall import associative_recall
 from dmn_keras.datasets.algorithmic.copy import copy

@@ -1,7 +1,5 @@
 """Associative recall: output the item that followed another one."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

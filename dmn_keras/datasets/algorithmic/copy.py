@@ -1,7 +1,5 @@
 """Copy: repeat a sequence."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -1,7 +1,5 @@
 """N-grams: predict the next bit of a random Markov chain, and the best prediction that is possible."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -1,7 +1,5 @@
 """Priority sort: output the vectors of the highest priorities in order."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

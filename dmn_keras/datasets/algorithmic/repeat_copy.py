@@ -1,7 +1,5 @@
 """Repeat copy: repeat a sequence a number of times."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

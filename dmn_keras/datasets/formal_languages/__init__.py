@@ -6,8 +6,6 @@ determined. The others are those of "Neural networks and the Chomsky hierarchy" 
 arXiv:2207.02098): read a string, then write the answer while blanks come in.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets import sequences

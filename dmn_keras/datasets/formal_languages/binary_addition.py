@@ -1,7 +1,5 @@
 """Binary addition: output the sum of two numbers, least significant digit first."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

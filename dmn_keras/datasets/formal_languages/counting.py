@@ -1,7 +1,5 @@
 """The five counting languages: a^n b^n, a^n b^n c^n, a^n b^n c^n d^n, a^n b^2n and a^n b^m c^(n+m)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

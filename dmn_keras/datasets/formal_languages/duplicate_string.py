@@ -1,7 +1,5 @@
 """Duplicate string: output a string twice."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -1,7 +1,5 @@
 """The two layouts of the formal languages: predict the next symbol, and read a string before the answer."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -1,7 +1,5 @@
 """Memorisation: output a word backwards after a separator."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

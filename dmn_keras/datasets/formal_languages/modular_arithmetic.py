@@ -1,7 +1,5 @@
 """Modular arithmetic: output the value of an expression with brackets, modulo 5."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

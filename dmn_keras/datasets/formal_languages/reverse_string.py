@@ -1,7 +1,5 @@
 """Reverse string: output a string backwards."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

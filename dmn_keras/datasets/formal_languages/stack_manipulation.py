@@ -1,7 +1,5 @@
 """Stack manipulation: output what is on a stack after pushes and pops."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -4,8 +4,6 @@ They are those of "Hybrid computing using a neural network with dynamic external
 doi:10.1038/nature20101), on random graphs, the London Underground or a family tree.
 """
 
-from __future__ import annotations
-
 import functools
 
 from dmn_keras.datasets import sequences

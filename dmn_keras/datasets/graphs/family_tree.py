@@ -1,7 +1,5 @@
 """A family tree of four generations."""
 
-from __future__ import annotations
-
 import functools
 
 from dmn_keras.datasets.graphs.graph import Graph

@@ -1,7 +1,5 @@
 """Inference over relations: find the other end of a named row of edges."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

@@ -1,7 +1,5 @@
 """The London Underground as a graph."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import math

@@ -1,7 +1,5 @@
 """Random graphs: the nearest neighbours of random points."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.graphs.graph import Graph

@@ -1,7 +1,5 @@
 """The graph of an example, and the nodes at which a task may begin."""
 
-from __future__ import annotations
-
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.random_graph import random_graph
 from dmn_keras.datasets.sequences import draw_size

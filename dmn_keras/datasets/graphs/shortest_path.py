@@ -1,7 +1,5 @@
 """Shortest path: output the triples of the shortest path between two nodes."""
 
-from __future__ import annotations
-
 from collections import deque
 
 import numpy as np

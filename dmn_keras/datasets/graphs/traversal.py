@@ -1,7 +1,5 @@
 """Traversal: follow edges from a node and output where they lead."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample

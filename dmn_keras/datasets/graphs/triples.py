@@ -1,7 +1,5 @@
 """Triples as vectors, and the phases of a graph task as a sequence of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
