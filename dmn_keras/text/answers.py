@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import types
 
 from dmn_keras.text.tokenizer import normalize, tokenize
 
@@ -42,7 +41,7 @@ class WrittenAnswers:
         self.kinds = [kinds.get(word, _kind(word)) for word in words]
         self.joined = {pair for pair, count in votes.items() if count > 0}
 
-    def __call__(self, ids, placeholders=types.MappingProxyType({})):
+    def __call__(self, ids, placeholders):
         """Return the answer of these ids, without padding and the end word, as text.
 
         Args:

@@ -119,12 +119,8 @@ def _line_ends(file, stop):
     count = 0
     if stop:
         file.seek(0)
-    while stop:
-        block = file.read(min(stop, _BLOCK))
-        if not block:
-            break
-        count += block.count(b"\n")
-        stop -= len(block)
+        while block := file.read(min(stop - file.tell(), _BLOCK)):
+            count += block.count(b"\n")
     return count
 
 

@@ -28,18 +28,17 @@ def numbered_lines(lines, *, source, keep_blank=False):
             yield place, text
 
 
-def shorten(text, limit=80, *, quote=True):
-    """Return at most about `limit` characters of a text, for an error message.
+def shorten(text, *, quote=True):
+    """Return at most about 80 characters of a text, for an error message.
 
     Args:
         text: What came.
-        limit: Number of characters to show.
         quote: Whether it is put in quotation marks, and what is not printable escaped; half surrogates always are.
 
     Returns:
         The text, ending in an ellipsis if it was cut.
     """
-    text, more = str(text)[:limit], "..." if len(str(text)) > limit else ""
+    text, more = str(text)[:80], "..." if len(str(text)) > 80 else ""
     return (repr(text) if quote else text.encode("utf-8", "backslashreplace").decode()) + more
 
 
