@@ -3,13 +3,12 @@
 import dataclasses
 import functools
 import importlib
-import pathlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from dmn_keras.datasets import babi, jsonl
-from dmn_keras.datasets.checks import SPLITS, check_name, check_split
+from dmn_keras.datasets.checks import SPLITS, check_data_dir, check_name, check_split
 from dmn_keras.datasets.example import (
     Example,
     SequenceTransductionExample,
@@ -26,13 +25,10 @@ STORIES_SIZES = ("num_facts", "num_people", "num_places", "num_objects")
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A registered dataset.
+    """A registered dataset; the attributes but for the first are the arguments of `register`.
 
     Attributes:
         load: Function `(split, *, task, config, data_dir, seed, num_examples)` that returns a list of examples.
-        example_class: Record of its examples.
-        task_names: Function of `data_dir` that returns the names of its tasks.
-        is_generated: Whether examples are generated from the seed, without any file.
     """
 
     load: Callable[..., list]
@@ -341,17 +337,11 @@ def babi_archive():
 
 def _jsonl_path(data_dir, split):
     """Return the file of a split, None if it is an optional one that is not there."""
-    if data_dir is None:
-        raise ValueError("data_dir is required for dataset 'jsonl': a folder with train.jsonl, or a .jsonl file.")
-    data_dir = pathlib.Path(data_dir).expanduser()
+    expected = "a folder with train.jsonl, or one .jsonl file"
+    data_dir = check_data_dir(data_dir, expected)
     if data_dir.is_file():
         return data_dir if split == "train" else None
     path = data_dir / f"{split}.jsonl"
-    if path.is_file():
-        return path
-    if split != "train" and data_dir.is_dir():
-        return None
-    found = f"it holds: {listing(data_dir)}" if data_dir.is_dir() else "it does not exist"
-    raise FileNotFoundError(
-        f"data_dir {str(data_dir)!r}: expected a folder with train.jsonl, or one .jsonl file; {found}."
-    )
+    if split == "train" and not path.is_file():
+        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {expected}. It holds: {listing(data_dir)}.")
+    return path if path.is_file() else None

@@ -5,6 +5,7 @@ import functools
 import math
 import pathlib
 
+from dmn_keras.datasets.checks import check_data_dir
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.errors import check_file
 from dmn_keras.utils.lines import numbered_lines
@@ -36,12 +37,7 @@ def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
         ValueError: If `data_dir` is None, a file lacks a column, a coordinate is no number, or a connection names an
             unknown station or line; the message has file and line.
     """
-    if data_dir is None:
-        raise ValueError(
-            "data_dir is required for graph=london: a folder with london.stations.csv, london.connections.csv and "
-            "london.lines.csv."
-        )
-    return _read(pathlib.Path(data_dir).expanduser())
+    return _read(check_data_dir(data_dir, f"a folder with {', '.join(COLUMNS)}"))
 
 
 @functools.lru_cache(maxsize=4)
