@@ -187,7 +187,6 @@ def load(
 @register("babi", task_names=lambda _: babi.TASKS)
 def _load_babi(split, *, task, config, data_dir, seed, num_examples):
     config = babi.DEFAULT_CONFIG if config is None else config
-    check_name("config", config, babi.CONFIGS)
     return _read_babi(data_dir, config=config, task=task, split=split)[:num_examples]
 
 

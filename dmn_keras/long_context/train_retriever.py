@@ -78,7 +78,7 @@ def train_retriever(
     fraction = config.data.validation_fraction
     train, valid = train_and_validation(source, validation_fraction=fraction, seed=config.trainer.seed)
     rng = np.random.default_rng([seed, 0])
-    cut = len(background) - max(round(_HELD_OUT * len(background)), 1)
+    cut = len(background) - round(_HELD_OUT * len(background))
     parts = {
         "train": _sentences(qa.preprocessor, train, itertools.islice(background, cut), rng, batch_size),
         "valid": _sentences(qa.preprocessor, valid, itertools.islice(background, cut, None), rng, batch_size),

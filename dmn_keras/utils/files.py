@@ -53,9 +53,7 @@ def read_json(path: str | os.PathLike) -> Any:
     check_regular_file(path)
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError(f"{path} is damaged: its JSON is nested too deeply. Nothing was changed.") from error
-    except ValueError as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no JSON, nested too deeply, or no UTF-8
         raise ValueError(f"{path} is damaged: {error}. Nothing was changed.") from error
 
 

@@ -196,13 +196,9 @@ def test_equal_arguments_give_equal_stories_on_every_platform(books, tmp_path):
     assert DistractorFacts(0).at(300) == "Jonas headed to the balcony."
     for path in books.paths:  # wherever the books lie
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    others = [(Books(tmp_path), 100, 0), (books, 100, 1), (DistractorFacts(2), 100, 0)]
-    again, another_place, another_text = (insert_into_background(EXAMPLE, *where) for where in others)
-    assert repr(hidden) == repr(again)
-    assert len({repr(hidden), repr(another_place), repr(another_text)}) == 3
-    assert repr(insert_into_background(EXAMPLE, DistractorFacts(1), 100, 0)) != repr(
-        insert_into_background(EXAMPLE, DistractorFacts(2), 100, 0)
-    )
+    assert repr(insert_into_background(EXAMPLE, Books(tmp_path), 100, 0)) == repr(hidden)
+    others = [(books, 100, 1), (DistractorFacts(1), 100, 0), (DistractorFacts(2), 100, 0)]
+    assert len({repr(hidden), *(repr(insert_into_background(EXAMPLE, *other)) for other in others)}) == 4
 
 
 def test_no_tokens_are_the_story_alone_and_too_few_are_refused(books):
