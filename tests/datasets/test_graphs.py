@@ -257,6 +257,7 @@ def test_two_edges_with_one_label_are_an_error():
         ("stations", STATIONS.replace("51.6", "north"), "london.stations.csv, line 5: latitude and longitude must"),
         ("lines", "name\nRed Line\n", "london.lines.csv, line 1: expected the columns line, name"),
         ("lines", "", "london.lines.csv, line 1: expected the columns line, name"),
+        ("lines", "\n\n", "london.lines.csv, line 1: expected the columns line, name"),
         ("lines", LINES + "3\n", "london.lines.csv, line 4: expected a value in each of line, name"),
     ],
 )

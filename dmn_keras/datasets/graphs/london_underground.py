@@ -42,25 +42,20 @@ def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
 
 @functools.lru_cache(maxsize=4)
 def _read(folder):
-    stations = {row["id"]: (place, row) for place, row in _rows(folder / "london.stations.csv")}
-    points = {id: _point(place, row) for id, (place, row) in stations.items()}
+    stations = {row["id"]: (row["name"], _point(place, row)) for place, row in _rows(folder / "london.stations.csv")}
     lines = {row["line"]: row["name"] for _, row in _rows(folder / "london.lines.csv")}
     labels, triples = {}, []
     for place, row in _rows(folder / "london.connections.csv"):
-        ends, line = (row["station1"], row["station2"]), row["line"]
-        for column, value, known in (
-            ("station1", ends[0], points),
-            ("station2", ends[1], points),
-            ("line", line, lines),
-        ):
-            if value not in known:
-                raise ValueError(f"{place}: {column} must be an id of the other files. Received: {value!r}")
+        for column, known in (("station1", stations), ("station2", stations), ("line", lines)):
+            if row[column] not in known:
+                raise ValueError(f"{place}: {column} must be an id of the other files. Received: {row[column]!r}")
+        ends = row["station1"], row["station2"]
         for source, destination in (ends, ends[::-1]):
-            edge = f"{lines[line]} {_direction(points[source], points[destination])}"
+            edge = f"{lines[row['line']]} {_direction(stations[source][1], stations[destination][1])}"
             used = labels.setdefault((source, edge), {})
             number = used.setdefault(destination, len(used) + 1)
             edge += f" {number}" if number > 1 else ""
-            triples.append((stations[source][1]["name"], edge, stations[destination][1]["name"]))
+            triples.append((stations[source][0], edge, stations[destination][0]))
     return Graph(tuple(dict.fromkeys(triples)))  # a connection may be listed both ways
 
 
@@ -68,17 +63,16 @@ def _rows(path):
     """Yield the place of each row of a file, e.g. `"london.lines.csv, line 2"`, and the row by column."""
     check_file("data_dir: file", path)
     with path.open("rb") as file:
-        places, texts = zip(*numbered_lines(file, source=path.name), strict=True) if path.stat().st_size else ((), ())
-    reader = csv.DictReader(texts)
-    missing = [column for column in COLUMNS[path.name] if column not in (reader.fieldnames or ())]
-    if missing:
+        lines = dict(numbered_lines(file, source=path.name))
+    reader = csv.DictReader(lines.values())
+    columns = COLUMNS[path.name]
+    if not set(columns) <= set(reader.fieldnames or ()):
         raise ValueError(
-            f"{path.name}, line 1: expected the columns {', '.join(COLUMNS[path.name])}. Received: "
-            f"{reader.fieldnames!r}"
+            f"{path.name}, line 1: expected the columns {', '.join(columns)}. Received: {reader.fieldnames!r}"
         )
-    for place, row in zip(places[1:], reader, strict=True):
-        if any(not row[column] for column in COLUMNS[path.name]):
-            raise ValueError(f"{place}: expected a value in each of {', '.join(COLUMNS[path.name])}. Received: {row!r}")
+    for place, row in zip(list(lines)[1:], reader, strict=True):
+        if not all(row[column] for column in columns):
+            raise ValueError(f"{place}: expected a value in each of {', '.join(columns)}. Received: {row!r}")
         yield place, row
 
 
