@@ -404,7 +404,7 @@ def test_a_loss_that_is_nan(monkeypatch, tmp_path):
         (["--set", "units"], "a setting must be given as name=value. Received: 'units'"),
         (["--strategy", "mirorred"], "Did you mean 'mirrored'?"),
         (["--dataset", "babi", "--data-dir", "nowhere"], "nowhere"),
-        (["--dataset", "babi", "--data-dir", "."], "Expected the archive"),
+        (["--dataset", "babi", "--data-dir", "."], "expected the archive"),
         (["--dataset", "jsonl", "--data-dir", "nowhere"], "Expected a folder with train.jsonl, or one .jsonl file"),
         (["--dataset", "jsonl", "--data-dir", "."], "It holds: nothing"),
         (["--dataset", "jsonl"], "data_dir must be a folder with train.jsonl, or one .jsonl file. Received"),

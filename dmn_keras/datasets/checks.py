@@ -4,7 +4,7 @@ import numbers
 import os
 import pathlib
 
-from dmn_keras.errors import did_you_mean, unknown_name
+from dmn_keras.errors import did_you_mean, listing, unknown_name
 
 SPLITS = ("train", "valid", "test")
 
@@ -48,3 +48,9 @@ def check_data_dir(data_dir: str | os.PathLike | None, expected: str) -> pathlib
         hint = did_you_mean(path.name, sorted(siblings))
         raise FileNotFoundError(f"data_dir {str(path)!r} does not exist. Expected {expected}.{hint}")
     return path
+
+
+def missing_files(data_dir: pathlib.Path, expected: str) -> FileNotFoundError:
+    """Return the error for a `data_dir` without the expected files; the message names those that it holds."""
+    found = f"It holds: {listing(data_dir)}." if data_dir.is_dir() else "It is a file."
+    return FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {expected}. {found}")

@@ -4,9 +4,8 @@ import csv
 import os
 import pathlib
 
-from dmn_keras.datasets.checks import check_data_dir, check_name, check_split
+from dmn_keras.datasets.checks import check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import TextClassificationExample, TokenTaggingExample, VisualQuestionAnsweringExample
-from dmn_keras.errors import listing
 from dmn_keras.utils.json_lines import check_key, check_text, check_texts, parse_object, scalar_text
 from dmn_keras.utils.lines import numbered_lines, shorten
 
@@ -98,7 +97,7 @@ def _find(data_dir: pathlib.Path, split: str) -> pathlib.Path | None:
     if len(found) > 1:
         raise ValueError(f"data_dir {str(data_dir)!r}: expected one of {split}.csv and {split}.jsonl, found both.")
     if not found and split == "train":
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. It holds: {listing(data_dir)}.")
+        raise missing_files(data_dir, _EXPECTED)
     return found[0] if found else None
 
 

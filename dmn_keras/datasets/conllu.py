@@ -9,9 +9,8 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from dmn_keras.datasets.checks import check_data_dir, check_name, check_split
+from dmn_keras.datasets.checks import check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import TokenTaggingExample
-from dmn_keras.errors import listing
 from dmn_keras.utils.lines import numbered_lines, shorten
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -141,6 +140,5 @@ def _find(data_dir: pathlib.Path, split: str) -> list[pathlib.Path]:
         )
     found = [data_dir / match[0] for match in files if match[2] == _NAMES[split]]
     if not files or (split == "train" and not found):
-        what = f"It holds: {listing(data_dir)}." if data_dir.is_dir() else "It is a file."
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. {what}")
+        raise missing_files(data_dir, _EXPECTED)
     return found

@@ -11,9 +11,8 @@ import re
 
 import numpy as np
 
-from dmn_keras.datasets.checks import check_data_dir, check_split
+from dmn_keras.datasets.checks import check_data_dir, check_split, missing_files
 from dmn_keras.datasets.example import VisualQuestionAnsweringExample
-from dmn_keras.errors import listing
 from dmn_keras.utils.archives import tar_files
 from dmn_keras.utils.lines import shorten
 
@@ -96,7 +95,7 @@ def _read_part(data_dir: pathlib.Path, part: str) -> dict[str, bytes]:
             return {path.relative_to(folder / part).as_posix(): path.read_bytes() for path in paths if path.is_file()}
     archives = [data_dir] if data_dir.is_file() else [*data_dir.glob("*.tar.gz"), *data_dir.glob("*.tgz")]
     if len(archives) != 1:
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. It holds: {listing(data_dir)}.")
+        raise missing_files(data_dir, _EXPECTED)
     match = re.compile(rf"(?:.*/)?{part}/(questions\.json|images/[0-9]+\.png)").fullmatch
     files = tar_files(archives[0], lambda place: match(str(place)) is not None)
     return {found[1]: content for place, content in files if (found := match(str(place)))}

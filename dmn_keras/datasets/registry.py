@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from dmn_keras.datasets import babi, jsonl
-from dmn_keras.datasets.checks import SPLITS, check_data_dir, check_name, check_split
+from dmn_keras.datasets.checks import SPLITS, check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import (
     Example,
     SequenceTransductionExample,
@@ -16,7 +16,7 @@ from dmn_keras.datasets.example import (
     TokenTaggingExample,
     VisualQuestionAnsweringExample,
 )
-from dmn_keras.errors import listing, unknown_name
+from dmn_keras.errors import unknown_name
 from dmn_keras.utils.files import read_json
 
 STORIES_NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
@@ -342,5 +342,5 @@ def _jsonl_path(data_dir, split):
         return data_dir if split == "train" else None
     path = data_dir / f"{split}.jsonl"
     if split == "train" and not path.is_file():
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {expected}. It holds: {listing(data_dir)}.")
+        raise missing_files(data_dir, expected)
     return path if path.is_file() else None

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dmn_keras.datasets.checks import check_data_dir, check_name, check_split
+from dmn_keras.datasets.checks import check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import TextClassificationExample
-from dmn_keras.errors import listing
 from dmn_keras.utils.lines import numbered_lines, shorten
 
 CONFIGS = ("fine", "binary")
@@ -154,8 +153,7 @@ def _find(data_dir: pathlib.Path, split: str) -> pathlib.Path | None:
         if (folder / _FILES["train"]).is_file() or (folder / _FILES[split]).is_file():
             path = folder / _FILES[split]
             return path if path.is_file() else None
-    found = f"It holds: {listing(data_dir)}." if data_dir.is_dir() else "It is a file."
-    raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. {found}")
+    raise missing_files(data_dir, _EXPECTED)
 
 
 def _examples(trees, labels, *, with_phrases):

@@ -21,9 +21,9 @@ import pathlib
 import re
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.datasets.checks import check_data_dir, check_split
+from dmn_keras.datasets.checks import check_data_dir, check_split, missing_files
 from dmn_keras.datasets.example import Example
-from dmn_keras.errors import listing, unknown_name
+from dmn_keras.errors import unknown_name
 from dmn_keras.utils.archives import tar_files
 
 CONFIGS = ("clean", "noise")
@@ -136,7 +136,7 @@ def _files(data_dir, folder, split):
             return {k: (str(file), file.read_bytes()) for file in found if (k := _k_of(file.name, split))}
     archives = [path] if path.is_file() else [*path.glob("*.tar.xz"), *path.glob("*.tar.gz")]
     if len(archives) != 1:
-        raise FileNotFoundError(f"data_dir {str(data_dir)!r}: expected {_EXPECTED}. It holds: {listing(path)}.")
+        raise missing_files(path, _EXPECTED)
     files = tar_files(archives[0], lambda place: place.parent.name == folder and bool(_k_of(place.name, split)))
     return {_k_of(place.name, split): (f"{archives[0]}/{place}", content) for place, content in files}
 

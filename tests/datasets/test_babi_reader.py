@@ -118,11 +118,11 @@ def test_missing_folder(tmp_path):
 
 
 def test_folder_or_archive_without_babi(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no bAbI files. Expected .* It holds: nothing"):
+    with pytest.raises(FileNotFoundError, match=r"expected the archive .* It holds: nothing"):
         questions(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "notes.txt").write_text("1 Greta ran.\n" * 100)
-    with pytest.raises(FileNotFoundError, match=r"holds no bAbI files. .* It holds: notes.txt, photos"):
+    with pytest.raises(FileNotFoundError, match=r"expected the archive .* It holds: notes.txt, photos"):
         questions(tmp_path)
     with pytest.raises(ValueError, match=r"cannot be read as an archive"):
         questions(tmp_path / "notes.txt")

@@ -4,8 +4,8 @@ import functools
 import re
 
 from dmn_keras.datasets.babi.parser import parse
-from dmn_keras.datasets.checks import check_data_dir, check_name
-from dmn_keras.errors import listing, unknown_name
+from dmn_keras.datasets.checks import check_data_dir, check_name, missing_files
+from dmn_keras.errors import unknown_name
 from dmn_keras.utils.archives import tar_files
 from dmn_keras.utils.files import check_regular_file
 
@@ -136,9 +136,7 @@ def _find_files(data_dir, config):
     configs = [name for name in CONFIGS for root in roots if _folder_files(root / name)]
     if configs:
         raise FileNotFoundError(f"data_dir {str(data_dir)!r}: {unknown_name('config', config, configs)}")
-    raise FileNotFoundError(
-        f"data_dir {str(data_dir)!r} holds no bAbI files. Expected {_EXPECTED}. It holds: {listing(data_dir)}."
-    )
+    raise missing_files(data_dir, _EXPECTED)
 
 
 def _folder_files(folder):
