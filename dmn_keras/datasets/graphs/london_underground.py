@@ -70,7 +70,9 @@ def _rows(path):
         raise ValueError(
             f"{path.name}, line 1: expected the columns {', '.join(columns)}. Received: {reader.fieldnames!r}"
         )
-    for place, row in zip(list(lines)[1:], reader, strict=True):
+    places = list(lines)
+    for row in reader:
+        place = places[reader.line_num - 1]  # the last one of a row that has line breaks
         if not all(row[column] for column in columns):
             raise ValueError(f"{place}: expected a value in each of {', '.join(columns)}. Received: {row!r}")
         yield place, row
@@ -80,6 +82,8 @@ def _point(place, row):
     """Return a station's place on the map, east and north, in degrees of latitude."""
     try:
         latitude, longitude = float(row["latitude"]), float(row["longitude"])
+        if not math.isfinite(latitude + longitude):
+            raise ValueError("not finite")
     except ValueError as error:
         raise ValueError(f"{place}: latitude and longitude must be numbers. Received: {row!r}") from error
     return longitude * math.cos(math.radians(latitude)), latitude
