@@ -196,7 +196,7 @@ EXPERIMENTS = {
     "repeat_copy": Experiment(
         about="1 to 10 vectors of 8 bits repeated 1 to 10 times; percent of the answers without a wrong bit",
         dataset="algorithmic",
-        lessons=("repeat_copy",),
+        lessons=tuple(f"repeat_copy,length=1-{most},repeats=1-{most}" for most in (3, 5, 10)),
         models={
             "NTM, feed-forward": {**_SUM, "controller": "feedforward"},
             "NTM, LSTM": {**_SUM, **_RANDOM, "controller": "lstm"},
@@ -207,6 +207,7 @@ EXPERIMENTS = {
         },
         trained_to=10,
         epochs=40,
+        epochs_per_lesson=8,
         minutes=30,
     ),
     "priority_sort": Experiment(
