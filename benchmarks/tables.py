@@ -27,7 +27,11 @@ BABI = {
     "babi-10k-defaults": ("10k, default settings, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
 }
-JOINT = {"babi-1k-joint": ("1k, answers only", None), "babi-10k-joint": ("10k, answers only", None)}
+JOINT = {
+    "babi-1k-joint": ("1k, answers only", None),
+    "babi-1k-joint-memn2n": ("1k, answers only, MemN2N", None),
+    "babi-10k-joint": ("10k, answers only", None),
+}
 """File names, the heads of their columns, and the published errors beside them, where there are any."""
 
 ABLATION = {"dmn_2015": "ODMN", "dmn_2": "DMN2", "dmn_3": "DMN3", "dmn_plus": "DMN+"}
