@@ -85,7 +85,8 @@ def table():
                 accuracies = [row["accuracy"] for row in runs]
                 seeds = ", ".join(base.decimals(accuracies, 2))
                 [median, majority] = base.decimals([reached["median"], of_config["majority"]], 2)
-                cost = [f"{runs[0]['parameters']:,}", base.decimals([runs[0]["cpu_minutes"]])[0]]
+                minutes = statistics.median(row["cpu_minutes"] for row in runs)
+                cost = [f"{runs[0]['parameters']:,}", *base.decimals([minutes])]
                 rows.append([f"{title} `{config}`", passes, f"**{median}**", seeds, majority, *cost])
     header = ["task", "passes", "test accuracy, %, median", "of each seed", "majority", "parameters", "CPU minutes"]
     return base.markdown(header, rows)

@@ -113,7 +113,7 @@ def _json_rows(lines, source, names):
 def _csv_rows(lines, source, names):
     """Yield the place and the values of each row below the header."""
     header = None
-    for place, row in _csv_records(lines, source):
+    for place, row in csv_records(lines, source):
         if header is None:
             header = row
             indexes = [_header_index(header, name, place) for name in names]
@@ -126,7 +126,7 @@ def _csv_rows(lines, source, names):
             yield place, [row[index] for index in indexes]
 
 
-def _csv_records(lines, source):
+def csv_records(lines, source):
     """Yield the place of the first line and the fields of each record that is not blank."""
     texts = (text + "\n" for _, text in numbered_lines(lines, source=source, keep_blank=True))
     reader = csv.reader(texts, strict=True)

@@ -256,10 +256,15 @@ def test_two_edges_with_one_label_are_an_error():
         ("connections", '"station1","station2","line"\n', "graph must have at least one edge"),
         ("stations", STATIONS.replace("51.6", "north"), "london.stations.csv, line 5: latitude and longitude must"),
         ("stations", STATIONS.replace("51.6", "nan"), "london.stations.csv, line 5: latitude and longitude must"),
-        ("stations", STATIONS.replace('51.5,0.05,"Far', '51.5,,"Far\n'), "line 7: expected a value in each"),
+        ("stations", STATIONS.replace('51.5,0.05,"Far', '51.5,,"Far\n'), "line 6: expected a value in each"),
         ("lines", "name\nRed Line\n", "london.lines.csv, line 1: expected the columns line, name"),
         ("lines", "", "london.lines.csv, line 1: expected the columns line, name"),
         ("lines", "\n\n", "london.lines.csv, line 1: expected the columns line, name"),
+        (
+            "lines",
+            LINES + '3,"Green\n',
+            "london.lines.csv, line 4: expected fields with commas .*: unexpected end of data",
+        ),
         ("lines", LINES + "3\n", "london.lines.csv, line 4: expected a value in each of line, name"),
     ],
 )

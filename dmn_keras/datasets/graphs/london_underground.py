@@ -1,14 +1,13 @@
 """The London Underground as a graph."""
 
-import csv
 import functools
 import math
 import pathlib
 
 from dmn_keras.datasets.checks import check_data_dir
+from dmn_keras.datasets.columns import csv_records
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.errors import check_file
-from dmn_keras.utils.lines import numbered_lines
 
 DIRECTIONS = ("east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east")
 COLUMNS = {
@@ -62,20 +61,17 @@ def _read(folder):
 def _rows(path):
     """Yield the place of each row of a file, e.g. `"london.lines.csv, line 2"`, and the row by column."""
     check_file("data_dir: file", path)
-    with path.open("rb") as file:
-        lines = dict(numbered_lines(file, source=path.name))
-    reader = csv.DictReader(lines.values())
     columns = COLUMNS[path.name]
-    if not set(columns) <= set(reader.fieldnames or ()):
-        raise ValueError(
-            f"{path.name}, line 1: expected the columns {', '.join(columns)}. Received: {reader.fieldnames!r}"
-        )
-    places = list(lines)
-    for row in reader:
-        place = places[reader.line_num - 1]  # the last one of a row that has line breaks
-        if not all(row[column] for column in columns):
-            raise ValueError(f"{place}: expected a value in each of {', '.join(columns)}. Received: {row!r}")
-        yield place, row
+    with path.open("rb") as file:
+        records = csv_records(file, path.name)
+        _, header = next(records, (None, []))
+        if not set(columns) <= set(header):
+            raise ValueError(f"{path.name}, line 1: expected the columns {', '.join(columns)}. Received: {header!r}")
+        for place, fields in records:
+            row = dict(zip(header, fields, strict=False))
+            if not all(row.get(column) for column in columns):
+                raise ValueError(f"{place}: expected a value in each of {', '.join(columns)}. Received: {row!r}")
+            yield place, row
 
 
 def _point(place, row):
