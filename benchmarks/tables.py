@@ -343,7 +343,7 @@ def _sequence_results():
     return {
         "NTM": f"100 vectors copied, trained to 20: {statistics.median(copied):g} % (worst seed {min(copied):g} %)",
         "DNC": f"an edge of unseen graphs of 20 nodes: {edges} % right",
-        "Stack RNN": f"stack alone, rounding: 500 symbols of stack manipulation after training to 40: {symbols:g} % right",
+        "Stack RNN": f"stack alone, rounding: 500 symbols of stack manipulation, trained to 40: {symbols:g} %",
         "List RNN": f"five counting languages, n to 60 after training to 19: {percent:.0f} % of n",
         "D-NTM": f"bAbI tasks {', '.join(words['tasks'])}, word by word: {wrong} % wrong",
     }
