@@ -133,7 +133,7 @@ def check_size(argument: str, value: object, *, least: int = 1, where: str = "")
     Raises:
         ValueError: If it is no integer or below `least`; the message has `where` behind that.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+    if not _is_integer(value) or value < least:
         raise ValueError(f"{argument} must be an integer of at least {least}{where}. Received: {argument}={value!r}.")
     return int(value)
 
@@ -151,12 +151,16 @@ def size_bounds(argument: str, value: Size, *, least: int = 1, where: str = "") 
         ValueError: If `value` is neither, runs backwards or lies below `least`.
     """
     bounds = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(bounds) != 2:
+    if len(bounds) != 2 or not all(map(_is_integer, bounds)):
         raise ValueError(f"{argument} must be an integer or a pair of them. Received: {argument}={value!r}.")
     low, high = (check_size(argument, bound, least=least, where=where) for bound in bounds)
     if low > high:
         raise ValueError(f"{argument} must be a range that runs upwards. Received: {argument}={value!r}.")
     return low, high
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def draw_size(rng: np.random.Generator, argument: str, value: Size, *, least: int = 1) -> int:
