@@ -1,6 +1,16 @@
-"""Packages of the distribution; all other metadata lives in pyproject.toml."""
+"""Packages and dependencies of the distribution; all other metadata lives in pyproject.toml."""
+
+import os
+import pathlib
+import tomllib
 
 from setuptools import find_packages, setup
+
+pyproject = tomllib.loads(pathlib.Path(__file__).with_name("pyproject.toml").read_text(encoding="utf-8"))
+extras = pyproject["project"]["optional-dependencies"]
+backend = os.environ.get("DMN_KERAS_BACKEND", "tensorflow")
+if backend not in ("tensorflow", "jax", "torch"):
+    raise SystemExit(f"DMN_KERAS_BACKEND must be tensorflow, jax or torch. Received: {backend!r}")
 
 # The trained models of saved_models/ are installed inside the package, where `dmn_keras.tasks.pretrained` finds them.
 setup(
@@ -13,4 +23,6 @@ setup(
         "dmn_keras.tasks": ["*.json"],
         "dmn_keras.training": ["*.json"],
     },
+    # An extra can only add a backend: the choice of another one than TensorFlow is made when the package is installed.
+    install_requires=["keras>=3.15,<4", "numpy>=2.1,<3", "filelock>=3.20.1,<5", *extras[backend]],
 )

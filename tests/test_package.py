@@ -5,12 +5,14 @@ import inspect
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 
 import keras
 import pytest
+import setuptools
 from packaging.requirements import Requirement
 
 from dmn_keras import cli
@@ -20,7 +22,30 @@ ROOT = pathlib.Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DEPENDENCIES = [*PROJECT["dependencies"], *(line for lines in EXTRAS.values() for line in lines)]
+
+
+def dependencies(backend=None):
+    """Return what `setup.py` requires, where `DMN_KERAS_BACKEND` names a backend or nothing does."""
+    passed = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setuptools, "setup", passed.update)
+        patch.delenv("DMN_KERAS_BACKEND", raising=False)
+        if backend is not None:
+            patch.setenv("DMN_KERAS_BACKEND", backend)
+        runpy.run_path(str(ROOT / "setup.py"))
+    return passed["install_requires"]
+
+
+DEPENDENCIES = [*dependencies(), *(line for lines in EXTRAS.values() for line in lines)]
+
+
+def test_the_core_needs_keras_numpy_a_file_lock_and_one_backend():
+    core = {"keras", "numpy", "filelock"}
+    for backend in (None, "tensorflow", "jax", "torch"):
+        names = {Requirement(line).name for line in dependencies(backend)}
+        assert names == {*core, backend or "tensorflow"}
+    with pytest.raises(SystemExit, match="must be tensorflow, jax or torch"):
+        dependencies("theano")
 
 
 @pytest.mark.parametrize("line", DEPENDENCIES)
@@ -34,12 +59,15 @@ def test_dependency_has_a_lower_and_an_upper_bound(line):
 
 @pytest.mark.parametrize("package", ["tensorboard", "matplotlib", "pillow", "tensorflow-datasets", "keras-tuner"])
 def test_what_the_core_does_not_need_is_an_extra(package):
-    assert package not in {Requirement(line).name for line in PROJECT["dependencies"]}
     assert package in {Requirement(line).name for lines in EXTRAS.values() for line in lines}
 
 
 def test_the_extra_all_has_every_feature():
-    backends, data, development = {"gpu", "jax", "torch"}, {"word-vectors", "easy-vqa"}, {"test", "docs", "dev"}
+    backends, data, development = (
+        {"tensorflow", "gpu", "jax", "torch"},
+        {"word-vectors", "easy-vqa"},
+        {"test", "docs", "dev"},
+    )
     [requirement] = map(Requirement, EXTRAS["all"])
     assert requirement.extras == set(EXTRAS) - backends - data - development - {"all"}
 
