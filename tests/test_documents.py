@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import itertools
 import json
 import re
 import shlex
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from dmn_keras import QuestionAnswerer, cli
-from dmn_keras.datasets import registry
+from dmn_keras.datasets import registry, sequences
 from dmn_keras.models import MODEL_FAMILIES
 from dmn_keras.tasks.config import NAMED_SETTINGS, PRESETS
 from tests.documents import ROOT, blocks, pages, shell_commands
@@ -47,6 +48,9 @@ SMALLER = {
 
 ONLY_PARSED = r"--data-dir DIR|--server|^dmn-keras (demo|reproduce|train(?! --dataset jsonl --data-dir FOLDER))"
 """Commands that need a data set from elsewhere, a server or minutes; the others are run."""
+
+TRAINS = r"^dmn-keras train(?! --dataset jsonl --data-dir FOLDER)(?!.*--(strategy|devices|books))"
+"""Those of them that train a model, on one device; they are run up to the first batch."""
 
 COMMANDS_PRINT = {
     "README.md": ["Model and metrics are in runs/mine.", "task  questions", "pass 1: ", "The SavedModel is in "],
@@ -178,6 +182,45 @@ def test_commands_run(page, tmp_path, monkeypatch, capsys):
         assert any(line.startswith(beginning) for line in printed), beginning
     if any("attention.png" in arguments for arguments in commands_to_run(page)):
         assert (tmp_path / "attention.png").stat().st_size > 10_000
+
+
+class BeganError(Exception):
+    """A training reached its first batch."""
+
+
+@pytest.fixture(scope="module", name="data")
+def folder_with_data(tmp_path_factory):
+    """A few examples of each data set that the pages read from `DIR`."""
+    folder = tmp_path_factory.mktemp("data")
+    for config in ("en", "en-10k"):
+        (folder / config).mkdir()
+        for task, split in itertools.product(range(1, 21), ("train", "test")):
+            lines = "1 Mary went to the park.\n2 Where is Mary? \tpark\t1\n" * 20
+            (folder / config / f"qa{task}_some-name_{split}.txt").write_text(lines)
+    rest = "\t_" * 6
+    for name, trees in (("train", "(3 (2 A) (4 film))\n(1 (0 Not) (2 bad))"), ("dev", "(3 film)"), ("test", "(1 Not)")):
+        (folder / f"{name}.txt").write_text(trees)
+        (folder / f"xx_some-ud-{name}.conllu").write_text(f"1\tShe\t_\tPRON{rest}\n2\tgoes\t_\tVERB{rest}\n\n" * 8)
+    return folder
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if re.match(TRAINS, command)])
+def test_training_begins(command, data, tmp_path, monkeypatch):
+    """The data is read, and the model is built and compiled."""
+
+    def fit(*args, **kwargs):
+        raise BeganError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "STORIES_NUM_EXAMPLES", {"train": 40, "valid": 8, "test": 8})
+    monkeypatch.setattr(sequences, "NUM_EXAMPLES", {"train": 40, "valid": 8, "test": 8})
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "BOOKS").mkdir()
+    (tmp_path / "BOOKS/book.txt").write_text("A whale swam in the sea. " * 100)
+    arguments = [word.replace("FOLDER", "BOOKS").replace("DIR", str(data)) for word in shlex.split(command)[1:]]
+    with pytest.raises(BeganError):
+        cli.main(arguments)
 
 
 def test_the_line_of_own_data_can_be_read(tmp_path):
