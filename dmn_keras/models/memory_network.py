@@ -116,7 +116,7 @@ def memn2n(
     encoder, double = PositionEncoder(name="position_encoder"), keras.layers.Rescaling(2.0, name="position_scale")
     matrices = [str(k) for k in range(num_hops + 1)] if adjacent else ["A", "C"]
     of_question = "0" if adjacent else "B"
-    words = {name: embedding(vocabulary_size, f"embedding_{name}") for name in {*matrices, of_question}}
+    words = {name: embedding(vocabulary_size, f"embedding_{name}") for name in dict.fromkeys((*matrices, of_question))}
     memory = {matrix: memories(matrix) for matrix in matrices}
     hop = MemoryHop(attention=attention, linear_map=not adjacent, name="memory_hop")
     state = question_state = sentences(question[:, None], of_question)[:, 0]  # u^1
