@@ -282,7 +282,7 @@ def pretrained_sequences():
     """Return the table of size, results and speed of the pretrained models for sequences."""
     reached = _sequence_results()
     [counting] = results("results/sequence-anbncn")
-    percent = best_restart(counting["models"]["Stack RNN 40+10"], "rounding")
+    percent = best_restart(EXPERIMENTS["anbncn"], counting["models"]["Stack RNN 40+10"], "rounding")
     found = {
         "ntm-copy": reached["NTM"],
         "dnc-traversal": reached["DNC"],
@@ -336,8 +336,8 @@ def _sequence_results():
     copied = [run["variants"][""]["tests"]["100"]["exact"] for run in copy["models"]["NTM, feed-forward"]]
     stacks = pushes["models"]["Stack RNN 128, stack alone"]
     symbols = statistics.median(100 - run["variants"]["rounding"]["tests"]["500"]["bit_error"] for run in stacks)
-    counted = [results(f"results/sequence-{name}")[0]["models"]["List RNN 40+5"] for name in COUNTING]
-    percent = statistics.fmean(float(best_restart(runs, "rounding")) for runs in counted)
+    counted = {name: results(f"results/sequence-{name}")[0]["models"]["List RNN 40+5"] for name in COUNTING}
+    percent = statistics.fmean(float(best_restart(EXPERIMENTS[name], counted[name], "rounding")) for name in COUNTING)
     [words] = results("results/ablation-words-dynamic_ntm_1")
     [wrong] = decimals([words["mean_error"]])
     return {
@@ -504,12 +504,12 @@ def counting():
     for model in models:
         variants = variants_of(EXPERIMENTS["anbn"], model)
         for variant in variants:
-            languages = [of_language.get(model) for of_language in found.values()]
-            restarts = ", ".join(str(len(runs)) if runs else "-" for runs in languages)
-            percent = [best_restart(runs, variant) if runs else "-" for runs in languages]
-            sizes = sorted({runs[0]["parameters"] for runs in languages if runs})
+            languages = {name: of_language[model] for name, of_language in found.items()}
+            restarts = ", ".join(str(len(runs)) for runs in languages.values())
+            percent = [best_restart(EXPERIMENTS[name], runs, variant) for name, runs in languages.items()]
+            sizes = sorted({runs[0]["parameters"] for runs in languages.values()})
             parameters = " to ".join(f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1])))
-            seconds = [row["seconds"] for runs in languages if runs for row in runs]
+            seconds = [row["seconds"] for runs in languages.values() for row in runs]
             name = f"{model}, {variant}" if len(variants) > 1 else model
             rows.append([name, parameters, restarts, f"{statistics.median(seconds):.0f}", *percent])
     rows += [[f"paper: {model}", *"---", *decimals(percent)] for model, percent in COUNTING_IN_PAPER.items()]
