@@ -172,7 +172,7 @@ class Batches:
         draw = self.features.draw
         if fraction >= 1 and (rng is None or draw is None):
             return self._draw(rng, [bucket.members for bucket in self.buckets])
-        longest = np.quantile(self.lengths, min(fraction, 1), method="inverted_cdf")
+        longest = np.quantile(self.lengths, fraction, method="inverted_cdf")
         plan = []
         while len(plan) < len(self):
             taken = self.lengths <= longest
@@ -313,19 +313,6 @@ def _best_cut(sizes):
     return best
 
 
-def fraction_of_epoch(epoch: int, curriculum: int) -> float:
-    """Return the fraction of the examples, shortest first, that an epoch takes its batches from.
-
-    Args:
-        epoch: Number of the epoch, from 0.
-        curriculum: Number of first epochs that do not take all.
-
-    Returns:
-        A number above 0, at most 1.
-    """
-    return min((epoch + 1) / (curriculum + 1), 1.0)
-
-
 class EpochSequence(keras.utils.PyDataset):
     """`Batches` for `model.fit`, in an order, and augmented, as a function of seed and epoch alone.
 
@@ -376,7 +363,7 @@ class EpochSequence(keras.utils.PyDataset):
         if self.plan is not None:
             return self.plan
         rng = None if self.seed is None else np.random.default_rng([self.seed, epoch])
-        fraction = fraction_of_epoch(epoch, self.curriculum)
+        fraction = min((epoch + 1) / (self.curriculum + 1), 1.0)
         if self.redraw is None:
             return self.batches.plan(rng, fraction=fraction)
         if self._drawn_epoch not in (None, epoch):

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmn_keras.tasks.batching import Batch, Batches, EpochSequence, Features, fraction_of_epoch, rung, split_by_size
+from dmn_keras.tasks.batching import Batch, Batches, EpochSequence, Features, rung, split_by_size
 from dmn_keras.tasks.feature_spec import FeatureSpec
 from dmn_keras.tasks.question_answering.preprocessor import EncodedExample, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.question_answering.targets import (
@@ -366,8 +366,6 @@ def test_what_is_repeated_in_an_epoch_is_drawn_anew():
 
 
 def test_a_curriculum_grows_to_all():
-    assert [fraction_of_epoch(epoch, 3) for epoch in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
-    assert fraction_of_epoch(0, 0) == 1.0
     made = batches(many())
     taken = []
     sequence = EpochSequence(made, seed=3, epoch=lambda: len(taken), curriculum=2)
@@ -375,6 +373,8 @@ def test_a_curriculum_grows_to_all():
         sequence.on_epoch_begin()
         taken.append(set(members(sequence.draw())))
     assert len(taken[0]) < len(taken[1]) < len(taken[2]) == 57
+    rngs = (np.random.default_rng([3, epoch]) for epoch in range(3))
+    assert taken == [set(members(made.plan(rng, fraction=(i + 1) / 3))) for i, rng in enumerate(rngs)]
     later = EpochSequence(made, seed=3, epoch=lambda: 1, curriculum=2)
     assert set(members(later.draw())) == taken[1]
 
