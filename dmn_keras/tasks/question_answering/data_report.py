@@ -34,10 +34,6 @@ def data_report(
         f"facts a story, median {facts[len(facts) // 2]:,}; {len(preprocessor.vocabulary):,} words; "
         f"{supported / len(examples):.0%} of the questions name supporting facts"
     )
-    unseen = "" if preprocessor.num_placeholders else preprocessor.unseen_words_warning(held_out, "validation part")
-    if unseen:
-        unanswerable = sum(bool(preprocessor.vocabulary.unknown_words([e.answer_text])) for e in held_out)
-        yield f"{unseen}; {unanswerable:,} of its {len(held_out):,} answers hold one"
     if preprocessor.num_placeholders:
         crowded = sum(
             len(encoded.placeholders) == preprocessor.num_placeholders and UNKNOWN_ID in _ids(encoded)
@@ -48,6 +44,9 @@ def data_report(
                 f"warning: {crowded:,} of the {len(held_out):,} validation questions have more unknown words than "
                 f"num_placeholders={preprocessor.num_placeholders}: the others are one word to the model"
             )
+    elif unseen := preprocessor.unseen_words_warning(held_out, "validation part"):
+        unanswerable = sum(bool(preprocessor.vocabulary.unknown_words([e.answer_text])) for e in held_out)
+        yield f"{unseen}; {unanswerable:,} of its {len(held_out):,} answers hold one"
     [(commonest, _)] = collections.Counter(example.answer_text for example in examples).most_common(1)
     wrong = sum(example.answer_text != commonest for example in held_out)
     error = f"{wrong / len(held_out):.1%}"
