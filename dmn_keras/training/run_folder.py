@@ -26,7 +26,6 @@ class RunFolder(PresetFolder):
     """
 
     kind = "a run"
-    writer = "dmn-keras train"
     entries = (*PresetFolder.entries, "metrics.json", "history.json", "best.weights.h5", "backup", "logs")
 
     def __init__(self, path: str | os.PathLike):
