@@ -14,33 +14,36 @@ from dmn_keras.training.run_folder import RunFolder
 from tests.training.runs import snapshot, tiny_task
 
 SOURCE = Source("babi", ("1", "2"), "/data", "en")
-EXAMPLES = [Example(("Mary park.",), "Where is Mary?", ("park",), (0,))]
+
+
+@pytest.fixture(scope="module")
+def task():
+    return tiny_task([Example(("Mary park.",), "Where is Mary?", ("park",), (0,))])
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(task, tmp_path):
     run = RunFolder(tmp_path / "run")
-    run.create(tiny_task(EXAMPLES), SOURCE)
+    run.create(task, SOURCE)
     return run
 
 
 @pytest.fixture
-def trained(run):
-    save_weights(run.read_task().network, run.model)
+def trained(task, run):
+    save_weights(task.network, run.model)
     return run
 
 
-def test_a_record_is_read_as_it_was_written(run):
-    task = run.read_task(QuestionAnswerer)
-    assert task.get_config() == tiny_task(EXAMPLES).get_config()
+def test_a_record_is_read_as_it_was_written(task, run):
+    assert run.read_task(QuestionAnswerer).get_config() == task.get_config()
     assert run.source() == SOURCE
     content = json.loads(run.config.read_text())
     assert (content["format"], content["dmn_keras"]) == (RunFolder.format, __version__)
 
 
-def test_runs_of_tasks_are_found_in_their_order(tmp_path):
+def test_runs_of_tasks_are_found_in_their_order(task, tmp_path):
     for name in ("10", "2", "1"):
-        RunFolder(tmp_path / name).create(tiny_task(EXAMPLES), SOURCE)
+        RunFolder(tmp_path / name).create(task, SOURCE)
     (tmp_path / "other").mkdir()
     assert [run.path.name for run in RunFolder(tmp_path).runs()] == ["1", "2", "10"]
     with pytest.raises(ValueError, match=r"holds a run for each task: expected the folder of one of them \(1, 2, 10\)"):
