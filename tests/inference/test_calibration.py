@@ -119,8 +119,7 @@ def test_a_run_that_cannot_be_calibrated_stays_as_it_is(threshold, message, run,
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"scale": "a", "shift": 0, "threshold": 0.5}'])
-def test_a_damaged_calibration_is_named(content, run):
-    folder, _ = run
-    folder.calibration.write_text(content)
+def test_a_damaged_calibration_is_named(content, tmp_path):
+    (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(ValueError, match=r"calibration\.json is damaged"):
-        QuestionAnswerer.from_preset(folder.path)
+        Calibration.load(tmp_path / "calibration.json")

@@ -25,7 +25,7 @@ pytestmark = without_tracing
     ],
 )
 def test_every_word_in_its_order_counts(given, expected, right):
-    qa = tiny_task([Example(("apple", "milk", "pear"), "what", ("milk", "apple"))])
+    qa = QuestionAnswerer()
     answer = Answer(given, 1.0, (), (), (), words=tuple(given.split()))
     example = Example(("milk",), "what", expected)
     assert qa.is_right(example, answer) == right
@@ -69,7 +69,8 @@ def test_unknown_words_are_named(caplog):
 )
 def test_gate_recall(gates, recall, monkeypatch):
     question = Example(("milk", "pear"), "apple", ("milk",), (0,))
-    qa = tiny_task([question])
+    qa = QuestionAnswerer()
+    qa.adapt([question])
     answer = Answer("milk", 1.0, question.story, gates, ())
     monkeypatch.setattr(QuestionAnswerer, "predict_encoded", lambda *_, **__: [dataclasses.replace(answer)])
     assert evaluate_tasks(qa, {"1": [question]})[0]["1"]["gate_recall"] == recall
