@@ -94,7 +94,9 @@ class WordPreprocessor(Preprocessor):
         examples = self.read(data)
         if not examples:
             raise ValueError("adapt needs at least one example. Received none.")
-        self._check_labelled(examples)
+        for number, example in enumerate(examples, start=1):
+            if not self.labels_of(example):
+                raise ValueError(f"record {number}: training needs a label. Received: {example}"[:300])
         tokens = collections.Counter(word for example in examples for word in self.tokens(example))
         counts: collections.Counter = collections.Counter()
         for word, count in tokens.items():
@@ -112,11 +114,6 @@ class WordPreprocessor(Preprocessor):
     def _set_labels(self, labels):
         self.labels = tuple(labels)
         self._label_ids = {label: number for number, label in enumerate(self.labels)}
-
-    def _check_labelled(self, examples):
-        for number, example in enumerate(examples, start=1):
-            if not self.labels_of(example):
-                raise ValueError(f"record {number}: training needs a label. Received: {example}"[:300])
 
     def _read_vectors(self, words):
         """Read the pretrained vectors, and return the words with those that have only such a vector."""

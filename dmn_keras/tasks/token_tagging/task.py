@@ -75,21 +75,20 @@ class TokenTagger(WordTask):
 
     def score(self, examples: Sequence[TokenTaggingExample], answers: Sequence[Tagging]) -> dict[str, float]:
         """Return the accuracy: the percentage of the words whose tag is right."""
-        pairs = zip(examples, answers, strict=True)
-        right = [given == tag for example, answer in pairs for given, tag in _paired(answer, example)]
+        right = [
+            given == tag
+            for example, answer in zip(examples, answers, strict=True)
+            for given, tag in zip(answer.tags, example.tags, strict=True)
+        ]
         return {"accuracy": 100.0 * float(np.mean(right))}
 
     def mistake(self, example: TokenTaggingExample, answer: Tagging) -> dict[str, Any] | None:
         wrong = [
             f"{word}: {given} for {tag}"
-            for word, (given, tag) in zip(answer.words, _paired(answer, example), strict=True)
+            for word, given, tag in zip(answer.words, answer.tags, example.tags, strict=True)
             if given != tag
         ]
         return {"wrong": ", ".join(wrong), "tokens": " ".join(example.tokens)} if wrong else None
 
     def explain(self, example: TokenTaggingExample, answer: Tagging) -> str:
         return tagging_text(answer)
-
-
-def _paired(answer, example):
-    return zip(answer.tags, example.tags, strict=True)
