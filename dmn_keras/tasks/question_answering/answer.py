@@ -79,11 +79,8 @@ def answer_text(answer: Answer) -> str:
 def evidence_text(answer: Answer) -> str:
     """Format the facts that decided an `Answer`, a line a pass."""
     facts_of = named_facts(answer)
-    lines = []
-    for i, facts in enumerate(answer.evidence):
-        named = " | ".join(facts_of[fact] for fact in facts) if facts else "nothing"
-        lines.append(f"pass {i + 1}: {named}")
-    return "\n".join(lines)
+    named = (" | ".join(facts_of[fact] for fact in facts) or "nothing" for facts in answer.evidence)
+    return "\n".join(f"pass {number}: {facts}" for number, facts in enumerate(named, start=1))
 
 
 def attention_table(answer: Answer) -> str:
