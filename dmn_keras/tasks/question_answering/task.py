@@ -15,7 +15,6 @@ from dmn_keras.datasets.example import Example
 from dmn_keras.layers.checks import positive_integer, probability
 from dmn_keras.models import LinearStart, answering_model, can_retrieve, forbid_unused_placeholders
 from dmn_keras.models.dmn_config import DMNConfig
-from dmn_keras.tasks.config import RunConfig
 from dmn_keras.tasks.question_answering.answer import Answer, answer_text, attention_table
 from dmn_keras.tasks.question_answering.augmentation import PlaceholderAugmentation
 from dmn_keras.tasks.question_answering.calibration import Calibration
@@ -45,7 +44,6 @@ from dmn_keras.text import (
 )
 from dmn_keras.text.word_vectors import word_vector_matrix
 from dmn_keras.utils.files import write_json
-from dmn_keras.utils.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -77,17 +75,7 @@ class QuestionAnswerer(Task):
 
     preprocessor_class = QuestionAnsweringPreprocessor
     families = ("dmn", "memn2n", "baseline")
-
-    def __init__(
-        self,
-        config: RunConfig | Settings | None = None,
-        *,
-        preprocessor: QuestionAnsweringPreprocessor | None = None,
-        name: str | None = None,
-        **settings: Any,
-    ):
-        super().__init__(config, preprocessor=preprocessor, name=name, **settings)
-        self.calibration: Calibration | None = None
+    calibration: Calibration | None = None
 
     def new_preprocessor(self) -> QuestionAnsweringPreprocessor:
         retrieves = self.config.model.max_retrieved_facts is not None
