@@ -242,7 +242,7 @@ class Task(keras.Model):
         """
         return self.encoded_batches(self.preprocessor.encode(examples), **options)
 
-    def encoded_batches(self, encoded: Sequence, **options: Any) -> Batches:
+    def encoded_batches(self, encoded: Sequence, *, batch_size: int | None = None, **options: Any) -> Batches:
         """Return encoded examples with their targets as `Batches`; the options are those of `batches`."""
         inputs, targets = self.preprocessor.features(encoded), self.targets()
         features = dataclasses.replace(
@@ -251,7 +251,8 @@ class Task(keras.Model):
             specs={**inputs.specs, **{target.name: target.spec for target in targets}},
         )
         trainer = self.config.trainer
-        return Batches(features, **{"batch_size": trainer.batch_size, "num_buckets": trainer.num_buckets, **options})
+        size = trainer.batch_size if batch_size is None else positive_integer("batch_size", batch_size)
+        return Batches(features, batch_size=size, **{"num_buckets": trainer.num_buckets, **options})
 
     def training_sequence(
         self,
@@ -332,7 +333,6 @@ class Task(keras.Model):
         examples = self._read(x if draw is None else draw(initial_epoch), "fit")
         if not self.preprocessor.is_adapted:
             self.adapt(examples)
-        size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
         encoded, following = self.preprocessor.encode(examples), initial_epoch
 
         def end_epoch(epoch, logs):
@@ -342,10 +342,9 @@ class Task(keras.Model):
                 encoded = self.preprocessor.encode(self._read(draw(following), "fit"))
 
         redraw = None if draw is None else (lambda epoch: encoded)
-        sequence = self.training_sequence(encoded, lambda: following, redraw=redraw, **size)
-        if validation_data is not None and not is_batched(validation_data):
-            held_out = self._measured(validation_data, "validation_data")
-            validation_data = EpochSequence(self.batches(held_out, **size)).for_fit()
+        sequence = self.training_sequence(encoded, lambda: following, redraw=redraw, batch_size=batch_size)
+        if validation_data is not None:
+            validation_data = self._measured(validation_data, "validation_data", batch_size)
         return self.fit(
             sequence.for_fit(),
             validation_data=validation_data,
@@ -373,9 +372,7 @@ class Task(keras.Model):
         Raises:
             ValueError: If there is no example, or a record is malformed.
         """
-        if not is_batched(x):
-            size = {} if batch_size is None else {"batch_size": positive_integer("batch_size", batch_size)}
-            x = EpochSequence(self.batches(self._measured(x, "evaluate"), **size)).for_fit()
+        x = self._measured(x, "evaluate", batch_size)
         if not self.compiled:
             self._compile()
         return super().evaluate(x, return_dict=return_dict, **arguments)
@@ -431,14 +428,16 @@ class Task(keras.Model):
                 )
         return examples
 
-    def _measured(self, data, argument):
-        """Return the examples of an argument that measures; warns of words that training never saw."""
+    def _measured(self, data, argument, batch_size):
+        """Return the batches of an argument that measures; warns of words that training never saw."""
+        if is_batched(data):
+            return data
         examples = self._read(data, argument)
         self.preprocessor.check_adapted()
         part = "validation_data" if argument == "validation_data" else "examples to evaluate"
         if unseen := self.preprocessor.unseen_words_warning(examples, part):
             _log.warning("%s", unseen)
-        return examples
+        return EpochSequence(self.batches(examples, batch_size=batch_size)).for_fit()
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:
         """Write configuration, preprocessor and weights to a folder, which `from_preset` reads.
