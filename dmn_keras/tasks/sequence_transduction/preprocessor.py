@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dmn_keras.datasets.example import SequenceTransductionExample
+from dmn_keras.datasets.formal_languages import TASKS
 from dmn_keras.datasets.sequence_record import check_sequence
 from dmn_keras.layers.checks import one_of
 from dmn_keras.tasks.feature_spec import FeatureSpec
@@ -55,8 +56,6 @@ class SequenceTransductionPreprocessor(Preprocessor):
         Raises:
             ValueError: If there is no example, one has no targets, or they differ in what their targets are.
         """
-        from dmn_keras.datasets.formal_languages import TASKS
-
         examples = self.read(data)
         if not examples:
             raise ValueError("adapt needs at least one example. Received none.")
@@ -106,8 +105,6 @@ class SequenceTransductionPreprocessor(Preprocessor):
 
     def _check_task(self, example, place):
         """Raise if an example is of a language with other symbols than that of the training data."""
-        from dmn_keras.datasets.formal_languages import TASKS
-
         symbols = TASKS[example.task].outputs if example.task in TASKS else ""
         if self.symbols and symbols not in ("", self.symbols):
             raise ValueError(
