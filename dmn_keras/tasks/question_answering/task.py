@@ -187,11 +187,9 @@ class QuestionAnswerer(Task):
         return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
 
     def load_extras(self, folder: Any) -> None:
-        """Load what a preset folder holds besides the weights: the calibration."""
         self.calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
 
     def save_extras(self, folder: Any) -> None:
-        """Write the calibration, or remove that of another model."""
         if self.calibration is None:
             folder.calibration.unlink(missing_ok=True)
         else:

@@ -125,7 +125,6 @@ class SequenceTransducer(Task):
         }
 
     def mistake(self, example: SequenceTransductionExample, answer: SequenceAnswer) -> dict[str, Any] | None:
-        """Return the row of a wrong answer, `None` of a right one."""
         right = example.targets[example.scored]
         wrong = answer.num_wrong(right)
         if not wrong:
@@ -134,5 +133,4 @@ class SequenceTransducer(Task):
         return {"steps": len(example.inputs), "wrong": wrong, "expected": expected, "answer": answer.text}
 
     def explain(self, example: SequenceTransductionExample, answer: SequenceAnswer) -> str:
-        """Return an answer as a line of text."""
         return f"{len(example.inputs)} steps -> {answer.text}"
