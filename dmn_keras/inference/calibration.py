@@ -21,7 +21,6 @@ def calibrate(
     test: Mapping[str, Sequence[Example]],
     *,
     threshold: float = 0.5,
-    batch_size: int = 100,
 ) -> dict[str, Any]:
     """Calibrate a model on validation questions, measure the calibration on test questions, and keep it.
 
@@ -33,7 +32,6 @@ def calibrate(
         valid: The same of validation examples with answers.
         test: The same of test examples with answers.
         threshold: Confidence below which the answer is "I do not know".
-        batch_size: Questions answered at a time.
 
     Returns:
         What `calibration.json` then holds: `"scale"`, `"shift"`, `"threshold"`, and `"validation"` and `"test"`, each
@@ -51,7 +49,7 @@ def calibrate(
         whole = [example for examples in tasks.values() for example in examples]
         cut = [without_answer(example, common[task]) for task, examples in tasks.items() for example in examples]
         both = whole, [example for example in cut if example is not None]
-        asked[part] = {kind: _answers(qa, each, batch_size) for kind, each in zip(KINDS, both, strict=True)}
+        asked[part] = {kind: _answers(qa, each) for kind, each in zip(KINDS, both, strict=True)}
     probabilities, right = map(np.concatenate, zip(*asked["validation"].values(), strict=True))
     if not len(right):
         raise ValueError(f"{folder.path} cannot be calibrated: there are no validation questions with answers.")
@@ -72,31 +70,31 @@ KINDS = ("whole", "needed facts removed")
 """How stories are asked about: as they are, and without what their question needs."""
 
 
-def _answers(qa, examples, batch_size):
+def _answers(qa, examples):
     """Return the probability of each answer and whether it is right, two arrays."""
-    answers = qa.predict(examples, batch_size=batch_size)
+    answers = qa.predict(examples, batch_size=100)
     right = [qa.is_right(example, answer) for answer, example in zip(answers, examples, strict=True)]
     return np.array([answer.probability for answer in answers]), np.array(right, dtype=bool)
 
 
-def measure(calibration: Calibration, probabilities, right, *, num_bins: int = 10) -> dict[str, Any]:
+def measure(calibration: Calibration, probabilities, right) -> dict[str, Any]:
     """Measure how well confidence foretells right answers.
 
     Args:
         calibration: The `Calibration`.
         probabilities: The model's probability of each of its answers.
         right: Whether each answer is right.
-        num_bins: Bins of equal width between 0 and 1.
 
     Returns:
         Dict of `"questions"`; `"right"`, percent; `"answered"`, percent with at least the threshold's confidence;
         `"right_of_answered"`, percent of those, `None` if there is none; `"calibration_error"`, the expected
         calibration error in percentage points; `"bins"`, a list of dicts of `"confidence"`, `"right"` (means of the
-        bin, percent) and `"questions"`, empty bins left out.
+        bin, percent) and `"questions"` of ten bins of equal width, empty bins left out.
     """
     right = np.asarray(right, dtype=float)
     confidence = calibration.confidence(probabilities)
     answered = confidence >= calibration.threshold
+    num_bins = 10  # as `plot_reliability` draws them
     number = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
     bins = [
         {
