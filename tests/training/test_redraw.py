@@ -6,7 +6,9 @@ from dmn_keras.datasets import Source
 from dmn_keras.datasets import source as source_module
 from dmn_keras.tasks.sequence_transduction import SequenceTransducer
 from dmn_keras.training.trainer import train
+from tests.training.runs import in_eager_steps, without_tracing
 
+pytestmark = [without_tracing, in_eager_steps]
 SETTINGS = {"cell": "lstm", "units": 2, "batch_size": 4, "num_buckets": 1, "epochs": 3, "seed": 5}
 
 
