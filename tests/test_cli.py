@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import pathlib
 import shutil
 import sqlite3
 import sys
@@ -396,9 +395,7 @@ def test_a_loss_that_is_nan(monkeypatch, tmp_path):
         (["--set", "lr=0.1"], "Did you mean 'learning_rate'?"),
         (["--dataset", "babi", "--config", "en10k"], "Did you mean 'en-10k'?"),
         (["--config", "num_fact=3"], "Did you mean 'num_facts'?"),
-        (["--set", "unit=3"], "Did you mean 'units'?"),
         (["--preset", "DMN+"], "Did you mean 'dmn_plus'?"),
-        (["--preset", "link"], "Did you mean 'linked'?"),
         (["--preset", "linked", "--dataset", "sst"], "preset 'linked' is not for dataset 'sst': "),
         (["--preset", "ntm_2014"], "preset 'ntm_2014' is not for dataset 'stories': "),
         (["--set", "units"], "a setting must be given as name=value. Received: 'units'"),
@@ -444,7 +441,6 @@ def test_a_folder_that_holds_runs_is_refused(trained, one_by_one):
         ("evaluate", ["--json", "."], "--json . is a folder: expected the name of a file to write."),
         ("evaluate", ["--errors", "."], "--errors . is a folder: expected the name of a file to write."),
         ("predict", ["--batch-size", "0"], "batch_size must be a positive integer. Received: batch_size=0"),
-        ("predict", ["--batch-size", "-1"], "batch_size must be a positive integer. Received: batch_size=-1"),
         ("calibrate", ["--plot", "x"], "--plot: the suffix must be one of .eps, "),
         ("ask", ["--question", " ? "], "question must hold at least one word. Received: ' ? '"),
         ("ask", ["--question", "Where?", "--beam-width", "0"], "beam_width must be a positive integer"),
@@ -488,9 +484,6 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
     assert "does not exist: expected a folder that `dmn-keras train` or save_to_preset wrote" in error_of(
         tmp_path / "nowhere"
     )
-    assert f"Did you mean '{folder}'?" in error_of(tmp_path / "rum")
-    assert "Did you mean 'babi-joint'?" in error_of(pathlib.Path("babi-jont"))
-    assert "is a file: expected a folder" in error_of(story)
     (tmp_path / "empty").mkdir()
     assert "does not hold a run" in error_of(tmp_path / "empty")
     (folder / "model.weights.h5").unlink()
@@ -502,8 +495,6 @@ def test_folders_that_hold_no_run_to_use(command, trained, story, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "story.txt, line 1: expected a text with at least one word"),
-        ("Zürich ist schön.".encode("latin-1"), "story.txt, line 1: expected text in UTF-8"),
         (b"Mary went.\nJohn\x00", "story.txt, line 2: expected text. Received a NUL byte"),
         (None, "story.txt does not exist: expected a file. Did you mean 'story2.txt'?"),
         (os.mkfifo, "story.txt is a pipe or a device: expected a file."),
