@@ -91,8 +91,7 @@ def test_a_fact_of_a_list_stays_one(asked):
 @pytest.mark.slow
 def test_a_sentence_that_is_cut_is_counted(asked):
     long = "Mary " * 300
-    assert asked.ask([long, "John home."], "Where is Mary?").num_cut == 1
-    assert asked.ask([long, long + "."], long).to_dict()["num_cut"] == 3
+    assert asked.ask([long, "John home."], long).to_dict()["num_cut"] == 2
     assert asked.ask("Mary park.", "Where is Mary?").num_cut == 0
 
 
