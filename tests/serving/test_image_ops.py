@@ -60,7 +60,7 @@ def test_a_graph_decodes_as_python_does():
 @pytest.mark.parametrize("name", NO_IMAGES)
 def test_what_is_no_image_is_refused(name):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode_images(tf.constant([NO_IMAGES[name][0]]), 8)
+        decode_images(tf.constant([NO_IMAGES[name]]), 8)
 
 
 def test_encoded_images_and_text_give_the_answers_of_python(tmp_path):

@@ -34,8 +34,8 @@ def test_an_answer_is_shown_with_a_picture_of_its_passes(tab):
         ("", "The image is empty"),
         ("/etc/hostname", "image must be a data URI"),
         ("data:image/png;base64,***", "image must be a data URI"),
-        (image_tab.data_uri(NO_IMAGES["text"][0]), "image must be a PNG or JPEG file"),
-        (image_tab.data_uri(NO_IMAGES["wide"][0]), "from 1 to 4096 pixels a side"),
+        (image_tab.data_uri(NO_IMAGES["text"]), "image must be a PNG or JPEG file"),
+        (image_tab.data_uri(NO_IMAGES["wide"]), "from 1 to 4096 pixels a side"),
         ("data:image/png;base64," + 30_000 * "A", "The image is too long"),
     ],
 )

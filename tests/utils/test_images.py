@@ -1,29 +1,13 @@
-import io
-import struct
 import sys
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dmn_keras.utils.images import MAX_SIDE, load_image
+from tests.tasks.images import animation, encode, png_header
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-
-
-def encode(image, form="PNG", **options):
-    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def png_header(width, height):
-    """Return the beginning of a PNG file, whose pixels are not there."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    end = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)) + end
 
 
 def test_array_bytes_and_path_are_the_same_image(tmp_path):
@@ -89,11 +73,6 @@ def test_another_size_is_resized_on_request():
     np.testing.assert_array_equal(load_image(steps, size=(1, 1)), np.full((1, 1, 3), 100))
     np.testing.assert_array_equal(load_image(RGB, size=(5, 7)), RGB)
     assert load_image(encode(RGB), size=(8, 9)).shape == (8, 9, 3)
-
-
-def animation(form):
-    frames = [Image.fromarray(np.full((4, 4, 3), value, np.uint8)) for value in (0, 100, 200)]
-    return encode(frames[0], form, save_all=True, append_images=frames[1:])
 
 
 def test_a_jpeg_file_of_several_views_is_its_first():
