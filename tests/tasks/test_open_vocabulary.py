@@ -281,14 +281,6 @@ def test_a_model_with_a_closed_vocabulary_is_continued_with_an_open_one():
     np.testing.assert_array_equal(rows[0][-3:], rows[1][-3:])
 
 
-def test_a_model_with_placeholders_is_saved_and_loaded(tmp_path):
-    made = task()
-    made.save_to_preset(tmp_path)
-    again = QuestionAnswerer.from_preset(tmp_path)
-    assert again.vocabulary.words == made.vocabulary.words
-    assert_same_answer(again.ask(STORY, "Where is zoe?"), made.ask(STORY, "Where is zoe?"), 0)
-
-
 def test_records_without_a_number_are_stories_of_their_own():
     records = [
         {"story": [f"Name{i} is in the {place}."], "question": f"Where is Name{i}?", "answer": place}

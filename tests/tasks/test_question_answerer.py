@@ -439,12 +439,6 @@ def test_a_task_keeps_its_models_and_they_end_with_it(monkeypatch):
     assert network() is None
 
 
-def test_unknown_words_are_in_every_answer():
-    qa = task()
-    asked = {"story": ["Zoe is in the park"], "question": ["where is Zoe?"]}
-    assert qa.predict(asked)[0].unknown_words == ("zoe",)
-
-
 def test_words_that_training_never_saw_are_counted(caplog):
     qa, held_out = task(), [*examples(3), Example(("zoe is in the attic",), "where is zoe", ("attic",))]
     qa.evaluate(examples(3), verbose=0)

@@ -86,13 +86,6 @@ def test_malformed_tokens_are_refused_by_their_record(trained, tokens):
         trained.predict([{"tokens": tokens}])
 
 
-def test_tags_must_be_as_many_as_tokens(trained):
-    with pytest.raises(ValueError, match="record 1: expected a tag for each token, got 2 tokens and 1 tags"):
-        trained.evaluate([{"tokens": ["Go", "!"], "tags": ["VERB"]}])
-    with pytest.raises(ValueError, match="record 1: tokens must be a list of at least one string"):
-        trained.predict([TokenTaggingExample(())])
-
-
 def test_a_tag_that_training_lacks_counts_as_wrong(trained):
     strange = TokenTaggingExample(("Go", "!"), ("X", "PUNCT"))
     logs = trained.evaluate([strange], verbose=0)
