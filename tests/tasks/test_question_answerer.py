@@ -50,31 +50,37 @@ def task(several=False, **settings):
     return made
 
 
+@pytest.fixture(scope="module")
+def shared_task():
+    """A task that no test changes."""
+    return task()
+
+
 def as_record(example):
     return {"story": example.story, "question": example.question, "answer": example.answer}
 
 
-def test_raw_examples_in_every_form_are_the_same():
-    qa, asked = task(), examples(6)
-    expected = qa.predict(asked)
+def test_raw_examples_in_every_form_are_the_same(shared_task):
+    asked = examples(6)
+    expected = shared_task.predict(asked)
     records = list(map(as_record, asked))
     columns = {name: [record[name] for record in records] for name in records[0]}
     for form in (records, iter(asked), (as_record(e) for e in asked), columns, {**columns, "answer": [None] * 6}):
-        for answer, right in zip(qa.predict(form), expected, strict=True):
+        for answer, right in zip(shared_task.predict(form), expected, strict=True):
             assert_same_answer(answer, right, 0)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data is for TensorFlow")
 @pytest.mark.parametrize("batch", [None, 4])
-def test_a_tf_dataset_of_dicts_is_raw_examples(batch):
+def test_a_tf_dataset_of_dicts_is_raw_examples(batch, shared_task):
     import tensorflow as tf
 
-    qa, asked = task(), examples(6, most_facts=3)
+    asked = examples(6, most_facts=3)
     signature = {"story": tf.TensorSpec([None], tf.string), "question": tf.TensorSpec([], tf.string)}
     rows = ({"story": list(e.story), "question": e.question} for e in asked)
     dataset = tf.data.Dataset.from_generator(lambda: rows, output_signature=signature)
     dataset = dataset.ragged_batch(batch) if batch else dataset
-    for answer, right in zip(qa.predict(dataset), qa.predict(asked), strict=True):
+    for answer, right in zip(shared_task.predict(dataset), shared_task.predict(asked), strict=True):
         assert_same_answer(answer, right, 0)
 
 
@@ -94,9 +100,9 @@ def test_a_tf_dataset_of_dicts_is_raw_examples(batch):
         ({"story": "A.", "question": ["Who?"]}, "column 'story' must be a sequence with a value for each example"),
     ],
 )
-def test_malformed_data_is_named(data, message):
+def test_malformed_data_is_named(data, message, shared_task):
     with pytest.raises((ValueError, TypeError), match=message):
-        task().predict(data)
+        shared_task.predict(data)
 
 
 def test_mistakes_in_the_order_of_calls():
@@ -163,20 +169,20 @@ def test_a_calibration_is_saved_and_that_of_another_model_removed(tmp_path):
     assert QuestionAnswerer.from_preset(tmp_path).calibration is None
 
 
-def test_what_is_no_preset_is_not_overwritten(tmp_path):
+def test_what_is_no_preset_is_not_overwritten(tmp_path, shared_task):
     (tmp_path / "config.json").write_text('{"mine": 1}')
     with pytest.raises(ValueError, match="format must be a whole number"):
-        task().save_to_preset(tmp_path)
+        shared_task.save_to_preset(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     (tmp_path / "config.json").rename(tmp_path / "model.weights.h5")
     with pytest.raises(FileExistsError, match=r"model\.weights\.h5 exists and does not belong to"):
-        task().save_to_preset(tmp_path)
+        shared_task.save_to_preset(tmp_path)
     with pytest.raises(NotADirectoryError, match="must be a folder"):
-        task().save_to_preset(tmp_path / "model.weights.h5")
+        shared_task.save_to_preset(tmp_path / "model.weights.h5")
 
 
-def test_a_folder_of_a_newer_version_is_called_that(tmp_path):
-    task().save_to_preset(tmp_path)
+def test_a_folder_of_a_newer_version_is_called_that(tmp_path, shared_task):
+    shared_task.save_to_preset(tmp_path)
     record = json.loads((tmp_path / "config.json").read_text())
     for changes in ({"config": {"model": {"unheard_of": 1}}}, {"task": "Summariser"}, {"preprocessor": {"new": 1}}):
         (tmp_path / "config.json").write_text(json.dumps({**record, **changes, "dmn_keras": "99.0.0"}))
@@ -205,19 +211,19 @@ def test_a_configuration_is_one(config, message):
         ({"story": "mary left."}, "where is mary", "story must be a text"),
     ],
 )
-def test_what_is_asked_is_a_text(story, question, message):
+def test_what_is_asked_is_a_text(story, question, message, shared_task):
     with pytest.raises(TypeError, match=message):
-        task().ask(story, question)
+        shared_task.ask(story, question)
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
-def test_what_is_learned_or_measured_has_its_answer(method):
+def test_what_is_learned_or_measured_has_its_answer(method, shared_task):
     records = [as_record(example) for example in examples(3)]
     del records[1]["answer"]
     with pytest.raises(ValueError, match=f"record 2: {method} needs the right answer, the field 'answer'"):
-        getattr(task(), method)(records)
+        getattr(shared_task, method)(records)
     with pytest.raises(ValueError, match="record 2: validation_data needs the right answer"):
-        task().fit(examples(3), validation_data=records)
+        shared_task.fit(examples(3), validation_data=records)
 
 
 def test_an_answer_of_more_words_than_the_model_gives_is_wrong():
@@ -261,20 +267,19 @@ def test_a_linear_start_ends_with_its_epochs(caplog):
         hard.fit(examples(), verbose=0)
 
 
-def test_the_metric_of_the_answers_has_one_name():
+def test_the_metric_of_the_answers_has_one_name(shared_task):
     for supervise in (True, False):
         history = task(supervise_gates=supervise).fit(examples(8), validation_data=examples(8), verbose=0).history
         assert {"answer_accuracy", "val_answer_accuracy"} < set(history)
     with pytest.raises(ValueError, match="shuffle must be True"):
-        task().fit(examples(), shuffle=False)
+        shared_task.fit(examples(), shuffle=False)
 
 
-def test_the_backbone_gives_memory_and_gates():
-    qa = task()
-    arrays = qa.preprocessor(examples(4))
-    outputs = qa.backbone.predict_on_batch(arrays)
+def test_the_backbone_gives_memory_and_gates(shared_task):
+    arrays = shared_task.preprocessor(examples(4))
+    outputs = shared_task.backbone.predict_on_batch(arrays)
     assert outputs["memory"].shape == (4, 6)
-    np.testing.assert_allclose(outputs["gates"], qa.network.predict_on_batch(arrays)["gates"], atol=1e-6)
+    np.testing.assert_allclose(outputs["gates"], shared_task.network.predict_on_batch(arrays)["gates"], atol=1e-6)
 
 
 @pytest.mark.slow
@@ -295,7 +300,8 @@ def test_answers_do_not_depend_on_the_batch(several):
     ("stop", "passes"), [([0.1, 0.9, 0.9], 2), ([0.9, 0.1, 0.1], 1), ([0.1, 0.1, 0.9], 3), ([0.1, 0.45, 0.6], (2, 3))]
 )
 def test_passes_after_the_stop_are_left_out(stop, passes, gate):
-    qa = task(gate=gate)
+    qa = QuestionAnswerer(**SETTINGS, gate=gate)
+    qa.adapt(examples())
     gates = np.float32([[0.5, 0.2, 0.0], [0.3, 0.4, 0.0], [0.3, 0.2, 0.0]])
     row = {
         "words": np.array([4]),
@@ -450,8 +456,8 @@ def test_words_that_training_never_saw_are_counted(caplog):
     ]
 
 
-def test_supporting_facts_supervise_the_gates_where_there_are_any():
-    assert [target.name for target in task().targets()] == ["answer", "gate_logits"]
+def test_supporting_facts_supervise_the_gates_where_there_are_any(shared_task):
+    assert [target.name for target in shared_task.targets()] == ["answer", "gate_logits"]
     assert [target.name for target in task(supervise_gates=False).targets()] == ["answer"]
     unsupported = QuestionAnswerer(**SETTINGS)
     unsupported.adapt([as_record(example) for example in examples()])
