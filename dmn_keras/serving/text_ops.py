@@ -370,12 +370,8 @@ class TextOps(tf.Module):
         row = tf.gather(visible.row, full_stop)
         splits = tf.cast(row_splits, tf.int32)
         end, begin = tf.gather(visible.place, full_stop), tf.gather(visible.place, following)
-        before = tf.ragged.range(tf.maximum(end - sentences.NUM_BEFORE, tf.gather(splits, row)), end)
-        after = tf.ragged.range(begin, tf.minimum(begin + sentences.NUM_AFTER, tf.gather(splits, row + 1)))
-        before, after = (
-            tf.strings.unicode_encode(places.with_flat_values(tf.gather(codes, places.flat_values)), "UTF-8")
-            for places in (before, after)
-        )
+        before = _substrings(codes, tf.maximum(end - sentences.NUM_BEFORE, tf.gather(splits, row)), end)
+        after = _substrings(codes, begin, tf.minimum(begin + sentences.NUM_AFTER, tf.gather(splits, row + 1)))
         *abbreviated, begins_anew = (
             tf.strings.regex_full_match(before, pair[0]) & tf.strings.regex_full_match(after, pair[1])
             for pair in (*sentences.ABBREVIATED, sentences.BEGINS_ANEW)
