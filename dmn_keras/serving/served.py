@@ -207,8 +207,7 @@ class ServedModel(_StoredWeights):
         """
         batch, row, words = tf.shape(read.story)[0], read.unknown_at[:, 0], read.unknown
         if chosen is not None:
-            chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
-            is_counted &= tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
+            is_counted &= read.in_chosen(chosen)
         return distinct_words(row[is_counted], words[is_counted], batch)
 
     def _confidence(self, probability):

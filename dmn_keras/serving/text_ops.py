@@ -102,6 +102,15 @@ class Read(typing.NamedTuple):
     unknown_at: tf.Tensor
     written: tf.Tensor
 
+    def in_chosen(self, chosen: tf.Tensor) -> tf.Tensor:
+        """Return of each unknown word whether it is in a question or in a chosen fact, boolean `(words,)`.
+
+        Args:
+            chosen: Boolean `(batch, facts)`.
+        """
+        with_question = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)
+        return tf.gather_nd(with_question, self.unknown_at[:, :2] + [0, 1])
+
 
 class WithPlaceholders(typing.NamedTuple):
     """A batch in which the unknown words of each story have placeholders.
@@ -292,8 +301,7 @@ class TextOps(tf.Module):
         if not num_placeholders:
             return WithPlaceholders(read.story, read.question, tf.fill([batch, 0], ""), is_chosen)
         if chosen is not None:
-            chosen = tf.pad(chosen, [[0, 0], [1, 0]], constant_values=True)  # and the question
-            is_chosen = tf.gather_nd(chosen, read.unknown_at[:, :2] + [0, 1])
+            is_chosen = read.in_chosen(chosen)
         words, at, written = (
             tf.boolean_mask(of_words, is_chosen) for of_words in (read.unknown, read.unknown_at, read.written)
         )
