@@ -207,83 +207,49 @@ class TextOps(tf.Module):
         """
         batch = tf.shape(story)[0]
         decoded = tf.strings.unicode_decode(tf.concat([story, question], axis=0), "UTF-8", errors="replace")
-        codes = decoded.flat_values
-        row = _row_of_each(decoded.row_splits, tf.size(codes))
+        codes, splits = decoded.flat_values, decoded.row_splits
         run = self._run(codes)
-
-        # The visible characters, and which of them begin a sentence.
-        place = _where(tf.gather(self._characters.kinds, run) != _SPACE)
-        visible = _Visible(
-            codes=tf.gather(codes, place),
-            flags=tf.cast(tf.gather(self._characters.flags, tf.gather(run, place)), tf.int32),
-            place=place,
-            row=tf.gather(row, place),
-        )
-        starts_sentence = self._starts_sentence(visible, codes, decoded.row_splits, batch)
+        visible = self._visible(codes, run, splits)
+        starts_sentence = self._starts_sentence(visible, codes, splits, batch)
         sentence_at = _where(starts_sentence)
         row = tf.gather(visible.row, sentence_at)
-        sentence_of = tf.scatter_nd(place[:, None], _numbers(starts_sentence), tf.shape(codes))
+        sentence_of = tf.scatter_nd(visible.place[:, None], _numbers(starts_sentence), tf.shape(codes))
+        tokens = self._tokens(codes, run, sentence_of)
+        length, position = _count_words(tokens.sentence, tokens.closes, tf.size(sentence_at))
+        number = self._number_facts(row, length, batch)
+        is_fact, is_question = number >= 0, row >= batch
+        row = tf.where(is_question, row - batch, row)
 
-        # Of the characters, decomposed and in lower case, to their tokens, of the tokens to their sentences.
-        codes_of_tokens, token_at, of_sentence, closing, written_at = self._tokens(codes, run, sentence_of)
-        num_sentences = tf.size(sentence_at)
-        num_tokens = tf.math.unsorted_segment_sum(tf.ones_like(of_sentence), of_sentence, num_sentences)
-        first_token = tf.cumsum(num_tokens, exclusive=True)
-        order = tf.range(tf.size(token_at))
-        last_word = tf.math.unsorted_segment_max(tf.where(closing, -1, order), of_sentence, num_sentences)
-        length = tf.maximum(tf.maximum(last_word, -1) - first_token + 1, 0)
-        length = tf.minimum(length, MAX_WORDS)
-        position = order - tf.gather(first_token, of_sentence)
-        is_word = position < tf.gather(length, of_sentence)
+        # The words that are read, those of all facts before those of all questions.
+        num_read = tf.where(is_fact | is_question, length, 0)
+        word = _where(position < tf.gather(num_read, tokens.sentence))
+        texts, of_sentence = tf.gather(tokens.texts, word), tf.gather(tokens.sentence, word)
+        at = [tf.gather(row, of_sentence), tf.gather(number, of_sentence), tf.gather(position, word)]
+        at, ids = tf.stack(at, axis=1), self._ids.lookup(texts)
 
-        # The number of a fact in its story; the first ones of a story that is too long have none.
-        has_words = tf.cast(length > 0, tf.int32)
-        num_with_words = tf.math.unsorted_segment_sum(has_words, row, 2 * batch)
-        dropped = tf.cumsum(num_with_words, exclusive=True)
-        if self._max_facts is not None:
-            dropped += tf.maximum(num_with_words - self._max_facts, 0)
-        number = tf.cumsum(has_words) - 1 - tf.gather(dropped, row)
-        in_story = row < batch
-        is_fact = in_story & (has_words > 0) & (number >= 0)
+        fact, word_of_fact = _where(is_fact), _where(at[:, 1] >= 0)
+        end_at = tf.stack([tf.gather(values, fact) for values in (row, number, length)], axis=1)
+        fact_at, num_facts = end_at[:, :2], _most(number) + 1
+        shape = [batch, tf.maximum(num_facts, 1)]
+        story = _placed(tf.gather(ids, word_of_fact), tf.gather(at, word_of_fact), end_at, shape)
 
-        words = _encode(codes_of_tokens, token_at)
-        ids = self._ids.lookup(words)
-
-        fact = _where(is_fact)
-        fact_place = tf.stack([tf.gather(row, fact), tf.gather(number, fact)], axis=1)
-        fact_length = tf.gather(length, fact)
-        num_facts = _most(fact_place[:, 1]) + 1
-        word = _where(is_word & tf.gather(is_fact, of_sentence))
-        at = tf.gather(of_sentence, word)
-        word_place = tf.stack([tf.gather(row, at), tf.gather(number, at), tf.gather(position, word)], axis=1)
-        end_place = tf.concat([fact_place, fact_length[:, None]], axis=1)
-        shape = [batch, tf.maximum(num_facts, 1), tf.maximum(_most(fact_length), 0) + 1]
-        story = _placed(tf.gather(ids, word), word_place, end_place, shape)
-
-        num_words = tf.math.unsorted_segment_sum(length, row, 2 * batch)[batch:]
-        word = _where(is_word & tf.gather(~in_story, of_sentence))
-        asked = tf.gather(row, tf.gather(of_sentence, word)) - batch
-        word_place = tf.stack([asked, tf.gather(position, word)], axis=1)
-        end_place = tf.stack([tf.range(batch), num_words], axis=1)
-        shape = [batch, tf.maximum(_most(num_words), 0) + 1]
-        question = _placed(tf.gather(ids, word), word_place, end_place, shape)
-
-        is_unknown = ids == UNKNOWN_ID
-        unknown = [_where(is_word & is_unknown & tf.gather(of, of_sentence)) for of in (is_fact, ~in_story)]
-        in_fact, in_question = (tf.gather(of_sentence, at) for at in unknown)
-        asked = tf.gather(row, in_question) - batch
-        numbers = tf.concat([tf.gather(number, in_fact), tf.fill(tf.shape(asked), -1)], axis=0)
-        rows = tf.concat([tf.gather(row, in_fact), asked], axis=0)
-        unknown = tf.concat(unknown, axis=0)
-        unknown_at = tf.stack([rows, numbers, tf.gather(position, unknown)], axis=1)
-        unknown_written = _substrings(codes, *(tf.gather(ends, unknown) for ends in written_at))
+        word_of_question = _where(at[:, 1] < 0)
+        question_length = tf.math.unsorted_segment_sum(tf.where(is_question, length, 0), row, batch)
+        end_at = tf.stack([tf.range(batch), question_length], axis=1)
+        word_at = tf.gather(at[:, ::2], word_of_question)
+        question = _placed(tf.gather(ids, word_of_question), word_at, end_at, [batch])
 
         # As it was written, from its first visible character to its last.
-        begins = tf.gather(place, sentence_at)
-        stops = tf.gather(place, tf.concat([sentence_at, [tf.size(place)]], axis=0)[1:] - 1) + 1
+        begins = tf.gather(visible.place, sentence_at)
+        last = tf.concat([sentence_at, [tf.size(visible.place)]], axis=0)[1:] - 1
+        stops = tf.gather(visible.place, last) + 1
         written = _substrings(codes, tf.gather(begins, fact), tf.gather(stops, fact))
-        facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_place, written)
-        return Read(story, question, facts, tf.gather(words, unknown), unknown_at, unknown_written)
+        facts = tf.tensor_scatter_nd_update(tf.fill([batch, num_facts], ""), fact_at, written)
+
+        unknown = _where(ids == UNKNOWN_ID)
+        token = tf.gather(word, unknown)
+        written = _substrings(codes, tf.gather(tokens.begins, token), tf.gather(tokens.stops, token))
+        return Read(story, question, facts, tf.gather(texts, unknown), tf.gather(at, unknown), written)
 
     def assign_placeholders(self, read, chosen=None):
         """Give unknown words placeholders, as `dmn_keras.text.assign_placeholders` does.
@@ -333,6 +299,26 @@ class TextOps(tf.Module):
 
     def _run(self, codes):
         return tf.searchsorted(self._characters.begins, codes, side="right") - 1
+
+    def _visible(self, codes, run, row_splits):
+        """Return the `_Visible` characters of texts."""
+        place = _where(tf.gather(self._characters.kinds, run) != _SPACE)
+        return _Visible(
+            codes=tf.gather(codes, place),
+            flags=tf.cast(tf.gather(self._characters.flags, tf.gather(run, place)), tf.int32),
+            place=place,
+            row=tf.searchsorted(tf.cast(row_splits[1:], tf.int32), place, side="right"),
+        )
+
+    def _number_facts(self, row, length, batch):
+        """Number the facts of each story from 0, its last sentences with a word; other sentences have -1."""
+        has_words = tf.cast(length > 0, tf.int32)
+        num_with_words = tf.math.unsorted_segment_sum(has_words, row, 2 * batch)
+        dropped = tf.cumsum(num_with_words, exclusive=True)
+        if self._max_facts is not None:
+            dropped += tf.maximum(num_with_words - self._max_facts, 0)
+        number = tf.cumsum(has_words) - 1 - tf.gather(dropped, row)
+        return tf.where((row < batch) & (length > 0), tf.maximum(number, -1), -1)
 
     def _starts_sentence(self, visible, codes, row_splits, batch):
         """Tell of each visible character whether a sentence begins with it, as `sentence_ends` does."""
@@ -395,8 +381,7 @@ class TextOps(tf.Module):
             sentence_of: int32 `(characters,)`, of each the number of its sentence.
 
         Returns:
-            Code points of the tokens' normal form; of each token the index of its first one, its sentence, and whether
-            it is a mark that may close a sentence; and where each begins and stops among the characters, two tensors.
+            The `_Tokens`.
         """
         table = self._characters
         form = tf.concat([(codes + tf.gather(table.first, run))[:, None], tf.gather(table.others, run)], axis=1)
@@ -429,8 +414,13 @@ class TextOps(tf.Module):
         alone = tf.concat([starts[1:], tf.ones_like(starts[:1])], axis=0)
         mark = (tf.cast(tf.gather(table.flags, run), tf.int32) & (_SPACED | _UNSPACED)) > 0
         last = tf.concat([token_at[1:], tf.shape(codes)], axis=0)[: tf.size(token_at)] - 1
-        written_at = tf.gather(origin, token_at), tf.gather(origin, last) + 1
-        return codes, token_at, tf.gather(sentence, token_at), tf.gather(mark & alone, token_at), written_at
+        return _Tokens(
+            texts=_encode(codes, token_at),
+            sentence=tf.gather(sentence, token_at),
+            closes=tf.gather(mark & alone, token_at),
+            begins=tf.gather(origin, token_at),
+            stops=tf.gather(origin, last) + 1,
+        )
 
 
 class _Visible(typing.NamedTuple):
@@ -440,6 +430,16 @@ class _Visible(typing.NamedTuple):
     flags: tf.Tensor
     place: tf.Tensor
     row: tf.Tensor
+
+
+class _Tokens(typing.NamedTuple):
+    """Words and marks: normal forms, sentences, whether each may close one, and where they begin and stop."""
+
+    texts: tf.Tensor
+    sentence: tf.Tensor
+    closes: tf.Tensor
+    begins: tf.Tensor
+    stops: tf.Tensor
 
 
 def table(content, dtype, default):
@@ -472,8 +472,9 @@ def _last(condition):
 
 
 def _placed(ids, places, end_places, shape):
-    """Return a tensor of this shape with ids at their places and the end word at its own, 0 elsewhere."""
+    """Return ids at their places and the end word at its own, 0 elsewhere, a tensor `(*shape, words)`."""
     ends = tf.fill([tf.shape(end_places)[0]], END_ID)
+    shape = [*shape, tf.maximum(_most(end_places[:, -1]), 0) + 1]
     return tf.scatter_nd(tf.concat([places, end_places], axis=0), tf.concat([ids, ends], axis=0), shape)
 
 
@@ -487,10 +488,13 @@ def _most(values):
     return tf.reduce_max(tf.concat([values, [-1]], axis=0))
 
 
-def _row_of_each(splits, size):
-    """Return the row that each of `size` values lies in, int32."""
-    splits = tf.cast(splits[1:-1], tf.int32)
-    return tf.cumsum(tf.math.unsorted_segment_sum(tf.ones_like(splits), splits, size + 1))[:-1]
+def _count_words(sentence, closes, num_sentences):
+    """Return how many words each sentence has, without the marks at its end, and the tokens' places in sentences."""
+    order = tf.range(tf.size(sentence))
+    first = tf.searchsorted(sentence, tf.range(num_sentences))
+    last_word = tf.math.unsorted_segment_max(tf.where(closes, -1, order), sentence, num_sentences)
+    length = tf.clip_by_value(tf.maximum(last_word, -1) - first + 1, 0, MAX_WORDS)
+    return length, order - tf.gather(first, sentence)
 
 
 def distinct(row, words):
