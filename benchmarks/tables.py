@@ -4,6 +4,7 @@
 """
 
 import argparse
+import itertools
 import pathlib
 import statistics
 import sys
@@ -307,7 +308,10 @@ def papers():
     bare, million = _means(long_answers, "error", [0, 1_000_000])
     [all_tasks] = decimals([joint["mean_error"]], 2)
     tasks = ", ".join(results("results/ablation-memn2n")[0]["tasks"])
-    rows = [[name, paper, code, f"bAbI tasks {tasks}: {error} % wrong"] for name, (paper, code, error) in _papers()]
+    rows = [
+        [name, paper, code, f"bAbI tasks {tasks}: {_error(model)} % wrong"]
+        for name, (paper, code, model) in PAPERS.items()
+    ]
     rows += [
         ["Question match, lexical links", "ours", "presets `normed`, `linked`", f"all bAbI tasks: {all_tasks} % wrong"],
         ["Mention links", "ours", "preset `mentions`", _stepgame_result()],
@@ -347,12 +351,6 @@ def _sequence_results():
         "List RNN": f"five counting languages, n to 60 after training to 19: {percent:.0f} % of n",
         "D-NTM": f"bAbI tasks {', '.join(words['tasks'])}, word by word: {wrong} % wrong",
     }
-
-
-def _papers():
-    """Yield the rows of `PAPERS` with the mean test error of their models in the ablation, as text."""
-    for name, (paper, code, model) in PAPERS.items():
-        yield name, (paper, code, _error(model))
 
 
 def _error(model):
@@ -524,15 +522,13 @@ def same():
     for model in dict.fromkeys(run["model"] for run in runs):
         of_model = [run["rows"] for run in runs if run["model"] == model]
         for task in of_model[0][0]["errors"]:
-            by_length = {length: _of_length(of_model, task, length) for length in lengths}
+            by_length = {length: [] for length in lengths}
+            for row in itertools.chain.from_iterable(of_model):
+                by_length[row["facts"]].append(row["errors"][task])
             errors = [statistics.median(found) if found else None for found in by_length.values()]
             seeds = " to ".join(map(str, sorted({len(found) for found in by_length.values() if found})))
             rows.append([f"{model}, {task.replace('-', ' ')}", seeds, *decimals(errors)])
     return markdown(["run, task", "seeds", *(f"{length:,} facts" for length in lengths)], rows)
-
-
-def _of_length(runs, task, length):
-    return [row["errors"][task] for rows in runs for row in rows if row["facts"] == length]
 
 
 def calibration():
