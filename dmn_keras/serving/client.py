@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import numbers
@@ -210,7 +211,7 @@ class Client:
 
     def _call(self, send, deadline):
         """Send a request, again and again where that may help, until the deadline."""
-        for attempt in range(self.retries + 1):
+        for attempt in itertools.count():
             try:
                 return send(max(deadline - time.monotonic(), 1e-3))
             except _TryAgainError as problem:
@@ -218,7 +219,6 @@ class Client:
                 if attempt == self.retries or time.monotonic() + pause >= deadline:
                     raise ServerError(problem.code, f"{problem} (sent {attempt + 1} times)") from problem.__cause__
                 time.sleep(pause)
-        raise AssertionError("unreachable")
 
 
 class _TryAgainError(ServerError):
