@@ -163,16 +163,20 @@ def export_litert(
     questions = _questions(qa, questions)
     qa = _rounded(qa, "float32")
     num_facts = min(num_facts, qa.preprocessor.max_facts or num_facts)
-    shape = num_facts, num_words
-    questions = [e for e in questions if _fits(qa.preprocessor([e]), shape)]
-    if not questions:
+    sizes = {"facts": num_facts, "words": num_words, "question_words": num_words}
+    pairs = [
+        (example, encoded)
+        for example, encoded in zip(questions, qa.preprocessor.encode(questions), strict=True)
+        if len(encoded.story) <= num_facts and max(map(len, (*encoded.story, encoded.question))) <= num_words
+    ]
+    if not pairs:
         raise ValueError(f"No question fits into num_facts={num_facts} and num_words={num_words}.")
     with _new_version(folder, version, "litert-") as (target, written):
         written.mkdir()
         file = written / "model.tflite"
-        file.write_bytes(_converted(qa, shape, quantize))
+        file.write_bytes(_converted(qa, sizes, quantize))
         (written / "vocabulary.txt").write_text("\n".join(qa.vocabulary.words) + "\n", encoding="utf-8")
-        same = sum(map(_litert_comparison(qa, file, shape), questions)) / len(questions)
+        same = _litert_agreement(qa, file, sizes, pairs)
         if same < 1 and not quantize:
             raise RuntimeError(
                 f"The written file gives the model's answers to {same:.1%} of the questions only. Nothing was exported."
@@ -397,11 +401,7 @@ def _difference(answer, expected):
     return next((name for name, pair in pairs.items() if not np.allclose(*map(np.array, pair), atol=1e-3)), None)
 
 
-def _fits(ids, shape):
-    return ids["story"].shape[1] <= shape[0] and max(ids["story"].shape[2], ids["question"].shape[1]) <= shape[1]
-
-
-def _converted(qa, shape, quantize):
+def _converted(qa, sizes, quantize):
     """Return the bytes of a LiteRT file.
 
     Shapes are fixed and weights constant: a story of any length would need operations that only TensorFlow has.
@@ -417,33 +417,27 @@ def _converted(qa, shape, quantize):
             outputs = network({"story": story, "question": question}, training=False)
         return {name: outputs[name] for name in ("words", "log_probability", "gates")}
 
-    specs = tf.TensorSpec([1, *shape], tf.int32, "story"), tf.TensorSpec([1, shape[1]], tf.int32, "question")
-    traced = tf.function(answer, input_signature=specs).get_concrete_function()
+    specs = {n: tf.TensorSpec([1, *spec.shape(sizes)], spec.dtype, n) for n, spec in qa.preprocessor.specs.items()}
+    traced = tf.function(answer).get_concrete_function(**specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], network)
     if quantize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     return converter.convert()
 
 
-def _litert_comparison(qa, file, shape):
-    """Return a function that tells of an `Example` whether a LiteRT file gives the Keras model's answer."""
+def _litert_agreement(qa, file, sizes, pairs):
+    """Return the fraction of pairs of an `Example` and its encoding to which a LiteRT file gives the Keras answer."""
     import tensorflow as tf
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow names the package that its interpreter will move to
         run = tf.lite.Interpreter(str(file)).get_signature_runner()
-
-    def same(example):
-        ids = qa.preprocessor([example])
-        story, question = np.zeros((1, *shape), "int32"), np.zeros((1, shape[1]), "int32")
-        story[:, : ids["story"].shape[1], : ids["story"].shape[2]] = ids["story"]
-        question[:, : ids["question"].shape[1]] = ids["question"]
-        words = run(story=story, question=question)["words"][0]
-        expected = qa.ask(example.story, example.question).answer
-        [encoded] = qa.preprocessor.encode([example])
-        return qa.vocabulary.answer_text(words.tolist(), encoded.placeholders) == expected
-
-    return same
+    same = 0
+    for example, encoded in pairs:
+        ids = {name: spec.pad([getattr(encoded, name)], sizes) for name, spec in qa.preprocessor.specs.items()}
+        answer = qa.vocabulary.answer_text(run(**ids)["words"][0].tolist(), encoded.placeholders)
+        same += answer == qa.ask(example.story, example.question).answer
+    return same / len(pairs)
 
 
 def _prediction_log():

@@ -23,11 +23,10 @@ def run(path, made, example, num_facts=32, num_words=16):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(str(path / "model.tflite"))
-    ids = made.preprocessor([example])
-    story, question = np.zeros((1, num_facts, num_words), "int32"), np.zeros((1, num_words), "int32")
-    story[:, : ids["story"].shape[1], : ids["story"].shape[2]] = ids["story"]
-    question[:, : ids["question"].shape[1]] = ids["question"]
-    return interpreter.get_signature_runner()(story=story, question=question)
+    [encoded] = made.preprocessor.encode([example])
+    sizes = {"facts": num_facts, "words": num_words, "question_words": num_words}
+    ids = {name: spec.pad([getattr(encoded, name)], sizes) for name, spec in made.preprocessor.specs.items()}
+    return interpreter.get_signature_runner()(**ids)
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name != "one-word"])  # which is quantised below
