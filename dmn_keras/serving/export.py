@@ -17,6 +17,7 @@ import numpy as np
 from dmn_keras.datasets import Example
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.serving.client import answers_from_outputs
+from dmn_keras.serving.samples import SAMPLES
 from dmn_keras.tasks.question_answering import QuestionAnswerer, QuestionAnsweringPreprocessor
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import join_sentences, tokenize
@@ -160,23 +161,23 @@ def export_litert(
         raise ValueError(f"A LiteRT file is for a QuestionAnswerer. Received: {type(qa).__name__}")
     positive_integer("num_facts", num_facts)
     positive_integer("num_words", num_words)
-    questions = _questions(qa, questions)
+    questions = _questions(qa, SAMPLES if questions is None else questions)
     qa = _rounded(qa, "float32")
     num_facts = min(num_facts, qa.preprocessor.max_facts or num_facts)
     sizes = {"facts": num_facts, "words": num_words, "question_words": num_words}
-    pairs = [
-        (example, encoded)
+    questions = [
+        example
         for example, encoded in zip(questions, qa.preprocessor.encode(questions), strict=True)
         if len(encoded.story) <= num_facts and max(map(len, (*encoded.story, encoded.question))) <= num_words
     ]
-    if not pairs:
+    if not questions:
         raise ValueError(f"No question fits into num_facts={num_facts} and num_words={num_words}.")
     with _new_version(folder, version, "litert-") as (target, written):
         written.mkdir()
         file = written / "model.tflite"
         file.write_bytes(_converted(qa, sizes, quantize))
         (written / "vocabulary.txt").write_text("\n".join(qa.vocabulary.words) + "\n", encoding="utf-8")
-        same = _litert_agreement(qa, file, sizes, pairs)
+        same = _litert_agreement(qa, file, sizes, questions)
         if same < 1 and not quantize:
             raise RuntimeError(
                 f"The written file gives the model's answers to {same:.1%} of the questions only. Nothing was exported."
@@ -361,7 +362,7 @@ def _verify(qa, top, path, questions):
         "serving_default": signatures["serving_default"](**_constants(texts)),
         "record": signatures["record"](examples=tf.constant(records)),
     }
-    expected = [qa.ask(example.story, example.question, beam_width=top) for example in questions]
+    expected = qa.predict(questions, beam_width=top)
     for signature, tensors in outputs.items():
         answers = answers_from_outputs({name: tensor.numpy() for name, tensor in tensors.items()}, len(questions))
         for question, answer, right in zip(asked, answers, expected, strict=True):
@@ -425,19 +426,19 @@ def _converted(qa, sizes, quantize):
     return converter.convert()
 
 
-def _litert_agreement(qa, file, sizes, pairs):
-    """Return the fraction of pairs of an `Example` and its encoding to which a LiteRT file gives the Keras answer."""
+def _litert_agreement(qa, file, sizes, questions):
+    """Return the fraction of questions to which a LiteRT file gives the Keras model's answer."""
     import tensorflow as tf
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow names the package that its interpreter will move to
         run = tf.lite.Interpreter(str(file)).get_signature_runner()
     same = 0
-    for example, encoded in pairs:
+    for encoded, expected in zip(qa.preprocessor.encode(questions), qa.predict(questions), strict=True):
         ids = {name: spec.pad([getattr(encoded, name)], sizes) for name, spec in qa.preprocessor.specs.items()}
         answer = qa.vocabulary.answer_text(run(**ids)["words"][0].tolist(), encoded.placeholders)
-        same += answer == qa.ask(example.story, example.question).answer
-    return same / len(pairs)
+        same += answer == expected.answer
+    return same / len(questions)
 
 
 def _prediction_log():

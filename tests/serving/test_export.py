@@ -279,10 +279,9 @@ def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_
 @pytest.mark.parametrize("name", ["answer", "probability", "facts", "gates", "confidence", "known", "others"])
 @pytest.mark.usefixtures("save_copies")
 def test_a_model_that_answers_otherwise_is_not_exported(name, plain, tmp_path, monkeypatch):
-    true = plain.ask
+    true = plain.predict
 
-    def wrong(*asked, **options):
-        answer = true(*asked, **options)
+    def wrong(answer):
         changed = {
             "answer": "nonsense",
             "probability": 0.0,
@@ -294,7 +293,7 @@ def test_a_model_that_answers_otherwise_is_not_exported(name, plain, tmp_path, m
         }
         return dataclasses.replace(answer, **{name: changed[name]})
 
-    monkeypatch.setattr(plain, "ask", wrong)
+    monkeypatch.setattr(plain, "predict", lambda *asked, **options: list(map(wrong, true(*asked, **options))))
     with pytest.raises(RuntimeError, match=rf"answers '.*' otherwise than the model, in {name} of serving_default: "):
         export(plain, tmp_path / "model", questions=FEW, warmup=False)
     assert list((tmp_path / "model").iterdir()) == []

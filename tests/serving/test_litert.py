@@ -82,8 +82,9 @@ def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(plain, tmp_path, monkeypatch):
-    true = plain.ask
-    monkeypatch.setattr(plain, "ask", lambda *asked: dataclasses.replace(true(*asked), answer="nonsense"))
+    true = plain.predict
+    wrong = lambda asked: [dataclasses.replace(answer, answer="nonsense") for answer in true(asked)]  # noqa: E731
+    monkeypatch.setattr(plain, "predict", wrong)
     with pytest.raises(RuntimeError, match=r"the model's answers to .*% of the questions only. Nothing was exported"):
         export_litert(plain, tmp_path / "model", quantize=False)
     assert list((tmp_path / "model").iterdir()) == []
