@@ -170,6 +170,8 @@ class Space:
         self.settings = dict(settings)
         self.base = dict(base)
         self.default = RunConfig() if default is None else default
+        plain = _plain(self.default)
+        self._inactive = {choice.name: plain[choice.name] for choice in self.choices if choice.when}
 
     def names(self) -> list[str]:
         """Return the names of the searched settings, each once, in order."""
@@ -203,9 +205,7 @@ class Space:
         Raises:
             ValueError: If a value is out of range.
         """
-        plain = _plain(self.default)
-        inactive = {choice.name: plain[choice.name] for choice in self.choices if choice.when}
-        chosen = {name: value for name, value in {**inactive, **values}.items() if name != PRESET}
+        chosen = {name: value for name, value in {**self._inactive, **values}.items() if name != PRESET}
         of_preset = PRESETS[values[PRESET]] if PRESET in values else {}
         return self.default.replace({**of_preset, **self.base, **chosen, **self.settings, "seed": seed})
 
