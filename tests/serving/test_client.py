@@ -63,7 +63,7 @@ def url(request, served):
 
 @pytest.fixture
 def client(url):
-    with Client(url, "one-word", backoff=0.01) as made:
+    with Client(url, "one-word", timeout=60, backoff=0.01) as made:
         yield made
 
 
