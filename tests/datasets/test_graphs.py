@@ -275,7 +275,7 @@ def test_bad_files(small_map, name, text, message):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"london.stations.csv does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"expected a folder with london.stations.csv, .* It holds: nothing"):
         graphs.load("test", config="traversal,graph=london", data_dir=tmp_path)
     with pytest.raises(ValueError, match=r"data_dir must be a folder with london\.stations\.csv, .* data_dir=None"):
         graphs.load("test", config="traversal,graph=london")

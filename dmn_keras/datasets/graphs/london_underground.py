@@ -4,7 +4,7 @@ import functools
 import math
 import pathlib
 
-from dmn_keras.datasets.checks import check_data_dir
+from dmn_keras.datasets.checks import check_data_dir, missing_files
 from dmn_keras.datasets.columns import csv_records
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.errors import check_file
@@ -36,7 +36,11 @@ def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
         ValueError: If `data_dir` is None, a file lacks a column, a coordinate is no number, or a connection names an
             unknown station or line; the message has file and line.
     """
-    return _read(check_data_dir(data_dir, f"a folder with {', '.join(COLUMNS)}"))
+    expected = f"a folder with {', '.join(COLUMNS)}"
+    folder = check_data_dir(data_dir, expected)
+    if not all((folder / name).exists() for name in COLUMNS):
+        raise missing_files(folder, expected)
+    return _read(folder)
 
 
 @functools.lru_cache(maxsize=4)
