@@ -277,5 +277,11 @@ def test_bad_files(small_map, name, text, message):
 def test_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected a folder with london.stations.csv, .* It holds: nothing"):
         graphs.load("test", config="traversal,graph=london", data_dir=tmp_path)
+
+
+def test_one_missing_file_is_named(small_map):
+    (small_map / "london.lines.csv").rename(small_map / "london.line.csv")
+    with pytest.raises(FileNotFoundError, match=r"london\.lines\.csv does not exist.*Did you mean.*london\.line\.csv"):
+        graphs.london_underground(small_map)
     with pytest.raises(ValueError, match=r"data_dir must be a folder with london\.stations\.csv, .* data_dir=None"):
         graphs.load("test", config="traversal,graph=london")

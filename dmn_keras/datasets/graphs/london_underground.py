@@ -38,7 +38,7 @@ def london_underground(data_dir: str | pathlib.Path | None) -> Graph:
     """
     expected = f"a folder with {', '.join(COLUMNS)}"
     folder = check_data_dir(data_dir, expected)
-    if not all((folder / name).exists() for name in COLUMNS):
+    if not any((folder / name).exists() for name in COLUMNS):
         raise missing_files(folder, expected)
     return _read(folder)
 
