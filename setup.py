@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 
 pyproject = tomllib.loads(pathlib.Path(__file__).with_name("pyproject.toml").read_text(encoding="utf-8"))
 extras = pyproject["project"]["optional-dependencies"]
-backend = os.environ.get("DMN_KERAS_BACKEND", "tensorflow")
+backend = os.environ.get("DMN_KERAS_BACKEND") or "tensorflow"
 if backend not in ("tensorflow", "jax", "torch"):
     raise SystemExit(f"DMN_KERAS_BACKEND must be tensorflow, jax or torch. Received: {backend!r}")
 
@@ -23,6 +23,6 @@ setup(
         "dmn_keras.tasks": ["*.json"],
         "dmn_keras.training": ["*.json"],
     },
-    # An extra can only add a backend: the choice of another one than TensorFlow is made when the package is installed.
+    # An extra can only add a backend; DMN_KERAS_BACKEND chooses another one in place of TensorFlow.
     install_requires=["keras>=3.15,<4", "numpy>=2.1,<3", "filelock>=3.20.1,<5", *extras[backend]],
 )

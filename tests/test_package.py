@@ -41,7 +41,7 @@ DEPENDENCIES = [*dependencies(), *(line for lines in EXTRAS.values() for line in
 
 def test_the_core_needs_keras_numpy_a_file_lock_and_one_backend():
     core = {"keras", "numpy", "filelock"}
-    for backend in (None, "tensorflow", "jax", "torch"):
+    for backend in (None, "", "tensorflow", "jax", "torch"):
         names = {Requirement(line).name for line in dependencies(backend)}
         assert names == {*core, backend or "tensorflow"}
     with pytest.raises(SystemExit, match="must be tensorflow, jax or torch"):
