@@ -172,7 +172,7 @@ class Batches:
         draw = self.features.draw
         if fraction >= 1 and (rng is None or draw is None):
             return self._draw(rng, [bucket.members for bucket in self.buckets])
-        longest = np.quantile(self.lengths, fraction, method="inverted_cdf")
+        longest = np.quantile(self.lengths, min(fraction, 1), method="inverted_cdf")
         plan = []
         while len(plan) < len(self):
             taken = self.lengths <= longest

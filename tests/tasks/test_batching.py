@@ -369,11 +369,11 @@ def test_a_curriculum_grows_to_all():
     made = batches(many())
     taken = []
     sequence = EpochSequence(made, seed=3, epoch=lambda: len(taken), curriculum=2)
-    for _ in range(3):
+    for _ in range(4):
         sequence.on_epoch_begin()
         taken.append(set(members(sequence.draw())))
-    assert len(taken[0]) < len(taken[1]) < len(taken[2]) == 57
-    rngs = (np.random.default_rng([3, epoch]) for epoch in range(3))
+    assert len(taken[0]) < len(taken[1]) < len(taken[2]) == len(taken[3]) == 57
+    rngs = (np.random.default_rng([3, epoch]) for epoch in range(4))
     assert taken == [set(members(made.plan(rng, fraction=(i + 1) / 3))) for i, rng in enumerate(rngs)]
     later = EpochSequence(made, seed=3, epoch=lambda: 1, curriculum=2)
     assert set(members(later.draw())) == taken[1]

@@ -281,6 +281,14 @@ def test_a_model_with_a_closed_vocabulary_is_continued_with_an_open_one():
     np.testing.assert_array_equal(rows[0][-3:], rows[1][-3:])
 
 
+def test_a_preprocessor_with_placeholders_goes_through_its_config():
+    made = preprocessor()
+    again = QuestionAnsweringPreprocessor.from_config(json.loads(json.dumps(made.get_config())))
+    assert again.vocabulary.words == made.vocabulary.words
+    example = Example(STORY, "Where is zoe?", ("SHED",))
+    assert again.encode([example]) == made.encode([example])
+
+
 def test_records_without_a_number_are_stories_of_their_own():
     records = [
         {"story": [f"Name{i} is in the {place}."], "question": f"Where is Name{i}?", "answer": place}
