@@ -34,7 +34,7 @@ print(json.dumps(sums))
 
 
 @pytest.mark.slow
-def test_they_do_not_depend_on_the_hashes_of_texts():
+def test_first_weights_do_not_depend_on_the_hash_seed():
     root = pathlib.Path(__file__).parents[2]
     environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
     built = []
