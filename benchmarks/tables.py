@@ -33,6 +33,10 @@ JOINT = {
     "babi-1k-joint-memn2n": ("1k, answers only, MemN2N", None),
     "babi-10k-joint": ("10k, answers only", None),
 }
+JOINT_BASELINES = {
+    "babi-1k-joint-lstm": ("1k, answers only, LSTM", None),
+    "babi-1k-joint-question": ("1k, answers only, the question alone", None),
+}
 """File names, the heads of their columns, and the published errors beside them, where there are any."""
 
 ABLATION = {"dmn_2015": "ODMN", "dmn_2": "DMN2", "dmn_3": "DMN3", "dmn_plus": "DMN+"}
