@@ -27,6 +27,7 @@ BABI = {
     "babi-10k-supervised": ("10k, gates supervised", None),
     "babi-10k-defaults": ("10k, default settings, gates supervised", None),
     "babi-10k": ("10k, answers only", ("DMN+ 2016", DMN_PLUS)),
+    "babi-10k-memn2n": ("10k, answers only, MemN2N", None),
 }
 JOINT = {
     "babi-1k-joint": ("1k, answers only", None),
@@ -35,6 +36,7 @@ JOINT = {
 }
 JOINT_BASELINES = {
     "babi-1k-joint-lstm": ("1k, answers only, LSTM", None),
+    "babi-1k-joint-story": ("1k, answers only, the story alone", None),
     "babi-1k-joint-question": ("1k, answers only, the question alone", None),
 }
 """File names, the heads of their columns, and the published errors beside them, where there are any."""
