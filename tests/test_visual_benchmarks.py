@@ -10,7 +10,7 @@ from benchmarks import visual_questions
 from dmn_keras import VisualQuestionAnswerer
 from dmn_keras.datasets import Source
 from dmn_keras.tasks.pretrained import pretrained_folder
-from tests.tasks.images import questions
+from tests.images import questions
 from tests.training.runs import eagerly, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]

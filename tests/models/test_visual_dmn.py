@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dmn_keras.models import VisualDMNConfig, visual_dmn
+from tests.images import randomized
 from tests.layers.helpers import numpy
-from tests.tasks.images import randomized
 
 SIZES = {"image_size": 16, "convolutions": 2, "filters": 4, "units": 6, "embedding_dim": 5}
 RNG = np.random.default_rng(0)

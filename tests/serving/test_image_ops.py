@@ -13,7 +13,7 @@ import tensorflow as tf
 from dmn_keras.serving.image_ops import decode_images
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer
 from dmn_keras.utils.images import load_image
-from tests.tasks.images import NO_IMAGES, encode, questions, randomized
+from tests.images import NO_IMAGES, encode, questions, randomized
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ import pytest
 from dmn_keras import VisualQuestionAnswerer
 from dmn_keras.serving import image_tab
 from dmn_keras.serving.demo_tabs import tab_of
-from tests.tasks.images import NO_IMAGES, encode, questions
+from tests.images import NO_IMAGES, encode, questions
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import dmn_keras
 from dmn_keras import cli
 from dmn_keras.tasks.batching import Batches
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer, VisualQuestionAnsweringPreprocessor
-from tests.tasks.images import encode, questions, randomized
+from tests.images import encode, questions, randomized
 from tests.training.runs import in_eager_steps, without_tracing
 
 pytestmark = [without_tracing, in_eager_steps]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dmn_keras.utils.images import MAX_SIDE, load_image
-from tests.tasks.images import animation, encode, png_header
+from tests.images import animation, encode, png_header
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
