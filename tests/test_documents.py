@@ -49,7 +49,7 @@ SMALLER = {
 ONLY_PARSED = r"--data-dir DIR|--server|^dmn-keras (demo|reproduce|train(?! --dataset jsonl --data-dir FOLDER))"
 """Commands that need a data set from elsewhere, a server or minutes; the others are run."""
 
-TRAINS = r"^dmn-keras train (?!--dataset jsonl --data-dir FOLDER)(?!.*--(strategy|devices))|^dmn-keras train$"
+TRAINS = r"^dmn-keras train(?!-| --dataset jsonl --data-dir FOLDER|.*--(strategy|devices))"
 """Commands that train on one device: run up to the first batch, unless the test of all commands runs them."""
 
 COMMANDS_PRINT = {
