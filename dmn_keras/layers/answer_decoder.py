@@ -42,6 +42,8 @@ class AnswerDecoder(WeightedLayer):
         question: `(batch, dim)`.
         answer: Integer ids of the right answers, `(batch, max_words + 1)`, ending with `end_id`, padded with
             anything; or `None`. Must be `None` for classification.
+        allowed: Boolean `(batch, vocabulary_size)`, the words that the answer of each row may hold, all others at a
+            probability of 0. Defaults to `None`, which allows all.
         training: Whether to use teacher forcing.
 
     Returns:
@@ -93,7 +95,7 @@ class AnswerDecoder(WeightedLayer):
             )
         return int(value)
 
-    def build(self, memory_shape, question_shape, answer_shape=None):
+    def build(self, memory_shape, question_shape, answer_shape=None, allowed_shape=None):
         batch, units = memory_shape[0], memory_shape[-1]
         if self.max_words is None:
             self.logits.build((batch, units + question_shape[-1]))
@@ -106,16 +108,21 @@ class AnswerDecoder(WeightedLayer):
         self.cell.build((batch, units + question_shape[-1]))
         self.logits.build((batch, units))
 
-    def call(self, memory, question, answer=None, training=False):
+    def call(self, memory, question, answer=None, allowed=None, training=False):
         if self.max_words is None:
             if answer is not None:
                 raise ValueError("answer must be None for classification (max_words=None).")
-            return self.logits(ops.concatenate([memory, question], axis=-1))
+            return self._logits(ops.concatenate([memory, question], axis=-1), allowed)
         if training and answer is not None:
-            return self._teacher_forced(memory, question, answer)
-        return self._greedy(memory, question)
+            return self._teacher_forced(memory, question, answer, allowed)
+        return self._greedy(memory, question, allowed)
 
-    def _teacher_forced(self, memory, question, answer):
+    def _logits(self, state, allowed):
+        """Return the logits of states `(batch, ..., units)`, `FORBIDDEN` for the words that are not allowed."""
+        logits = self.logits(state)
+        return logits if allowed is None else ops.where(allowed, logits, FORBIDDEN)
+
+    def _teacher_forced(self, memory, question, answer, allowed):
         if answer.shape[1] is not None and answer.shape[1] < self.max_words:
             raise ValueError(
                 f"answer must have at least max_words={self.max_words} ids a row. "
@@ -127,14 +134,14 @@ class AnswerDecoder(WeightedLayer):
             state = self._step(word, question, state)
             states.append(state)
             word = answer[:, min(t, self.max_words - 1)]
-        return self.logits(ops.stack(states, axis=1))
+        return self._logits(ops.stack(states, axis=1), None if allowed is None else allowed[:, None])
 
-    def _greedy(self, memory, question):
+    def _greedy(self, memory, question, allowed):
         state, logits = memory, []
         word = self._start(memory)
         for _ in range(self.max_words + 1):
             state = self._step(word, question, state)
-            logits.append(self.logits(state))
+            logits.append(self._logits(state, allowed))
             word = ops.argmax(logits[-1], axis=-1)
         return ops.stack(logits, axis=1)
 
@@ -164,8 +171,7 @@ class AnswerDecoder(WeightedLayer):
             beam_width: Positive integer; how many partial answers are kept a row. 1 is greedy search. The search
                 compares sums of log-probabilities, without length normalisation.
             suppress_tokens: Ids of words that no answer holds. Their probability is not given to the others.
-            allowed: Boolean `(batch, vocabulary_size)`, the words that the answer of each row may hold: all probability
-                is theirs. Defaults to `None`, which allows all.
+            allowed: As in the call.
 
         Returns:
             A dict: `"words"`, int32 ids `(batch, max_words + 1)`, 0 after `end_id`; `"log_probability"`, float32
@@ -200,8 +206,7 @@ class AnswerDecoder(WeightedLayer):
 
         def advance(t, words, state, score, word, ended):
             state = self._step(word, questions, state)
-            logits = ops.cast(self.logits(state), "float32")
-            logits = logits if allowed is None else ops.where(allowed, logits, FORBIDDEN)
+            logits = ops.cast(self._logits(state, allowed), "float32")
             log_probabilities = suppress(ops.log_softmax(logits), suppress_tokens)
             score, word, origin = self._best_continuations(log_probabilities, score, ended, beam_width)
             ended = ops.take(ended, origin, axis=0)

@@ -33,6 +33,9 @@ def forbid_unused_placeholders(model: keras.Model, num_placeholders: int) -> Dyn
     in_question = ops.any(ops.equal(ops.expand_dims(inputs["question"], -1), ids), axis=1)
     allowed = ops.pad(ops.logical_or(in_story, in_question), [[0, 0], [first, 0]], constant_values=True)
     allowed = keras.layers.Identity(name=ALLOWED_WORDS)(allowed)  # (B, vocabulary_size)
-    of_words = allowed if len(logits.shape) == 2 else allowed[:, None]
-    outputs["answer"] = ops.where(of_words, logits, FORBIDDEN)
+    if len(logits.shape) == 2:
+        outputs["answer"] = ops.where(allowed, logits, FORBIDDEN)
+    else:  # each word is read as the one before the next: the decoder itself chooses among the allowed
+        decoder = model.get_layer("answer_decoder")
+        outputs["answer"] = decoder(*decoder.input, allowed=allowed)
     return DynamicMemoryNetwork(inputs, outputs, name=model.name)

@@ -62,6 +62,21 @@ def test_each_step_sees_only_the_words_before_it():
     assert np.abs(here[:, 2] - there[:, 2]).max() > 1e-3
 
 
+def test_a_word_that_is_not_allowed_is_neither_given_nor_read():
+    decoder = make(3)
+    free = numpy(decoder(*TENSORS)).argmax(-1)
+    allowed = np.ones((ROWS, V), bool)
+    allowed[np.arange(ROWS), free[:, 0]] = False
+    logits = numpy(decoder(*TENSORS, allowed=ops.convert_to_tensor(allowed)))
+    words = logits.argmax(-1)
+    assert np.take_along_axis(allowed, words, axis=1).all()
+    # The logits of the allowed words are those of a decoder that has read the words given.
+    taught = decoder(*TENSORS, answer=ops.convert_to_tensor(words.astype("int32")), training=True)
+    np.testing.assert_allclose(logits, np.where(allowed[:, None], numpy(taught), -1e9), atol=1e-6)
+    found = numpy(decoder.generate(*TENSORS, allowed=ops.convert_to_tensor(allowed)))
+    np.testing.assert_array_equal(found["words"], [reference.until_end(row, END) for row in words])
+
+
 def test_one_beam_is_greedy():
     decoder = make(3)
     greedy = numpy(decoder(*TENSORS)).argmax(-1)

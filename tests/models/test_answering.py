@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmn_keras.models import answering_model
+from dmn_keras.models import answering_model, forbid_unused_placeholders
 from tests.layers.helpers import numpy
 from tests.models import stories
 from tests.models.test_dmn import assert_close, call, inputs_and_targets, make
@@ -14,9 +14,11 @@ def asked(setting):
 
 
 @pytest.mark.slow
-def test_several_words_are_those_of_the_greedy_model():
+@pytest.mark.parametrize("num_placeholders", [0, 6])
+def test_several_words_are_those_of_the_greedy_model(num_placeholders):
     setting = {"answer_words": 3}
     model = make(**setting)
+    model = forbid_unused_placeholders(model, num_placeholders) if num_placeholders else model
     outputs = numpy(call(model, asked(setting)))
     answers = answering_model(model).predict(asked(setting), verbose=0)
     words = [until_end(row, stories.END) for row in outputs["answer"].argmax(-1)]
