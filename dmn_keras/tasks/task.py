@@ -377,7 +377,7 @@ class Task(keras.Model):
             self._compile()
         return super().evaluate(x, return_dict=return_dict, **arguments)
 
-    def predict(self, x: Any, *, batch_size: int = 64, **options: Any) -> list:
+    def predict(self, x: Any, *, batch_size: int = 64, verbose: int = 0, **options: Any) -> list:
         """Return the answers to raw examples, in their order.
 
         An answer depends neither on the batch size nor on the other examples.
@@ -385,15 +385,17 @@ class Task(keras.Model):
         Args:
             x: Examples in one of the forms of `dmn_keras.tasks.examples.read_examples`.
             batch_size: Examples answered at a time.
+            verbose: 1 for a progress bar, 2 for one line at the end, 0 for neither.
             **options: Those of the task.
 
         Raises:
             ValueError: If the preprocessor is not adapted, or a record is malformed.
         """
         self.preprocessor.check_adapted()
-        return self.predict_encoded(self.preprocessor.encode(self.preprocessor.read(x)), batch_size, **options)
+        encoded = self.preprocessor.encode(self.preprocessor.read(x))
+        return self.predict_encoded(encoded, batch_size, verbose, **options)
 
-    def predict_encoded(self, encoded: Sequence, batch_size: int = 64, **options: Any) -> list:
+    def predict_encoded(self, encoded: Sequence, batch_size: int = 64, verbose: int = 0, **options: Any) -> list:
         """Return the answers to encoded examples; the arguments are those of `predict`."""
         positive_integer("batch_size", batch_size)
         if not encoded:
@@ -401,10 +403,12 @@ class Task(keras.Model):
         batches = Batches(self.preprocessor.features(encoded), batch_size=batch_size, ladder=True)
         predict = self._predictor(options)
         outputs: list = [None] * len(encoded)
+        progress = keras.utils.Progbar(len(encoded), verbose=verbose, unit_name="example")
         for planned in batches.plan():
             arrays = predict(batches.batch(planned)[0])
             for row, member in enumerate(planned.members):
                 outputs[member] = {name: array[row] for name, array in arrays.items()}
+            progress.add(len(planned.members))
         return self.decode(outputs, encoded, **options)
 
     def _predictor(self, options):

@@ -282,6 +282,13 @@ def test_the_backbone_gives_memory_and_gates(shared_task):
     np.testing.assert_allclose(outputs["gates"], shared_task.network.predict_on_batch(arrays)["gates"], atol=1e-6)
 
 
+def test_progress_is_shown_where_it_is_asked_for(shared_task, capsys):
+    shared_task.predict(examples(5))
+    assert not capsys.readouterr().out
+    shared_task.predict(examples(5), batch_size=2, verbose=2)
+    assert capsys.readouterr().out.startswith("5/5 - ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_answers_do_not_depend_on_the_batch(several):

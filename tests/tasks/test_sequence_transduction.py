@@ -161,11 +161,12 @@ def test_a_wrong_answer_is_a_row_of_a_table():
     assert format_values(np.array([3, 0, 1])) == "3 0 1"
 
 
-def test_scores_of_predictions_are_the_metrics_of_evaluate():
+def test_scores_of_predictions_are_the_metrics_of_evaluate(capsys):
     for examples in (BITS, CLASSES):
         task = transducer(examples)
         task.compile()
-        metrics, score = task.evaluate(examples, verbose=0), task.score(examples, task.predict(examples))
+        metrics, score = task.evaluate(examples, verbose=0), task.score(examples, task.predict(examples, verbose=2))
+        assert capsys.readouterr().out.startswith(f"{len(examples)}/{len(examples)} - ")
         np.testing.assert_allclose(score["exact"], 100 * metrics["accuracy"], atol=1e-4)
         np.testing.assert_allclose(score["bits_per_sequence"], metrics["bits_per_sequence"], rtol=1e-4)
 

@@ -292,10 +292,12 @@ class QuestionAnswerer(Task):
         counts = {"num_facts": retrieved.num_facts, "num_above_threshold": retrieved.num_above_threshold}
         return dataclasses.replace(answer, positions=tuple(fact.position for fact in selected), **counts)
 
-    def predict_encoded(self, encoded: Sequence[EncodedExample], batch_size: int = 64, **options: Any) -> list[Answer]:
+    def predict_encoded(
+        self, encoded: Sequence[EncodedExample], batch_size: int = 64, verbose: int = 0, **options: Any
+    ) -> list[Answer]:
         if self.vocabulary.placeholder_ids:
             encoded = list(map(self._with_placeholders_of_ask, encoded))
-        return super().predict_encoded(encoded, batch_size, **options)
+        return super().predict_encoded(encoded, batch_size, verbose, **options)
 
     def _with_placeholders_of_ask(self, example):
         """Return an example as `ask` reads it, which does not know which sentences are the story's own.
@@ -310,13 +312,20 @@ class QuestionAnswerer(Task):
         return self.preprocessor.assign_placeholders(example, [fact.position for fact in facts])
 
     def predict(  # type: ignore[override]
-        self, x: Any, *, batch_size: int = 64, beam_width: int = 1, min_confidence: float | None = None
+        self,
+        x: Any,
+        *,
+        batch_size: int = 64,
+        verbose: int = 0,
+        beam_width: int = 1,
+        min_confidence: float | None = None,
     ) -> list[Answer]:
         """Return the `Answer`s to raw examples, in their order.
 
         Args:
             x: Examples in one of the forms of `dmn_keras.tasks.examples.read_examples`.
             batch_size: Examples answered at a time; no answer depends on it.
+            verbose: 1 for a progress bar, 2 for one line at the end, 0 for neither.
             beam_width: As in `ask`.
             min_confidence: As in `ask`.
 
@@ -325,9 +334,8 @@ class QuestionAnswerer(Task):
         """
         if min_confidence is not None:
             self._check("any", min_confidence)
-        return [
-            self._judged(a, min_confidence) for a in super().predict(x, batch_size=batch_size, beam_width=beam_width)
-        ]
+        answers = super().predict(x, batch_size=batch_size, verbose=verbose, beam_width=beam_width)
+        return [self._judged(answer, min_confidence) for answer in answers]
 
     def encode_training(self, examples: Mapping[str, Sequence[Example]]) -> list:
         encoded = super().encode_training(examples)

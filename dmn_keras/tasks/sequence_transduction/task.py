@@ -68,12 +68,12 @@ class SequenceTransducer(Task):
         return super().encoded_batches(encoded, **options)
 
     def predict_encoded(  # type: ignore[override]
-        self, encoded: Sequence[SequenceTransductionExample], batch_size: int = 64
+        self, encoded: Sequence[SequenceTransductionExample], batch_size: int = 64, verbose: int = 0
     ) -> list[SequenceAnswer]:
         self._check_depth(encoded)
         with warnings.catch_warnings():  # of the padded length
             warnings.filterwarnings("ignore", "depth=.* is less than the length")
-            return super().predict_encoded(encoded, batch_size)
+            return super().predict_encoded(encoded, batch_size, verbose)
 
     def _check_depth(self, encoded):
         """Warn if a sequence can put more into a memory than it holds."""
