@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks import (
     base,
+    few_questions,
     invariance,
     mixed_precision,
     model_cards,
@@ -211,6 +212,25 @@ def test_models_are_measured(tmp_path, capsys):
 
 
 @tensorflow_alone
+def test_encoders_are_compared_by_the_number_of_questions(tmp_path, capsys, monkeypatch):
+    """The first questions are learned, the last ones asked: task 1 has another answer there, task 2 the same."""
+    story = "1 {0} went to the {1}.\n2 Where is {0}?\t{1}\t1\n"
+    (tmp_path / "en-10k").mkdir()
+    for task, asked in ((1, "shed"), (2, "park")):
+        places = ["park"] * 20 + [asked] * 4
+        text = "".join(story.format(f"Number{i}", place) for i, place in enumerate(places))
+        (tmp_path / "en-10k" / f"qa{task}_some-name_train.txt").write_text(text)
+    without_tracing(monkeypatch)
+    tiny = {"fact_encoder": "position", "input_fusion": True, "units": 8, "epochs": 3, "learning_rate": 0.03}
+    monkeypatch.setattr(few_questions, "ENCODERS", {"positions": tiny})
+    monkeypatch.setattr(few_questions, "HELD_OUT", 4)
+    file = tmp_path / "few.json"
+    few_questions.main(["--data-dir", str(tmp_path), "--tasks", "1", "2", "--questions", "20", "--json", str(file)])
+    result = written("few_questions", file, capsys.readouterr().out)
+    assert [(run["task"], run["error"]) for run in result["runs"]] == [(1, 100.0), (2, 0.0)]
+    assert few_questions.table(result).endswith("| positions | 20 | 100.0 | 0.0 | 50.0 |")
+
+
 def test_speed_of_an_exported_model(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "BATCHES", (1, 3))
     qa = tiny_task(SAMPLES[:1])
