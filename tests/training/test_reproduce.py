@@ -1,9 +1,12 @@
 """Tables trained again: on tiny stories, with the runs, the choice and the resumption looked at."""
 
+import contextlib
 import dataclasses
+import io
 import json
 import logging
 import pathlib
+import shutil
 
 import pytest
 
@@ -27,20 +30,33 @@ RESULTS = pathlib.Path(__file__).parents[2] / "benchmarks/results"
 QUIET = {"verbose": 0}
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    monkeypatch.setitem(TABLES, "small", SMALL)
-    return str(write_stories(tmp_path / "data"))
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TABLES, "small", SMALL)
+        yield str(write_stories(tmp_path_factory.mktemp("data")))
 
 
-def test_a_table_is_trained_and_not_trained_twice(tmp_path, data, capsys):
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """The folder into which the command trained the small table, and what it printed."""
+    folder, out = tmp_path_factory.mktemp("trained") / "out", io.StringIO()
+    with eagerly(), contextlib.redirect_stdout(out):
+        assert cli.main(["reproduce", "small", "--data-dir", data, "--output", str(folder), "--verbose", "0"]) == 0
+    return folder, out.getvalue()
+
+
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_a_table_is_trained_and_not_trained_twice(trained, data):
+    folder, out = trained
+    runs, content = snapshot(folder), results(folder)
     with eagerly():
-        arguments = ["--data-dir", data, "--output", str(tmp_path / "out"), "--verbose", "0"]
-        assert cli.main(["reproduce", "small", *arguments]) == 0
-        *_, header, printed, _ = capsys.readouterr().out.splitlines()
-        runs, content = snapshot(tmp_path / "out"), json.loads((tmp_path / "out/results.json").read_text())
-        assert reproduce("small", tmp_path / "out", data_dir=data, **QUIET) == content
-    assert snapshot(tmp_path / "out") == runs
+        assert reproduce("small", folder, data_dir=data, **QUIET) == content
+    assert snapshot(folder) == runs
+    *_, header, printed, _ = out.splitlines()
     [row] = content["tasks"].values()
     assert (header.split(), printed.split()) == (
         ["task", "questions", "error", "%"],
@@ -57,15 +73,15 @@ def test_a_table_is_trained_and_not_trained_twice(tmp_path, data, capsys):
     assert content["about"] == "tiny stories"
 
 
-def test_an_interrupted_table_goes_on_where_it_stopped(tmp_path, data, monkeypatch):
+def test_an_interrupted_table_goes_on_where_it_stopped(trained, tmp_path, data, monkeypatch):
     with eagerly():
-        whole = reproduce("small", tmp_path / "whole", data_dir=data, **QUIET)
         with monkeypatch.context() as patch:
             stop_in_batch(patch, KeyboardInterrupt, 1, 0)
             with pytest.raises(KeyboardInterrupt):
                 reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
         assert not (tmp_path / "out/results.json").exists()
         content = reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+    whole = results(trained[0])
     for table in (whole, content):
         for row in table["tasks"].values():
             row.pop("seconds")
@@ -144,23 +160,23 @@ def test_the_run_is_chosen_by_validation_alone(tmp_path):
     )
 
 
-def test_a_diverged_run_does_not_stop_the_table_and_is_not_tried_again(tmp_path, data, monkeypatch, caplog):
+def test_a_diverged_run_does_not_stop_the_table_and_is_not_tried_again(trained, tmp_path, data, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    tried, train = [], module.train
+    tried = []
 
     def diverge(source, config, output, **options):
         tried.append(config.trainer.seed)
-        metrics = train(source, config, output, **options)
+        shutil.copytree(trained[0] / output.relative_to(tmp_path / "out"), output, dirs_exist_ok=True)
+        metrics = json.loads(RunFolder(output).metrics.read_text())
         if config.trainer.seed == 1:
             RunFolder(output).metrics.write_text(json.dumps({**metrics, "status": "diverged"}))
             raise module.TrainingDivergedError("the loss is nan in epoch 2")
         return metrics
 
     monkeypatch.setattr(module, "train", diverge)
-    with eagerly():
-        content = reproduce("small", tmp_path / "out", data_dir=data, verbose=0)
-        assert any("the loss is nan in epoch 2" in line for line in caplog.messages)
-        assert reproduce("small", tmp_path / "out", data_dir=data, verbose=0) == content
+    content = reproduce("small", tmp_path / "out", data_dir=data, **QUIET)
+    assert any("the loss is nan in epoch 2" in line for line in caplog.messages)
+    assert reproduce("small", tmp_path / "out", data_dir=data, **QUIET) == content
     assert tried == [0, 1, 0, 0, 0]
     assert any("It diverged, and would again" in line for line in caplog.messages)
     assert [run["status"] for run in content["tasks"]["all"]["runs"]] == ["epochs", "diverged", "epochs"]
