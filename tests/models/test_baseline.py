@@ -1,5 +1,7 @@
 """Networks that read all words in a row: what they read, and that padding never counts."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -14,18 +16,20 @@ from tests.models.test_dmn import call, inputs_and_targets
 
 ENCODERS = (*CELLS, "transformer")
 each_encoder = pytest.mark.parametrize("encoder", ENCODERS)
-SMALL = {"units": 6, "num_heads": 2, "memory_slots": 5, "memory_width": 4, "num_stacks": 2}
+SMALL = {"units": 6, "num_heads": 2, "memory_slots": 5, "memory_width": 4, "num_stacks": 2, "dropout": 0.0}
 
 
+@functools.cache
 def make(**settings):
+    """Return a model that no test changes."""
     return randomize(baseline(stories.VOCABULARY_SIZE, **SMALL | settings))
 
 
 def widened(inputs):
     """The same stories and questions with padding: words, facts, and words of the question."""
     return {
-        "story": np.pad(inputs["story"], [(0, 0), (0, 2), (0, 3)]),
-        "question": np.pad(inputs["question"], [(0, 0), (0, 4)]),
+        "story": np.pad(inputs["story"], [(0, 0), (0, 1), (0, 1)]),
+        "question": np.pad(inputs["question"], [(0, 0), (0, 1)]),
     }
 
 
@@ -86,7 +90,7 @@ def test_answers_of_several_words(encoder):
 @pytest.mark.slow
 @each_encoder
 def test_every_weight_has_a_finite_gradient(encoder):
-    model = make(encoder=encoder, dropout=0.0)
+    model = make(encoder=encoder)
     inputs, targets = inputs_and_targets({})
     inputs = widened(inputs)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -110,7 +114,7 @@ def test_a_saved_model_answers_as_before(encoder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", ["lstm", "transformer", "dynamic_ntm"])
+@pytest.mark.parametrize("encoder", ["lstm", "transformer"])
 def test_it_learns_as_a_family_of_question_answering(encoder, tmp_path):
     settings = {"units": 16, "memory_slots": 8, "dropout": 0.0, "learning_rate": 0.01, "batch_size": 3}
     qa = QuestionAnswerer(family="baseline", encoder=encoder, **settings)
