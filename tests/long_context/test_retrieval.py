@@ -91,7 +91,7 @@ def test_mistakes_are_named(made, tmp_path):
 
 @pytest.mark.parametrize("made", [8], indirect=True)
 def test_memory_does_not_grow_with_the_story(made):
-    retriever = StoryRetriever(made.network, made.vocabulary, chunk=64)
+    retriever = StoryRetriever(made.network, made.vocabulary, chunk=512)
 
     def peak(num_facts):
         tracemalloc.start()
