@@ -7,7 +7,7 @@ from keras import ops
 
 from dmn_keras.layers.attention_gate import AttentionGate
 from dmn_keras.layers.checks import non_negative_integer, positive_integer
-from dmn_keras.layers.padding import batched_gather, pack_order, static_shape, zero_where_padded
+from dmn_keras.layers.padding import batched_gather, count_to_end, pack_order, static_shape, zero_where_padded
 from dmn_keras.layers.position_encoder import PositionEncoder
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
@@ -170,8 +170,7 @@ def select_facts(story, gates, max_facts):
     above = level > least
     equal = ops.logical_and(ops.equal(level, least), level > 0)
     room = max_facts - ops.sum(ops.cast(above, "int32"), axis=1, keepdims=True)
-    behind = ops.flip(ops.cumsum(ops.flip(ops.cast(equal, "int32"), axis=1), axis=1), axis=1)
-    retrieved = ops.logical_or(above, ops.logical_and(equal, behind <= room))
+    retrieved = ops.logical_or(above, ops.logical_and(equal, count_to_end(equal) <= room))
     order, _ = pack_order(retrieved)
     order = order[:, :max_facts]
     place = ops.expand_dims(ops.arange(ops.shape(order)[1], dtype="int32"), 0)

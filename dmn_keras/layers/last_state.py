@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from dmn_keras.layers.padding import count_to_end
+
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
 class LastState(keras.layers.Layer):
@@ -43,9 +45,7 @@ class LastState(keras.layers.Layer):
         if mask is None:
             return states[:, -1]
         # One-hot of the last real word; all zeros, and so a zero question, where there is none.
-        real = ops.cast(mask, "int32")
-        later = ops.cumsum(ops.flip(real, axis=1), axis=1)
-        last = ops.logical_and(mask, ops.equal(ops.flip(later, axis=1), 1))
+        last = ops.logical_and(mask, ops.equal(count_to_end(mask), 1))
         return ops.sum(ops.where(last[..., None], states, ops.zeros_like(states)), axis=1)
 
     def compute_mask(self, states, previous_mask=None):

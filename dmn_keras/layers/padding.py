@@ -27,6 +27,12 @@ def pack_order(mask):
     return ops.argsort(place, axis=1), place
 
 
+def count_to_end(mask):
+    """Return how many positions of a row are real from each one on, itself included, int32 `(batch, positions)`."""
+    real = ops.flip(ops.cast(mask, "int32"), axis=1)
+    return ops.flip(ops.cumsum(real, axis=1), axis=1)
+
+
 def batched_gather(values, index):
     """Take `values[b, index[b, k]]` of `(batch, positions, dim)` for an index `(batch, k)`."""
     batch, num_positions, dim = static_shape(values)

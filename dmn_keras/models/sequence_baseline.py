@@ -8,6 +8,7 @@ from keras import ops
 from dmn_keras.layers import AnswerDecoder, LastState
 from dmn_keras.layers.attention_gate import softmax_over_real
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.layers.padding import count_to_end
 from dmn_keras.models.baseline_config import BaselineConfig
 from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, story_inputs
 from dmn_keras.models.recurrent_memory_config import RecurrentMemoryConfig
@@ -96,8 +97,7 @@ _MOST_WORDS = 4096
 
 def _places(mask):
     """Return how many real words follow each word, so that the last one is at place 0."""
-    following = ops.flip(ops.cumsum(ops.flip(ops.cast(mask, "int32"), axis=1), axis=1), axis=1) - 1
-    return ops.clip(following, 0, _MOST_WORDS - 1)
+    return ops.clip(count_to_end(mask) - 1, 0, _MOST_WORDS - 1)
 
 
 def _recurrent(states, mask, config, number):
