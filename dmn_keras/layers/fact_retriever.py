@@ -173,9 +173,8 @@ def select_facts(story, gates, max_facts):
     retrieved = ops.logical_or(above, ops.logical_and(equal, count_to_end(equal) <= room))
     order, _ = pack_order(retrieved)
     order = order[:, :max_facts]
-    place = ops.expand_dims(ops.arange(ops.shape(order)[1], dtype="int32"), 0)
-    num_retrieved = ops.sum(ops.cast(retrieved, "int32"), axis=1, keepdims=True)
-    chosen = zero_where_padded(batched_gather(ops.cast(story, "int32"), order), place < num_retrieved)
+    is_retrieved = ops.take_along_axis(retrieved, order, axis=1)
+    chosen = zero_where_padded(batched_gather(ops.cast(story, "int32"), order), is_retrieved)
     return {"story": chosen, "retrieved": retrieved}
 
 
