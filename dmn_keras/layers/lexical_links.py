@@ -88,35 +88,33 @@ class LexicalLinks(WeightedLayer):
             self.project_words.build(tuple(words_shape))
 
     def call(self, words, story, facts, training=False):
-        if self.mode == "chain":
-            return ops.concatenate([words, self._along_chains(words, story, facts, training)], axis=-1)
         batch, num_facts, num_words, _ = static_shape(words)
-        before, after = _neighbours(ops.reshape(story, (batch, num_facts * num_words)))
-        # Row 0 stands for no fact at all, row i + 1 for fact i.
-        rows = ops.pad(self.project(facts), [[0, 0], [1, 0], [0, 0]])
-        linked = batched_gather(rows[..., : self.units], _fact_of(before, num_words)) + batched_gather(
-            rows[..., self.units :], _fact_of(after, num_words)
-        )
+        ids = ops.reshape(story, (batch, num_facts * num_words))
+        if self.mode == "chain":
+            linked = self._along_chains(words, ids, facts, training)
+        else:
+            linked = self._from_neighbours(ids, facts, num_words)
         linked = ops.reshape(linked, (batch, num_facts, num_words, self.units))
         return ops.concatenate([words, linked], axis=-1)
 
-    def _along_chains(self, words, story, facts, training):
-        """Return what each word gets along its chain, `(batch, facts, words, units)`."""
-        batch, num_facts, num_words, _ = static_shape(words)
-        places = num_facts * num_words
+    def _from_neighbours(self, ids, facts, num_words):
+        """Return what each word gets from the nearest facts that hold it, `(batch, places, units)`."""
+        before, after = _neighbours(ids, num_words)
+        # Row 0 stands for no fact at all, row i + 1 for fact i.
+        rows = ops.pad(self.project(facts), [[0, 0], [1, 0], [0, 0]])
+        return batched_gather(rows[..., : self.units], before) + batched_gather(rows[..., self.units :], after)
+
+    def _along_chains(self, words, ids, facts, training):
+        """Return what each word gets along its chain, `(batch, places, units)`."""
         written = self.project_words(words) + self.project(facts)[:, :, None, :]
-        written = ops.reshape(written, (batch, places, 4 * self.units))
-        ids = ops.reshape(story, (batch, places))
-        order = ops.argsort(ids, axis=1)
-        ordered = ops.take_along_axis(ids, order, axis=1)
-        same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+        written = ops.reshape(written, (*static_shape(ids), 4 * self.units))
+        order, same = _order_by_word(ids)
         no = ops.zeros_like(same[:, :1])
         written = batched_gather(written, order)
-        forwards, backwards = (written[..., : 2 * self.units], written[..., 2 * self.units :])
+        forwards, backwards = written[..., : 2 * self.units], written[..., 2 * self.units :]
         before = self._memories(forwards, ops.concatenate([same, no], axis=1), training)
         after = self._memories(backwards, ops.concatenate([no, same], axis=1), training, reverse=True)
-        linked = batched_gather(before + after, ops.argsort(order, axis=1))
-        return ops.reshape(linked, (batch, num_facts, num_words, self.units))
+        return batched_gather(before + after, ops.argsort(order, axis=1))
 
     def _memories(self, written, continues, training, reverse=False):
         """Return the memory of the chain before each place, or after it with `reverse`.
@@ -153,27 +151,28 @@ class LexicalLinks(WeightedLayer):
         return {**super().get_config(), "units": self.units, "mode": self.mode}
 
 
-def _neighbours(ids):
-    """Find the places before and after each place that hold the same word, -1 where none does or it is padding.
-
-    Args:
-        ids: Integer, `(batch, places)`.
-
-    Returns:
-        Two int32 tensors of that shape.
-    """
+def _order_by_word(ids):
+    """Return the order that puts equal words of `(batch, places)` side by side, and where the next one is the same."""
     order = ops.argsort(ids, axis=1)
     # The sort is stable on every backend, so that equal words stay in the story's order.
     ordered = ops.take_along_axis(ids, order, axis=1)
-    same = ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
-    order = ops.cast(order, "int32")
-    none = -ops.ones_like(order[:, :1])
-    before = ops.concatenate([none, ops.where(same, order[:, :-1], -1)], axis=1)
-    after = ops.concatenate([ops.where(same, order[:, 1:], -1), none], axis=1)
+    return order, ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
+
+
+def _neighbours(ids, num_words):
+    """Find the nearest facts before and after each place that hold the same word.
+
+    Args:
+        ids: Integer, `(batch, places)`.
+        num_words: Places of a fact.
+
+    Returns:
+        Two int32 tensors of the shape of `ids`: 1 + the fact, 0 where none holds the word or it is padding.
+    """
+    order, same = _order_by_word(ids)
+    fact = ops.cast(order, "int32") // num_words + 1
+    none = ops.zeros_like(fact[:, :1])
+    before = ops.concatenate([none, ops.where(same, fact[:, :-1], 0)], axis=1)
+    after = ops.concatenate([ops.where(same, fact[:, 1:], 0), none], axis=1)
     back = ops.argsort(order, axis=1)
     return ops.take_along_axis(before, back, axis=1), ops.take_along_axis(after, back, axis=1)
-
-
-def _fact_of(place, num_words):
-    """Return 1 + the fact that a place lies in, 0 for place -1."""
-    return ops.where(place < 0, 0, place // num_words + 1)
