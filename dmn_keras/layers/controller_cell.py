@@ -1,5 +1,7 @@
 """What the cells with a controller and a memory of slots share: controller, interface, checks of states."""
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -91,12 +93,9 @@ class ControllerCell(MemoryCell):
 
     def split(self, interface: Any, *shapes: tuple[int, int]) -> list:
         """Cut an interface into parts of these shapes, `(batch, *shape)` each."""
-        parts, start = [], 0
-        for heads, size in shapes:
-            part = interface[:, start : start + heads * size]
-            parts.append(ops.reshape(part, (-1, heads, size)))
-            start += heads * size
-        return parts
+        ends = list(itertools.accumulate(map(math.prod, shapes)))
+        parts = ops.split(interface, ends[:-1], axis=-1)
+        return [ops.reshape(part, (-1, *shape)) for part, shape in zip(parts, shapes, strict=True)]
 
     def get_config(self):
         names = ("units", "memory_slots", "memory_width", "read_heads", "write_heads", "controller", "clip")
