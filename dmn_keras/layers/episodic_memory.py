@@ -177,7 +177,7 @@ class EpisodicMemory(WeightedLayer):
         projected = self.attention_grus[0].project(facts) if self.attention_grus and self.tie_weights else None
         memory = question  # m^0 = q
         running = 1.0
-        outputs = {"gates": [], "gate_logits": [], "stop": [], "stop_logits": []}
+        passes = []
         for i in range(self.num_passes):
             k = 0 if self.tie_weights else i
             heads = slice(k * self.num_heads, (k + 1) * self.num_heads)
@@ -200,10 +200,9 @@ class EpisodicMemory(WeightedLayer):
             episode = ops.concatenate(episodes, axis=-1)  # e^i
             update = self._normalised(f"memory_{k}", self.updates[k](memory, episode, question))  # m^i
             memory = self._step_unless_stopped(update, memory, running)
-            of_pass = {"gates": gates, "gate_logits": gate_logits, "stop": stop, "stop_logits": stop_logits}
-            for name, tensor in of_pass.items():
-                outputs[name].append(tensor)
-        return {"memory": memory, **{name: ops.stack(tensors, axis=1) for name, tensors in outputs.items()}}
+            passes.append({"gates": gates, "gate_logits": gate_logits, "stop": stop, "stop_logits": stop_logits})
+        outputs = {name: ops.stack([of_pass[name] for of_pass in passes], axis=1) for name in passes[0]}
+        return {"memory": memory, **outputs}
 
     def _normalised(self, name, vectors):
         return self.norms[name](vectors) if self.layer_norm else vectors
