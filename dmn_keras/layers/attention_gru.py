@@ -54,8 +54,7 @@ class AttentionGRU(WeightedLayer):
         self.mode = mode
         self.recompute = bool(recompute)
         self.supports_masking = True
-        options = self.sublayer_options()
-        self.cell = AttentionGRUCell(self.units, mode=mode, name="cell", **options)
+        self.cell = AttentionGRUCell(self.units, mode=mode, name="cell", **self.sublayer_options())
 
     def build(self, facts_shape, gates_shape=None):
         self.cell.build((facts_shape[0], facts_shape[-1] + 1))

@@ -182,9 +182,9 @@ class DynamicNTMCell(MemoryCell):
         if self.no_op:
             contents = ops.concatenate([contents, ops.zeros_like(contents[:, :1])], axis=1)
         similarity = cosine_similarity(key, ops.cast(self.addresses, dtype), ops.cast(contents, dtype))
-        logits = scores = (ops.softplus(strength) + 1) * similarity  # z
+        logits = (ops.softplus(strength) + 1) * similarity  # z
         if self.lru:
-            logits, recent = least_recently_used_logits(scores, ops.cast(recent, dtype), ops.sigmoid(gate))
+            logits, recent = least_recently_used_logits(logits, ops.cast(recent, dtype), ops.sigmoid(gate))
             recent = ops.cast(recent, self.compute_dtype)
         weights = ops.softmax(logits, axis=-1)
         if self.addressing == "discrete":
