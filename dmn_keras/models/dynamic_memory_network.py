@@ -108,7 +108,7 @@ def dmn(
     num_placeholders: int = 0,
     name: str = "dmn",
     **settings: Any,
-) -> "DynamicMemoryNetwork":
+) -> DynamicMemoryNetwork:
     """Build a Dynamic Memory Network as a functional model.
 
     Token ids -> word vectors (semantic memory) -> facts and question (input and question module) -> gates, episodes and
@@ -275,7 +275,7 @@ def retrieved_facts(model: keras.Model) -> Any:
 def _embedding_dim(config, vocabulary_size, word_vectors):
     """Return the size of a word vector, that of given ones included."""
     if word_vectors is None:
-        return config.units if config.embedding_dim is None else config.embedding_dim
+        return config.embedding_dim or config.units
     if len(word_vectors.shape) != 2 or word_vectors.shape[0] != vocabulary_size:
         raise ValueError(
             f"word_vectors must have shape (vocabulary_size, embedding_dim) with vocabulary_size={vocabulary_size}. "
@@ -293,7 +293,7 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
     """
     module, units = config.input, config.units
     if embedding_dim is None:
-        embedding_dim = units if config.embedding_dim is None else config.embedding_dim
+        embedding_dim = config.embedding_dim or units
     if module.link_mode == "mentions" and module.fact_encoder not in (None, "sentence"):
         raise ValueError(
             f"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder={module.fact_encoder!r}"
