@@ -16,17 +16,19 @@ import time
 FOLDER = pathlib.Path(__file__).parent
 
 
-def parser(script, description, *, backend=False, books=False):
+def parser(script, description, *, measures=True, backend=False, books=False):
     """Return a parser with the arguments of several scripts.
 
     Args:
         script: Name of the script, e.g. `"serving"`.
         description: What `--help` prints.
+        measures: Whether the script makes a measurement, which it may write.
         backend: Whether the script chooses the Keras backend.
         books: Whether the script reads a run, bAbI and books.
     """
     made = argparse.ArgumentParser(prog=f"python -m benchmarks.{script}", description=description)
-    made.add_argument("--json", metavar="FILE", help="write the measurement")
+    if measures:
+        made.add_argument("--json", metavar="FILE", help="write the measurement")
     if backend:
         made.add_argument("--backend", default="tensorflow", choices=("tensorflow", "jax"))
     if books:

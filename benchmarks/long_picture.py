@@ -11,7 +11,7 @@ def main(arguments=None):
     from dmn_keras import QuestionAnswerer
     from dmn_keras.datasets.babi_long import Books
 
-    parser = base.parser("long_picture", __doc__, books=True)
+    parser = base.parser("long_picture", __doc__, measures=False, books=True)
     parser.add_argument("--task", default="3")
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--output", required=True, metavar="FILE")

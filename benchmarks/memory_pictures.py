@@ -1,6 +1,5 @@
 """Pictures of what networks with a memory do with it over time."""
 
-import argparse
 import pathlib
 
 from benchmarks import base
@@ -22,7 +21,7 @@ LENGTHS = ("copy",)
 
 def main(arguments=None):
     """Draw `benchmarks/figures/NAME.png` of each model, and `NAME-lengths.png` of each experiment of `LENGTHS`."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory_pictures", description=__doc__)
+    parser = base.parser("memory_pictures", __doc__, measures=False)
     parser.add_argument("names", nargs="*", help="models (default: the pretrained ones)")
     parser.add_argument(
         "--runs", metavar="DIR", default=".", help="folder of the trained models that are not pretrained"

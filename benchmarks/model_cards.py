@@ -1,6 +1,5 @@
 """Put a trained, calibrated run into `saved_models/`, with its model card."""
 
-import argparse
 import pathlib
 
 from benchmarks import base
@@ -10,7 +9,7 @@ FILES = ("config.json", "model.weights.h5", "metrics.json", "calibration.json")
 
 def main(arguments=None):
     """Copy a run and write its card."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.model_cards", description=__doc__)
+    parser = base.parser("model_cards", __doc__, measures=False)
     parser.add_argument("run", type=pathlib.Path, help="folder that train wrote, calibrated")
     parser.add_argument("folder", type=pathlib.Path, help="where it goes")
     parser.add_argument("--start-from", metavar="NAME", help="the pretrained model that training started from")

@@ -1,6 +1,5 @@
 """Put a model that `benchmarks.sequence_transduction` trained into `saved_models/`, with its model card."""
 
-import argparse
 import pathlib
 
 from benchmarks import base
@@ -34,7 +33,7 @@ TEXTS = {
 
 def main(arguments=None):
     """Copy a model and write its card."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sequence_card", description=__doc__)
+    parser = base.parser("sequence_card", __doc__, measures=False)
     parser.add_argument("name", choices=TEXTS)
     parser.add_argument("json", type=pathlib.Path, help="what the benchmark wrote")
     parser.add_argument("runs", type=pathlib.Path, help="folder of the trained models")

@@ -3,12 +3,12 @@
 `python -m benchmarks.tables` writes the tables into all the pages that hold one, `--check` compares them.
 """
 
-import argparse
 import itertools
 import pathlib
 import statistics
 import sys
 
+from benchmarks import base
 from benchmarks.base import decimals, markdown, results
 from benchmarks.models import MODELS
 from benchmarks.sequence_transduction import EXPERIMENTS, best_restart, variants_of
@@ -134,7 +134,7 @@ def main(arguments=None):
     """Write the tables into their pages; with `--check`, return 1 if one differs from its files."""
     import cogapp
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
+    parser = base.parser("tables", __doc__, measures=False)
     parser.add_argument("--check", action="store_true", help="compare in place of writing")
     option = "--check" if parser.parse_args(arguments).check else "-r"
     return max(cogapp.Cog().main(["cog", option, str(page)]) for page in pages())

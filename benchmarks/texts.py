@@ -4,7 +4,6 @@ The runs are those of `dmn-keras train`: each chose its epoch by the validation 
 sentences once.
 """
 
-import argparse
 import collections
 import math
 import pathlib
@@ -25,7 +24,7 @@ RESULTS = {"sst": "SST", "ud-english-ewt": "UD English-EWT"}
 
 def main(arguments=None):
     """Write the file of results, or a preset with its card."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.texts", description=__doc__)
+    parser = base.parser("texts", __doc__, measures=False)
     commands = parser.add_subparsers(dest="command", required=True)
     made = commands.add_parser("collect", help="write what some runs reached")
     made.add_argument("runs", nargs="+", type=pathlib.Path)

@@ -4,7 +4,6 @@ It learns the same questions as the model beside it, half of them about the bare
 so many tokens of the training books; the epoch with the lowest validation loss is chosen.
 """
 
-import argparse
 import functools
 import pathlib
 
@@ -22,7 +21,7 @@ def main(arguments=None):
     from dmn_keras.datasets.babi_long.background import count_tokens
     from dmn_keras.text import Vocabulary
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.word_gru", description=__doc__)
+    parser = base.parser("word_gru", __doc__, measures=False)
     parser.add_argument("--data-dir", required=True, metavar="DIR", help="archive or folder of bAbI")
     parser.add_argument("--books", required=True, metavar="FOLDER", help="folder with train/, texts in it")
     parser.add_argument("--config", default="en-10k")
