@@ -5,6 +5,8 @@ of the last 1,000 training questions, which no training reads: a choice between 
 unread.
 """
 
+import collections
+import itertools
 import json
 import pathlib
 import statistics
@@ -28,14 +30,10 @@ def main(arguments=None):
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     options = parser.parse_args(arguments)
     result = {**base.record("few_questions", arguments), "runs": []}
-    for task in options.tasks:
-        for count in options.questions:
-            for encoder in ENCODERS:
-                for seed in options.seeds:
-                    error = measure(task, count, encoder, seed, options.data_dir)
-                    about = {"task": task, "questions": count, "encoder": encoder, "seed": seed}
-                    result["runs"].append({**about, "error": error})
-                    base.write(options.json, result)
+    for task, count, encoder, seed in itertools.product(options.tasks, options.questions, ENCODERS, options.seeds):
+        error = measure(task, count, encoder, seed, options.data_dir)
+        result["runs"].append({"task": task, "questions": count, "encoder": encoder, "seed": seed, "error": error})
+        base.write(options.json, result)
     print(table(result))
 
 
@@ -65,16 +63,12 @@ def table(*results):
     """Return the errors by task and their mean, with a row for each number of questions and encoder."""
     runs = [run for result in results for run in result["runs"]]
     tasks = list(dict.fromkeys(run["task"] for run in runs))
+    of_seeds = collections.defaultdict(list)
+    for run in runs:
+        of_seeds[run["questions"], run["encoder"], run["task"]].append(run["error"])
     rows = []
     for count, encoder in dict.fromkeys((run["questions"], run["encoder"]) for run in runs):
-        errors = [
-            statistics.fmean(
-                run["error"]
-                for run in runs
-                if (run["task"], run["questions"], run["encoder"]) == (task, count, encoder)
-            )
-            for task in tasks
-        ]
+        errors = [statistics.fmean(of_seeds[count, encoder, task]) for task in tasks]
         rows.append([encoder, count, *base.decimals([*errors, statistics.fmean(errors)])])
     header = ["facts are read by", "training questions", *(f"task {task}" for task in tasks), "mean"]
     return base.markdown(header, rows)
