@@ -71,9 +71,8 @@ def speed(path, requests):
     """Return `"median_ms"` and `"p99_ms"` of one question of task 1, and `"questions_a_second_N"` of N at once."""
     from dmn_keras.serving import SAMPLES
 
-    stories, questions = (
-        [("\n".join(e.story), e.question)[i] for e in SAMPLES for _ in range(26)][: max(BATCHES)] for i in (0, 1)
-    )
+    samples = [sample for sample in SAMPLES for _ in range(26)][: max(BATCHES)]
+    stories, questions = ["\n".join(sample.story) for sample in samples], [sample.question for sample in samples]
     with _session(path) as serve:
         one = base.milliseconds(lambda: serve(stories[:1], questions[:1]), requests)
         found = {"median_ms": statistics.median(one), "p99_ms": one[int(0.99 * len(one))]}
