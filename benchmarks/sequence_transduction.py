@@ -300,12 +300,13 @@ def train(experiment, settings, seed):
 
     keras.utils.set_random_seed(seed)
     transducer = SequenceTransducer(seed=seed, **settings)
-    transducer.adapt(load(experiment, "valid", experiment.lessons[-1], 200))
+    valid = load(experiment, "valid", experiment.lessons[-1], 200)
+    transducer.adapt(valid)
     lessons = _lessons(experiment, seed)
     rate = transducer.config.trainer.learning_rate
     history = transducer.fit(
         lessons,
-        validation_data=load(experiment, "valid", experiment.lessons[-1], 200),
+        validation_data=valid,
         epochs=experiment.epochs,
         callbacks=[
             lessons,
