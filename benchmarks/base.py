@@ -135,6 +135,12 @@ def copy_run(run, folder, names):
     (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def fill(template, *, versions, **fields):
+    """Return a text file of this folder with its fields filled in, `versions` being a dict of name to version."""
+    versions = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (FOLDER / template).read_text(encoding="utf-8").format(versions=versions, **fields)
+
+
 def words(text):
     """Return the words and marks of a text in lower case."""
     from dmn_keras.text import tokenize

@@ -133,7 +133,7 @@ def card(folder):
         "size": f"{run.model.stat().st_size / 1e6:.1f}",
         "seed": metrics["seed"],
         "gates": "the supporting facts taught the gates" if qa.config.task.supervise_gates else "answers only",
-        "versions": ", ".join(f"{name} {version}" for name, version in metrics["versions"].items()),
+        "versions": metrics["versions"],
         "tasks": base.markdown(["task", *columns.values(), "gate recall, %"], rows),
         "failed": metrics["failed"],
         "reliability": reliability(calibration),
@@ -148,7 +148,7 @@ def card(folder):
         about |= {"command": "\n".join(metrics["commands"]), "max_facts": qa.config.data.max_facts}
         about["trained"] = "command below," if len(metrics["commands"]) == 1 else "commands below; the last one,"
         about |= {name: metrics[name] for name in ("epochs", "best_epoch")}
-    return (base.FOLDER / template).read_text(encoding="utf-8").format(**about)
+    return base.fill(template, **about)
 
 
 def _number(value):

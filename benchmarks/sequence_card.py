@@ -57,27 +57,24 @@ def card(options):
     result = base.read(options.json)
     (row,) = (row for row in result["models"][options.model] if row["seed"] == options.seed)
     about, config, limits = TEXTS[options.name]
-    return (
-        (base.FOLDER / "sequence_card.md")
-        .read_text(encoding="utf-8")
-        .format(
-            name=options.name,
-            about=about,
-            dataset=experiment.dataset,
-            lessons=", ".join(f"`{lesson}`" for lesson in experiment.lessons),
-            examples=experiment.num_examples,
-            seed=row["seed"],
-            epochs=row["epochs"],
-            minutes=base.decimals([row["seconds"] / 60])[0],
-            versions=", ".join(f"{name} {version}" for name, version in row["versions"].items()),
-            parameters=row["parameters"],
-            size=size_text((options.folder / "model.weights.h5").stat().st_size),
-            settings=", ".join(f"{name}={value}" for name, value in experiment.models[options.model].items()),
-            command=result["command"],
-            config=config,
-            reached=reached(experiment, row),
-            limits=limits,
-        )
+    return base.fill(
+        "sequence_card.md",
+        name=options.name,
+        about=about,
+        dataset=experiment.dataset,
+        lessons=", ".join(f"`{lesson}`" for lesson in experiment.lessons),
+        examples=experiment.num_examples,
+        seed=row["seed"],
+        epochs=row["epochs"],
+        minutes=base.decimals([row["seconds"] / 60])[0],
+        versions=row["versions"],
+        parameters=row["parameters"],
+        size=size_text((options.folder / "model.weights.h5").stat().st_size),
+        settings=", ".join(f"{name}={value}" for name, value in experiment.models[options.model].items()),
+        command=result["command"],
+        config=config,
+        reached=reached(experiment, row),
+        limits=limits,
     )
 
 

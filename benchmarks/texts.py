@@ -171,9 +171,8 @@ def card(folder):
         "learned": preprocessor.num_learned,
         "trained": sum(math.prod(weight.shape) for weight in task.network.trainable_weights),
         "size": f"{run.model.stat().st_size / 1e6:.1f}",
-        "versions": ", ".join(f"{name} {version}" for name, version in row["versions"].items()),
     }
-    return (base.FOLDER / f"model_card_{source.dataset}.md").read_text(encoding="utf-8").format(**fields)
+    return base.fill(f"model_card_{source.dataset}.md", **fields)
 
 
 if __name__ == "__main__":
