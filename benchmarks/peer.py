@@ -76,16 +76,21 @@ def training_step(settings, facts):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = PeerDMNPlus(settings["vocabulary"], settings["units"], settings["passes"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 
     def ids(*shape):
         return torch.randint(1, settings["vocabulary"], (settings["batch"], *shape))
 
     story, question, answer = ids(facts, settings["words"]), ids(settings["question_words"]), ids()
+    return adam_step(model, lambda: nn.functional.cross_entropy(model(story, question), answer))
+
+
+def adam_step(model, loss_of_batch, learning_rate=1e-3):
+    """Return a function that makes one training step of a PyTorch model with Adam, and returns the loss before it."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
 
     def step():
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(story, question), answer)
+        loss = loss_of_batch()
         loss.backward()
         optimizer.step()
         return loss.item()

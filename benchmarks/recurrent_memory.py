@@ -106,19 +106,13 @@ def peer_step(model, settings, bits=BITS, learning_rate=1e-3):
     """
     import torch
 
+    from benchmarks.peer import adam_step
+
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     inputs = torch.randint(0, 2, (settings["batch_size"], settings["steps"], bits + 1)).float()
-
-    def step():
-        optimizer.zero_grad()
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(inputs), inputs[..., :bits])
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return adam_step(model, lambda: loss(model(inputs), inputs[..., :bits]), learning_rate)
 
 
 class _Unpacked:
