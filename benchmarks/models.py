@@ -8,19 +8,8 @@ import time
 
 from benchmarks import base
 
-MODELS = {
-    "dmn_2015": {"preset": "dmn_2015"},
-    "dmn_2": {"preset": "dmn_2"},
-    "dmn_3": {"preset": "dmn_3"},
-    "dmn_plus": {"preset": "dmn_plus"},
-    "fused": {"preset": "fused"},
-    "matched": {"preset": "matched"},
-    "linked": {"preset": "linked"},
-    "chained": {"preset": "chained"},
-    "normed": {"preset": "normed"},
-    "memn2n": {"model.family": "memn2n"},
-}
-"""Settings of each model by its name in the documentation."""
+MODELS = ("dmn_2015", "dmn_2", "dmn_3", "dmn_plus", "fused", "matched", "linked", "chained", "normed", "memn2n")
+"""Presets of question answering, and the family `memn2n`."""
 
 PRETRAINED = {
     "sst-binary": "sst",
@@ -40,31 +29,31 @@ def main(arguments=None):
     parser = base.parser("models", __doc__)
     parser.add_argument("--questions", type=int, default=1000, metavar="N", help="examples answered in a round")
     names = [*MODELS, *PRETRAINED]
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=names, metavar="NAME")
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=names, metavar="NAME")
     folders = sorted(set(filter(None, PRETRAINED.values())))
     parser.add_argument("--data-dir", metavar="DIR", help=f"folder with the folders {', '.join(folders)}")
     options = parser.parse_args(arguments)
     rows = []
     for name in options.models:
         if name in MODELS:
-            rows.append({"model": name, **measure(MODELS[name], options.questions)})
+            rows.append({"model": name, **measure(name, options.questions)})
         else:
             rows.append({"model": name, **measure_pretrained(name, options.questions, options.data_dir)})
     base.report("models", arguments, options.json, table, {"questions": options.questions, "rows": rows})
 
 
-def measure(settings, num_questions):
+def measure(name, num_questions):
     """Return the size of an untrained model and how many questions it answers a second.
 
     Args:
-        settings: Settings of `RunConfig`, `preset` among them.
+        name: Name of the model, one of `MODELS`.
         num_questions: How many generated questions with two supporting facts it answers in a round.
     """
     from dmn_keras import QuestionAnswerer, RunConfig
     from dmn_keras.datasets import stories
 
-    changes = {name: value for name, value in settings.items() if name != "preset"}
-    qa = QuestionAnswerer(RunConfig.preset(settings.get("preset", "normed")).replace(changes))
+    config = RunConfig.preset("normed", family="memn2n") if name == "memn2n" else RunConfig.preset(name)
+    qa = QuestionAnswerer(config)
     questions = stories.generate("two-supporting-facts", split="test", num_examples=num_questions)
     qa.adapt(questions)
     return _size_and_speed(qa, questions)
