@@ -28,7 +28,7 @@ class BaseExample:
     @property
     def is_labelled(self) -> bool:
         """Whether the right answer is known, which training and evaluation need."""
-        return True
+        return bool(getattr(self, self.ANSWER_FIELD))
 
     def check(self, place: str) -> None:
         """Raise `ValueError` if a field is malformed; the message begins with `place` and names the field."""
@@ -95,10 +95,6 @@ class Example(BaseExample):
         check_question(self, place)
 
     @property
-    def is_labelled(self) -> bool:
-        return bool(self.answer)
-
-    @property
     def group(self) -> int:
         return self.story_id
 
@@ -143,10 +139,6 @@ class TextClassificationExample(BaseExample):
         check_strings({"text": self.text, "label": self.label}, place)
 
     @property
-    def is_labelled(self) -> bool:
-        return bool(self.label)
-
-    @property
     def group(self) -> int | None:
         return self.sentence_id
 
@@ -178,10 +170,6 @@ class TokenTaggingExample(BaseExample):
     def check(self, place: str) -> None:
         token_fields({"tokens": self.tokens, "tags": self.tags}, place)
 
-    @property
-    def is_labelled(self) -> bool:
-        return bool(self.tags)
-
 
 @dataclass(frozen=True, slots=True)
 class VisualQuestionAnsweringExample(BaseExample):
@@ -212,10 +200,6 @@ class VisualQuestionAnsweringExample(BaseExample):
         check_strings({"question": self.question, "answer": self.answer}, place)
 
     @property
-    def is_labelled(self) -> bool:
-        return bool(self.answer)
-
-    @property
     def group(self) -> int:
         return self.image_id
 
@@ -242,8 +226,7 @@ class SequenceTransductionExample(BaseExample):
 
     @property
     def is_labelled(self) -> bool:
-        """Whether the targets are known."""
-        return len(self.targets) > 0
+        return len(self.targets) > 0  # the truth of an array is not defined
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> SequenceTransductionExample:
