@@ -67,7 +67,7 @@ def load(
         rows = list(read_rows(lines, str(path), names))
     if not rows:
         raise ValueError(f"{path}: expected at least one example, found none.")
-    return _EXAMPLES[kind](rows, names, path.parent)[:num_examples]
+    return list(_EXAMPLES[kind](rows, names, path.parent))[:num_examples]
 
 
 def _column_names(config, columns):
@@ -157,23 +157,21 @@ def _check_scalars(values, names, place):
 
 
 def _text_examples(rows, names, _folder):
-    return [TextClassificationExample(*_check_scalars(values, names, place)) for place, values in rows]
+    for place, values in rows:
+        yield TextClassificationExample(*_check_scalars(values, names, place))
 
 
 def _tagging_examples(rows, names, _folder):
-    return [_tagging_example(values, names, place) for place, values in rows]
-
-
-def _tagging_example(values, names, place):
-    lists = [list(map(scalar_text, value)) if isinstance(value, list) else value for value in values]
-    tokens, tags = (check_texts(value, name, place) for name, value in zip(names, lists, strict=True))
-    if len(tokens) != len(tags):
-        raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
-    return TokenTaggingExample(tokens, tags)
+    for place, values in rows:
+        lists = [list(map(scalar_text, value)) if isinstance(value, list) else value for value in values]
+        tokens, tags = (check_texts(value, name, place) for name, value in zip(names, lists, strict=True))
+        if len(tokens) != len(tags):
+            raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
+        yield TokenTaggingExample(tokens, tags)
 
 
 def _visual_examples(rows, names, folder):
-    examples, image_ids = [], {}
+    image_ids = {}
     for place, values in rows:
         image, question, answer = _check_scalars(values, names, place)
         path = folder / image
@@ -182,8 +180,7 @@ def _visual_examples(rows, names, folder):
                 f"{place}: {names[0]} must be the path of a file, from {folder}. Received: {shorten(image)}."
             )
         image_id = image_ids.setdefault(path, len(image_ids))
-        examples.append(VisualQuestionAnsweringExample(str(path), question, answer, image_id=image_id))
-    return examples
+        yield VisualQuestionAnsweringExample(str(path), question, answer, image_id=image_id)
 
 
 _EXAMPLES = {
