@@ -4,6 +4,7 @@ Reference: Nivre, de Marneffe, Ginter, Hajič, Manning, Pyysalo, Schuster, Tyers
 Evergrowing Multilingual Treebank Collection", 2020, arXiv:2004.10643. Format: universaldependencies.org/format.html.
 """
 
+import itertools
 import os
 import pathlib
 import re
@@ -18,6 +19,7 @@ CONFIGS = ("upos", "xpos", "feats", "deprel", "lemma")
 """The columns that can be the tags."""
 
 _NAMES = {"train": "train", "valid": "dev", "test": "test"}
+_FILE = re.compile(r"(.+)-ud-(train|dev|test)(?:-.+)?\.conllu")
 _EXPECTED = "a folder of Universal Dependencies, with files *-ud-train.conllu and, optionally, -dev and -test"
 _SKIPPED_ID = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")  # a multiword token, whose words follow, or an empty node
 
@@ -87,9 +89,10 @@ def parse(lines: Iterable[bytes | str], *, source: str, column: str = "upos") ->
     (('Go',), ('VERB',))
     """
     index, words = COLUMNS.index(column), []
-    for place, text in numbered_lines(lines, source=source, keep_blank=True):
+    for place, text in numbered_lines(itertools.chain(lines, [""]), source=source, keep_blank=True):
         if not text.strip():
-            yield from _sentence(words)
+            if words:
+                yield TokenTaggingExample(*zip(*words, strict=True))
             words = []
         elif not text.startswith("#"):
             fields = _fields(text, place)
@@ -97,12 +100,6 @@ def parse(lines: Iterable[bytes | str], *, source: str, column: str = "upos") ->
                 continue
             _check_word(fields, index, len(words) + 1, place)
             words.append((fields[1], fields[index]))
-    yield from _sentence(words)
-
-
-def _sentence(words):
-    if words:
-        yield TokenTaggingExample(*zip(*words, strict=True))
 
 
 def _fields(text, place):
@@ -130,9 +127,8 @@ def _check_word(fields, index, number, place):
 
 def _find(data_dir: pathlib.Path, split: str) -> list[pathlib.Path]:
     """Return the files of a split, none if it is an optional one that is missing."""
-    names = [path.name for path in data_dir.iterdir() if path.is_file()] if data_dir.is_dir() else []
-    matches = [re.fullmatch(r"(.+)-ud-(train|dev|test)(?:-.+)?\.conllu", name) for name in sorted(names)]
-    files = [match for match in matches if match]
+    names = sorted(path.name for path in data_dir.glob("*.conllu") if path.is_file())
+    files = [match for name in names if (match := _FILE.fullmatch(name))]
     treebanks = sorted({match[1] for match in files})
     if len(treebanks) > 1:
         raise ValueError(
