@@ -157,8 +157,6 @@ def _renamed(example, names, exchange):
                 f"names must not merge names. Received: {name!r} becomes {new!r}, which is in the same story, of task "
                 f"{example.task!r} with the question {example.question!r}"
             )
-    words = [text for text, _ in texts]
-    answer = words[len(example.story) + 1 :]
-    return dataclasses.replace(
-        example, story=tuple(words[: len(example.story)]), question=words[len(example.story)], answer=tuple(answer)
-    )
+    words = tuple(text for text, _ in texts)
+    size = len(example.story)
+    return dataclasses.replace(example, story=words[:size], question=words[size], answer=words[size + 1 :])
