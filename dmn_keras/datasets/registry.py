@@ -209,7 +209,7 @@ def _split_renaming(config):
 
 
 def _renamed(examples, renaming, seed):
-    from dmn_keras.datasets.renaming import BABI_NAMES, SYS_BABI_PAIRS, made_up, rename, swap
+    from dmn_keras.datasets.renaming import BABI_PEOPLE, SYS_BABI_PAIRS, made_up, rename, swap
     from dmn_keras.text import tokenize
 
     if renaming == "swap":
@@ -217,8 +217,7 @@ def _renamed(examples, renaming, seed):
     elif renaming == "new":
         texts = {text for example in examples for text in (*example.story, example.question, *example.answer)}
         known = {word for text in texts for word in tokenize(text)}
-        of_babi = {name for of_task in BABI_NAMES.values() for name in of_task}
-        names = made_up(sorted(of_babi), avoid=known, seed=seed)
+        names = made_up(BABI_PEOPLE, avoid=known, seed=seed)
     elif renaming.endswith(".json"):
         names = read_json(renaming)
     else:

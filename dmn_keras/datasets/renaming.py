@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dmn_keras.datasets.example import Example
 from dmn_keras.text.tokenizer import is_combining, lower, normalize
 
-__all__ = ["BABI_NAMES", "SYS_BABI_PAIRS", "made_up", "rename", "swap"]
+__all__ = ["BABI_NAMES", "BABI_PEOPLE", "SYS_BABI_PAIRS", "made_up", "rename", "swap"]
 
 _DANIEL, _BILL = ("Daniel", "John", "Mary", "Sandra"), ("Bill", "Fred", "Julie", "Mary")
 BABI_NAMES = {
@@ -30,6 +30,8 @@ BABI_NAMES = {
     "20": ("Antoine", "Jason", "Sumit", "Yann"),
 }
 """Task of bAbI in English -> names of people and animals in it; tasks without any are left out."""
+BABI_PEOPLE = tuple(sorted({name for names in BABI_NAMES.values() for name in names}))
+"""All of these names."""
 
 SYS_BABI_PAIRS = {"Daniel": "Bill", "John": "Fred", "Sandra": "Julie"}
 """The pairs that sys-bAbI exchanges: no task of bAbI has both names of a pair (Park et al., ICLR 2024)."""

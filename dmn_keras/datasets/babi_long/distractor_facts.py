@@ -4,14 +4,14 @@ import bisect
 import functools
 import itertools
 
+from dmn_keras.datasets.renaming import BABI_PEOPLE
 from dmn_keras.datasets.stories.names import OBJECTS, PEOPLE, PLACES
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.datasets.stories.world import HANDLING, World
 from dmn_keras.text import tokenize
 
 BABI_NAMES = (
-    *("Antoine", "Bernhard", "Bill", "Brian", "Daniel", "Emily", "Fred", "Gertrude", "Greg", "Jason", "Jeff"),
-    *("Jessica", "John", "Julie", "Julius", "Lily", "Mary", "Sandra", "Sumit", "Winona", "Yann"),
+    *BABI_PEOPLE,
     *("bathroom", "bedroom", "cinema", "garden", "hallway", "kitchen", "office", "park", "school"),
     *("apple", "box", "chest", "chocolate", "chocolates", "container", "football", "milk", "pajamas", "suitcase"),
 )
