@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dmn_keras.datasets import babi, jsonl
+from dmn_keras.datasets import babi, jsonl, stepgame
 from dmn_keras.datasets.checks import SPLITS, check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import (
     Example,
@@ -262,9 +262,8 @@ def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
     return examples[:num_examples]
 
 
-@register("stepgame", task_names=lambda _: tuple(map(str, range(1, 11))))
+@register("stepgame", task_names=lambda _: stepgame.TASKS)
 def _load_stepgame(split, *, task, config, data_dir, seed, num_examples):
-    stepgame = importlib.import_module("dmn_keras.datasets.stepgame")
     check_name("task", task, stepgame.TASKS)
     parts = [part.strip() for part in (config or "").split(",") if part.strip()]
     if not any(part.startswith("k") for part in parts):
