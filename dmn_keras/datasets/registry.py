@@ -285,12 +285,11 @@ _register_module("sst", TextClassificationExample, "sst")
 _register_module("conllu", TokenTaggingExample, "conllu")
 _register_module("easy_vqa", VisualQuestionAnsweringExample, "easy_vqa")
 _register_module("sort_of_clevr", VisualQuestionAnsweringExample, "sort_of_clevr", is_generated=True)
-for _kind, _class in (
-    ("text_classification", TextClassificationExample),
-    ("token_tagging", TokenTaggingExample),
-    ("visual_question_answering", VisualQuestionAnsweringExample),
-):
-    _register_module(_kind, _class, "columns", kind=_kind)
+_register_module("text_classification", TextClassificationExample, "columns", kind="text_classification")
+_register_module("token_tagging", TokenTaggingExample, "columns", kind="token_tagging")
+_register_module(
+    "visual_question_answering", VisualQuestionAnsweringExample, "columns", kind="visual_question_answering"
+)
 for _name in ("algorithmic", "formal_languages", "graphs"):
     _register_module(_name, SequenceTransductionExample, _name, is_generated=True)
 
