@@ -88,6 +88,7 @@ def train_and_validation(
         raise ValueError(
             f"Task {', '.join(missing)} of {source.dataset} has no training examples; leave it out of tasks."
         )
+    valid = labelled(valid)
     for task in source.tasks:
         for number, example in enumerate(train[task], start=1):
             if not example.is_labelled:
@@ -95,7 +96,6 @@ def train_and_validation(
                     f"Task {task}: example {number} of the training part has no answer. "
                     "Training needs one for every example."
                 )
-        valid[task] = [example for example in valid[task] if example.is_labelled]
         if not valid[task]:
             train[task], valid[task] = cut_by_group(train[task], validation_fraction, seed)
         if not train[task] or not valid[task]:
