@@ -19,7 +19,7 @@ from dmn_keras.datasets.checks import SPLITS
 from dmn_keras.datasets.stories.rng import Random
 from dmn_keras.errors import unknown_name
 
-DEFAULT_TOKENS = (1000, 1000)
+DEFAULT_TOKENS = "1000"
 _PARTS = ("tokens=N", "books=FOLDER", "distractor_facts")
 _SECONDS_BETWEEN_LOGS = 5
 _log = logging.getLogger(__name__)
@@ -68,12 +68,10 @@ class Config:
                 "config of dataset 'babi_long' must name one background text: books=FOLDER, a folder of .txt files, or "
                 f"distractor_facts; e.g. 'en-10k,tokens=1000,books=FOLDER'. Received: {text!r}."
             )
-        return cls(first or babi.DEFAULT_CONFIG, _range(given.get("tokens")), given.get("books"))
+        return cls(first or babi.DEFAULT_CONFIG, _range(given.get("tokens", DEFAULT_TOKENS)), given.get("books"))
 
 
 def _range(text):
-    if text is None:
-        return DEFAULT_TOKENS
     bounds = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", text)
     if bounds is None or int(bounds[1]) > int(bounds[2] or bounds[1]):
         raise ValueError(f"config: tokens must be a number or a rising range such as 0-2000. Received: {text!r}.")
