@@ -75,11 +75,11 @@ class Graph:
             ValueError: If the node is unknown, or no edge remains.
         """
         self.check_start(node)
-        kept, queue = {node: None}, deque([node])
+        kept, queue = {node}, deque([node])
         while queue and len(kept) < num_nodes:
             for neighbour in self.outgoing[queue.popleft()].values():
                 if neighbour not in kept and len(kept) < num_nodes:
-                    kept[neighbour] = None
+                    kept.add(neighbour)
                     queue.append(neighbour)
         return Graph(tuple(triple for triple in self.triples if triple[0] in kept and triple[2] in kept))
 
