@@ -182,9 +182,7 @@ def word_vector_matrix(path, vocabulary, *, seed=0):
         raise ValueError(f"{path} holds none of the {len(vocabulary)} words of the vocabulary.")
     found = np.stack(list(vectors.values()))
     matrix = np.random.default_rng(seed).normal(found.mean(), found.std(), (len(vocabulary), dim)).astype("float32")
-    for index, word in enumerate(vocabulary.words):
-        if word in vectors:
-            matrix[index] = vectors[word]
+    matrix[vocabulary.ids(vectors)] = found
     matrix[0] = 0.0
     missing = [word for word in vocabulary.words if word not in vectors and not word.startswith("<")]
     return matrix, tuple(missing)
