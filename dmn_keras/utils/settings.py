@@ -23,8 +23,6 @@ def setting(default: Any, *, low: float | None = None, high: float = _LARGE, cho
         positive: Whether 0 is refused.
     """
     metadata = {"low": low, "high": high, "choices": choices, "positive": positive}
-    if isinstance(default, Settings):
-        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -74,7 +72,7 @@ class Settings:
         return result
 
     def _with(self, name, value):
-        group = getattr(self, name, None) if name in self.__dataclass_fields__ else None
+        group = vars(self).get(name)
         if isinstance(group, Settings):
             if not isinstance(value, Settings):
                 if not isinstance(value, Mapping):
@@ -94,14 +92,13 @@ class Settings:
     def describe(self) -> str:
         """Return a line for each setting: its name, its value, and the first sentence of its description."""
         lines = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():
             if isinstance(value, Settings):
                 title = (value.__doc__ or "").partition("\n")[0].rstrip(".")
-                lines += [f"{field.name}: {title}.", value.describe()]
+                lines += [f"{name}: {title}.", value.describe()]
             else:
-                text = _descriptions(type(self))[field.name].partition(". ")[0].rstrip(".")
-                lines.append(f"  {f'{field.name}={json.dumps(value)}':36} {text}.")
+                text = _descriptions(type(self))[name].partition(". ")[0].rstrip(".")
+                lines.append(f"  {f'{name}={json.dumps(value)}':36} {text}.")
         return "\n".join(lines)
 
 
