@@ -1,7 +1,6 @@
 """A folder that one process writes at a time, with a record of what wrote it."""
 
 import contextlib
-import fnmatch
 import os
 import pathlib
 import re
@@ -177,7 +176,7 @@ class Folder:
 
     def _own_entries(self) -> list[pathlib.Path]:
         found = self.path.iterdir() if self.path.is_dir() else ()
-        return sorted(path for path in found if any(fnmatch.fnmatch(path.name, name) for name in self.entries))
+        return sorted(path for path in found if any(map(path.match, self.entries)))
 
 
 def _numbers(version):
