@@ -7,7 +7,7 @@ from dmn_keras.datasets.graphs.family_tree import EDGES, KIN
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
 from dmn_keras.datasets.graphs.triples import encode_task
-from dmn_keras.datasets.sequences import Size, check_size, draw_size
+from dmn_keras.datasets.sequences import Size, check_size, size_bounds
 
 NUM_EDGES = len(EDGES)
 
@@ -62,8 +62,8 @@ def inference(
     Reference: Graves et al. 2016, doi:10.1038/nature20101. Its 400 relations are not published.
     """
     check_size("planning", planning, least=0)
-    draw_size(rng, "length", length, least=2)
-    least, most = length if isinstance(length, (tuple, list)) else (length, length)
+    least, most = size_bounds("length", length, least=2)
+    rng.integers(least, most + 1)  # not used, but part of the random stream of every seed
     for _ in range(attempts(graph, start, nodes)):
         drawn, first = choose_graph(rng, graph, start, nodes, degree, num_labels=NUM_EDGES)
         _check_edges(drawn)

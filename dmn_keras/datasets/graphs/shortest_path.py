@@ -8,7 +8,7 @@ from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.graphs.graph import Graph
 from dmn_keras.datasets.graphs.selection import attempts, choose_by_length, choose_graph, starts
 from dmn_keras.datasets.graphs.triples import encode_task
-from dmn_keras.datasets.sequences import Size, check_size, draw_size
+from dmn_keras.datasets.sequences import Size, check_size, size_bounds
 
 
 def shortest_path(
@@ -46,8 +46,8 @@ def shortest_path(
     Reference: Graves et al. 2016, doi:10.1038/nature20101. There several shortest paths are right.
     """
     check_size("planning", planning, least=0)
-    draw_size(rng, "length", length)
-    least, most = length if isinstance(length, (tuple, list)) else (length, length)
+    least, most = size_bounds("length", length)
+    rng.integers(least, most + 1)  # not used, but part of the random stream of every seed
     for _ in range(attempts(graph, start, nodes)):
         drawn, first = choose_graph(rng, graph, start, nodes, degree)
         for source in starts(rng, drawn, first):
