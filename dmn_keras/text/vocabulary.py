@@ -94,8 +94,7 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of the words of a sentence, a list."""
-        get = self._ids.get
-        return [get(word, UNKNOWN_ID) for word in tokenize(text, lowercase=True)]
+        return [self._ids.get(word, UNKNOWN_ID) for word in tokenize(text, lowercase=True)]
 
     def answer_ids(self, ids: Iterable[int]) -> list[int]:
         """Return an answer's `ids` up to the end word, padding left out, a list."""
