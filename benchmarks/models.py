@@ -8,8 +8,10 @@ import time
 
 from benchmarks import base
 
-MODELS = ("dmn_2015", "dmn_2", "dmn_3", "dmn_plus", "fused", "matched", "linked", "chained", "normed", "memn2n")
-"""Presets of question answering, and the family `memn2n`."""
+MODELS = (
+    *("dmn_2015", "dmn_2", "dmn_3", "dmn_plus", "fused", "matched", "linked", "chained", "normed", "mentions"),
+    "memn2n",
+)
 
 PRETRAINED = {
     "sst-binary": "sst",

@@ -360,9 +360,9 @@ def _sequence_results():
 
 
 def _error(model):
-    """Return the mean test error of a model in the ablation, as text; a dash if it was not trained there."""
-    file = ROOT / f"benchmarks/results/ablation-{model}.json"
-    return decimals([results(f"results/ablation-{model}")[0]["mean_error"] if file.exists() else None])[0]
+    """Return the mean test error of a model in the ablation, as text."""
+    [result] = results(f"results/ablation-{model}")
+    return decimals([result["mean_error"]])[0]
 
 
 def tasks():

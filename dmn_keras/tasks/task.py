@@ -299,13 +299,16 @@ class Task(keras.Model):
     ) -> keras.callbacks.History:
         """Train on raw examples; adapts the preprocessor and compiles where that was not done.
 
+        Of the trainer's settings it leaves `schedule`, `epochs`, `patience` and `stop_after_perfect_epochs` to
+        `dmn_keras.training.train`: here they are arguments and Keras callbacks.
+
         Args:
             x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or a function that
                 draws those of an epoch, whose number it gets; or batches of arrays, a `keras.utils.PyDataset` or a
                 `tf.data.Dataset` of tuples.
             validation_data: The same, held out.
             batch_size: Examples of a batch. Defaults to that of the configuration.
-            epochs: Number of epochs.
+            epochs: Number of epochs. Defaults to 1, as in Keras.
             initial_epoch: Epoch to begin at, from 0.
             callbacks: Keras callbacks.
             **arguments: Further arguments of `keras.Model.fit`.
