@@ -248,8 +248,18 @@ def _load_stories(split, *, task, config, data_dir, seed, num_examples):
 
 def _jsonl_tasks(data_dir):
     paths = [_jsonl_path(data_dir, split) for split in SPLITS]
-    examples = (example for path in paths if path is not None for example in jsonl.load(path))
-    return dict.fromkeys(example.task for example in examples)
+    return dict.fromkeys(example.task for path in paths if path is not None for example in _jsonl_examples(path))
+
+
+def _jsonl_examples(path):
+    status = path.stat()
+    return _read_jsonl(path, (status.st_mtime_ns, status.st_size))
+
+
+@functools.lru_cache(maxsize=len(SPLITS))
+def _read_jsonl(path, _version):
+    """Return all examples of a file, read once for all tasks and splits. `_version` makes a changed file a new one."""
+    return tuple(jsonl.load(path))
 
 
 @register("jsonl", task_names=_jsonl_tasks)
@@ -258,7 +268,7 @@ def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
         raise ValueError(f"config must be None for dataset 'jsonl', which has none. Received: {config!r}.")
     check_name("task", task, tuple(_jsonl_tasks(data_dir)))
     path = _jsonl_path(data_dir, split)
-    examples = [] if path is None else [example for example in jsonl.load(path) if example.task == task]
+    examples = [] if path is None else [example for example in _jsonl_examples(path) if example.task == task]
     return examples[:num_examples]
 
 

@@ -150,6 +150,18 @@ def test_load_own_data(own):
     assert load("jsonl", "a", "valid", data_dir=own) == []
 
 
+def test_own_data_is_read_once_until_it_changes(own, monkeypatch):
+    read, load_file = [], registry.jsonl.load
+    monkeypatch.setattr(registry.jsonl, "load", lambda path: (read.append(path.name), *load_file(path))[1:])
+    for task in ("a", "b", "c"):
+        for split in ("train", "test"):
+            load("jsonl", task, split, data_dir=own)
+    assert sorted(read) == ["test.jsonl", "train.jsonl"]
+    file = own / "train.jsonl"
+    file.write_text(file.read_text().replace("Who sat?", "Who sang?"))
+    assert [example.question for example in load("jsonl", "a", data_dir=own)] == ["Who sang?"]
+
+
 def test_one_file_of_own_data_is_the_training_part(own):
     path = own / "train.jsonl"
     assert [example.question for example in load("jsonl", "b", data_dir=path)] == ["Who ran?"]
