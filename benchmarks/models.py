@@ -12,6 +12,7 @@ MODELS = (
     *("dmn_2015", "dmn_2", "dmn_3", "dmn_plus", "fused", "matched", "linked", "chained", "normed", "mentions"),
     "memn2n",
 )
+"""Presets of question answering, and the family `memn2n`."""
 
 PRETRAINED = {
     "sst-binary": "sst",
