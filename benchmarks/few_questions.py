@@ -22,18 +22,20 @@ HELD_OUT = 1000
 
 
 def main(arguments=None):
-    """Measure, print the table, and write a JSON file if asked to."""
+    """Measure, print the table, and write a JSON file if asked to: what it holds already is not measured again."""
     parser = base.parser("few_questions", __doc__)
     parser.add_argument("--data-dir", required=True, metavar="DIR", help="archive or folder of bAbI")
     parser.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 5, 6, 8, 14], metavar="N")
     parser.add_argument("--questions", type=int, nargs="+", default=[125, 250, 500, 1000], metavar="N")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     options = parser.parse_args(arguments)
-    result = {**base.record("few_questions", arguments), "runs": []}
+    runs = base.read(options.json)["runs"] if options.json and pathlib.Path(options.json).exists() else []
+    result = {**base.record("few_questions", arguments), "runs": runs}
     for task, count, encoder, seed in itertools.product(options.tasks, options.questions, ENCODERS, options.seeds):
-        error = measure(task, count, encoder, seed, options.data_dir)
-        result["runs"].append({"task": task, "questions": count, "encoder": encoder, "seed": seed, "error": error})
-        base.write(options.json, result)
+        run = {"task": task, "questions": count, "encoder": encoder, "seed": seed}
+        if not any(run.items() <= measured.items() for measured in runs):
+            runs.append({**run, "error": measure(task, count, encoder, seed, options.data_dir)})
+            base.write(options.json, result)
     print(table(result))
 
 

@@ -225,8 +225,12 @@ def test_encoders_are_compared_by_the_number_of_questions(tmp_path, capsys, monk
     monkeypatch.setattr(few_questions, "ENCODERS", {"positions": tiny})
     monkeypatch.setattr(few_questions, "HELD_OUT", 4)
     file = tmp_path / "few.json"
-    few_questions.main(["--data-dir", str(tmp_path), "--tasks", "1", "2", "--questions", "20", "--json", str(file)])
+    arguments = ["--data-dir", str(tmp_path), "--tasks", "1", "2", "--questions", "20", "--json", str(file)]
+    few_questions.main(arguments)
     result = written("few_questions", file, capsys.readouterr().out)
+    monkeypatch.setattr(few_questions, "measure", None)
+    few_questions.main(arguments)
+    assert json.loads(file.read_text()) == result
     assert [(run["task"], run["error"]) for run in result["runs"]] == [(1, 100.0), (2, 0.0)]
     assert few_questions.table(result).endswith("| positions | 20 | 100.0 | 0.0 | 50.0 |")
 
