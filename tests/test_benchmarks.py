@@ -38,7 +38,6 @@ from tests.layers.helpers import randomize
 from tests.training.runs import eagerly, own_data, tiny, tiny_task, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]
-BABI = ROOT.parent / "shared" / "data" / "babi"
 TINY = {"batch": 3, "facts": 4, "words": 5, "question_words": 2, "units": 6, "passes": 3, "vocabulary": 11}
 tensorflow_alone = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exported by TensorFlow alone")
 
@@ -142,7 +141,7 @@ def test_mixed_precision_trains_under_each_policy(tmp_path, capsys, monkeypatch)
 def run_folder(tmp_path_factory):
     """A run folder whose weights are random: its answers are as good as any to be compared, and none is a tie."""
     source = Source("stories", ("two-supporting-facts",))
-    qa = tiny_task(source.load("test")[source.tasks[0]][:200], units=8)
+    qa = tiny_task(source.load("test")[source.tasks[0]][:200], units=64)
     randomize(qa.network)
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "two")
     folder.save(qa, source=source.to_dict())
@@ -247,12 +246,11 @@ def test_speed_of_an_exported_model(tmp_path, monkeypatch):
 
 
 @tensorflow_alone
-@pytest.mark.skipif(not BABI.exists(), reason="the data of the model that comes with the package is not here")
-def test_smaller_weights_are_measured(tmp_path, capsys, monkeypatch):
+def test_smaller_weights_are_measured(run_folder, tmp_path, capsys, monkeypatch):
     names = ("SavedModel, float32", "LiteRT, 8-bit integers")
     monkeypatch.setattr(precision, "FORMS", {name: precision.FORMS[name] for name in names})
     file = tmp_path / "precision.json"
-    precision.main(["--data-dir", str(BABI), "--questions", "2", "--repeats", "1", "--json", str(file)])
+    precision.main(["--run", str(run_folder.path), "--questions", "20", "--repeats", "1", "--json", str(file)])
     result = written("precision", file, capsys.readouterr().out)
     rows = {row["form"]: row for row in result["rows"]}
     assert rows["SavedModel, float32"]["changed"] == 0
