@@ -16,7 +16,8 @@ import setuptools
 from packaging.requirements import Requirement
 
 from dmn_keras import cli
-from tests.training.runs import own_data
+from dmn_keras.tasks.config import NAMED_SETTINGS
+from tests.training.runs import TINY, own_data
 
 ROOT = pathlib.Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -202,8 +203,8 @@ def test_a_trained_run_is_asked_by_a_command_of_its_own(tmp_path):
     own_data(tmp_path / "data")
     (tmp_path / "story.txt").write_text("Mary went to the kitchen.")
     where = ["--dataset", "jsonl", "--data-dir", "data"]
-    sizes = ["--epochs", "1", "--set", "units=4", "--set", "num_passes=1", "--verbose", "0"]
-    run_module("dmn_keras", "train", *where, *sizes, "--output", "run", cwd=tmp_path)
+    sizes = [f"--set={name}={value}" for name, value in {**NAMED_SETTINGS["_plain"], **TINY, "epochs": 1}.items()]
+    run_module("dmn_keras", "train", *where, *sizes, "--verbose", "0", "--output", "run", cwd=tmp_path)
     question = ["--story", "story.txt", "--question", "Where is Mary?"]
     assert "pass 1" in run_module("dmn_keras", "ask", "run", *question, cwd=tmp_path)
 
