@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,7 +15,6 @@ import pytest
 
 from dmn_keras.long_context import story_index
 from dmn_keras.long_context.story_index import StoryIndex, write_index
-from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.question_answering.retrieval import StoryRetriever
 from tests.long_stories import QUESTION, long_story, task_with_retriever
 from tests.training.runs import in_eager_steps, snapshot, without_tracing
@@ -26,30 +26,29 @@ FILES = ("story.sqlite", "vectors.bin")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def made(tmp_path_factory):
+    """The folder of a task, in `run`, of the story and its index, and the task."""
     folder = tmp_path_factory.mktemp("made")
-    task_with_retriever(folder)
-    return folder / "run"
+    (folder / "book.txt").write_text("\n".join(long_story()))
+    qa = task_with_retriever(folder)
+    assert write(StoryRetriever(qa.network, qa.vocabulary, chunk=40), folder / "book.txt", folder / "index") == []
+    return folder, qa
 
 
 @pytest.fixture
-def retriever(run):
-    qa = QuestionAnswerer.from_preset(run)
-    return StoryRetriever(qa.network, qa.vocabulary, chunk=40)
+def retriever(made):
+    return StoryRetriever(made[1].network, made[1].vocabulary, chunk=40)
 
 
 @pytest.fixture
-def book(tmp_path):
-    path = tmp_path / "book.txt"
-    path.write_text("\n".join(long_story()))
-    return path
+def book(made, tmp_path):
+    return pathlib.Path(shutil.copy(made[0] / "book.txt", tmp_path))
 
 
 @pytest.fixture
-def folder(retriever, book, tmp_path):
+def folder(made, tmp_path):
     """An index of the book."""
-    assert write(retriever, book, tmp_path / "index") == []
-    return tmp_path / "index"
+    return shutil.copytree(made[0] / "index", tmp_path / "index")
 
 
 def grow(book, text):
@@ -117,32 +116,30 @@ from dmn_keras.long_context import story_index
 from dmn_keras.tasks.question_answering import QuestionAnswerer
 from dmn_keras.tasks.question_answering.retrieval import StoryRetriever
 
-run, book, folder, where, count = sys.argv[1:]
-owner, name = {"read": (StoryRetriever, "read"), "fsync": (os, "fsync")}[where]
-calls, call = 0, getattr(owner, name)
+run, book, folder = sys.argv[1:]
+calls, fsync = 0, os.fsync
 
 def dies(*arguments):
     global calls
     calls += 1
-    if calls == int(count):
+    if calls == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    return call(*arguments)
+    return fsync(*arguments)
 
-setattr(owner, name, dies)
+os.fsync = dies
 qa = QuestionAnswerer.from_preset(run)
 story_index.write_index(StoryRetriever(qa.network, qa.vocabulary, chunk=40), book, folder)
 """
 
 
-@pytest.mark.parametrize(("where", "count", "kept"), [("fsync", 2, 39), ("read", 3, 79)])
-def test_a_kill(where, count, kept, retriever, run, book, tmp_path):
+def test_a_kill(retriever, made, book, tmp_path):
     folder = tmp_path / "index"
-    arguments = [str(run), str(book), str(folder), where, str(count)]
-    result = subprocess.run([sys.executable, "-c", KILL, *arguments], cwd=ROOT, check=False, capture_output=True)
+    command = [sys.executable, "-c", KILL, made[0] / "run", book, folder]
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     assert result.returncode == -signal.SIGKILL, result.stderr
     with pytest.raises(ValueError, match=r"index holds a part of its story alone: the same .* command resumes\.$"):
         StoryIndex(folder).retrieve(retriever, QUESTIONS)
-    assert write(retriever, book, folder) == [f"Resuming after the first {kept} facts, which were read before."]
+    assert write(retriever, book, folder) == ["Resuming after the first 39 facts, which were read before."]
     assert equal_to_a_new_one(retriever, book, folder)
 
 
