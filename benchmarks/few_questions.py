@@ -35,7 +35,7 @@ def main(arguments=None):
         run = {"task": task, "questions": count, "encoder": encoder, "seed": seed}
         if not any(run.items() <= measured.items() for measured in runs):
             runs.append({**run, "error": measure(task, count, encoder, seed, options.data_dir)})
-            base.write(options.json, result)
+        base.write(options.json, result)
     print(table(result))
 
 
