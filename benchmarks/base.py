@@ -82,11 +82,13 @@ def read(path):
 
 
 def write(path, result):
-    """Write a measurement as JSON, with the folder it lies in; without a path, write nothing."""
+    """Write a measurement as JSON, atomically, with the folder it lies in; without a path, write nothing."""
+    from dmn_keras.utils.files import atomic  # imports Keras, whose backend the caller chooses
+
     if path:
-        path = pathlib.Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with atomic(path) as temporary:
+            temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def results(pattern):
