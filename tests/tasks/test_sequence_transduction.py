@@ -47,6 +47,18 @@ BITS = load()
 CLASSES = load("formal_languages", "anbn,length=1-4")
 
 
+@pytest.fixture(scope="module")
+def bits_task():
+    """A task for `BITS` that no test changes."""
+    return transducer(BITS)
+
+
+@pytest.fixture(scope="module")
+def classes_task():
+    """A task for `CLASSES` that no test changes."""
+    return transducer(CLASSES)
+
+
 def loops(targets, logits, output):
     """Crossentropy and wrong values of each step of one sequence, in plain loops."""
     costs, wrong = [], []
@@ -112,29 +124,27 @@ def test_the_setting_chooses_whether_steps_are_summed():
         SequenceCrossentropy(over_steps="max")
 
 
-@pytest.mark.parametrize("examples", [BITS, CLASSES])
-def test_answers_depend_neither_on_the_batch_nor_on_padding(examples):
-    task = transducer(examples)
-    together, alone = task.predict(examples), [task.predict([example])[0] for example in examples]
-    assert len({len(example.inputs) for example in examples}) > 1
-    for a, b in zip(together, alone, strict=True):
-        np.testing.assert_allclose(a.probabilities, b.probabilities, rtol=0, atol=1e-6)
-        np.testing.assert_array_equal(a.values, b.values)
+def test_answers_depend_neither_on_the_batch_nor_on_padding(bits_task, classes_task):
+    for task, examples in ((bits_task, BITS), (classes_task, CLASSES)):
+        together, alone = task.predict(examples), [task.predict([example])[0] for example in examples]
+        assert len({len(example.inputs) for example in examples}) > 1
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_allclose(a.probabilities, b.probabilities, rtol=0, atol=1e-6)
+            np.testing.assert_array_equal(a.values, b.values)
 
 
-def test_answers_hold_the_scored_steps_and_their_symbols():
-    task = transducer(CLASSES)
-    for example, answer in zip(CLASSES, task.predict(CLASSES), strict=True):
+def test_answers_hold_the_scored_steps_and_their_symbols(bits_task, classes_task):
+    for example, answer in zip(CLASSES, classes_task.predict(CLASSES), strict=True):
         assert answer.values.shape == (example.scored.sum(),)
         assert answer.text == "".join("ab"[i] for i in answer.values)
         np.testing.assert_allclose(answer.probabilities.sum(axis=-1), 1, atol=1e-6)
-    (answer,) = transducer(BITS).predict(BITS[:1])
+    (answer,) = bits_task.predict(BITS[:1])
     assert answer.values.shape == answer.probabilities.shape == (BITS[0].scored.sum(), 3)
     np.testing.assert_array_equal(answer.values, answer.probabilities > 0.5)
     assert answer.text.split() == ["".join(map(str, step)) for step in answer.values.tolist()]
 
 
-def test_scores_count_sequences_and_bits():
+def test_scores_count_sequences_and_bits(bits_task):
     answers = [
         SequenceAnswer(np.array([[1, 0]]), np.array([[0.5, 0.25]]), "10"),
         SequenceAnswer(np.array([[1, 1], [0, 0]]), np.array([[0.75, 0.5], [0.5, 0.5]]), "11 00"),
@@ -142,15 +152,15 @@ def test_scores_count_sequences_and_bits():
     targets = [np.array([[1, 0]], "float32"), np.array([[0, 1], [1, 1], [0, 0]], "float32")]
     scored = [np.array([True]), np.array([True, False, True])]
     examples = [SequenceTransductionExample(np.zeros((len(t), 1)), t, s) for t, s in zip(targets, scored, strict=True)]
-    score = transducer(BITS).score(examples, answers)
+    score = bits_task.score(examples, answers)
     assert score["exact"] == 50
     np.testing.assert_allclose(score["bit_error"], 100 / 6)
     costs = [1 - np.log2(0.75), 2 + 3]
     np.testing.assert_allclose(score["bits_per_sequence"], np.mean(costs), rtol=1e-6)
 
 
-def test_a_wrong_answer_is_a_row_of_a_table():
-    task, example = transducer(CLASSES), CLASSES[0]
+def test_a_wrong_answer_is_a_row_of_a_table(classes_task):
+    task, example = classes_task, CLASSES[0]
     right = example.targets[example.scored]
     answer = SequenceAnswer(right, np.eye(2)[right], "")
     assert task.mistake(example, answer) is None
@@ -161,22 +171,18 @@ def test_a_wrong_answer_is_a_row_of_a_table():
     assert format_values(np.array([3, 0, 1])) == "3 0 1"
 
 
-def test_scores_of_predictions_are_the_metrics_of_evaluate(capsys):
-    for examples in (BITS, CLASSES):
-        task = transducer(examples)
-        task.compile()
+def test_scores_of_predictions_are_the_metrics_of_evaluate(bits_task, classes_task, capsys):
+    for task, examples in ((bits_task, BITS), (classes_task, CLASSES)):
         metrics, score = task.evaluate(examples, verbose=0), task.score(examples, task.predict(examples, verbose=2))
         assert capsys.readouterr().out.startswith(f"{len(examples)}/{len(examples)} - ")
         np.testing.assert_allclose(score["exact"], 100 * metrics["accuracy"], atol=1e-4)
         np.testing.assert_allclose(score["bits_per_sequence"], metrics["bits_per_sequence"], rtol=1e-4)
 
 
-def test_what_is_not_scored_does_not_count():
+def test_what_is_not_scored_does_not_count(bits_task):
     example = BITS[0]
     other = dataclasses.replace(example, targets=np.where(example.scored[:, None], example.targets, 7))
-    task = transducer(BITS)
-    task.compile()
-    assert task.evaluate([example], verbose=0) == task.evaluate([other], verbose=0)
+    assert bits_task.evaluate([example], verbose=0) == bits_task.evaluate([other], verbose=0)
 
 
 def test_a_function_draws_the_examples_of_each_epoch():
@@ -223,11 +229,10 @@ def test_lessons_train_a_network():
     assert lessons.curriculum.index == 1
 
 
-def test_lengths_are_scored_laid_out_and_drawn(tmp_path):
+def test_lengths_are_scored_laid_out_and_drawn(bits_task, tmp_path):
     examples = {length: load(config=f"copy,length={length},width=3", count=3) for length in (2, 20)}
-    task = transducer(BITS)
-    scores = score_by_length(task, examples)
-    assert scores[20] == {**task.score(examples[20], task.predict(examples[20])), "examples": 3}
+    scores = score_by_length(bits_task, examples)
+    assert scores[20] == {**bits_task.score(examples[20], bits_task.predict(examples[20])), "examples": 3}
     assert [line.split()[0] for line in length_table(scores).splitlines()] == ["length", "2", "20"]
     plot_lengths({"lstm": scores}, tmp_path / "lengths.svg", trained_to=4, metric="bit_error")
     assert "trained to 4" in (tmp_path / "lengths.svg").read_text()
@@ -263,9 +268,9 @@ def test_memory_over_time_is_recorded_and_drawn(cell, examples, tmp_path):
         np.testing.assert_allclose(drawn["memory"], norms, rtol=1e-5)
 
 
-def test_a_network_without_memory_has_nothing_to_record():
+def test_a_network_without_memory_has_nothing_to_record(bits_task):
     with pytest.raises(ValueError, match=r"model\.cell must be one with a memory. Received: cell=lstm"):
-        memory_over_time(transducer(BITS), BITS[0])
+        memory_over_time(bits_task, BITS[0])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", "Adam"), ("rmsprop", "RMSprop"), ("sgd", "SGD")])
@@ -314,13 +319,10 @@ def text(**fields):
     return {"inputs": "aabb", "task": "anbn", **fields}
 
 
-def test_a_text_in_the_alphabet_of_a_language_is_a_sequence():
-    task = transducer(CLASSES)
-    (answer,) = task.predict([text()])
+def test_a_text_in_the_alphabet_of_a_language_is_a_sequence(classes_task):
+    answer, of_numbers = classes_task.predict([text(), text(inputs=np.eye(2)[[0, 0, 1, 1]])])
     assert len(answer.text) == 4
-    np.testing.assert_allclose(
-        answer.probabilities, task.predict([text(inputs=np.eye(2)[[0, 0, 1, 1]])])[0].probabilities
-    )
+    np.testing.assert_allclose(answer.probabilities, of_numbers.probabilities)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +359,7 @@ def test_bad_input_is_named(record, message):
         preprocessor([record])
 
 
-def test_training_needs_targets():
+def test_training_needs_targets(classes_task):
     preprocessor = SequenceTransductionPreprocessor()
     with pytest.raises(ValueError, match="record 1: targets are missing"):
         preprocessor.adapt([text()])
@@ -366,13 +368,12 @@ def test_training_needs_targets():
     for first, second, kind in ((CLASSES, BITS, "classes"), (BITS, CLASSES, "bits")):
         with pytest.raises(ValueError, match=f"record 2: targets must be {kind}, as those of record 1"):
             preprocessor.adapt([first[0], second[0]])
-    task = transducer(CLASSES)
     with pytest.raises(ValueError, match="record 1: evaluate needs the right answer"):
-        task.evaluate([text()])
-    asked = task.preprocessor.read([text()])
+        classes_task.evaluate([text()])
+    asked = classes_task.preprocessor.read([text()])
     for examples in (asked, []):
         with pytest.raises(ValueError, match="examples must be at least one, each with targets"):
-            task.score(examples, task.predict(examples))
+            classes_task.score(examples, classes_task.predict(examples))
 
 
 def test_a_shallow_stack_is_warned_of_with_both_numbers():
