@@ -29,6 +29,14 @@ def run(path, made, example, num_facts=32, num_words=16):
     return interpreter.get_signature_runner()(**ids)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A task that is quickly converted, and its folder."""
+    folder = tmp_path_factory.mktemp("plain")
+    without_gru = {"fact_encoder": "position", "question_match": None, "lexical_links": 0}
+    return answerer(folder, "one-word", **without_gru), folder
+
+
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name != "one-word"])  # which is quantised below
 def test_answers_and_gates_are_those_of_the_keras_model(name, tmp_path):
     made = answerer(tmp_path / "run", name)
@@ -77,22 +85,22 @@ def test_quantised_weights_make_the_file_smaller(tmp_path):
 )
 def test_mistakes_in_the_arguments_write_nothing(arguments, message, plain, tmp_path):
     with pytest.raises(ValueError, match=message):
-        export_litert(plain, tmp_path / "model", **arguments)
+        export_litert(plain[0], tmp_path / "model", **arguments)
     assert not (tmp_path / "model").exists() or list((tmp_path / "model").iterdir()) == []
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(plain, tmp_path, monkeypatch):
-    true = plain.predict
+    made, _ = plain
+    true = made.predict
     wrong = lambda asked: [dataclasses.replace(answer, answer="nonsense") for answer in true(asked)]  # noqa: E731
-    monkeypatch.setattr(plain, "predict", wrong)
+    monkeypatch.setattr(made, "predict", wrong)
     with pytest.raises(RuntimeError, match=r"the model's answers to .*% of the questions only. Nothing was exported"):
-        export_litert(plain, tmp_path / "model", quantize=False)
+        export_litert(made, tmp_path / "model", quantize=False)
     assert list((tmp_path / "model").iterdir()) == []
 
 
-def test_the_command_line(tmp_path, capsys):
-    answerer(tmp_path / "run", "one-word")
-    command = ["export", str(tmp_path / "run"), "--output", str(tmp_path / "model"), "--litert"]
+def test_the_command_line(plain, tmp_path, capsys):
+    command = ["export", str(plain[1]), "--output", str(tmp_path / "model"), "--litert"]
     assert cli.main([*command, "--no-quantize", "--num-facts", "20"]) == 0
     assert "gave the model's answer to 100.0% of the questions" in capsys.readouterr().out
     assert cli.main([*command, "--num-words", "0"]) == 2
