@@ -10,6 +10,7 @@ from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.layers.padding import batched_gather, static_shape
 from dmn_keras.layers.scan import scan
 from dmn_keras.layers.weighted_layer import WeightedLayer
+from dmn_keras.layers.word_places import nearest_places, order_by_word
 
 _NOISE = 1.0  # standard deviation
 
@@ -99,8 +100,8 @@ class LexicalLinks(WeightedLayer):
 
     def _from_neighbours(self, ids, facts, num_words):
         """Return what each word gets from the nearest facts that hold it, `(batch, places, units)`."""
-        before, after = _neighbours(ids, num_words)
         # Row 0 stands for no fact at all, row i + 1 for fact i.
+        before, after = ((place + num_words - 1) // num_words for place in nearest_places(ids))
         rows = ops.pad(self.project(facts), [[0, 0], [1, 0], [0, 0]])
         return batched_gather(rows[..., : self.units], before) + batched_gather(rows[..., self.units :], after)
 
@@ -108,7 +109,7 @@ class LexicalLinks(WeightedLayer):
         """Return what each word gets along its chain, `(batch, places, units)`."""
         written = self.project_words(words) + self.project(facts)[:, :, None, :]
         written = ops.reshape(written, (*static_shape(ids), 4 * self.units))
-        order, same = _order_by_word(ids)
+        order, same = order_by_word(ids)
         no = ops.zeros_like(same[:, :1])
         written = batched_gather(written, order)
         forwards, backwards = written[..., : 2 * self.units], written[..., 2 * self.units :]
@@ -149,30 +150,3 @@ class LexicalLinks(WeightedLayer):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "mode": self.mode}
-
-
-def _order_by_word(ids):
-    """Return the order that puts equal words of `(batch, places)` side by side, and where the next one is the same."""
-    order = ops.argsort(ids, axis=1)
-    # The sort is stable on every backend, so that equal words stay in the story's order.
-    ordered = ops.take_along_axis(ids, order, axis=1)
-    return order, ops.logical_and(ops.equal(ordered[:, 1:], ordered[:, :-1]), ops.not_equal(ordered[:, 1:], 0))
-
-
-def _neighbours(ids, num_words):
-    """Find the nearest facts before and after each place that hold the same word.
-
-    Args:
-        ids: Integer, `(batch, places)`.
-        num_words: Places of a fact.
-
-    Returns:
-        Two int32 tensors of the shape of `ids`: 1 + the fact, 0 where none holds the word or it is padding.
-    """
-    order, same = _order_by_word(ids)
-    fact = ops.cast(order, "int32") // num_words + 1
-    none = ops.zeros_like(fact[:, :1])
-    before = ops.concatenate([none, ops.where(same, fact[:, :-1], 0)], axis=1)
-    after = ops.concatenate([ops.where(same, fact[:, 1:], 0), none], axis=1)
-    back = ops.argsort(order, axis=1)
-    return ops.take_along_axis(before, back, axis=1), ops.take_along_axis(after, back, axis=1)

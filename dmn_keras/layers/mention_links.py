@@ -7,8 +7,9 @@ from keras import ops
 
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.layers.input_fusion import InputFusion
-from dmn_keras.layers.padding import max_or_zero, static_shape
+from dmn_keras.layers.padding import batched_gather, max_or_zero, static_shape
 from dmn_keras.layers.weighted_layer import WeightedLayer
+from dmn_keras.layers.word_places import nearest_places, order_by_word
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
@@ -28,7 +29,13 @@ class MentionLinks(WeightedLayer):
     Facts and question are `f_t` of the states after the last round. All rounds share their weights; each carries
     information one fact further along the chain of facts that share words: from "X is to the left of Y" and "Y is above
     Z" to where X is, seen from Z. In `LexicalLinks` a word gets the whole other fact, which does not show in which role
-    the word stands there. The order of the facts is not represented; an `InputFusion` behind adds it.
+    the word stands there.
+
+    With `ordered`, the messages also tell the order of the facts: in `b_p` and in `[u, v]`, `m_p` becomes
+    `m_p + P h_before + S h_after`, with the states of the nearest mentions before and after, zero where there is none.
+    The question stands behind the story, so that its "Mary" is told where Mary was last. Without it the order of the
+    facts is not represented; chains of relations, for which it does not matter, are then longer than in training
+    without harm.
 
     Words are compared by their ids, so that all unknown words count as one, unless they have placeholders. Time and
     memory grow with the words of the story times the rounds, not with pairs of words.
@@ -38,6 +45,7 @@ class MentionLinks(WeightedLayer):
     Args:
         units: Positive integer, size of states, facts and question.
         num_rounds: Positive integer, number of rounds. Defaults to 3.
+        ordered: Whether messages tell the order of the mentions. Defaults to `False`.
         recompute: As for `InputFusion`, which reads the sentences; the rounds keep what they compute. Defaults to
             `False`.
         **kwargs: Initializers and regularizers of kernels and GRUs (kernel, recurrent, bias), as in `keras.layers.GRU`,
@@ -69,22 +77,25 @@ class MentionLinks(WeightedLayer):
         in this sentence and in another.
     """
 
-    def __init__(self, units: int, num_rounds: int = 3, *, recompute: bool = False, **kwargs: Any):
+    def __init__(
+        self, units: int, num_rounds: int = 3, *, ordered: bool = False, recompute: bool = False, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.units = positive_integer("units", units)
         self.num_rounds = positive_integer("num_rounds", num_rounds)
-        self.recompute = bool(recompute)
+        self.ordered, self.recompute = bool(ordered), bool(recompute)
         self.supports_masking = True
         self.read_story, self.read_question = (
             InputFusion(self.units, recompute=self.recompute, name=name, **self.sublayer_options())
             for name in ("read_story", "read_question")
         )
-        # A with c, M, B with d, N, F, in the order of the equations.
+        # A with c, M, B with d, N, F, then P and S side by side, in the order of the equations.
         self.role = self._dense(self.units, "role", use_bias=True)
         self.message = self._dense(self.units, "message")
         self.update_role = self._dense(2 * self.units, "update_role", use_bias=True)
         self.update_message = self._dense(2 * self.units, "update_message")
         self.update_fact = self._dense(2 * self.units, "update_fact")
+        self.order = self._dense(2 * self.units, "order") if self.ordered else None
         self.norm = keras.layers.LayerNormalization(dtype=self.dtype_policy, name="norm")
 
     def _dense(self, width, name, use_bias=False):
@@ -93,7 +104,10 @@ class MentionLinks(WeightedLayer):
     def build(self, words_shape, story_shape, question_words_shape, question_shape):
         self.read_story.build((None, None, words_shape[-1]))
         self.read_question.build((None, None, question_words_shape[-1]))
-        for layer in (self.role, self.message, self.update_role, self.update_message, self.update_fact, self.norm):
+        layers = [self.role, self.message, self.update_role, self.update_message, self.update_fact, self.norm]
+        if self.ordered:
+            layers.append(self.order)
+        for layer in layers:
             layer.build((None, None, self.units))
 
     def call(self, words, story, question_words, question):
@@ -106,16 +120,24 @@ class MentionLinks(WeightedLayer):
         states = ops.concatenate([ops.reshape(states, (batch, num_places, self.units)), asked], axis=1)
         ids = ops.concatenate([ops.reshape(story, (batch, num_places)), question], axis=1)
         real, segments = ops.not_equal(ids, 0)[..., None], _segments_of_words(ids)
+        nearest = nearest_places(ids) if self.ordered else ()
         role, update = self.role(states), self.update_role(states)
 
         def exchange(states):
-            """Return messages, `(batch, places, units)`, facts, `(batch, facts, units)`, question, `(batch, units)`."""
-            messages = _max_over_mentions(states, segments)
+            """Return states to keep, messages, both `(batch, places, units)`, and what the sentences hold.
+
+            That is the facts, `(batch, facts, units)`, and the question, `(batch, units)`.
+            """
+            kept = messages = _max_over_mentions(states, segments)
+            if nearest:
+                # Row 0 stands for no mention at all, row i + 1 for place i.
+                rows = ops.split(ops.pad(self.order(states), [[0, 0], [1, 0], [0, 0]]), 2, axis=-1)
+                messages = messages + sum(map(batched_gather, rows, nearest))
             projected = self.message(messages)
             # No feature is less than zero, which stands for padding.
             features = ops.where(real, ops.relu(role + projected + role * projected), 0.0)
             of_story = ops.reshape(features[:, :num_places], (batch, num_facts, num_words, self.units))
-            return messages, max_or_zero(of_story, axis=2), max_or_zero(features[:, num_places:], axis=1)
+            return kept, messages, max_or_zero(of_story, axis=2), max_or_zero(features[:, num_places:], axis=1)
 
         def places_of(facts, question):
             """Return at each place what its sentence has, `(batch, places, size)`."""
@@ -124,12 +146,12 @@ class MentionLinks(WeightedLayer):
             of_question = ops.broadcast_to(question[:, None], (batch, static_shape(asked)[1], size))
             return ops.concatenate([ops.reshape(of_story, (batch, num_places, size)), of_question], axis=1)
 
-        messages, facts, q = exchange(states)
+        kept, messages, facts, q = exchange(states)
         for _ in range(self.num_rounds):
             of_sentence = places_of(self.update_fact(facts), self.update_fact(q))
             gate, candidate = ops.split(update + self.update_message(messages) + of_sentence, 2, axis=-1)
             gate = ops.sigmoid(gate + 1)
-            messages, facts, q = exchange(self.norm(gate * messages + (1 - gate) * ops.relu(candidate)))
+            kept, messages, facts, q = exchange(self.norm(gate * kept + (1 - gate) * ops.relu(candidate)))
         return facts, q
 
     def compute_output_shape(self, words_shape, story_shape, question_words_shape, question_shape):
@@ -139,19 +161,16 @@ class MentionLinks(WeightedLayer):
         return (None if previous_mask is None else ops.any(previous_mask, axis=-1)), None
 
     def get_config(self):
-        own = {"units": self.units, "num_rounds": self.num_rounds, "recompute": self.recompute}
-        return {**super().get_config(), **own}
+        own = {"units": self.units, "num_rounds": self.num_rounds, "ordered": self.ordered}
+        return {**super().get_config(), **own, "recompute": self.recompute}
 
 
 def _segments_of_words(ids):
     """Number the distinct words of all rows of `(batch, places)`: the number at each place, in a row."""
     batch, num_places = static_shape(ids)
-    order = ops.argsort(ids, axis=1)
-    ordered = ops.take_along_axis(ids, order, axis=1)
-    new = ops.cast(ops.not_equal(ordered[:, 1:], ordered[:, :-1]), "int32")
-    numbers = ops.take_along_axis(
-        ops.pad(ops.cumsum(new, axis=1), [[0, 0], [1, 0]]), ops.argsort(order, axis=1), axis=1
-    )
+    order, same = order_by_word(ids)
+    numbers = ops.pad(ops.cumsum(ops.cast(ops.logical_not(same), "int32"), axis=1), [[0, 0], [1, 0]])
+    numbers = ops.take_along_axis(numbers, ops.argsort(order, axis=1), axis=1)
     return ops.reshape(numbers + num_places * ops.arange(batch, dtype="int32")[:, None], (batch * num_places,))
 
 

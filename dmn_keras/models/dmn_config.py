@@ -26,7 +26,8 @@ class InputModuleConfig(Settings):
             twice with `fact_encoder="sentence"`, else not at all.
         link_mode: `"neighbours"` for the nearest facts before and after that share the word, `"chain"` for all of
             them; `"mentions"` for the states of the word in all of them and in the question (`MentionLinks`, with as
-            many rounds as `lexical_links`), for long chains of facts whose order does not matter.
+            many rounds as `lexical_links`), for long chains of facts whose order does not matter; `"ordered_mentions"`
+            for the same with the order of the facts.
         input_fusion: Whether a bidirectional GRU over the facts follows (2016); `None` for yes where `fact_encoder` is
             `None` and becomes `"position"`.
     """
@@ -34,8 +35,13 @@ class InputModuleConfig(Settings):
     fact_encoder: str | None = setting(None, choices=("story", "sentence", "position"))
     question_match: int | None = 32
     lexical_links: int | None = setting(None, low=0, high=1000)
-    link_mode: str = setting("neighbours", choices=("neighbours", "chain", "mentions"))
+    link_mode: str = setting("neighbours", choices=("neighbours", "chain", "mentions", "ordered_mentions"))
     input_fusion: bool | None = None
+
+    @property
+    def links_mentions(self) -> bool:
+        """Whether the links are those of `MentionLinks`."""
+        return self.link_mode in ("mentions", "ordered_mentions")
 
     @property
     def num_links(self) -> int:

@@ -242,8 +242,9 @@ def _input_module(config, penalty, semantic_memory, story, question):
         states = FactEncoder(**word_gru, name="question_gru")(question_words)
         match = QuestionMatch(module.question_match, kernel_regularizer=penalty, name="question_match")
         words = match(words, story, question, states)
-    if module.link_mode == "mentions":
-        links = MentionLinks(num_rounds=module.num_links, **word_gru, name="mention_links")
+    if module.links_mentions:
+        ordered = module.link_mode == "ordered_mentions"
+        links = MentionLinks(num_rounds=module.num_links, ordered=ordered, **word_gru, name="mention_links")
         facts, q = links(words, story, question_words, question)
     else:
         position = module.fact_encoder == "position"
@@ -294,9 +295,10 @@ def check_settings(config: DMNConfig, embedding_dim: int | None = None) -> None:
     module, units = config.input, config.units
     if embedding_dim is None:
         embedding_dim = config.embedding_dim or units
-    if module.link_mode == "mentions" and module.fact_encoder not in (None, "sentence"):
+    if module.links_mentions and module.fact_encoder not in (None, "sentence"):
         raise ValueError(
-            f"link_mode='mentions' needs fact_encoder='sentence'. Received: fact_encoder={module.fact_encoder!r}"
+            f"link_mode={module.link_mode!r} needs fact_encoder='sentence'. "
+            f"Received: fact_encoder={module.fact_encoder!r}"
         )
     if module.link_mode != "neighbours" and not module.num_links:
         raise ValueError(f"link_mode={module.link_mode!r} needs lexical_links of at least 1. Received: lexical_links=0")

@@ -223,14 +223,14 @@ CASES = {
         ),
         Case(
             layers.MentionLinks,
-            {"units": U, "num_rounds": 1},
+            {"units": U, "num_rounds": 1, "ordered": True},
             {
                 "words": random(B, F, W, D),
                 "story": word_ids()["story"],
                 "question_words": random(B, Q, D),
                 "question": word_ids()["question"],
             },
-            others={"units": U + 1, "num_rounds": 2},
+            others={"units": U + 1, "num_rounds": 2, "ordered": False},
         ),
         Case(
             layers.FactRetriever,

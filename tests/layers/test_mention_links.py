@@ -16,8 +16,8 @@ INPUTS = {
 }
 
 
-def built(rounds=ROUNDS, units=U):
-    layer = MentionLinks(units, rounds)
+def built(rounds=ROUNDS, units=U, ordered=False):
+    layer = MentionLinks(units, rounds, ordered=ordered)
     layer.build(*(x.shape for x in INPUTS.values()))
     return randomize(layer)
 
@@ -34,7 +34,7 @@ def compute_expected(layer, words, story, question_words, question):
         for name in ("role", "message", "update_role", "update_message", "update_fact")
     }
     biases = {name: numpy(getattr(layer, name).bias) for name in ("role", "update_role")}
-    first, ids = {}, {}
+    first, ids = {}, {}  # in the order of the text: the question comes last
     for t in range(F + 1):
         vectors, numbers = (words[t], story[t]) if t < F else (question_words, question)
         reader = layer.read_story if t < F else layer.read_question
@@ -44,32 +44,42 @@ def compute_expected(layer, words, story, question_words, question):
                 first[t, place], ids[t, place] = state, numbers[place]
 
     def exchange(states):
-        messages = {p: np.max([states[r] for r in ids if ids[r] == ids[p]], axis=0) for p in ids}
+        kept = {p: np.max([states[r] for r in ids if ids[r] == ids[p]], axis=0) for p in ids}
+        messages = {p: state + ordered(p, states) for p, state in kept.items()}
         facts = np.zeros((F + 1, U))
         for place, message in messages.items():
             a, b = first[place] @ weights["role"] + biases["role"], message @ weights["message"]
             facts[place[0]] = np.maximum(facts[place[0]], a + b + a * b)
-        return messages, facts
+        return kept, messages, facts
 
-    def update(place, message, fact):
+    def ordered(place, states):
+        if layer.order is None:
+            return 0
+        kernels = np.split(numpy(layer.order.kernel), 2, axis=1)
+        same = [p for p in ids if ids[p] == ids[place]]
+        nearest = ([p for p in same if p < place][-1:], [p for p in same if p > place][:1])
+        return sum(states[p] @ kernel for found, kernel in zip(nearest, kernels, strict=True) for p in found)
+
+    def update(place, kept, message, fact):
         known = first[place] @ weights["update_role"] + biases["update_role"]
         gate, candidate = np.split(known + message @ weights["update_message"] + fact @ weights["update_fact"], 2)
         gate = sigmoid(gate + 1)
-        state = gate * message + (1 - gate) * np.maximum(candidate, 0)
+        state = gate * kept + (1 - gate) * np.maximum(candidate, 0)
         normed = (state - state.mean()) / np.sqrt(state.var() + layer.norm.epsilon)
         return normed * numpy(layer.norm.gamma) + numpy(layer.norm.beta)
 
-    messages, facts = exchange(first)
+    kept, messages, facts = exchange(first)
     for _ in range(ROUNDS):
-        messages, facts = exchange({p: update(p, message, facts[p[0]]) for p, message in messages.items()})
+        kept, messages, facts = exchange({p: update(p, kept[p], messages[p], facts[p[0]]) for p in ids})
     return facts[:F], facts[F]
 
 
-def test_facts_and_question_are_those_of_the_equations():
-    layer = built()
+@pytest.mark.parametrize("ordered", [False, True])
+def test_facts_and_question_are_those_of_the_equations(ordered):
+    layer = built(ordered=ordered)
     examples = [compute_expected(layer, *(x[b] for x in INPUTS.values())) for b in range(B)]
     expected = [np.stack(x) for x in zip(*examples, strict=True)]
-    for found in (read(INPUTS), compiled(layer, INPUTS)[0]):
+    for found in (read(INPUTS, layer), compiled(layer, INPUTS)[0]):
         for x, y in zip(found, expected, strict=True):
             np.testing.assert_allclose(x, y, atol=1e-5)
 
@@ -102,7 +112,19 @@ def test_question_and_facts_exchange_messages():
     assert find_changes((0, 0), rounds=1, **inputs) == [True, False, False]
 
 
-def test_padding_anywhere_changes_nothing():
+@pytest.mark.parametrize("ordered", [False, True])
+def test_only_ordered_messages_tell_the_order_of_the_facts(ordered):
+    story, words = np.array([[[1, 2], [1, 3], [1, 4]]], "int32"), random(1, 3, 2, D)
+    asked = {"question_words": random(1, 1, D + 1), "question": np.array([[1]], "int32")}
+    layer, back = built(ordered=ordered), [2, 1, 0]
+    facts, q = read({"words": words, "story": story, **asked}, layer)
+    other_facts, other_q = read({"words": words[:, back], "story": story[:, back], **asked}, layer)
+    for x, y in ((facts, other_facts[:, back]), (q, other_q)):
+        assert np.allclose(x, y, atol=1e-5) == (not ordered)
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_padding_anywhere_changes_nothing(ordered):
     places, words, asked = [0, 1, 3, 4, 6], [0, 2, 3, 5], [1, 2, 4]
     rows = np.ix_(range(B), places, words)
     padded = {
@@ -111,7 +133,8 @@ def test_padding_anywhere_changes_nothing():
     }  # fmt: skip
     padded["words"][rows], padded["story"][rows] = INPUTS["words"], INPUTS["story"]
     padded["question_words"][:, asked], padded["question"][:, asked] = INPUTS["question_words"], INPUTS["question"]
-    (facts, q), (expected, expected_q) = read(padded), read(INPUTS)
+    layer = built(ordered=ordered)
+    (facts, q), (expected, expected_q) = read(padded, layer), read(INPUTS, layer)
     np.testing.assert_allclose(facts[:, places], expected, atol=1e-5)
     np.testing.assert_allclose(q, expected_q, atol=1e-5)
     facts[:, places] = 0

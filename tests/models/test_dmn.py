@@ -36,6 +36,7 @@ SETTINGS = {
     "lexical-links": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2},
     "chains": {"fact_encoder": "sentence", "lexical_links": 2, "link_mode": "chain"},
     "mentions": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "link_mode": "mentions"},
+    "ordered-mentions": {"fact_encoder": "sentence", "lexical_links": 2, "link_mode": "ordered_mentions"},
     "retriever": {"fact_encoder": "sentence", "lexical_links": 1, "max_retrieved_facts": 3},
     "chain-retriever": {"fact_encoder": "sentence", "max_retrieved_facts": 3, "retriever": "chain"},
     "normed": {"fact_encoder": "sentence", "question_match": 3, "lexical_links": 2, "layer_norm": True},
