@@ -8,9 +8,11 @@ import numpy as np
 
 from dmn_keras.datasets import Example
 from dmn_keras.models import DMNConfig
-from dmn_keras.tasks.config import RunConfig
+from dmn_keras.tasks.config import DataConfig, RunConfig
 from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.question_answering import QuestionAnswerer
+
+_OF_A_TRAINING = ("validation_fraction", "redraw")  # settings of the data that each training has for itself
 
 
 def load_start(start_from: str | os.PathLike, config: RunConfig) -> QuestionAnswerer:
@@ -22,21 +24,31 @@ def load_start(start_from: str | os.PathLike, config: RunConfig) -> QuestionAnsw
 
     Raises:
         ValueError: If either is no Dynamic Memory Network for questions about stories, or `config` has changes to the
-            model that the trained one lacks. A setting that equals its default is no change.
+            model, or to what it reads, that the trained one lacks. A setting that equals its default is no change.
     """
     if config.model.family != DMNConfig.family:
         raise ValueError(f"start_from needs settings of family 'dmn'. Received: family {config.model.family!r}")
     folder = PresetFolder.find(start_from)
-    trained = folder.read_config().model
-    if trained.family != DMNConfig.family:
+    trained = folder.read_config()
+    if (family := trained.model.family) != DMNConfig.family:
         raise ValueError(
-            f"start_from needs a QuestionAnswerer of family 'dmn'. Received: {folder.path}, family {trained.family!r}"
+            f"start_from needs a QuestionAnswerer of family 'dmn'. Received: {folder.path}, family {family!r}"
         )
-    usual, chosen, kept = DMNConfig().flat(), config.model.flat(), trained.flat()
-    changed = [f"{name}={value!r}" for name, value in chosen.items() if value not in (usual.get(name), kept.get(name))]
+    changed = []
+    parts = (config.model, DMNConfig(), trained.model), (config.data, DataConfig(), trained.data)
+    for chosen, usual, kept in parts:
+        others = usual.flat(), kept.flat()
+        changed += [
+            f"{name}={value!r}"
+            for name, value in chosen.flat().items()
+            if name not in _OF_A_TRAINING and value not in [settings.get(name) for settings in others]
+        ]
     if changed:
         settings = ", ".join(changed)
-        raise ValueError(f"start_from keeps its own model: leave out settings of the model. Received: {settings}")
+        raise ValueError(
+            "start_from keeps its own model and what it reads: leave out settings of the model, max_facts and "
+            f"word_vectors. Received: {settings}"
+        )
     return folder.load(QuestionAnswerer)
 
 
@@ -67,7 +79,8 @@ def continue_from(start: QuestionAnswerer, config: RunConfig, examples: Sequence
         num_questions=adapted["num_questions"],
     )
     model = start.config.model.replace(embedding_dim=start.network.get_layer("semantic_memory").output_dim)
-    task = QuestionAnswerer(config.replace({"model": model, "word_vectors": None}), preprocessor=preprocessor)
+    settings = {"model": model, "word_vectors": None, "max_facts": preprocessor.max_facts}
+    task = QuestionAnswerer(config.replace(settings), preprocessor=preprocessor)
     ids = {word: index for index, word in enumerate(task.vocabulary.words)}
     ids_of_start = np.array([ids[word] for word in start.vocabulary.words])
     trained = _weights_by_place(start.network)

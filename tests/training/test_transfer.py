@@ -58,7 +58,12 @@ def test_a_model_of_one_word_learns_answers_of_several():
         (
             "babi-joint",
             {"units": 40},
-            "leave out settings of the model. Received: units=40",
+            "leave out settings of the model, max_facts and word_vectors. Received: units=40",
+        ),
+        (
+            "babi-joint",
+            {"max_facts": 1, "word_vectors": "glove.txt"},
+            "Received: max_facts=1, word_vectors='glove.txt'",
         ),
         (
             "babi-joint",
