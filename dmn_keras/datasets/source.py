@@ -88,8 +88,13 @@ def train_and_validation(
         raise ValueError(
             f"Task {', '.join(missing)} of {source.dataset} has no training examples; leave it out of tasks."
         )
-    valid = labelled(valid)
+    given, valid = valid, labelled(valid)
     for task in source.tasks:
+        if given[task] and not valid[task]:
+            _log.warning(
+                "Task %s: none of the %d validation examples has an answer; some of the training part are held out "
+                "in their place", task, len(given[task]),
+            )  # fmt: skip
         for number, example in enumerate(train[task], start=1):
             if not example.is_labelled:
                 raise ValueError(

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_the_validation_part(valid, counts, tmp_path):
     if valid:
         write(tmp_path / "valid.jsonl", valid)
     assert tuple(len(part["1"]) for part in load(tmp_path)) == counts
+
+
+def test_a_validation_part_without_answers_is_told(tmp_path, caplog):
+    write(tmp_path / "train.jsonl", questions(8))
+    write(tmp_path / "valid.jsonl", [dataclasses.replace(question, answer=()) for question in questions(2)])
+    load(tmp_path)
+    assert "Task 1: none of the 6 validation examples has an answer" in caplog.text
 
 
 def test_a_task_without_training_questions_can_be_left_out(tmp_path):

@@ -20,8 +20,8 @@ VALID = [
 ]
 
 
-def report(num_placeholders, valid=VALID):
-    preprocessor = QuestionAnsweringPreprocessor(num_placeholders=num_placeholders, min_stories=1)
+def report(num_placeholders, valid=VALID, max_facts=None):
+    preprocessor = QuestionAnsweringPreprocessor(num_placeholders=num_placeholders, min_stories=1, max_facts=max_facts)
     preprocessor.adapt(TRAIN)
     return list(data_report({"a": TRAIN[:2], "b": TRAIN[2:]}, {"a": valid}, preprocessor))
 
@@ -35,6 +35,14 @@ def test_a_report_names_sizes_unseen_words_and_the_error_of_the_commonest_answer
         "1 of its 2 answers hold one"
     )
     assert baseline == "Baseline: the commonest answer, 'there', is wrong for 50.0% of the validation part"
+
+
+def test_stories_that_are_cut_are_counted():
+    _, cut, *_ = report(0, max_facts=1)
+    assert cut == (
+        "warning: 2 of the 3 training questions have more than max_facts=1 facts: the first ones are left out, of 1 "
+        "questions with supporting facts"
+    )
 
 
 @pytest.mark.parametrize(("num_placeholders", "crowded"), [(2, True), (3, False)])

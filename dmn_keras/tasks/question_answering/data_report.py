@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from dmn_keras.datasets import Example
@@ -22,9 +23,9 @@ def data_report(
         preprocessor: The preprocessor, adapted to the training examples.
 
     Yields:
-        Lines: sizes, supporting facts, words of the validation part that training never saw or, where the vocabulary is
-        open, questions with more unknown words than placeholders, whatever a retriever drops of them later, and the
-        error of the commonest answer.
+        Lines: sizes, supporting facts, stories that are cut, words of the validation part that training never saw or,
+        where the vocabulary is open, questions with more unknown words than placeholders, whatever a retriever drops of
+        them later, and the error of the commonest answer.
     """
     examples, held_out = ([e for of_task in part.values() for e in of_task] for part in (train, valid))
     facts = sorted(len(example.story) for example in examples)
@@ -34,6 +35,13 @@ def data_report(
         f"facts a story, median {facts[len(facts) // 2]:,}; {len(preprocessor.vocabulary):,} words; "
         f"{supported / len(examples):.0%} of the questions name supporting facts"
     )
+    most = preprocessor.max_facts or math.inf
+    if long := [example for example in examples if len(example.story) > most]:
+        lost = sum(min(example.supporting_facts, default=math.inf) < len(example.story) - most for example in long)
+        yield (
+            f"warning: {len(long):,} of the {len(examples):,} training questions have more than max_facts="
+            f"{preprocessor.max_facts} facts: the first ones are left out, of {lost:,} questions with supporting facts"
+        )
     if preprocessor.num_placeholders:
         crowded = sum(
             len(encoded.placeholders) == preprocessor.num_placeholders and UNKNOWN_ID in _ids(encoded)
