@@ -3,12 +3,16 @@
 import argparse
 import contextlib
 import itertools
+import os
 import sys
 
 from dmn_keras.cli.common import RUN, add, print_json
 
 HELP = "answer questions that are given as JSON lines"
-MORE = " Each line is an object with the fields of an example, e.g. story and question; each answer is a line of JSON."
+MORE = (
+    " Each line is an object with the fields of an example, e.g. story and question; an image is the path of a file, "
+    "relative to the file that names it. Each answer is a line of JSON."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,5 +48,9 @@ def _examples(file, name, example_class):
     from dmn_keras.utils.json_lines import parse_object
     from dmn_keras.utils.lines import numbered_lines
 
+    folder = os.path.dirname(name)
     for place, text in numbered_lines(file, source="the standard input" if name == "-" else name):
-        yield place, example_class.from_record(parse_object(text, place), place)
+        record = parse_object(text, place)
+        if "image" in getattr(example_class, "RAW_FIELDS", ()) and isinstance(record.get("image"), str):
+            record["image"] = os.path.join(folder, record["image"])
+        yield place, example_class.from_record(record, place)

@@ -6,7 +6,8 @@ import pathlib
 
 from dmn_keras.datasets.checks import check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import TextClassificationExample, TokenTaggingExample, VisualQuestionAnsweringExample
-from dmn_keras.utils.json_lines import check_key, check_text, check_texts, parse_object, scalar_text
+from dmn_keras.datasets.word_records import token_texts
+from dmn_keras.utils.json_lines import check_key, check_text, parse_object, scalar_text
 from dmn_keras.utils.lines import numbered_lines, shorten
 
 COLUMNS = {
@@ -163,8 +164,7 @@ def _text_examples(rows, names, _folder):
 
 def _tagging_examples(rows, names, _folder):
     for place, values in rows:
-        lists = [list(map(scalar_text, value)) if isinstance(value, list) else value for value in values]
-        tokens, tags = (check_texts(value, name, place) for name, value in zip(names, lists, strict=True))
+        tokens, tags = (token_texts(value, name, place) for name, value in zip(names, values, strict=True))
         if len(tokens) != len(tags):
             raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
         yield TokenTaggingExample(tokens, tags)

@@ -20,7 +20,7 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         ValueError: If a field is missing or malformed; the message begins with `place` and names the field.
     """
     check_keys(record, place, ("text",), ("text", "label", "weight", "is_phrase"))
-    fields: dict[str, Any] = {"text": check_text(record["text"], "text", place)}
+    fields: dict[str, Any] = {"text": check_text(scalar_text(record["text"]), "text", place)}
     if record.get("label") not in (None, ""):
         fields["label"] = check_text(scalar_text(record["label"]), "label", place)
     if "weight" in record:
@@ -49,10 +49,24 @@ def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         ValueError: If a field is missing or malformed, or there is not a tag for each token.
     """
     check_keys(record, place, ("tokens",), ("tokens", "tags"))
-    tokens = check_texts(record["tokens"], "tokens", place)
+    tokens = token_texts(record["tokens"], "tokens", place)
     if not record.get("tags"):
         return {"tokens": tokens}
-    tags = check_texts(record["tags"], "tags", place)
+    tags = token_texts(record["tags"], "tags", place)
     if len(tags) != len(tokens):
         raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
     return {"tokens": tokens, "tags": tags}
+
+
+def token_texts(values: Any, name: str, place: str) -> tuple[str, ...]:
+    """Return tokens or tags as text, numbers and truth values too.
+
+    Args:
+        values: What came.
+        name: Its name, for error messages.
+        place: Where it stands, for messages.
+
+    Raises:
+        ValueError: If it is no list of such values, or one is blank.
+    """
+    return check_texts([*map(scalar_text, values)] if isinstance(values, list | tuple) else values, name, place)
