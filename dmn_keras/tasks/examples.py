@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+_INFINITE = -1  # `tf.data.INFINITE_CARDINALITY`
+
 
 def read_examples(data: Any, example_class: type) -> list:
     """Read raw examples.
@@ -13,7 +15,7 @@ def read_examples(data: Any, example_class: type) -> list:
         data: One of
 
             - an iterable of examples, or of dicts with the fields of one;
-            - a dict of columns of equal length;
+            - a dict of columns of equal length, or a data frame;
             - a `tf.data.Dataset` of such dicts, in batches or not, as TensorFlow Datasets yields. Lists of different
               lengths are batched by `ragged_batch`; padded they are refused.
         example_class: Class of the examples; its `from_record(record, place)` reads a dict. Tensors and arrays in it
@@ -24,9 +26,11 @@ def read_examples(data: Any, example_class: type) -> list:
 
     Raises:
         TypeError: If `data` has none of these forms.
-        ValueError: If columns differ in length, a batch is padded, or a record lacks a field or has one of the wrong
-            type; the message names the record, counted from 1, and the field.
+        ValueError: If columns differ in length, a dataset has no end, a batch is padded, or a record lacks a field or
+            has one of the wrong type; the message names the record, counted from 1, and the field.
     """
+    if hasattr(data, "columns"):  # a data frame
+        data = {name: data[name] for name in data.columns}
     if isinstance(data, str | bytes) or not isinstance(data, Iterable):
         raise TypeError(
             f"data must be an iterable of {example_class.__name__} or of dicts, a dict of columns, or a "
@@ -34,7 +38,9 @@ def read_examples(data: Any, example_class: type) -> list:
         )
     if isinstance(data, Mapping):
         records = _rows(data)
-    elif hasattr(data, "as_numpy_iterator"):
+    elif hasattr(data, "as_numpy_iterator") and hasattr(data, "cardinality"):
+        if int(data.cardinality()) == _INFINITE:
+            raise ValueError("a dataset of examples must end: leave out its repeat(); fit repeats it for each epoch.")
         records = (row for record in data.as_numpy_iterator() for row in _unbatched(record, example_class))
     else:
         records = data

@@ -92,3 +92,31 @@ def test_a_key_that_is_nearly_a_field_is_named():
     with pytest.raises(ValueError, match=r"record 1: unknown key 'lable'. Did you mean 'label'"):
         read_examples([{"text": "fine", "lable": "good"}], TextClassificationExample)
     assert read_examples([{"text": "fine", "source": "web"}], TextClassificationExample)[0].text == "fine"
+
+
+def test_numbers_stand_for_their_text_as_in_files():
+    [text] = read_examples([{"text": 1984, "label": 5}], TextClassificationExample)
+    assert (text.text, text.label) == ("1984", "5")
+    [tagged] = read_examples([{"tokens": ["In", 1984], "tags": ("P", True)}], TokenTaggingExample)
+    assert (tagged.tokens, tagged.tags) == (("In", "1984"), ("P", "true"))
+
+
+def test_a_data_frame_is_columns():
+    class Frame:
+        """What data frames have in common."""
+
+        columns = ("text", "label")
+
+        def __getitem__(self, name):
+            return np.array({"text": ["fine", "dull"], "label": ["good", "bad"]}[name])
+
+    assert [(e.text, e.label) for e in read_examples(Frame(), TextClassificationExample)] == [
+        ("fine", "good"),
+        ("dull", "bad"),
+    ]
+
+
+def test_a_dataset_without_an_end_is_refused(tf):
+    dataset = tf.data.Dataset.from_tensor_slices({"text": ["fine"]}).repeat()
+    with pytest.raises(ValueError, match=r"a dataset of examples must end: leave out its repeat\(\)"):
+        read_examples(dataset, TextClassificationExample)
