@@ -16,6 +16,10 @@ class AnswerAccuracy(keras.metrics.Mean):
 
     Questions whose target holds no word (only id 0), such as the padding rows of a batch, do not count.
 
+    Args:
+        unknown_id: Id of the unknown word: an answer with it counts as wrong, since the word itself is not given.
+            Defaults to `None`, for none.
+
     Call arguments:
         y_true: Ids, `(batch,)`, `(batch, 1)` or `(batch, words)`; places with id 0 do not count.
         y_pred: Logits, `(batch, vocabulary_size)` or `(batch, words, vocabulary_size)`.
@@ -28,16 +32,22 @@ class AnswerAccuracy(keras.metrics.Mean):
         ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
-    def __init__(self, name: str = "accuracy", **kwargs: Any):
+    def __init__(self, name: str = "accuracy", *, unknown_id: int | None = None, **kwargs: Any):
         super().__init__(name=name, **kwargs)
+        self.unknown_id = unknown_id
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         words, logits = word_by_word(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
         answered = ops.cast(ops.argmax(logits, axis=-1), words.dtype)
         counts = ops.cast(ops.any(ops.not_equal(words, 0), axis=-1), "float32")
         right = ops.all(ops.logical_or(ops.equal(answered, words), ops.equal(words, 0)), axis=-1)
+        if self.unknown_id is not None:
+            right = ops.logical_and(right, ops.all(ops.not_equal(words, self.unknown_id), axis=-1))
         weight = counts if sample_weight is None else counts * ops.cast(sample_weight, "float32")
         super().update_state(ops.cast(right, "float32"), sample_weight=weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "unknown_id": self.unknown_id}
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")

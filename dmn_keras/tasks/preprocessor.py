@@ -2,9 +2,10 @@
 
 import abc
 import collections
+import contextlib
 import functools
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from dmn_keras.tasks.batching import Features
@@ -40,7 +41,7 @@ class Preprocessor(abc.ABC):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "adapt" in vars(cls):
-            cls.adapt = _unless_locked(cls.adapt)  # type: ignore[method-assign]
+            cls.adapt = _all_or_nothing(cls.adapt)  # type: ignore[method-assign]
 
     @property
     @abc.abstractmethod
@@ -108,13 +109,24 @@ class Preprocessor(abc.ABC):
         sizes = features.largest_sizes()
         return {name: features.specs[name].pad(values, sizes) for name, values in features.inputs.items()}
 
+    @contextlib.contextmanager
+    def unchanged_by_errors(self) -> Iterator[None]:
+        """Forget, where a block ends with an error, what it has learned."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
     def check_adapted(self) -> None:
         """Raise `ValueError` if the preprocessor is not adapted."""
         if not self.is_adapted:
             raise ValueError("The preprocessor is not adapted yet: call adapt(training_data) or fit first.")
 
 
-def _unless_locked(adapt):
+def _all_or_nothing(adapt):
     @functools.wraps(adapt)
     def checked(self, data):
         if self.is_locked:
@@ -122,6 +134,7 @@ def _unless_locked(adapt):
                 "adapt was called after the network was built for other data. Make a new task for new words; fit "
                 "continues with the words that are known."
             )
-        adapt(self, data)
+        with self.unchanged_by_errors():
+            adapt(self, data)
 
     return checked

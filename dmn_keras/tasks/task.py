@@ -306,18 +306,19 @@ class Task(keras.Model):
             x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or a function that
                 draws those of an epoch, whose number it gets; or batches of arrays, a `keras.utils.PyDataset` or a
                 `tf.data.Dataset` of tuples.
-            validation_data: The same, held out.
+            validation_data: Examples that are held out, or their batches, in the same forms but for the function.
             batch_size: Examples of a batch. Defaults to that of the configuration.
             epochs: Number of epochs. Defaults to 1, as in Keras.
             initial_epoch: Epoch to begin at, from 0.
-            callbacks: Keras callbacks.
+            callbacks: Keras callbacks, or one.
             **arguments: Further arguments of `keras.Model.fit`.
 
         Returns:
             The Keras history.
 
         Raises:
-            ValueError: If there is no example, a record is malformed, or `shuffle` of raw examples is not `True`.
+            ValueError: If there is no example, a record is malformed, or with raw examples `shuffle` is not `True` or
+                another argument makes no sense.
         """
         if is_batched(x):
             if not self.compiled:
@@ -330,13 +331,26 @@ class Task(keras.Model):
                 callbacks=[*self.training_callbacks(), *(callbacks or ())],
                 **arguments,
             )
+        for name in ("y", "sample_weight", "class_weight", "validation_split"):
+            if arguments.pop(name, None):
+                raise ValueError(
+                    f"{name} does not go with raw examples, which hold their answers: leave it out; validation_data "
+                    "takes examples that are held out."
+                )
         if arguments.pop("shuffle", True) is not True:
             raise ValueError("shuffle must be True: raw examples have another order in each epoch, drawn by the seed.")
         draw = x if callable(x) else None
         examples = self._read(x if draw is None else draw(initial_epoch), "fit")
-        if not self.preprocessor.is_adapted:
-            self.adapt(examples)
-        encoded, following = self.preprocessor.encode(examples), initial_epoch
+        following, callbacks = (
+            initial_epoch,
+            [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
+        )
+        with self.preprocessor.unchanged_by_errors():
+            if self.preprocessor.is_adapted:
+                self._warn_of_unseen_words(examples, "training data")
+            else:
+                self.adapt(examples)
+            encoded = self.preprocessor.encode(examples)
 
         def end_epoch(epoch, logs):
             nonlocal encoded, following
@@ -364,7 +378,7 @@ class Task(keras.Model):
         """Return the losses and metrics of examples.
 
         Args:
-            x: As for `fit`.
+            x: As `validation_data` of `fit`.
             batch_size: As for `fit`.
             return_dict: Whether to return a dict of names rather than a list.
             **arguments: Further arguments of `keras.Model.evaluate`.
@@ -423,7 +437,12 @@ class Task(keras.Model):
 
     def _read(self, data, argument):
         """Return the examples of an argument that learns or measures: each with what is right."""
-        examples = self.preprocessor.read(data)
+        try:
+            examples = self.preprocessor.read(data)
+        except (TypeError, ValueError) as error:
+            if argument != "validation_data":
+                raise
+            raise type(error)(f"validation_data: {error}") from error
         if not examples:
             raise ValueError(f"{argument} needs at least one example. Received none.")
         for number, example in enumerate(examples, start=1):
@@ -442,9 +461,12 @@ class Task(keras.Model):
         examples = self._read(data, argument)
         self.preprocessor.check_adapted()
         part = "validation_data" if argument == "validation_data" else "examples to evaluate"
+        self._warn_of_unseen_words(examples, part)
+        return EpochSequence(self.batches(examples, batch_size=batch_size)).for_fit()
+
+    def _warn_of_unseen_words(self, examples, part):
         if unseen := self.preprocessor.unseen_words_warning(examples, part):
             _log.warning("%s", unseen)
-        return EpochSequence(self.batches(examples, batch_size=batch_size)).for_fit()
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:
         """Write configuration, preprocessor and weights to a folder, which `from_preset` reads.

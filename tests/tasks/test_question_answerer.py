@@ -224,6 +224,36 @@ def test_what_is_learned_or_measured_has_its_answer(method, shared_task):
         getattr(shared_task, method)(records)
     with pytest.raises(ValueError, match="record 2: validation_data needs the right answer"):
         shared_task.fit(examples(3), validation_data=records)
+    with pytest.raises(ValueError, match=r"^validation_data: record 1: the key 'story' is missing"):
+        shared_task.fit(examples(3), validation_data=[{"question": "where"}])
+
+
+@pytest.mark.parametrize(
+    "argument", [{"y": [1]}, {"sample_weight": [1]}, {"class_weight": {0: 1}}, {"validation_split": 0.1}]
+)
+def test_what_raw_examples_make_no_use_of_is_named(argument, shared_task):
+    with pytest.raises(ValueError, match=f"{next(iter(argument))} does not go with raw examples"):
+        shared_task.fit(examples(3), **argument)
+
+
+def test_a_fit_that_fails_leaves_no_words_behind():
+    qa = QuestionAnswerer(**SETTINGS, num_placeholders=2)
+    alone = [Example(("ann is here",), "where is ann", ("here",))]
+    for data, message in ((alone, "no word stands in so many"), ([{"story": ["A."]}], "the key 'question' is missing")):
+        with pytest.raises(ValueError, match=message):
+            qa.fit(data)
+        assert not qa.preprocessor.is_adapted
+        assert qa.preprocessor.num_questions == QuestionAnswerer().preprocessor.num_questions
+
+
+def test_an_unknown_answer_is_never_right(caplog):
+    """Not even of a model that has learned to give the unknown word."""
+    qa, new = task(learning_rate=0.05), [Example(("zoe is in the attic",), "where is zoe", ("attic",))]
+    qa.fit(new, validation_data=new, epochs=20, verbose=0, callbacks=keras.callbacks.TerminateOnNaN())
+    assert "warning: 2 words of the training data were never seen in training: zoe, attic" in caplog.messages
+    [answer] = qa.predict(new)
+    assert answer.answer in [*PEOPLE, *PLACES, "is", "in", "the", "where"]
+    assert qa.evaluate(new, verbose=0)["answer_accuracy"] == qa.score(new, [answer])["accuracy"] == 0
 
 
 def test_an_answer_of_more_words_than_the_model_gives_is_wrong():

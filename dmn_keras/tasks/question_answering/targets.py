@@ -22,7 +22,8 @@ def answer_target(answer_words: int | None) -> Target:
         return (*ids, *[0] * (answer_words + 1 - len(ids)))
 
     axes = () if answer_words is None else (answer_words + 1,)
-    return Target("answer", FeatureSpec("int32", axes), value, AnswerCrossentropy(), metrics=(AnswerAccuracy(),))
+    accuracy = AnswerAccuracy(unknown_id=UNKNOWN_ID)
+    return Target("answer", FeatureSpec("int32", axes), value, AnswerCrossentropy(), metrics=(accuracy,))
 
 
 def gate_target(num_passes: int, gate: str, *, order: str, learned_stop: bool, weight: float) -> Target:

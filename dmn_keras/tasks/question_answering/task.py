@@ -32,6 +32,7 @@ from dmn_keras.tasks.question_answering.unanswerable import unanswerable
 from dmn_keras.tasks.target import Target
 from dmn_keras.tasks.task import Task
 from dmn_keras.text import (
+    END_ID,
     SPECIAL_WORDS,
     SUPPRESSED_IDS,
     UNKNOWN_ID,
@@ -184,7 +185,9 @@ class QuestionAnswerer(Task):
                 f"beam_width must be at most the number of words that the model knows, {len(self.vocabulary)}. "
                 f"Received: beam_width={beam_width}"
             )
-        return answering_model(self.network, beam_width=beam_width, suppress_tokens=SUPPRESSED_IDS)
+        one_word = self.preprocessor.answer_words is None
+        suppressed = (*SUPPRESSED_IDS, END_ID) if one_word else SUPPRESSED_IDS  # the end word ends longer answers
+        return answering_model(self.network, beam_width=beam_width, suppress_tokens=suppressed)
 
     def load_extras(self, folder: Any) -> None:
         self.calibration = Calibration.load(folder.calibration) if folder.calibration.exists() else None
