@@ -265,7 +265,7 @@ def _read_jsonl(path, _version):
 @register("jsonl", task_names=_jsonl_tasks)
 def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
     if config is not None:
-        raise ValueError(f"config must be None for dataset 'jsonl', which has none. Received: {config!r}.")
+        raise ValueError(f"config must be None or rename=... for dataset 'jsonl'. Received: {config!r}.")
     check_name("task", task, tuple(_jsonl_tasks(data_dir)))
     path = _jsonl_path(data_dir, split)
     examples = [] if path is None else [example for example in _jsonl_examples(path) if example.task == task]

@@ -1,6 +1,5 @@
 """The base class of all tasks: a Keras model that takes raw examples."""
 
-import abc
 import dataclasses
 import logging
 import os
@@ -82,6 +81,8 @@ class Task(keras.Model):
             expected, given = (type(getattr(config, part)).__name__ for config in (self.default_config, self.config))
             if given != expected:
                 raise TypeError(f"config.{part} must be a {expected} for a {type(self).__name__}. Received: a {given}")
+        if not isinstance(preprocessor, (Preprocessor, type(None))):
+            raise TypeError(f"preprocessor must be a Preprocessor or None. Received: {preprocessor!r:.100}")
         self.preprocessor: Any = self.new_preprocessor() if preprocessor is None else preprocessor
         self._built_network = None
         self._compile_arguments = types.SimpleNamespace()  # Keras would track what a dict holds
@@ -94,15 +95,14 @@ class Task(keras.Model):
         """Return a preprocessor with the settings of `config`."""
         return self.preprocessor_class()
 
-    @abc.abstractmethod
     def build_network(self) -> keras.Model:
         """Return the functional model from the preprocessor's inputs to a dict of outputs."""
+        raise NotImplementedError(f"{type(self).__name__} defines no build_network.")
 
-    @abc.abstractmethod
     def targets(self) -> list[Target]:
         """Return what the outputs learn from; the metrics of the first choose the best weights."""
+        raise NotImplementedError(f"{type(self).__name__} defines no targets.")
 
-    @abc.abstractmethod
     def decode(self, outputs: Sequence[Mapping[str, np.ndarray]], encoded: Sequence) -> list:
         """Return the answers of encoded examples; a task's own options of `predict` are further arguments.
 
@@ -110,6 +110,7 @@ class Task(keras.Model):
             outputs: Of each example a dict of the prediction network's outputs.
             encoded: What the preprocessor gave for the examples.
         """
+        raise NotImplementedError(f"{type(self).__name__} defines no decode.")
 
     def score(self, examples: Sequence, answers: Sequence) -> dict[str, float]:
         """Return the metrics of some answers, at least one, in percent; the first says how much is right.

@@ -197,7 +197,7 @@ def test_own_data_that_is_not_there(call, tmp_path):
         ({"seed": -1}, "seed must be a non-negative integer. Received: seed=-1"),
         ({"seed": "a"}, "seed must be a non-negative integer. Received: seed='a'"),
         ({"dataset": "stories", "task": "one"}, "task must be one of "),
-        ({"dataset": "jsonl", "config": "en"}, "config must be None for dataset 'jsonl', which has none"),
+        ({"dataset": "jsonl", "config": "en"}, r"config must be None or rename=\.\.\. for dataset 'jsonl'"),
     ],
 )
 def test_unknown_names(arguments, message):

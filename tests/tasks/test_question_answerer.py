@@ -12,6 +12,7 @@ import pytest
 import dmn_keras
 from dmn_keras.datasets import Example
 from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
+from dmn_keras.tasks.task import Task
 from tests.layers.helpers import randomize
 from tests.tasks.answers import assert_same_answer
 from tests.training.runs import in_eager_steps, tiny_task, without_tracing
@@ -200,6 +201,19 @@ def test_a_folder_of_a_newer_version_is_called_that(tmp_path, shared_task):
 def test_a_configuration_is_one(config, message):
     with pytest.raises(TypeError, match=message):
         QuestionAnswerer(config)
+
+
+def test_a_preprocessor_is_one():
+    with pytest.raises(TypeError, match=r"preprocessor must be a Preprocessor or None. Received: 'words'"):
+        QuestionAnswerer(preprocessor="words")
+
+
+def test_a_task_without_targets_says_so():
+    class Untaught(QuestionAnswerer):
+        targets = Task.targets
+
+    with pytest.raises(NotImplementedError, match="Untaught defines no targets"):
+        Untaught(**SETTINGS).fit(examples(3))
 
 
 @pytest.mark.parametrize(
