@@ -24,7 +24,7 @@ from dmn_keras.layers.memory_rnn import MemoryRNN
 from dmn_keras.layers.memory_update import MemoryUpdate
 from dmn_keras.layers.mention_links import MentionLinks
 from dmn_keras.layers.ntm_cell import NTMCell
-from dmn_keras.layers.position_encoder import PositionEncoder
+from dmn_keras.layers.position_encoding import PositionEncoding
 from dmn_keras.layers.question_match import QuestionMatch
 from dmn_keras.layers.recorder import record_memory
 from dmn_keras.layers.scatter_gates import ScatterGates
@@ -61,7 +61,7 @@ __all__ = [
     "MemoryUpdate",
     "MentionLinks",
     "NTMCell",
-    "PositionEncoder",
+    "PositionEncoding",
     "QuestionMatch",
     "ScatterGates",
     "SharedFactsMemory",

@@ -9,7 +9,7 @@ from keras import ops
 from dmn_keras.layers.checks import non_negative_integer, positive_integer
 from dmn_keras.layers.fact_retriever import retriever_spec, select_facts
 from dmn_keras.layers.padding import batched_gather, static_shape
-from dmn_keras.layers.position_encoder import PositionEncoder
+from dmn_keras.layers.position_encoding import PositionEncoding
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RELATIONS = ("previous", "next", "last")
@@ -111,7 +111,7 @@ class ChainRetriever(WeightedLayer):
         self.num_placeholders = non_negative_integer("num_placeholders", num_placeholders)
         self.gate_dtype = "float64" if self.variable_dtype == "float64" else "float32"
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
-        self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
+        self.encoder = PositionEncoding(dtype=self.dtype_policy, name="encoder")
         self.project_target = self._dense("target", use_bias=True)
         self.project_source = self._dense("source")
         self.project_word = self._dense("word")

@@ -8,7 +8,7 @@ from keras import ops
 from dmn_keras.layers.attention_gate import AttentionGate
 from dmn_keras.layers.checks import non_negative_integer, positive_integer
 from dmn_keras.layers.padding import batched_gather, count_to_end, pack_order, static_shape, zero_where_padded
-from dmn_keras.layers.position_encoder import PositionEncoder
+from dmn_keras.layers.position_encoding import PositionEncoding
 from dmn_keras.layers.weighted_layer import WeightedLayer
 
 RETRIEVER_FEATURES = ("fact", "question", "fact*question", "|fact-question|")
@@ -93,7 +93,7 @@ class FactRetriever(WeightedLayer):
         self.chunk = positive_integer("chunk", chunk)
         self.num_placeholders = non_negative_integer("num_placeholders", num_placeholders)
         self.words = keras.layers.Embedding(self.vocabulary_size, self.units, dtype=self.dtype_policy, name="words")
-        self.encoder = PositionEncoder(dtype=self.dtype_policy, name="encoder")
+        self.encoder = PositionEncoding(dtype=self.dtype_policy, name="encoder")
         self.gate = AttentionGate(self.units, features=RETRIEVER_FEATURES, name="gate", **self.sublayer_options())
 
     def build(self, story_shape, question_shape):

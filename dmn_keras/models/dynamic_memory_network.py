@@ -16,7 +16,7 @@ from dmn_keras.layers import (
     LastState,
     LexicalLinks,
     MentionLinks,
-    PositionEncoder,
+    PositionEncoding,
     QuestionMatch,
     ScatterGates,
 )
@@ -248,7 +248,7 @@ def _input_module(config, penalty, semantic_memory, story, question):
         facts, q = links(words, story, question_words, question)
     else:
         position = module.fact_encoder == "position"
-        facts = PositionEncoder(name="position_encoder")(words) if position else encoder(words)
+        facts = PositionEncoding(name="position_encoding")(words) if position else encoder(words)
         q = LastState(name="question_state")(states)
         for i in range(module.num_links):
             options = {"mode": module.link_mode, "kernel_regularizer": penalty}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from dmn_keras.layers import AnswerDecoder, MemoryHop, PositionEncoder, TemporalPosition
+from dmn_keras.layers import AnswerDecoder, MemoryHop, PositionEncoding, TemporalPosition
 from dmn_keras.layers.checks import one_of, positive_integer
 from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, story_inputs
 
@@ -45,7 +45,7 @@ def memn2n(
         tying: `"adjacent"`: `A^{k+1} = C^k`, `B = A^1` and `W^T = C^K`; `"layer_wise"`: all hops share `A` and `C`, and
             the matrix `H` that the state passes through. Defaults to `"adjacent"`.
         attention: `"softmax"`, or `"hard"` for one fact a hop, see `MemoryHop`. Defaults to `"softmax"`.
-        position_encoding: Whether words are weighted by their places in the sentence (`PositionEncoder`); `False` for
+        position_encoding: Whether words are weighted by their places in the sentence (`PositionEncoding`); `False` for
             bags of words. Defaults to `True`.
         temporal_encoding: Positive integer, how many of the last facts have a temporal encoding each; all before share
             the next one. `None` for none. Defaults to 50.
@@ -113,7 +113,7 @@ def memn2n(
 
     facts_mask = ops.any(ops.not_equal(story, 0), axis=-1)  # (B, F)
     positions = TemporalPosition(random_noise, name="temporal_position")(facts_mask)
-    encoder, double = PositionEncoder(name="position_encoder"), keras.layers.Rescaling(2.0, name="position_scale")
+    encoder, double = PositionEncoding(name="position_encoding"), keras.layers.Rescaling(2.0, name="position_scale")
     matrices = [str(k) for k in range(num_hops + 1)] if adjacent else ["A", "C"]
     of_question = "0" if adjacent else "B"
     words = {name: embedding(vocabulary_size, f"embedding_{name}") for name in dict.fromkeys((*matrices, of_question))}

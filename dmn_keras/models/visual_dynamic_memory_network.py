@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, PositionEncoder, SharedFactsMemory
+from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, PositionEncoding, SharedFactsMemory
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.models.dynamic_memory_network import memory_arguments
 from dmn_keras.models.image_backbone import image_backbone
@@ -78,7 +78,7 @@ def visual_dmn(
         name="semantic_memory",
     )
     if config.input.question_encoder == "position":
-        sums = PositionEncoder(name="question_encoder")(words(question))
+        sums = PositionEncoding(name="question_encoder")(words(question))
         questions = keras.layers.Dense(config.units, kernel_regularizer=penalty, name="question_projection")(sums)
     else:
         questions = FactEncoder(config.units, scope="sentence", **recurrent, name="question_encoder")(words(question))

@@ -186,7 +186,7 @@ CASES = {
             others={"units": U + 1, "scope": "sentence"},
         ),
         Case(
-            layers.PositionEncoder,
+            layers.PositionEncoding,
             {},
             {"words": random(B, F, W, D)},
             masks={"mask": word_mask()},

@@ -7,7 +7,7 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="dmn_keras")
-class PositionEncoder(keras.layers.Layer):
+class PositionEncoding(keras.layers.Layer):
     """Position encoding: word order without a recurrence.
 
     A sentence of `M` words `w_1 .. w_M` of dimension `D` becomes `f = sum_j l_j * w_j` with
@@ -30,7 +30,7 @@ class PositionEncoder(keras.layers.Layer):
     Example:
 
     >>> words = keras.random.normal((2, 5, 7, 16))  # 2 stories of 5 sentences of 7 words
-    >>> tuple(dmn_keras.layers.PositionEncoder()(words).shape)
+    >>> tuple(dmn_keras.layers.PositionEncoding()(words).shape)
     (2, 5, 16)
 
     Reference:
