@@ -99,7 +99,7 @@ def train_and_validation(
             if not example.is_labelled:
                 raise ValueError(
                     f"Task {task}: example {number} of the training part has no answer. "
-                    "Training needs one for every example."
+                    f"Training needs one for every example. Received: {example!r:.200}"
                 )
         if not valid[task]:
             train[task], valid[task] = cut_by_group(train[task], validation_fraction, seed)
