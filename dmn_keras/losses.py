@@ -119,17 +119,38 @@ class LabelCrossentropy(keras.losses.Loss):
     """Negative log-likelihood of the right classes: a sum over the words of an example, a mean over the batch.
 
     Call arguments:
-        y_true: Classes, `(batch,)` or `(batch, words)`; what is no class, such as -1 where padded, does not count.
+        y_true: Classes, `(batch,)` or `(batch, words)`, or with a further axis of size 1; what is no class, such as -1
+            where padded, does not count.
         y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
 
     Returns:
         Scalar in nats.
+
+    Raises:
+        ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
     def __init__(self, name: str = "label_crossentropy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
-        right = ops.equal(ops.cast(y_true, "int32")[..., None], ops.arange(y_pred.shape[-1], dtype="int32"))
+        right = ops.equal(classes_of(y_true, y_pred)[..., None], ops.arange(y_pred.shape[-1], dtype="int32"))
         loss = -ops.sum(ops.where(right, ops.log_softmax(y_pred), ops.zeros_like(y_pred)), axis=-1)
         return ops.sum(loss, axis=-1) if len(y_pred.shape) == 3 else loss
+
+
+def classes_of(y_true, y_pred):
+    """Return classes, integers with an axis less than their logits.
+
+    Raises:
+        ValueError: If the shapes do not go together.
+    """
+    shape, axes = tuple(y_true.shape), len(y_pred.shape) - 1
+    if len(shape) == axes + 1 and shape[-1] == 1:
+        y_true = ops.squeeze(y_true, axis=-1)
+    elif len(shape) != axes:
+        raise ValueError(
+            "y_true must hold the numbers of classes, with an axis less than the logits. "
+            f"Received: y_true.shape={shape}, y_pred.shape={tuple(y_pred.shape)}"
+        )
+    return ops.cast(y_true, "int32")

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dmn_keras.losses import word_by_word
+from dmn_keras.losses import classes_of, word_by_word
 
 __all__ = ["AnswerAccuracy", "LabelAccuracy"]
 
@@ -55,20 +55,23 @@ class LabelAccuracy(keras.metrics.Mean):
     """Fraction of the classes that are right: of examples, or of words.
 
     Call arguments:
-        y_true: Classes, `(batch,)` or `(batch, words)`; below 0, as where padded, they do not count. A class that is
-            beyond those of the logits counts as wrong.
+        y_true: Classes, `(batch,)` or `(batch, words)`, or with a further axis of size 1; below 0, as where padded,
+            they do not count. A class that is beyond those of the logits counts as wrong.
         y_pred: Logits, `(batch, classes)` or `(batch, words, classes)`.
         sample_weight: Optional, `(batch,)`: examples of weight 0 do not count, all others count alike.
 
     Returns:
         Scalar between 0 and 1.
+
+    Raises:
+        ValueError: If the shapes do not go together, as those of one-hot targets.
     """
 
     def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        classes = ops.cast(y_true, "int32")
+        classes = classes_of(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
         counts = classes >= 0
         if sample_weight is not None:
             weight = ops.reshape(ops.convert_to_tensor(sample_weight), (-1, *[1] * (len(classes.shape) - 1)))

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from dmn_keras.losses import AnswerCrossentropy, GateCrossentropy, LabelCrossentropy
-from dmn_keras.metrics import AnswerAccuracy
+from dmn_keras.metrics import AnswerAccuracy, LabelAccuracy
 from tests.layers.helpers import gradients, numpy
 
 RNG = np.random.default_rng(0)
@@ -130,6 +130,21 @@ def test_targets_of_another_shape_are_refused(function, targets, logits):
 @pytest.mark.parametrize("target", [7, -1, 1.5])
 def test_a_number_that_is_no_id_gives_no_number(target):
     assert np.isnan(loss_of(np.array([2, target]), np.ones((2, 7), "float32")))
+
+
+@pytest.mark.parametrize(("labels", "logits"), [((4, 4), (4, 4)), ((8, 3), (8, 3)), ((6,), (2, 3, 4))])
+@pytest.mark.parametrize("function", [LabelCrossentropy(), LabelAccuracy()])
+def test_labels_of_another_shape_are_refused(function, labels, logits):
+    with pytest.raises(ValueError, match="y_true must hold the numbers of classes") as error:
+        function(np.ones(labels, "int32"), np.ones(logits, "float32"))
+    assert str(error.value).endswith(f"Received: y_true.shape={labels}, y_pred.shape={logits}")
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2)])
+def test_labels_may_have_a_further_axis(shape):
+    logits, labels = RNG.normal(size=(*shape, 4)).astype("float32"), RNG.integers(0, 4, shape)
+    for function in (LabelCrossentropy(), LabelAccuracy()):
+        assert float(function(labels[..., None], logits)) == pytest.approx(float(function(labels, logits)))
 
 
 def test_labels_that_are_none_cost_nothing():
