@@ -77,14 +77,19 @@ class DynamicMemoryNetwork(keras.Model):
     def save(
         self, filepath: str | os.PathLike, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
     ) -> None:
-        if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(_NO_HDF5.format(filepath))
+        check_no_hdf5(filepath)
         super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
     def get_config(self):
         if global_state.get_global_attribute("use_legacy_config", False):
             raise ValueError(_NO_HDF5.format("an HDF5 file"))
         return super().get_config()
+
+
+def check_no_hdf5(filepath: str | os.PathLike) -> None:
+    """Raise `ValueError` if a model would be saved to an HDF5 file."""
+    if str(filepath).endswith((".h5", ".hdf5")):
+        raise ValueError(_NO_HDF5.format(filepath))
 
 
 _NO_HDF5 = (

@@ -12,7 +12,7 @@ from dmn_keras.layers import (
     WordDropout,
 )
 from dmn_keras.layers.padding import static_shape
-from dmn_keras.models.dynamic_memory_network import memory_arguments
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, memory_arguments
 from dmn_keras.models.text_dmn_config import TextDMNConfig
 
 
@@ -82,7 +82,7 @@ def text_dmn(
     if context_size is None:
         episodes = memory(facts, question, facts_mask=mask)
         answer = keras.layers.Concatenate(name="answer")([drop(episodes["memory"]), question])
-        return keras.Model(inputs, {"label": classes(answer), "gates": episodes["gates"]}, name=name)
+        return DynamicMemoryNetwork(inputs, {"label": classes(answer), "gates": episodes["gates"]}, name=name)
     asked = ops.reshape(facts + question[:, None], (-1, config.units))
     width = 2 * context_size + 1
     windows, real = ContextWindows(context_size, name="context_windows")(facts, mask)
@@ -90,7 +90,7 @@ def text_dmn(
     episodes = memory(windows, asked, facts_mask=real)
     answer = keras.layers.Concatenate(name="answer")([drop(episodes["memory"]), asked])
     unfold = _UnfoldWords(name="unfold_words")
-    return keras.Model(
+    return DynamicMemoryNetwork(
         inputs, {"tags": unfold(classes(answer), facts), "gates": unfold(episodes["gates"], facts)}, name=name
     )
 

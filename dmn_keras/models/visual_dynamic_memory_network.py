@@ -6,7 +6,7 @@ import keras
 
 from dmn_keras.layers import AnswerDecoder, FactEncoder, ImageRegions, InputFusion, PositionEncoding, SharedFactsMemory
 from dmn_keras.layers.checks import positive_integer
-from dmn_keras.models.dynamic_memory_network import memory_arguments
+from dmn_keras.models.dynamic_memory_network import DynamicMemoryNetwork, memory_arguments
 from dmn_keras.models.image_backbone import image_backbone
 from dmn_keras.models.visual_dmn_config import VisualDMNConfig
 
@@ -88,7 +88,8 @@ def visual_dmn(
     last = keras.layers.Dropout(config.dropout, name="memory_dropout")(episodes["memory"])
     logits = AnswerDecoder(num_answers, kernel_regularizer=penalty, name="answer_decoder")(last, questions)
     gates = _as_grid(episodes["gates"], backbone.output.shape[1])
-    return keras.Model({"image": image, "question": question}, {"answer": logits, "gates": gates}, name=name)
+    inputs = {"image": image, "question": question}
+    return DynamicMemoryNetwork(inputs, {"answer": logits, "gates": gates}, name=name)
 
 
 def _as_grid(gates, rows):
