@@ -48,8 +48,9 @@ class RawInputs(tf.Module, abc.ABC):
 
 
 def sample_words(vocabulary: Vocabulary) -> list[tuple[str, ...]]:
-    """Return a short, a longer and a long sequence of words of a vocabulary."""
-    return [vocabulary.known_words[:length] for length in (1, 6, 24)]
+    """Return a short, a longer and a long sequence of words of a vocabulary, none of which holds a blank."""
+    words = tuple(word for word in vocabulary.known_words if not any(map(str.isspace, word)))
+    return [words[:length] for length in (1, 6, 24)]
 
 
 def padded_texts(texts: Sequence[Sequence[str]]) -> np.ndarray:

@@ -166,6 +166,9 @@ class Batches:
         With `rng` and the features' `draw` these are batches of the examples that it gives, as many as `len` says: the
         last drawing is cut off likewise.
 
+        Raises:
+            ValueError: If `draw` gives no example.
+
         Returns:
             The batches; every example that is taken stands in one, without `fraction` and `draw` in exactly one.
         """
@@ -179,6 +182,11 @@ class Batches:
             if rng is not None and draw is not None:
                 drawn = np.zeros(len(taken), bool)
                 drawn[draw(rng)] = True
+                if not drawn.any():
+                    raise ValueError(
+                        f"an epoch draws none of the {len(drawn)} training examples. Of phrases alone (is_phrase) it "
+                        "draws phrase_fraction: raise it, or give whole texts too."
+                    )
                 taken &= drawn
             plan += self._draw(rng, [bucket.members[taken[bucket.members]] for bucket in self.buckets])
         return plan[: len(self)]

@@ -20,8 +20,14 @@ def warn_of_unseen(kind: str, names: Iterable[str], known: Collection[str]) -> N
     """Warn of labels or answers that the training data lacks, which count as wrong."""
     unseen = collections.Counter(name for name in names if name not in known)
     if unseen:
-        shown = ", ".join(sorted(unseen)[:_MOST_WORDS]) + (", ..." if len(unseen) > _MOST_WORDS else "")
-        _log.warning("%s %s are none of the training data and count as wrong: %s", unseen.total(), kind, shown)
+        _log.warning(
+            "%s %s are none of the training data and count as wrong: %s", unseen.total(), kind, shown_names(unseen)
+        )
+
+
+def shown_names(names: Collection[str]) -> str:
+    """Return the first of some names, in order."""
+    return ", ".join(sorted(names)[:_MOST_WORDS]) + (", ..." if len(names) > _MOST_WORDS else "")
 
 
 class Preprocessor(abc.ABC):
@@ -80,6 +86,10 @@ class Preprocessor(abc.ABC):
 
     def unseen_words(self, examples: Sequence) -> Sequence[str]:
         """Return the different words of raw examples that training never saw; none for data without words."""
+        return ()
+
+    def unseen_classes(self, examples: Sequence) -> Collection[str]:
+        """Return the different labels or answers of examples that the network has no class for; none where it has."""
         return ()
 
     def unseen_words_warning(self, examples: Sequence, part: str) -> str:

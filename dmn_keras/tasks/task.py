@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from dmn_keras.layers.checks import positive_integer
+from dmn_keras.models.dynamic_memory_network import check_no_hdf5
 from dmn_keras.models.families import MODEL_FAMILIES
 from dmn_keras.tasks.batching import Batches, EpochSequence
 from dmn_keras.tasks.config import RunConfig
-from dmn_keras.tasks.preprocessor import Preprocessor
+from dmn_keras.tasks.preprocessor import Preprocessor, shown_names
 from dmn_keras.tasks.preset import PresetFolder
 from dmn_keras.tasks.target import Target
 from dmn_keras.utils.settings import Settings
@@ -348,7 +349,7 @@ class Task(keras.Model):
         )
         with self.preprocessor.unchanged_by_errors():
             if self.preprocessor.is_adapted:
-                self._warn_of_unseen_words(examples, "training data")
+                self._check_trainable(examples)
             else:
                 self.adapt(examples)
             encoded = self.preprocessor.encode(examples)
@@ -465,9 +466,23 @@ class Task(keras.Model):
         self._warn_of_unseen_words(examples, part)
         return EpochSequence(self.batches(examples, batch_size=batch_size)).for_fit()
 
+    def _check_trainable(self, examples):
+        """Refuse training examples whose classes the network does not have; warn of words that it does not know."""
+        if unseen := self.preprocessor.unseen_classes(examples):
+            raise ValueError(
+                f"the model has no class for {shown_names(unseen)}: it was made for other data. Make a new task for "
+                "new classes."
+            )
+        self._warn_of_unseen_words(examples, "training data")
+
     def _warn_of_unseen_words(self, examples, part):
         if unseen := self.preprocessor.unseen_words_warning(examples, part):
             _log.warning("%s", unseen)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        check_no_hdf5(filepath)
+        self._build_if_adapted()
+        super().save(filepath, *args, **kwargs)
 
     def save_to_preset(self, folder: Any, **content: Any) -> None:
         """Write configuration, preprocessor and weights to a folder, which `from_preset` reads.
@@ -539,7 +554,14 @@ class Task(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         preprocessor = cls.preprocessor_class.from_config(config["preprocessor"])
-        return cls(cls.default_config.replace(config["config"]), preprocessor=preprocessor, name=config["name"])
+        task = cls(cls.default_config.replace(config["config"]), preprocessor=preprocessor, name=config["name"])
+        task._build_if_adapted()
+        return task
+
+    def _build_if_adapted(self):
+        """Build the network before Keras looks for weights: those of one that is built on the way have another path."""
+        if self.preprocessor.is_adapted:
+            self.network  # noqa: B018
 
 
 def _with_targets(y, y_pred):

@@ -118,6 +118,8 @@ class WordPreprocessor(Preprocessor):
     def _read_vectors(self, words):
         """Read the pretrained vectors, and return the words with those that have only such a vector."""
         known, self.vector_dim = read_word_vectors(self.word_vectors)
+        if known.keys().isdisjoint(words):
+            raise ValueError(f"{self.word_vectors} holds none of the {len(words)} words of the training data.")
         own = {*words, *SPECIAL_WORDS}
         frequent = list(known)[: self.num_pretrained_words]
         words = [*words, *(word for word in frequent if word not in own and word == lower(word))]
@@ -177,6 +179,9 @@ class WordPreprocessor(Preprocessor):
     def label_id(self, label: str) -> int:
         """Return the number of a class, that after the last one for a class that training data lacks."""
         return self._label_ids.get(label, len(self.labels))
+
+    def unseen_classes(self, examples: Sequence) -> set[str]:
+        return {label for example in examples for label in self.labels_of(example)} - self._label_ids.keys()
 
     def unknown_words(self, words: Sequence[str]) -> tuple[str, ...]:
         """Return the different words that have no id."""

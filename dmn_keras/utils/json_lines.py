@@ -53,10 +53,10 @@ def as_json(value: Any) -> str:
 
 
 def scalar_text(value: Any) -> Any:
-    """Return the text of a number or a truth value, and any other value as it is."""
+    """Return the text of a number or a truth value, and any other value as it is, NaN too: it stands for none."""
     if isinstance(value, bool):
         return json.dumps(value)
-    return str(value) if isinstance(value, int | float) else value
+    return str(value) if isinstance(value, int | float) and value == value else value
 
 
 def check_text(value: Any, name: str, place: str) -> str:

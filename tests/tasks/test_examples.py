@@ -120,3 +120,8 @@ def test_a_dataset_without_an_end_is_refused(tf):
     dataset = tf.data.Dataset.from_tensor_slices({"text": ["fine"]}).repeat()
     with pytest.raises(ValueError, match=r"a dataset of examples must end: leave out its repeat\(\)"):
         read_examples(dataset, TextClassificationExample)
+
+
+def test_a_missing_label_of_a_data_frame_is_none():
+    with pytest.raises(ValueError, match="record 1: label must be a string that is not empty"):
+        read_examples([{"text": "A film.", "label": float("nan")}], TextClassificationExample)

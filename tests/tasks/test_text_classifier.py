@@ -67,7 +67,7 @@ def test_a_text_of_one_word_and_one_of_thousands(trained):
     assert (many.label, len(many.words)) == ("bad", 2000)
 
 
-@pytest.mark.parametrize("text", ["", "   ", None, 5])
+@pytest.mark.parametrize("text", ["", "   ", None, [5]])
 def test_a_text_without_words_is_refused_by_its_record(trained, text):
     with pytest.raises(ValueError, match="record 2: text must be a string that is not empty"):
         trained.predict([{"text": "lovely"}, {"text": text}])
@@ -105,10 +105,35 @@ def test_training_needs_labels():
 
 def test_a_preset_answers_the_same(trained, tmp_path):
     trained.save_to_preset(tmp_path / "preset")
-    loaded = TextClassifier.from_preset(tmp_path / "preset")
-    for ours, theirs in zip(trained.predict(TRAIN), loaded.predict(TRAIN), strict=True):
-        assert texts([ours]) == texts([theirs])
+    trained.save(tmp_path / "task.keras")
+    for loaded in (TextClassifier.from_preset(tmp_path / "preset"), keras.saving.load_model(tmp_path / "task.keras")):
+        for ours, theirs in zip(trained.predict(TRAIN), loaded.predict(TRAIN), strict=True):
+            assert texts([ours]) == texts([theirs])
+            np.testing.assert_allclose(ours.gates, theirs.gates, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Save it to a file that ends in .keras"):
+        trained.save(tmp_path / "task.h5")
+
+
+def test_a_task_that_was_not_trained_is_saved_too(tmp_path):
+    task = classifier()
+    task.save(tmp_path / "task.keras")
+    loaded = keras.saving.load_model(tmp_path / "task.keras")
+    for ours, theirs in zip(task.predict(TRAIN[:3]), loaded.predict(TRAIN[:3]), strict=True):
         np.testing.assert_allclose(ours.gates, theirs.gates, atol=1e-6)
+
+
+def test_classes_of_other_data_are_not_trained(trained):
+    with pytest.raises(ValueError, match="the model has no class for odd, strange: it was made for other data"):
+        trained.fit([*TRAIN, *(TextClassificationExample("A film .", label) for label in ("strange", "odd"))])
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.2])
+def test_an_epoch_without_examples_is_refused(fraction):
+    phrases = [TextClassificationExample("A film", label, is_phrase=True) for label in ("good", "bad")]
+    task = classifier(phrases, phrase_fraction=fraction)
+    with pytest.raises(ValueError, match="an epoch draws none of the 2 training examples"):
+        task.fit(phrases, verbose=0)
+    assert len(task.predict(phrases)) == 2
 
 
 def test_an_epoch_draws_some_of_the_phrases():
@@ -154,6 +179,13 @@ def test_words_that_only_the_vectors_have_are_known(tmp_path):
     loaded = TextClassifier.from_preset(tmp_path / "preset")
     found = keras.ops.convert_to_numpy(loaded.network.get_layer("pretrained_vectors").embeddings)
     np.testing.assert_array_equal(found, table)
+
+
+def test_vectors_of_other_words_are_refused(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("zzz 1 2\nyyy 3 4\n")
+    with pytest.raises(ValueError, match=r"vectors.txt holds none of the \d+ words of the training data"):
+        classifier(word_vectors=str(path))
 
 
 def test_the_preprocessor_round_trips():

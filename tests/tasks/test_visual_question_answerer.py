@@ -186,10 +186,15 @@ def test_unknown_words_are_named():
 
 def test_a_preset_gives_the_same_answers(tmp_path):
     vqa, asked = task(num_passes=3), questions()
-    vqa.save_to_preset(tmp_path)
-    loaded = dmn_keras.VisualQuestionAnswerer.from_preset(tmp_path)
-    assert summary(loaded.predict(asked)) == summary(vqa.predict(asked))
-    assert loaded.preprocessor.get_config() == vqa.preprocessor.get_config()
+    vqa.fit(asked, verbose=0)
+    vqa.save_to_preset(tmp_path / "preset")
+    vqa.save(tmp_path / "task.keras")
+    for loaded in (
+        dmn_keras.VisualQuestionAnswerer.from_preset(tmp_path / "preset"),
+        keras.saving.load_model(tmp_path / "task.keras"),
+    ):
+        assert summary(loaded.predict(asked)) == summary(vqa.predict(asked))
+        assert loaded.preprocessor.get_config() == vqa.preprocessor.get_config()
 
 
 @pytest.mark.slow

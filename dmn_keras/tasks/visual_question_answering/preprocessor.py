@@ -16,7 +16,7 @@ from dmn_keras.text import Vocabulary, sentence_ids, tokenize
 from dmn_keras.utils.images import load_image
 
 UNKNOWN_ANSWER = -1
-"""Stands for an answer that the training data lack: it does not count in loss and metrics."""
+"""Stands for an answer that is not given: it does not count in loss and metrics."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +119,9 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
             answer = answers.get(example.answer, len(answers)) if example.answer else UNKNOWN_ANSWER
             encoded.append(EncodedQuestions(images[key], (ids[example.question],), (answer,), (example.question,)))
         return encoded
+
+    def unseen_classes(self, examples: Sequence[VisualQuestionAnsweringExample]) -> set[str]:
+        return {example.answer for example in examples if example.answer} - set(self.answers)
 
     def unseen_words(self, examples: Sequence[VisualQuestionAnsweringExample]) -> list[str]:
         return self.vocabulary.unknown_words({example.question: None for example in examples})
