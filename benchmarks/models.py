@@ -41,7 +41,7 @@ def main(arguments=None):
         if name in MODELS:
             rows.append({"model": name, **measure(name, options.questions)})
         else:
-            rows.append({"model": name, **measure_pretrained(name, options.questions, options.data_dir)})
+            rows.append({"model": name, **_size_and_speed(*pretrained(name, options.questions, options.data_dir))})
     base.report("models", arguments, options.json, table, {"questions": options.questions, "rows": rows})
 
 
@@ -62,13 +62,13 @@ def measure(name, num_questions):
     return _size_and_speed(qa, questions)
 
 
-def measure_pretrained(name, num_examples, data_dir=None):
-    """Return the size of a pretrained model and how many examples it answers a second.
+def pretrained(name, num_examples, data_dir=None):
+    """Return a pretrained model and test examples of its data, the first ones.
 
     Args:
         name: Name of the model, one of `PRETRAINED`.
-        num_examples: How many of its test examples, the first ones, it answers in a round.
-        data_dir: Folder with the data.
+        num_examples: How many examples.
+        data_dir: Folder with the folders of the data.
     """
     from dmn_keras import datasets
     from dmn_keras.tasks.preset import PresetFolder
@@ -77,7 +77,7 @@ def measure_pretrained(name, num_examples, data_dir=None):
     source = base.read_source(name)
     where = {"config": source.config, "data_dir": folder, "num_examples": num_examples}
     examples = datasets.load(source.dataset, task="all", split="test", **where)
-    return _size_and_speed(PresetFolder.find(name).load(), examples)
+    return PresetFolder.find(name).load(), examples
 
 
 def _size_and_speed(task, examples):

@@ -7,10 +7,10 @@ import collections
 import os
 import pathlib
 import statistics
-import tempfile
 import time
 
 from benchmarks import base
+from benchmarks.served_answers import served_milliseconds
 
 SETTINGS = {
     "easy_vqa": {"epochs": 30},
@@ -51,7 +51,7 @@ def main(arguments=None):
     row |= {f"validation_{name}": value for name, value in scores(vqa, parts["valid"]).items()}
     row |= {**scores(vqa, parts["test"]), **base.record("visual_questions", arguments)}
     if options.backend == "tensorflow":
-        row["milliseconds_served"] = served_milliseconds(vqa, parts["test"][0])
+        row["milliseconds_served"] = served_milliseconds(vqa, parts["test"][:200])
     if options.json:
         before = base.read(options.json)["runs"] if os.path.exists(options.json) else []
         rows = [*(other for other in before if other["seed"] != options.seed), row]
@@ -108,19 +108,6 @@ def scores(vqa, examples):
     """Return the metrics of examples in percent, and how many there are."""
     metrics = vqa.score(examples, vqa.predict(examples, batch_size=250))
     return {**{name: round(value, 3) for name, value in metrics.items()}, "questions": len(examples)}
-
-
-def served_milliseconds(vqa, example, count=200):
-    """Return the median time of one answer through the exported model, from an encoded image and text."""
-    import tensorflow as tf
-
-    from dmn_keras.serving.raw_inputs import raw_inputs
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = vqa.export(folder, questions=[example], warmup=False)
-        answer = tf.saved_model.load(str(path)).signatures["text"]
-    strings = {name: tf.constant(values) for name, values in raw_inputs(vqa.preprocessor).strings([example]).items()}
-    return round(statistics.median(base.milliseconds(lambda: answer(**strings), count)), 2)
 
 
 def summary(dataset, rows, baseline):
