@@ -197,6 +197,14 @@ def folder_with_data(tmp_path_factory):
         for task, split in itertools.product(range(1, 21), ("train", "test")):
             lines = "1 Mary went to the park.\n2 Where is Mary? \tpark\t1\n" * 20
             (folder / config / f"qa{task}_some-name_{split}.txt").write_text(lines)
+    _, lines = blocks("docs/own_data.md", "json")
+    for name, line in zip(("texts", "tags", "images"), lines.splitlines(), strict=True):
+        (folder / name).mkdir()
+        others = line.replace("7.png", "8.png")
+        (folder / name / "train.jsonl").write_text(f"{line}\n{others}\n" * 4, encoding="utf-8")
+    (folder / "images" / "images").mkdir()
+    for number in (7, 8):
+        keras.utils.save_img(folder / "images" / "images" / f"{number}.png", np.zeros((8, 8, 3)))
     rest = "\t_" * 6
     for name, trees in (("train", "(3 (2 A) (4 film))\n(1 (0 Not) (2 bad))"), ("dev", "(3 film)"), ("test", "(1 Not)")):
         (folder / f"{name}.txt").write_text(trees)
@@ -224,7 +232,7 @@ def test_training_begins(command, data, tmp_path, monkeypatch):
 
 
 def test_the_line_of_own_data_can_be_read(tmp_path):
-    [line] = blocks("docs/own_data.md", "json")
+    line, _ = blocks("docs/own_data.md", "json")
     (tmp_path / "train.jsonl").write_text(line, encoding="utf-8")
     [read] = registry.load("jsonl", task="all", split="train", data_dir=tmp_path)
     assert read.answer == (json.loads(line)["answer"],)

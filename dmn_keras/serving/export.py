@@ -64,7 +64,8 @@ def export(
       padded with empty ones; with a `VisualQuestionAnsweringPreprocessor` `image`, the bytes of PNG or JPEG files, and
       `question`, to `answer`, strings `(batch,)`, `probability` and `gates`; with a `TextClassificationPreprocessor`
       `text`, to `label`, and with a `TokenTaggingPreprocessor` `tokens`, words with blanks between them, to `tags`,
-      both with `words`, `probabilities` and `gates`; all three also with `unknown_words`, as above.
+      both with `words`, `probabilities` and `gates`, of text in Unicode's form NFC: in another form its accented words
+      are unknown; all three also with `unknown_words`, as above.
 
     The version appears whole or not at all: it is written to a temporary folder and loaded, its outputs through every
     signature are compared with those of the Keras model, and then it is renamed. Where a server batches requests, as
