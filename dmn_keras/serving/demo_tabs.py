@@ -114,14 +114,18 @@ def _remarks(answer, story):
     others = [f"{text} {probability:.3f}" for text, probability in answer.others if text]
     if others:
         yield f"Next likeliest, by probability: {', '.join(others)}"
-    if answer.unknown_words:
-        yield f"The model does not know: {', '.join(answer.unknown_words)}"
+    yield from unknown_words(answer)
     if answer.positions is not None:
         yield f"Retrieved {len(answer.facts):,} of {answer.num_facts:,} sentences."
         return
     num_sentences = sum(1 for sentence in split_sentences(story) if tokenize(sentence))
     if len(answer.facts) < num_sentences:
         yield f"Only the last {len(answer.facts)} of {num_sentences} sentences were read."
+
+
+def unknown_words(answer: Any) -> list[str]:
+    """Return a line about the words of an answer that the model does not know, none where it knows all."""
+    return [f"The model does not know: {', '.join(answer.unknown_words)}"] if answer.unknown_words else []
 
 
 def _attention(answer):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmn_keras.datasets import sort_of_clevr
 from dmn_keras.inference.image_attention_plot import draw_image_attention
-from dmn_keras.serving.demo_tabs import Tab, tab_of
+from dmn_keras.serving.demo_tabs import Tab, tab_of, unknown_words
 from dmn_keras.tasks.visual_question_answering import VisualQuestionAnswerer, answer_text
 
 _SHAPES = (("red", (255, 0, 0), 20), ("blue", (0, 0, 255), 30), ("yellow", (255, 255, 0), 14))
@@ -38,14 +38,12 @@ def _image_parts(task, image, question):
     answer = task.ask(content, question)
     picture = io.BytesIO()
     draw_image_attention(answer, content).savefig(picture, format="png", dpi=90)
-    parts = [
+    return [
         f'<p class="asked">{html.escape(question.strip())}</p>',
         f'<p class="answer">{html.escape(answer_text(answer))}</p>',
         f'<img alt="the image, and the gates of each pass" src="{data_uri(picture.getvalue())}">',
+        *(f"<p>{html.escape(line)}</p>" for line in unknown_words(answer)),
     ]
-    if answer.unknown_words:
-        parts.append(f"<p>The model does not know: {html.escape(', '.join(answer.unknown_words))}</p>")
-    return parts
 
 
 def data_uri(png: bytes) -> str:

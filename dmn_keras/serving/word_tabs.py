@@ -3,7 +3,7 @@
 import functools
 import html
 
-from dmn_keras.serving.demo_tabs import Tab, tab_of
+from dmn_keras.serving.demo_tabs import Tab, tab_of, unknown_words
 from dmn_keras.tasks.text_classification import TextClassifier
 from dmn_keras.tasks.text_classification.answer import classification_text
 from dmn_keras.tasks.token_tagging import TokenTagger
@@ -59,6 +59,7 @@ def _class_parts(task, text):
         f'<p class="answer">{html.escape(classification_text(answer))}</p>',
         f"<p>{html.escape(others)}</p>",
         *passes,
+        *_unknown(answer),
     ]
 
 
@@ -69,7 +70,11 @@ def _tag_parts(task, sentence):
         for word, tag, of_word in zip(answer.words, answer.tags, answer.probabilities, strict=True)
     )
     header = '<thead><tr><th scope="col">word</th><th scope="col">tag</th><th scope="col">probability</th></tr></thead>'
-    return [f'<div class="wide"><table>{header}<tbody>{rows}</tbody></table></div>']
+    return [f'<div class="wide"><table>{header}<tbody>{rows}</tbody></table></div>', *_unknown(answer)]
+
+
+def _unknown(answer):
+    return [f"<p>{html.escape(line)}</p>" for line in unknown_words(answer)]
 
 
 def _colored(words, gates):

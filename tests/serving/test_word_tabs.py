@@ -32,12 +32,15 @@ def test_a_class_and_the_words_of_each_pass_are_shown(classifier):
     assert len(re.findall("pass [12]: ", shown)) == 2
     assert shown.count(">film</span>") == 2
     assert "bad 0." in shown
+    assert "The model does not know: A, &lt;b&gt;, film" in shown
+    assert "does not know" not in classifier.show("lovely")
 
 
 def test_each_word_is_shown_with_its_tag(tagger):
     shown = tagger.show("Go & rest!")
     assert re.findall('<th scope="row">(.*?)</th>', shown) == ["Go", "&amp;", "rest", "!"]
     assert len(re.findall("<td>(?:VERB|PUNCT)</td>", shown)) == 4
+    assert "The model does not know: &amp;, rest" in shown
 
 
 def test_examples_can_be_shown(classifier, tagger):
