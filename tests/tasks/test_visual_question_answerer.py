@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 import pathlib
@@ -166,8 +167,10 @@ def test_each_kind_of_question_is_scored():
     assert vqa.score(asked, answers) == {name: pytest.approx(100 * value) for name, value in expected.items()}
     mistakes = [vqa.mistake(e, a) for e, a in zip(asked, answers, strict=True)]
     assert [mistake is None for mistake in mistakes] == right.tolist()
-    mistake = next(filter(None, mistakes))
+    example, answer = next((e, a) for e, a, mistake in zip(asked, answers, mistakes, strict=True) if mistake)
+    mistake = vqa.mistake(dataclasses.replace(example, image="images/7.png"), answer)
     assert mistake["expected"] != mistake["answer"]
+    assert mistake["image"] == "images/7.png"
 
 
 def test_an_explanation_shows_the_gates_of_each_pass():

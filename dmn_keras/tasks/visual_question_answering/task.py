@@ -111,7 +111,7 @@ class VisualQuestionAnswerer(Task):
         if answer.answer == example.answer:
             return None
         return {
-            "image": example.image_id,
+            "image": str(example.image) if isinstance(example.image, str | os.PathLike) else example.image_id,
             "question": example.question,
             "expected": example.answer,
             "answer": answer.answer,
