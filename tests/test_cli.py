@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 from dmn_keras import __version__, cli
@@ -628,6 +630,19 @@ def test_sequences_are_predicted_and_evaluated(tmp_path, monkeypatch):
     assert alone[:2] == trained[:2]
     assert "config 'anbncn': with the sizes of the training, anbncn,length=2-19,sequences=1" in alone[2]
     assert run(*arguments, "--config", "anbncn,length=4")[1] != ""
+
+
+def test_prediction_names_the_line_of_what_cannot_be_read(tmp_path):
+    """Here an image beside the file that is none; blank lines do not count as records."""
+    image, asked = tmp_path / "images" / "1.png", tmp_path / "images" / "asked.jsonl"
+    image.parent.mkdir()
+    keras.utils.save_img(image, np.zeros((8, 8, 3)))
+    (image.parent / "2.png").write_bytes(b"no image")
+    lines = [json.dumps({"image": f"{number}.png", "question": "what color is it?"}) for number in (1, 2)]
+    asked.write_text("\n\n".join(lines), encoding="utf-8")
+    status, out, err = run("predict", "easy-vqa", "--input", asked)
+    assert (status, out) == (2, "")
+    assert f"{asked}, line 3: question 1: image {str(image.parent / '2.png')!r}" in err
 
 
 def test_a_model_that_looks_facts_up_in_chains_has_no_index(tmp_path, story):

@@ -14,6 +14,8 @@ MORE = (
     "relative to the file that names it. Each answer is a line of JSON."
 )
 
+_MISTAKES = (TypeError, ValueError, OSError)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
@@ -33,14 +35,23 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.nullcontext(sys.stdin.buffer) if options.input == "-" else open(options.input, "rb") as file:
         examples = _examples(file, options.input, task.preprocessor.example_class)
         while batch := list(itertools.islice(examples, options.batch_size)):
-            places, records = zip(*batch, strict=True)
             try:
-                answers = task.predict(records, batch_size=options.batch_size)
-            except (TypeError, ValueError, OSError) as error:  # of an image, for instance, which is read only now
-                raise ValueError(f"counted from {places[0]}: {error}") from error
+                answers = task.predict([example for _, example in batch], batch_size=options.batch_size)
+            except _MISTAKES:  # in an image, for instance, which is read only now
+                _find_mistake(task, batch)
+                raise
             for answer in answers:
                 print_json(answer.to_dict())
     return 0
+
+
+def _find_mistake(task, batch):
+    """Raise `ValueError` with the place of the first example that cannot be read, if it is one that cannot."""
+    for place, example in batch:
+        try:
+            task.preprocessor.encode([example])
+        except _MISTAKES as error:
+            raise ValueError(f"{place}: {str(error).removeprefix('record 1: ')}") from error
 
 
 def _examples(file, name, example_class):
