@@ -34,8 +34,7 @@ class MentionLinks(WeightedLayer):
     With `ordered`, the messages also tell the order of the facts: in `b_p` and in `[u, v]`, `m_p` becomes
     `m_p + P h_before + S h_after`, with the states of the nearest mentions before and after, zero where there is none.
     The question stands behind the story, so that its "Mary" is told where Mary was last. Without it the order of the
-    facts is not represented; chains of relations, for which it does not matter, are then longer than in training
-    without harm.
+    facts is not represented, which suits relations (StepGame), where a chain may be longer than any in training.
 
     Words are compared by their ids, so that all unknown words count as one, unless they have placeholders. Time and
     memory grow with the words of the story times the rounds, not with pairs of words.
