@@ -367,8 +367,10 @@ def _error(model):
 
 def tasks():
     """Return the table of the tasks besides stories: what their pretrained models reach, and what stands beside it."""
+    [measured] = results("results_speed/served_answers")
+    times = {row["model"]: row["milliseconds"] for row in measured["rows"]}
     return markdown(
-        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters"],
+        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters", "ms an answer"],
         [
             [
                 title,
@@ -378,6 +380,7 @@ def tasks():
                 published,
                 len(runs),
                 f"{runs[0]['parameters']:,}",
+                *decimals([times[preset]]),
             ]
             for title, preset, runs, reached, baseline, published in _task_rows()
         ],

@@ -22,6 +22,7 @@ from benchmarks import (
     models,
     precision,
     recurrent_memory,
+    served_answers,
     serving,
     tables,
 )
@@ -208,6 +209,15 @@ def test_models_are_measured(tmp_path, capsys):
 
 
 # Serving
+
+
+@tensorflow_alone
+def test_one_answer_of_an_exported_model_is_timed(tmp_path, capsys):
+    file = tmp_path / "served_answers.json"
+    served_answers.main(["--models", "sort-of-clevr", "--examples", "3", "--json", str(file)])
+    [row] = written("served_answers", file, capsys.readouterr().out)["rows"]
+    assert row["model"] == "sort-of-clevr"
+    assert row["milliseconds"] > 0
 
 
 @tensorflow_alone
