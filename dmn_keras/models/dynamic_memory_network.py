@@ -38,7 +38,8 @@ class DynamicMemoryNetwork(keras.Model):
 
     Keras flattens dicts of inputs in the order of their keys: a further key shifts them, and the optional input
     `"answer"` must be there. Here further keys are ignored, `"answer"` may be left out, and with metrics only the
-    outputs that have one need a target. Everything else is the functional model that `dmn` builds.
+    outputs that have one need a target. Everything else is the functional model that `dmn`, `text_dmn` or `visual_dmn`
+    builds.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):

@@ -296,7 +296,7 @@ class Task(keras.Model):
         batch_size: int | None = None,
         epochs: int = 1,
         initial_epoch: int = 0,
-        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = None,
         **arguments: Any,
     ) -> keras.callbacks.History:
         """Train on raw examples; adapts the preprocessor and compiles where that was not done.
@@ -322,6 +322,7 @@ class Task(keras.Model):
             ValueError: If there is no example, a record is malformed, or with raw examples `shuffle` is not `True` or
                 another argument makes no sense.
         """
+        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or ())
         if is_batched(x):
             if not self.compiled:
                 self._compile()
@@ -330,11 +331,11 @@ class Task(keras.Model):
                 validation_data=validation_data,
                 epochs=epochs,
                 initial_epoch=initial_epoch,
-                callbacks=[*self.training_callbacks(), *(callbacks or ())],
+                callbacks=[*self.training_callbacks(), *callbacks],
                 **arguments,
             )
         for name in ("y", "sample_weight", "class_weight", "validation_split"):
-            if arguments.pop(name, None):
+            if arguments.pop(name, None) is not None:
                 raise ValueError(
                     f"{name} does not go with raw examples, which hold their answers: leave it out; validation_data "
                     "takes examples that are held out."
@@ -343,10 +344,7 @@ class Task(keras.Model):
             raise ValueError("shuffle must be True: raw examples have another order in each epoch, drawn by the seed.")
         draw = x if callable(x) else None
         examples = self._read(x if draw is None else draw(initial_epoch), "fit")
-        following, callbacks = (
-            initial_epoch,
-            [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks,
-        )
+        following = initial_epoch
         with self.preprocessor.unchanged_by_errors():
             if self.preprocessor.is_adapted:
                 self._check_trainable(examples)
@@ -369,7 +367,7 @@ class Task(keras.Model):
             validation_data=validation_data,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=[*(callbacks or ()), keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],  # after lessons
+            callbacks=[*callbacks, keras.callbacks.LambdaCallback(on_epoch_end=end_epoch)],  # after lessons
             shuffle=False,
             **arguments,
         )
@@ -444,7 +442,8 @@ class Task(keras.Model):
         except (TypeError, ValueError) as error:
             if argument != "validation_data":
                 raise
-            raise type(error)(f"validation_data: {error}") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"validation_data: {error}") from error
         if not examples:
             raise ValueError(f"{argument} needs at least one example. Received none.")
         for number, example in enumerate(examples, start=1):

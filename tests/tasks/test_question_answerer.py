@@ -11,6 +11,7 @@ import pytest
 
 import dmn_keras
 from dmn_keras.datasets import Example
+from dmn_keras.tasks.batching import EpochSequence
 from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
 from dmn_keras.tasks.task import Task
 from tests.layers.helpers import randomize
@@ -243,7 +244,7 @@ def test_what_is_learned_or_measured_has_its_answer(method, shared_task):
 
 
 @pytest.mark.parametrize(
-    "argument", [{"y": [1]}, {"sample_weight": [1]}, {"class_weight": {0: 1}}, {"validation_split": 0.1}]
+    "argument", [{"y": np.ones(3)}, {"sample_weight": [1]}, {"class_weight": {0: 1}}, {"validation_split": 0.1}]
 )
 def test_what_raw_examples_make_no_use_of_is_named(argument, shared_task):
     with pytest.raises(ValueError, match=f"{next(iter(argument))} does not go with raw examples"):
@@ -309,6 +310,13 @@ def test_a_linear_start_ends_with_its_epochs(caplog):
     hard = QuestionAnswerer(family="memn2n", attention="hard", supervise_gates=False)
     with pytest.raises(ValueError, match="attention='hard' learns from supporting facts"):
         hard.fit(examples(), verbose=0)
+
+
+def test_batches_of_arrays_take_a_single_callback_too():
+    qa, seen = task(), []
+    seen_by = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    qa.fit(EpochSequence(qa.batches(examples(5))).for_fit(), callbacks=seen_by, shuffle=False, verbose=0)
+    assert seen == [0]
 
 
 def test_the_metric_of_the_answers_has_one_name(shared_task):
