@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dmn_keras.datasets.record import check_question, question_fields, visual_question_fields
-from dmn_keras.datasets.word_records import text_fields, token_fields
+from dmn_keras.datasets.word_records import check_weight, text_fields, token_fields
 from dmn_keras.utils.json_lines import check_strings
 
 if typing.TYPE_CHECKING:
@@ -137,6 +137,7 @@ class TextClassificationExample(BaseExample):
 
     def check(self, place: str) -> None:
         check_strings({"text": self.text, "label": self.label}, place)
+        check_weight(self.weight, place)
 
     @property
     def group(self) -> int | None:

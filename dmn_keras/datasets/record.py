@@ -45,7 +45,7 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         "story": story,
         "question": question,
         "answer": _answer(record.get("answer"), place),
-        "supporting_facts": _supporting_facts(record.get("supporting_facts"), len(story), place),
+        "supporting_facts": _fact_indexes(record.get("supporting_facts"), "supporting_facts", len(story), place),
         "task": _task(record.get("task"), place),
         "story_id": _number(record.get("story_id"), "story_id", place),
     }
@@ -68,8 +68,10 @@ def check_question(example: Any, place: str) -> None:
     texts = {f"story[{i}]": fact for i, fact in enumerate(story if isinstance(story, tuple | list) else ())}
     texts |= {f"answer[{i}]": part for i, part in enumerate(answer)}
     check_strings({"question": example.question, **texts}, place)
-    facts = [int(i) if hasattr(i, "__index__") else i for i in example.supporting_facts]
-    _supporting_facts(facts, len(story), place)
+    for name in ("supporting_facts", "story_positions"):
+        if (indexes := getattr(example, name)) is not None:
+            indexes = [int(i) if hasattr(i, "__index__") else i for i in indexes]
+            _fact_indexes(indexes, name, len(story), place)
 
 
 def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -129,12 +131,12 @@ def _is_index(value):
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _supporting_facts(value, num_facts, place):
+def _fact_indexes(value, name, num_facts, place):
     if value is None:
         return ()
     if not isinstance(value, list | tuple) or not all(_is_index(index) and index < num_facts for index in value):
         raise ValueError(
-            f"{place}: supporting_facts must be a list of indexes into story, whole numbers from 0 to "
+            f"{place}: {name} must be a list of indexes into story, whole numbers from 0 to "
             f"{num_facts - 1}. Received: {as_json(value)}."
         )
     return tuple(value)

@@ -1,5 +1,6 @@
 """A dict with the fields of a text or of tokens -> checked fields, with errors that name the record and the field."""
 
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,15 +25,19 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
     if record.get("label") not in (None, ""):
         fields["label"] = check_text(scalar_text(record["label"]), "label", place)
     if "weight" in record:
-        weight = record["weight"]
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-            raise ValueError(f"{place}: weight must be a number of at least 0. Received: {as_json(weight)}.")
-        fields["weight"] = float(weight)
+        check_weight(record["weight"], place)
+        fields["weight"] = float(record["weight"])
     if "is_phrase" in record:
         if not isinstance(record["is_phrase"], bool):
             raise ValueError(f"{place}: is_phrase must be true or false. Received: {as_json(record['is_phrase'])}.")
         fields["is_phrase"] = record["is_phrase"]
     return fields
+
+
+def check_weight(weight: Any, place: str) -> None:
+    """Raise `ValueError` if the weight of an example is no number of at least 0."""
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= weight < float("inf"):
+        raise ValueError(f"{place}: weight must be a number of at least 0. Received: {as_json(weight)}.")
 
 
 def token_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -324,6 +324,8 @@ class Task(keras.Model):
         """
         callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or ())
         if is_batched(x):
+            if not isinstance(validation_data, tuple | None):  # a tuple holds arrays
+                validation_data = self._measured(validation_data, "validation_data", batch_size)
             if not self.compiled:
                 self._compile()
             return super().fit(

@@ -98,6 +98,7 @@ def test_a_tf_dataset_of_dicts_is_raw_examples(batch, shared_task):
             r"record 2: expected text in UTF-8. Received: b'\\xff'",
         ),
         (["Mary"], "record 1: expected a dict or Example. Received: str"),
+        ([Example(("A.",), "Who?", story_positions=(1,))], r"record 1: story_positions must be .* from 0 to 0"),
         ({"story": [["A."]], "question": ["Who?", "Where?"]}, "columns must have one length. Received: story: 1, que"),
         ({"story": "A.", "question": ["Who?"]}, "column 'story' must be a sequence with a value for each example"),
     ],
@@ -312,11 +313,14 @@ def test_a_linear_start_ends_with_its_epochs(caplog):
         hard.fit(examples(), verbose=0)
 
 
-def test_batches_of_arrays_take_a_single_callback_too():
+def test_batches_of_arrays_take_a_single_callback_and_raw_validation_data():
     qa, seen = task(), []
     seen_by = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
-    qa.fit(EpochSequence(qa.batches(examples(5))).for_fit(), callbacks=seen_by, shuffle=False, verbose=0)
+    batches = EpochSequence(qa.batches(examples(5))).for_fit()
+    qa.fit(batches, callbacks=seen_by, shuffle=False, verbose=0)
     assert seen == [0]
+    history = qa.fit(batches, validation_data=examples(4), shuffle=False, verbose=0).history
+    assert history["val_answer_accuracy"] == [qa.evaluate(examples(4), verbose=0)["answer_accuracy"]]
 
 
 def test_the_metric_of_the_answers_has_one_name(shared_task):

@@ -1,5 +1,7 @@
 """Text classification: what it learns from, its answers, its presets."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -159,6 +161,9 @@ def test_weights_of_examples_scale_their_loss():
     heavy = [TextClassificationExample(TRAIN[0].text, "good", weight=3.0)]
     single, triple = (task.evaluate(examples, verbose=0)["loss"] for examples in (TRAIN[:1], heavy))
     assert triple == pytest.approx(3 * single, rel=1e-5)
+    for weight in (-1.0, float("nan"), "3"):
+        with pytest.raises(ValueError, match="record 1: weight must be a number of at least 0"):
+            task.evaluate([dataclasses.replace(heavy[0], weight=weight)])
 
 
 def test_words_that_only_the_vectors_have_are_known(tmp_path):
