@@ -208,6 +208,7 @@ def test_a_story_without_a_fact_that_matters(tmp_path):
         plot_attention(answer, QUESTION, tmp_path / "gates.png")
 
 
+@pytest.mark.slow
 def test_a_story_may_be_text_sentences_a_file_or_an_index(retrieving, tmp_path):
     story = long_story()
     (tmp_path / "story.txt").write_text("\n".join(story))

@@ -53,6 +53,7 @@ def test_a_pretrained_folder_is_small_and_its_card_that_of_its_files(name, tmp_p
         assert f"\n| {task} | " in model_cards.card(folder)
 
 
+@pytest.mark.slow
 def test_an_open_vocabulary_answers_about_names_and_places_never_seen():
     """Made up, in other languages and scripts, and with the letters of known ones in another order."""
     qa = QuestionAnswerer.from_preset()

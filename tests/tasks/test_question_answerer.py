@@ -262,6 +262,7 @@ def test_a_fit_that_fails_leaves_no_words_behind():
         assert qa.preprocessor.num_questions == QuestionAnswerer().preprocessor.num_questions
 
 
+@pytest.mark.slow
 def test_an_unknown_answer_is_never_right(caplog):
     """Not even of a model that has learned to give the unknown word."""
     qa, new = task(learning_rate=0.05), [Example(("zoe is in the attic",), "where is zoe", ("attic",))]
@@ -323,6 +324,7 @@ def test_batches_of_arrays_take_a_single_callback_and_raw_validation_data():
     assert history["val_answer_accuracy"] == [qa.evaluate(examples(4), verbose=0)["answer_accuracy"]]
 
 
+@pytest.mark.slow
 def test_the_metric_of_the_answers_has_one_name(shared_task):
     for supervise in (True, False):
         history = task(supervise_gates=supervise).fit(examples(8), validation_data=examples(8), verbose=0).history
@@ -481,6 +483,7 @@ def test_questions_asked_alone_share_shapes(monkeypatch):
     assert len({shapes for shapes, _ in calls}) == 1
 
 
+@pytest.mark.slow
 def test_the_bundled_samples_cause_few_compilations(monkeypatch):
     qa = QuestionAnswerer.from_preset("babi-joint")
     calls = spied(qa, monkeypatch)

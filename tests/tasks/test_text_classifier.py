@@ -105,6 +105,7 @@ def test_training_needs_labels():
         classifier([TRAIN[0], TextClassificationExample("A film .")])
 
 
+@pytest.mark.slow
 def test_a_preset_answers_the_same(trained, tmp_path):
     trained.save_to_preset(tmp_path / "preset")
     trained.save(tmp_path / "task.keras")
@@ -116,6 +117,7 @@ def test_a_preset_answers_the_same(trained, tmp_path):
         trained.save(tmp_path / "task.h5")
 
 
+@pytest.mark.slow
 def test_a_task_that_was_not_trained_is_saved_too(tmp_path):
     task = classifier()
     task.save(tmp_path / "task.keras")

@@ -53,6 +53,7 @@ def test_it_learns_from_context_and_spelling(trained):
     assert tagging_text(answer).startswith("The/DET walk/NOUN")
 
 
+@pytest.mark.slow
 def test_each_word_has_gates_for_the_words_around_it(trained):
     [answer] = trained.predict(TRAIN[:1])
     assert [np.shape(of_word) for of_word in answer.gates] == [(2, 3), (2, 4), (2, 5), (2, 5), (2, 4), (2, 3)]
@@ -106,6 +107,7 @@ def test_the_context_is_as_wide_as_the_setting():
     assert changed.tolist() == [False, True, True, True, False, False]
 
 
+@pytest.mark.slow
 def test_a_preset_answers_the_same(trained, tmp_path):
     trained.save_to_preset(tmp_path / "preset")
     trained.save(tmp_path / "task.keras")

@@ -187,6 +187,7 @@ def test_unknown_words_are_named():
     assert task().ask(questions()[0].image, "Is the zebra red?").unknown_words == ("the", "zebra")
 
 
+@pytest.mark.slow
 def test_a_preset_gives_the_same_answers(tmp_path):
     vqa, asked = task(num_passes=3), questions()
     vqa.fit(asked, verbose=0)
