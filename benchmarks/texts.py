@@ -91,6 +91,15 @@ def table():
     return base.markdown(header, rows)
 
 
+def speed_sentence():
+    """Return a sentence about how many words a second the tagger reads, in Markdown."""
+    measured = base.results("results/ud-english-ewt")[0]["speed"]
+    return (
+        f"`ud-english-ewt` tags {measured['words_per_second']:,} words a second on one core "
+        f"({measured['machine']['cpu']}), of {measured['words']:,} test words."
+    )
+
+
 def read_run(folder):
     """Return the `Source` of a run, and a dict of what it reached and cost."""
     from dmn_keras.training.reproduce import command_of
