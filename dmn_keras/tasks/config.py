@@ -75,6 +75,8 @@ class TrainerConfig(Settings):
         schedule: `"plateau"` to halve the learning rate after half of `patience` epochs without a better validation
             result, or `"cosine"` to lower it from epoch to epoch along half a cosine, to nearly 0 in the last of
             `epochs`.
+        constant_epochs: With a cosine, number of first epochs at the whole learning rate, for what is learned only
+            once all else is.
         curriculum: Number of first epochs in which training grows from the shortest examples to all of them: epoch i of
             these, from 1, takes its batches from the shortest `i / (curriculum + 1)`, again and again until it has as
             many batches as any other epoch. 0 for all examples from the start.
@@ -97,6 +99,7 @@ class TrainerConfig(Settings):
     optimizer: str = setting("adam", choices=("adam", "rmsprop", "sgd"))
     learning_rate: float = setting(1e-3, positive=True)
     schedule: str = setting("plateau", choices=("plateau", "cosine"))
+    constant_epochs: int = setting(0, low=0)
     curriculum: int = setting(0, low=0)
     clip_norm: float | None = setting(5.0, positive=True)
     batch_size: int = 32

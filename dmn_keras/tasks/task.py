@@ -301,8 +301,8 @@ class Task(keras.Model):
     ) -> keras.callbacks.History:
         """Train on raw examples; adapts the preprocessor and compiles where that was not done.
 
-        Of the trainer's settings it leaves `schedule`, `epochs`, `patience` and `stop_after_perfect_epochs` to
-        `dmn_keras.training.train`: here they are arguments and Keras callbacks.
+        Of the trainer's settings it leaves `schedule`, `constant_epochs`, `epochs`, `patience` and
+        `stop_after_perfect_epochs` to `dmn_keras.training.train`: here they are arguments and Keras callbacks.
 
         Args:
             x: Training examples in one of the forms of `dmn_keras.tasks.examples.read_examples`; or a function that

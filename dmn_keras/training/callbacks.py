@@ -71,7 +71,8 @@ def progress(history: Sequence[Mapping[str, float]], trainer: TrainerConfig) -> 
 def learning_rate(config: TrainerConfig, history: Sequence[Mapping[str, float]]) -> float:
     """Return the learning rate of the epoch that follows those of `history`, as `config.schedule` has it."""
     if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(len(history) / config.epochs, 1.0)))
+        done = (len(history) - config.constant_epochs) / max(config.epochs - config.constant_epochs, 1)
+        return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
     return config.learning_rate * 0.5 ** progress(history, config).halvings
 
 

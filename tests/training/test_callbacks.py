@@ -79,6 +79,8 @@ def test_the_learning_rate_follows_a_cosine_to_the_last_epoch():
     assert rates == pytest.approx(expected)
     assert rates[0] == 0.08
     assert rates[4] == pytest.approx(0.0, abs=1e-9)
+    late = config.replace({"constant_epochs": 2, "epochs": 6})
+    assert [learning_rate(late, history[:1] * epoch) for epoch in range(7)] == pytest.approx([0.08, 0.08, *rates])
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
