@@ -370,7 +370,17 @@ def tasks():
     [measured] = results("results_speed/served_answers")
     times = {row["model"]: row["milliseconds"] for row in measured["rows"]}
     return markdown(
-        ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters", "ms an answer"],
+        [
+            "task",
+            "preset",
+            "test, %",
+            "baseline, %",
+            "published, %",
+            "seeds",
+            "parameters",
+            "CPU minutes",
+            "ms an answer",
+        ],
         [
             [
                 title,
@@ -380,6 +390,7 @@ def tasks():
                 published,
                 len(runs),
                 f"{runs[0]['parameters']:,}",
+                f"{statistics.median(run['cpu_minutes'] for run in runs):.0f}",
                 *decimals([times[preset]]),
             ]
             for title, preset, runs, reached, baseline, published in _task_rows()
