@@ -31,9 +31,10 @@ BABI = {
 }
 JOINT = {
     "babi-1k-joint": ("1k, answers only", None),
+    "babi-1k-joint-ordered": ("1k, answers only, ordered mention links, one seed", None),
     "babi-1k-joint-memn2n": ("1k, answers only, MemN2N", None),
     "babi-10k-joint": ("10k, answers only", None),
-    "babi-10k-joint-ordered": ("10k, answers only, ordered mention links", None),
+    "babi-10k-joint-ordered": ("10k, answers only, ordered mention links, one seed", None),
 }
 JOINT_BASELINES = {
     "babi-1k-joint-lstm": ("1k, answers only, LSTM", None),
