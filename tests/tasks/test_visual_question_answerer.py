@@ -236,7 +236,7 @@ def test_the_commands_train_evaluate_and_predict(tmp_path, capsys):
     missing = "\n".join(map(json.dumps, [question, {**question, "image": "missing.png"}]))
     pathlib.Path(asked).write_text(missing)
     assert cli.main(["predict", run, "--input", asked]) == 2
-    assert "asked.jsonl, line 2: image must be" in capsys.readouterr().err
+    assert "asked.jsonl, line 2: question 1: image must be" in capsys.readouterr().err
     (tmp_path / "data/images/train0.png").write_bytes(b"no image")
     other = tmp_path / "other"
     assert cli.main(["train", *source, "--output", str(other), "--epochs", "1", *settings]) == 2
