@@ -36,7 +36,7 @@ def text_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def check_weight(weight: Any, place: str) -> None:
     """Raise `ValueError` if the weight of an example is no number of at least 0."""
-    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= weight < float("inf"):
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= float(weight) < float("inf"):
         raise ValueError(f"{place}: weight must be a number of at least 0. Received: {as_json(weight)}.")
 
 
