@@ -31,10 +31,10 @@ BABI = {
 }
 JOINT = {
     "babi-1k-joint": ("1k, answers only", None),
-    "babi-1k-joint-ordered": ("1k, answers only, ordered mention links, one seed", None),
+    "babi-1k-joint-ordered": ("1k, answers only, ordered mention links", None),
     "babi-1k-joint-memn2n": ("1k, answers only, MemN2N", None),
     "babi-10k-joint": ("10k, answers only", None),
-    "babi-10k-joint-ordered": ("10k, answers only, ordered mention links, one seed", None),
+    "babi-10k-joint-ordered": ("10k, answers only, ordered mention links", None),
 }
 JOINT_BASELINES = {
     "babi-1k-joint-lstm": ("1k, answers only, LSTM", None),
@@ -264,8 +264,14 @@ def babi_means():
             title, errors = paper
             published = f"{decimals([statistics.fmean(errors)], 2)[0]} ({title})"
         models = "one for all" if name in JOINT else "one a task"
-        rows.append([head, models, *decimals([result["mean_error"]], 2), result["failed"], published])
-    return markdown(["training questions", "models", "mean error, %", "tasks above 5 %", "published"], rows)
+        error = decimals([result["mean_error"]], 2)
+        rows.append([head, models, _num_runs(result), *error, result["failed"], published])
+    return markdown(["training questions", "models", "runs", "mean error, %", "tasks above 5 %", "published"], rows)
+
+
+def _num_runs(result):
+    """Return how many runs the models of a file were chosen from, by validation."""
+    return result["finished"].partition(" ")[0]
 
 
 def models(*names):
@@ -311,10 +317,14 @@ def _sizes_and_speeds(names):
 
 def papers():
     """Return the table of the models, their papers, their code and their results."""
-    errors = [results(f"results/{name}")[0]["mean_error"] for name in ("babi-10k-joint", "babi-10k-joint-ordered")]
+    joint = [results(f"results/{name}")[0] for name in ("babi-10k-joint", "babi-10k-joint-ordered")]
     [long_answers] = results("results_long/long_answers_only")
     bare, million = _means(long_answers, "error", [0, 1_000_000])
-    all_tasks = [f"all bAbI tasks: {error} % wrong" for error in decimals(errors, 2)]
+    errors = decimals([result["mean_error"] for result in joint], 2)
+    all_tasks = [
+        f"all bAbI tasks: {error} % wrong (runs: {_num_runs(result)})"
+        for error, result in zip(errors, joint, strict=True)
+    ]
     tasks = ", ".join(results("results/ablation-memn2n")[0]["tasks"])
     rows = [
         [name, paper, code, f"bAbI tasks {tasks}: {_error(model)} % wrong"]
@@ -323,7 +333,7 @@ def papers():
     rows += [
         ["Question match, lexical links", "ours", "presets `normed`, `linked`", all_tasks[0]],
         ["Mention links", "ours", "preset `mentions`", _stepgame_result()],
-        ["Ordered mention links", "ours", "`link_mode=ordered_mentions`", f"{all_tasks[1]} (one seed)"],
+        ["Ordered mention links", "ours", "`link_mode=ordered_mentions`", all_tasks[1]],
         ["Retriever", "ours", "`babi-long`", f"bAbI tasks 1 to 5: {bare} % wrong, in a million tokens {million} %"],
     ]
     reached = _sequence_results()
