@@ -364,6 +364,9 @@ class Task(keras.Model):
         sequence = self.training_sequence(encoded, lambda: following, redraw=redraw, batch_size=batch_size)
         if validation_data is not None:
             validation_data = self._measured(validation_data, "validation_data", batch_size)
+        if not self.compiled:
+            self._compile()
+        self.make_variables(sequence.batches)
         return self.fit(
             sequence.for_fit(),
             validation_data=validation_data,
@@ -373,6 +376,31 @@ class Task(keras.Model):
             shuffle=False,
             **arguments,
         )
+
+    def make_variables(self, batches: Batches) -> None:
+        """Make the variables of optimizer, losses and metrics, which Keras leaves to the first step on TensorFlow.
+
+        TensorFlow traces a step once more if its first trace made variables. Predictions of zeros make them too, and
+        change none.
+
+        Args:
+            batches: Batches of the training examples.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return
+        _, targets, weights = batches.batch(batches.plan()[0])
+        targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in (targets, weights))
+        predictions = {}
+        for name, output in self.network.output.items():
+            of_target = (targets[name].shape if name in targets else ()) + (1,) * len(output.shape)
+            shape = [other if size is None else size for size, other in zip(output.shape, of_target, strict=False)]
+            predictions[name] = keras.ops.zeros(shape, output.dtype)
+        with self.distribute_strategy.scope():
+            if not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
+            with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in self.variables]):
+                self.compute_loss(None, targets, predictions, weights)
+                self.compute_metrics(None, targets, predictions, weights)
 
     def evaluate(
         self, x: Any = None, *, batch_size: int | None = None, return_dict: bool = True, **arguments: Any

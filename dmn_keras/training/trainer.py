@@ -328,7 +328,7 @@ def fit_run(
     history += resumed
     if progress(history, trainer).finished or epoch >= epochs:
         return None, history
-    _make_variables(task, batches)
+    task.make_variables(batches)
     sequence.on_epoch_begin()
     _log.info("Compiling the training step, which the first batch waits for")
     try:
@@ -369,27 +369,6 @@ def _restored(run, backup, task, context):
     weights = [keras.ops.convert_to_numpy(weight).tobytes() for weight in task.weights]
     restored = {"epoch": epoch, "weights": weights, "history": history}
     return {f"the {what} that output holds": value for what, value in restored.items()}, (epoch, history)
-
-
-def _make_variables(task, batches):
-    """Make the variables of optimizer, losses and metrics, which Keras leaves to the first step on TensorFlow.
-
-    TensorFlow traces a step once more if its first trace made variables. Predictions of zeros make them too, and change
-    none.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return
-    if not task.optimizer.built:
-        task.optimizer.build(task.trainable_variables)
-    _, targets, weights = batches.batch(batches.plan()[0])
-    outputs = {
-        name: keras.ops.zeros([1 if size is None else size for size in output.shape], output.dtype)
-        for name, output in task.network.output.items()
-    }
-    targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in (targets, weights))
-    with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in task.variables]):
-        task.compute_loss(None, targets, outputs, weights)
-        task.compute_metrics(None, targets, outputs, weights)
 
 
 def measure_run(

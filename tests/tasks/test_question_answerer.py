@@ -16,7 +16,7 @@ from dmn_keras.tasks.question_answering import Calibration, QuestionAnswerer
 from dmn_keras.tasks.task import Task
 from tests.layers.helpers import randomize
 from tests.tasks.answers import assert_same_answer
-from tests.training.runs import in_eager_steps, tiny_task, without_tracing
+from tests.training.runs import in_eager_steps, tiny, tiny_task, without_tracing
 
 pytestmark = [without_tracing, in_eager_steps]
 PEOPLE, PLACES = ["mary", "john", "bill"], ["park", "office", "home"]
@@ -160,6 +160,19 @@ def test_fit_evaluate_save_and_load(settings, tmp_path):
         assert again.config == qa.config
         for answer, expected in zip(again.predict(examples(5)), answers, strict=True):
             assert_same_answer(answer, expected, 0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traces of TensorFlow")
+def test_the_first_step_is_traced_once(monkeypatch):
+    import tensorflow as tf
+
+    traced, step = [], QuestionAnswerer.train_step
+    monkeypatch.setattr(QuestionAnswerer, "train_step", lambda self, data: traced.append(0) or step(self, data))
+    tf.config.run_functions_eagerly(False)
+    qa = QuestionAnswerer(tiny(l2=1e-3))
+    for _ in range(2):
+        qa.fit(examples(11), verbose=0)
+    assert len(traced) == 1
 
 
 def test_a_calibration_is_saved_and_that_of_another_model_removed(tmp_path):
