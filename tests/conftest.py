@@ -25,7 +25,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.relative_to(root).parts[0] in UNIT and item.get_closest_marker("slow") is None:
             item.add_marker("unit")
-    items.sort(key=lambda item: item.path.name != "test_backends.py")  # what takes longest begins first
 
 
 @pytest.fixture(scope="session")
