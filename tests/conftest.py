@@ -10,6 +10,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:  # JAX does not write its files atomically: one folder a worker
+        os.environ["JAX_COMPILATION_CACHE_DIR"] += f"/{os.environ['PYTEST_XDIST_WORKER']}"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # A shell's background jobs ignore Ctrl-C, and so would the processes that the tests start and interrupt.
