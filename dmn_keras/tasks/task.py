@@ -388,8 +388,8 @@ class Task(keras.Model):
         """
         if keras.backend.backend() != "tensorflow":
             return
-        _, targets, weights = batches.batch(batches.plan()[0])
-        targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in (targets, weights))
+        parts = batches.batch(batches.plan()[0])
+        inputs, targets, weights = ({name: array[:1] for name, array in arrays.items()} for arrays in parts)
         predictions = {}
         for name, output in self.network.output.items():
             of_target = (targets[name].shape if name in targets else ()) + (1,) * len(output.shape)
@@ -399,8 +399,8 @@ class Task(keras.Model):
             if not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
             with keras.StatelessScope(state_mapping=[(variable, variable.value) for variable in self.variables]):
-                self.compute_loss(None, targets, predictions, weights)
-                self.compute_metrics(None, targets, predictions, weights)
+                self.compute_loss(inputs, targets, predictions, weights)
+                self.compute_metrics(inputs, targets, predictions, weights)
 
     def evaluate(
         self, x: Any = None, *, batch_size: int | None = None, return_dict: bool = True, **arguments: Any
