@@ -8,6 +8,9 @@ from benchmarks import base, texts
 from dmn_keras import TextClassifier, cli
 from dmn_keras.datasets import Source
 from dmn_keras.training.trainer import train
+from tests.training.runs import eagerly, in_eager_steps, without_tracing
+
+pytestmark = [without_tracing, in_eager_steps]
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +20,11 @@ def runs(tmp_path_factory):
     trees = "(4 (2 A) (4 (4 lovely) (2 film)))\n(0 (2 A) (0 (0 dull) (2 film)))\n(4 (4 Lovely) (2 !))\n"
     for name in ("train", "dev", "test"):
         (folder / f"{name}.txt").write_text(trees)
+    sizes = {"units": 4, "embedding_dim": 4, "gate_units": 4, "num_buckets": 1, "epochs": 1, "num_passes": 1}
     for seed in (0, 1):
-        config = TextClassifier.default_config.replace(
-            units=4, embedding_dim=4, gate_units=4, num_buckets=1, epochs=1, num_passes=1, seed=seed
-        )
-        train(Source("sst", ("all",), str(folder), "binary"), config, folder / f"seed{seed}", verbose=0)
+        config = TextClassifier.default_config.replace(**sizes, seed=seed)
+        with eagerly():
+            train(Source("sst", ("all",), str(folder), "binary"), config, folder / f"seed{seed}", verbose=0)
     return folder, [folder / "seed0", folder / "seed1"]
 
 
@@ -51,17 +54,8 @@ def test_a_saved_run_answers_and_has_a_card(runs, tmp_path):
         TextClassifier.from_preset(path).predict([{"text": "A film"}]) for path in (folders[0], tmp_path / "sst-binary")
     ]
     assert answers[0] == answers[1]
-    command = [
-        "evaluate",
-        str(tmp_path / "sst-binary"),
-        "--dataset",
-        "sst",
-        "--config",
-        "binary",
-        "--data-dir",
-        str(data),
-    ]
-    assert cli.main([*command, "--json", str(tmp_path / "out.json")]) == 0
+    command = f"evaluate {tmp_path}/sst-binary --dataset sst --config binary --data-dir {data}"
+    assert cli.main([*command.split(), "--json", str(tmp_path / "out.json")]) == 0
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["metrics"].keys() == {"accuracy"}
     assert content["examples"] == 3
