@@ -432,7 +432,8 @@ def test_hdf5_is_refused(save, tmp_path):
 @pytest.mark.slow
 def test_a_metric_and_a_target_of_the_answer_alone():
     model = make()
-    model.compile("sgd", loss={"answer": AnswerCrossentropy()}, metrics={"answer": [AnswerAccuracy()]})
+    metrics = {"answer": [AnswerAccuracy()]}
+    model.compile("sgd", loss={"answer": AnswerCrossentropy()}, metrics=metrics, run_eagerly=True)
     inputs, targets = inputs_and_targets({})
     right = numpy(call(model, inputs))["answer"].argmax(-1)
     for weights in (None, {"answer": np.ones(8, "float32")}):

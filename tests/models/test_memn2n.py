@@ -110,7 +110,8 @@ def test_a_training_step_moves_every_weight_but_those_of_padding(setting):
 @pytest.mark.parametrize("setting", [SETTINGS["adjacent"], SETTINGS["layer-wise"]])
 def test_clipping_bounds_the_step_of_each_variable(setting):
     model = make(**setting)
-    model.compile(keras.optimizers.SGD(1.0, clipnorm=0.01), loss={"answer": AnswerCrossentropy(reduction="sum")})
+    loss = {"answer": AnswerCrossentropy(reduction="sum")}
+    model.compile(keras.optimizers.SGD(1.0, clipnorm=0.01), loss=loss, run_eagerly=True)
     inputs, targets = inputs_and_targets(setting)
     before = numpy([variable.value for variable in model.trainable_variables])
     model.train_on_batch(inputs, {"answer": targets["answer"]})
@@ -212,7 +213,7 @@ def test_linear_start_trains_without_the_softmax():
     losses = []
     for callbacks in ([], [LinearStart(1)]):
         model = make(seed=3)
-        model.compile("sgd", loss={"answer": AnswerCrossentropy()})
+        model.compile("sgd", loss={"answer": AnswerCrossentropy()}, run_eagerly=True)
         inputs, targets = inputs_and_targets({})
         history = model.fit(inputs, {"answer": targets["answer"]}, verbose=0, callbacks=callbacks).history
         losses.append(history["loss"][0])
