@@ -382,33 +382,13 @@ def tasks():
     """Return the table of the tasks besides stories: what their pretrained models reach, and what stands beside it."""
     [measured] = results("results_speed/served_answers")
     times = {row["model"]: row["milliseconds"] for row in measured["rows"]}
-    return markdown(
-        [
-            "task",
-            "preset",
-            "test, %",
-            "baseline, %",
-            "published, %",
-            "seeds",
-            "parameters",
-            "CPU minutes",
-            "ms an answer",
-        ],
-        [
-            [
-                title,
-                f"`{preset}`",
-                *decimals([reached], 2),
-                baseline,
-                published,
-                len(runs),
-                f"{runs[0]['parameters']:,}",
-                f"{statistics.median(run['cpu_minutes'] for run in runs):.0f}",
-                *decimals([times[preset]]),
-            ]
-            for title, preset, runs, reached, baseline, published in _task_rows()
-        ],
-    )
+    rows = []
+    for title, preset, runs, reached, baseline, published in _task_rows():
+        minutes = statistics.median(run["cpu_minutes"] for run in runs)
+        cost = [f"{runs[0]['parameters']:,}", *decimals([minutes], 0), *decimals([times[preset]])]
+        rows.append([title, f"`{preset}`", *decimals([reached], 2), baseline, published, len(runs), *cost])
+    header = ["task", "preset", "test, %", "baseline, %", "published, %", "seeds", "parameters", "CPU minutes"]
+    return markdown([*header, "ms an answer"], rows)
 
 
 def _task_rows():
