@@ -4,11 +4,8 @@ import argparse
 import importlib
 import importlib.util
 import json
-import os
 import pathlib
 import shlex
-import subprocess
-import sys
 
 import keras
 import pytest
@@ -17,6 +14,7 @@ from benchmarks import (
     base,
     few_questions,
     invariance,
+    long_stories,
     mixed_precision,
     model_cards,
     models,
@@ -25,6 +23,7 @@ from benchmarks import (
     served_answers,
     serving,
     tables,
+    training_step,
 )
 from dmn_keras import cli
 from dmn_keras.datasets import Source, registry, train_and_validation
@@ -36,19 +35,11 @@ from dmn_keras.training.run_folder import RunFolder
 from dmn_keras.training.trainer import train
 from dmn_keras.utils.settings import parse_settings
 from tests.layers.helpers import randomize
-from tests.training.runs import eagerly, own_data, tiny, tiny_task, without_tracing
+from tests.training.runs import eagerly, in_eager_steps, own_data, tiny, tiny_task, without_tracing
 
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = {"batch": 3, "facts": 4, "words": 5, "question_words": 2, "units": 6, "passes": 3, "vocabulary": 11}
 tensorflow_alone = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="exported by TensorFlow alone")
-
-
-def run(*arguments, **variables):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    command = [sys.executable, *arguments]
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
 
 
 # The scripts
@@ -64,42 +55,50 @@ def written(script, file, printed):
     return result
 
 
-SIZES = ["--words", "3", "--units", "4"]
-ONE_MODEL = {
-    "training_step": ["--facts", "2", "3", "--batch-size", "2", *SIZES, "--passes", "1", "--repeats", "3"],
-    "long_stories": ["--facts", "3", "--units", "4"],
-}
+@without_tracing
+@in_eager_steps
+@pytest.mark.parametrize(
+    ("script", "sizes", "facts", "peer", "option"),
+    [
+        (training_step, "--facts 2 3 --words 3 --passes 1", [2, 3], "peer", "--peer"),
+        (recurrent_memory, "--cells ntm --steps 3 --slots 5 --width 3", [None], "ntm", "--peers ntm"),
+    ],
+)
+def test_a_training_step_is_measured(script, sizes, facts, peer, option, tmp_path, capsys, monkeypatch):
+    """Here on the threads that there are; the test of long stories starts a process with one."""
+    if keras.backend.backend() == "torch":
+        pytest.skip("measures TensorFlow and JAX")
+    monkeypatch.setattr(script, "use_one_thread", lambda backend: None)
+    file, has_peer = tmp_path / "sub" / "file.json", importlib.util.find_spec("torch")
+    options = f"--backend {keras.backend.backend()} --batch-size 2 --units 4 --repeats 3 {sizes} --json {file}"
+    script.main([*options.split(), *(option.split() if has_peer else [])])
+    rows = written(script.__name__.partition(".")[2], file, capsys.readouterr().out)["rows"]
+    assert [row.get("facts") for row in rows] == facts
+    for row in rows:
+        assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
+        assert not has_peer or row[f"of_{peer}"] == round(row["step"]["cpu_ms"] / row[peer]["cpu_ms"], 2)
 
 
-@pytest.mark.parametrize("script", ONE_MODEL)
-def test_training_is_measured(script, tmp_path):
-    backend, file = keras.backend.backend(), tmp_path / "sub" / "file.json"
+@without_tracing
+@in_eager_steps
+def test_long_stories_are_measured(tmp_path, capsys, monkeypatch):
+    """The first in a process of its own, as both are without this test."""
+    backend, file, start = keras.backend.backend(), tmp_path / "long.json", base.in_process
     if backend == "torch":
         pytest.skip("measures TensorFlow and JAX")
-    peer = ["--peer"] if script == "training_step" and importlib.util.find_spec("torch") else []
-    arguments = ["--backend", backend, *ONE_MODEL[script], *peer, "--json", str(file)]
-    result = written(script, file, run("-m", f"benchmarks.{script}", *arguments, CUDA_VISIBLE_DEVICES="-1"))
-    if script == "training_step":
-        assert [row["facts"] for row in result["rows"]] == [2, 3]
-        for row in result["rows"]:
-            assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
-            assert not peer or row["of_peer"] == round(row["step"]["cpu_ms"] / row["peer"]["cpu_ms"], 2)
-    else:
-        assert [(row["facts"], row["recompute"]) for row in result["rows"]] == [(3, False), (3, True)]
-        assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in result["rows"])
 
+    def in_process(script, option, one):
+        settings = json.loads(one)
+        return long_stories.measure(**settings) if settings["recompute"] else start(script, option, one)
 
-def test_a_cell_with_a_memory_is_measured(tmp_path):
-    backend, file = keras.backend.backend(), tmp_path / "file.json"
-    if backend == "torch":
-        pytest.skip("measures TensorFlow and JAX")
-    peers = ["--peers", "ntm"] if importlib.util.find_spec("torch") else []
-    sizes = ["--batch-size", "2", "--steps", "3", "--units", "4", "--slots", "5", "--width", "3", "--repeats", "3"]
-    arguments = ["--backend", backend, "--cells", "ntm", *sizes, *peers, "--json", str(file)]
-    printed = run("-m", "benchmarks.recurrent_memory", *arguments, CUDA_VISIBLE_DEVICES="-1")
-    [row] = written("recurrent_memory", file, printed)["rows"]
-    assert row["step"]["cpu_ms"] == sorted(row["step"]["all_cpu_ms"])[1]
-    assert not peers or row["of_ntm"] == round(row["step"]["cpu_ms"] / row["ntm"]["cpu_ms"], 2)
+    monkeypatch.setattr(base, "in_process", in_process)
+    monkeypatch.setattr(training_step, "use_one_thread", lambda backend: None)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    long_stories.main(["--backend", backend, "--facts", "3", "--units", "4", "--json", str(file)])
+    rows = written("long_stories", file, capsys.readouterr().out)["rows"]
+    assert [(row["facts"], row["recompute"]) for row in rows] == [(3, False), (3, True)]
+    assert all(row["us_a_fact"] == pytest.approx(1000 * row["ms"] / 12, abs=10) for row in rows)
 
 
 def test_the_peer_learns():
@@ -221,6 +220,8 @@ def test_one_answer_of_an_exported_model_is_timed(tmp_path, capsys):
 
 
 @tensorflow_alone
+@without_tracing
+@in_eager_steps
 def test_encoders_are_compared_by_the_number_of_questions(tmp_path, capsys, monkeypatch):
     """The first questions are learned, the last ones asked: task 1 has another answer there, task 2 the same."""
     story = "1 {0} went to the {1}.\n2 Where is {0}?\t{1}\t1\n"
@@ -229,7 +230,6 @@ def test_encoders_are_compared_by_the_number_of_questions(tmp_path, capsys, monk
         places = ["park"] * 20 + [asked] * 4
         text = "".join(story.format(f"Number{i}", place) for i, place in enumerate(places))
         (tmp_path / "en-10k" / f"qa{task}_some-name_train.txt").write_text(text)
-    without_tracing(monkeypatch)
     tiny = {"fact_encoder": "position", "input_fusion": True, "units": 8, "epochs": 3, "learning_rate": 0.03}
     monkeypatch.setattr(few_questions, "ENCODERS", {"positions": tiny})
     monkeypatch.setattr(few_questions, "HELD_OUT", 4)
