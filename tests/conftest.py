@@ -23,10 +23,13 @@ UNIT = ("datasets", "inference", "layers", "models", "tasks", "text", "utils", "
 
 
 def pytest_collection_modifyitems(items):
-    root = pathlib.Path(__file__).parent
+    def is_quick(item):
+        return item.path.relative_to(pathlib.Path(__file__).parent).parts[0] in UNIT
+
     for item in items:
-        if item.path.relative_to(root).parts[0] in UNIT and item.get_closest_marker("slow") is None:
+        if is_quick(item) and item.get_closest_marker("slow") is None:
             item.add_marker("unit")
+    items.sort(key=is_quick)  # quick files last, so that all workers end at about the same time
 
 
 @pytest.fixture(scope="session")
