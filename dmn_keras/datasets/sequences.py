@@ -2,6 +2,7 @@
 
 import inspect
 import numbers
+import os
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from dmn_keras.errors import did_you_mean
 
 NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 Size = int | tuple[int, int]
+DataDir = str | os.PathLike | None
 
 
 class SequenceLayout(NamedTuple):
@@ -81,50 +83,63 @@ def parse_config(config: str | None, tasks: Mapping[str, SequenceTask]) -> tuple
     return name, settings
 
 
-def generate(
-    tasks: Mapping[str, SequenceTask],
-    split: str,
-    *,
-    config: str | None = None,
-    seed: int = 0,
-    num_examples: int | None = None,
-    resolve: Callable[[dict], dict] = dict,
-) -> list[SequenceTransductionExample]:
-    """Generate the examples of a split.
+@dataclass(frozen=True)
+class SequenceDataset:
+    """A data set of generated sequences.
 
-    Each task and split has its own random stream: fewer examples are the first ones of more. Short sequences are few,
-    so that an example of one split may also be in another.
-
-    Args:
+    Attributes:
         tasks: The tasks by name.
-        split: One of `SPLITS`.
-        config: See `parse_config`.
-        seed: Non-negative integer. The same arguments give the same examples in every process.
-        num_examples: Positive integer; None for `NUM_EXAMPLES[split]`.
-        resolve: Function that replaces the settings of a config by arguments of the task's `build`.
-
-    Returns:
-        A list of `num_examples` examples.
-
-    Raises:
-        ValueError: If a name is unknown, or a number is no integer or out of range.
+        resolve: Function of the settings of a config and `data_dir`, which returns arguments of a task's `build`.
     """
-    check_name("split", split, SPLITS)
-    check_size("seed", seed, least=0)
-    count = NUM_EXAMPLES[split] if num_examples is None else check_size("num_examples", num_examples)
-    name, settings = parse_config(config, tasks)
-    settings = resolve(settings)
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode()), SPLITS.index(split)])
-    return [tasks[name].build(rng, **settings) for _ in range(count)]
 
+    tasks: Mapping[str, SequenceTask]
+    resolve: Callable[[dict[str, object], DataDir], dict[str, object]] = lambda settings, data_dir: settings
 
-def layout(tasks: Mapping[str, SequenceTask], config: str | None = None, *, resolve=dict) -> SequenceLayout:
-    """Return the sizes of the arrays of a config; arguments and errors as in `generate`."""
-    (example,) = generate(tasks, "train", config=config, num_examples=1, resolve=resolve)
-    outputs = tasks[example.task].outputs
-    if outputs:
-        return SequenceLayout(example.inputs.shape[1], len(outputs), "classes")
-    return SequenceLayout(example.inputs.shape[1], example.targets.shape[1], "bits")
+    def load(
+        self,
+        split: str,
+        *,
+        config: str | None = None,
+        data_dir: DataDir = None,
+        seed: int = 0,
+        num_examples: int | None = None,
+    ) -> list[SequenceTransductionExample]:
+        """Generate the examples of a split.
+
+        Each task and split has its own random stream: fewer examples are the first ones of more. Short sequences are
+        few, so that an example of one split may also be in another.
+
+        Args:
+            split: `"train"`, `"valid"` or `"test"`.
+            config: Name of a task and settings to change, e.g. `"TASK,length=10-20"`; the settings are the keyword
+                arguments of the task's function. None for the first task.
+            data_dir: Folder of the files that a setting needs; not used otherwise.
+            seed: Non-negative integer. The same arguments give the same examples in every process.
+            num_examples: Positive integer; None for `sequences.NUM_EXAMPLES[split]`.
+
+        Returns:
+            A list of `num_examples` examples.
+
+        Raises:
+            FileNotFoundError: If a file that a setting needs is not there.
+            ValueError: If a name is unknown, a number is no integer or out of range, or there is no example with these
+                settings, such as a path of this length.
+        """
+        check_name("split", split, SPLITS)
+        check_size("seed", seed, least=0)
+        count = NUM_EXAMPLES[split] if num_examples is None else check_size("num_examples", num_examples)
+        name, settings = parse_config(config, self.tasks)
+        settings = self.resolve(settings, data_dir)
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode()), SPLITS.index(split)])
+        return [self.tasks[name].build(rng, **settings) for _ in range(count)]
+
+    def layout(self, config: str | None = None, *, data_dir: DataDir = None) -> SequenceLayout:
+        """Return the sizes of the arrays of a config, which are the same for all; arguments and errors as in `load`."""
+        (example,) = self.load("train", config=config, data_dir=data_dir, num_examples=1)
+        outputs = self.tasks[example.task].outputs
+        if outputs:
+            return SequenceLayout(example.inputs.shape[1], len(outputs), "classes")
+        return SequenceLayout(example.inputs.shape[1], example.targets.shape[1], "bits")
 
 
 def check_size(argument: str, value: object, *, least: int = 1, where: str = "") -> int:

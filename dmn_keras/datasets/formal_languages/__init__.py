@@ -4,13 +4,14 @@ The counting languages, memorisation and binary addition are those of "Inferring
 stack-augmented recurrent nets" (Joulin and Mikolov 2015, arXiv:1503.01007): predict the next symbol where it is
 determined. The others are those of "Neural networks and the Chomsky hierarchy" (Delétang et al. 2022,
 arXiv:2207.02098): read a string, then write the answer while blanks come in.
+
+A config names a task and the settings to change: `"anbncn,length=60"`, `"reverse_string,length=41-100"`.
 """
 
 import numpy as np
 
 from dmn_keras.datasets import sequences
 from dmn_keras.datasets.checks import check_name
-from dmn_keras.datasets.example import SequenceTransductionExample
 from dmn_keras.datasets.formal_languages.binary_addition import binary_addition
 from dmn_keras.datasets.formal_languages.counting import anb2n, anbmcnm, anbn, anbncn, anbncndn
 from dmn_keras.datasets.formal_languages.duplicate_string import duplicate_string
@@ -38,34 +39,8 @@ TASKS = {
 }
 """Task by name, with the symbols of its inputs and of its classes; the targets of all are classes."""
 
-
-def load(
-    split: str,
-    *,
-    config: str | None = None,
-    data_dir: str | None = None,
-    seed: int = 0,
-    num_examples: int | None = None,
-) -> list[SequenceTransductionExample]:
-    """Generate the examples of a split; see `dmn_keras.datasets.sequences.generate`.
-
-    Args:
-        split: `"train"`, `"valid"` or `"test"`.
-        config: Name of a task and settings to change, e.g. `"anbncn,length=60"` or `"reverse_string,length=41-100"`;
-            None for `"anbn"`. The settings are the keyword arguments of the task's function.
-        data_dir: Not used: nothing is read.
-        seed: Non-negative integer.
-        num_examples: Positive integer; None for `sequences.NUM_EXAMPLES[split]`.
-
-    Raises:
-        ValueError: If a name is unknown, or a number is out of range.
-    """
-    return sequences.generate(TASKS, split, config=config, seed=seed, num_examples=num_examples)
-
-
-def layout(config: str | None = None, *, data_dir: str | None = None) -> sequences.SequenceLayout:
-    """Return the sizes of the arrays of a config; `data_dir` is not used."""
-    return sequences.layout(TASKS, config)
+_DATASET = sequences.SequenceDataset(TASKS)
+load, layout = _DATASET.load, _DATASET.layout
 
 
 def encode(task: str, text: str) -> np.ndarray:
