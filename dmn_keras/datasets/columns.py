@@ -6,7 +6,7 @@ import pathlib
 
 from dmn_keras.datasets.checks import check_data_dir, check_name, check_split, missing_files
 from dmn_keras.datasets.example import TextClassificationExample, TokenTaggingExample, VisualQuestionAnsweringExample
-from dmn_keras.datasets.word_records import token_texts
+from dmn_keras.datasets.record import token_texts
 from dmn_keras.utils.json_lines import check_key, check_text, parse_object, scalar_text
 from dmn_keras.utils.lines import numbered_lines, shorten
 

@@ -7,9 +7,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dmn_keras.datasets.record import check_question, question_fields, visual_question_fields
-from dmn_keras.datasets.word_records import check_weight, text_fields, token_fields
-from dmn_keras.utils.json_lines import check_strings
+from dmn_keras.datasets.record import (
+    check_question,
+    check_weight,
+    number_or_none,
+    question_fields,
+    question_text,
+    task_name,
+    token_texts,
+)
+from dmn_keras.utils.json_lines import as_json, check_keys, check_strings, check_text, scalar_text
 
 if typing.TYPE_CHECKING:
     import numpy as np  # which a command's help does not wait for
@@ -132,8 +139,15 @@ class TextClassificationExample(BaseExample):
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TextClassificationExample:
-        """Return the example of a dict, see `dmn_keras.datasets.word_records.text_fields`."""
-        return cls(**text_fields(record, place))
+        """Return the example of a dict with `text` and, where they are known, `label`, `weight` and `is_phrase`."""
+        check_keys(record, place, ("text",), ("text", "label", "weight", "is_phrase"))
+        text, label = check_text(scalar_text(record["text"]), "text", place), record.get("label")
+        label = "" if label in (None, "") else check_text(scalar_text(label), "label", place)
+        weight, is_phrase = record.get("weight", 1.0), record.get("is_phrase", False)
+        check_weight(weight, place)
+        if not isinstance(is_phrase, bool):
+            raise ValueError(f"{place}: is_phrase must be true or false. Received: {as_json(is_phrase)}.")
+        return cls(text, label, float(weight), is_phrase)
 
     def check(self, place: str) -> None:
         check_strings({"text": self.text, "label": self.label}, place)
@@ -165,11 +179,16 @@ class TokenTaggingExample(BaseExample):
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> TokenTaggingExample:
-        """Return the example of a dict, see `dmn_keras.datasets.word_records.token_fields`."""
-        return cls(**token_fields(record, place))
+        """Return the example of a dict with `tokens` and, where they are known, `tags`, one for each token."""
+        check_keys(record, place, ("tokens",), ("tokens", "tags"))
+        tokens = token_texts(record["tokens"], "tokens", place)
+        tags = token_texts(record["tags"], "tags", place) if record.get("tags") else ()
+        if tags and len(tags) != len(tokens):
+            raise ValueError(f"{place}: expected a tag for each token, got {len(tokens)} tokens and {len(tags)} tags.")
+        return cls(tokens, tags)
 
     def check(self, place: str) -> None:
-        token_fields({"tokens": self.tokens, "tags": self.tags}, place)
+        self.from_record({"tokens": self.tokens, "tags": self.tags}, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +213,16 @@ class VisualQuestionAnsweringExample(BaseExample):
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> VisualQuestionAnsweringExample:
-        """Return the example of a dict, see `dmn_keras.datasets.record.visual_question_fields`."""
-        return cls(**visual_question_fields(record, place))
+        """Return the example of a dict with `image` and `question` and, optionally, `answer`, `task` and `image_id`.
+
+        The image itself is checked when it is read.
+        """
+        check_keys(record, place, ("image", "question"), ("image", "question", "answer", "task", "image_id"))
+        question, answer = question_text(record["question"], place), record.get("answer")
+        answer = "" if answer is None else check_text(scalar_text(answer), "answer", place)
+        task = task_name(record.get("task"), place)
+        image_id = number_or_none(record.get("image_id"), "image_id", place) or 0
+        return cls(record["image"], question, answer, task, image_id)
 
     def check(self, place: str) -> None:
         check_strings({"question": self.question, "answer": self.answer}, place)

@@ -1,5 +1,6 @@
-"""A dict with the fields of a question -> checked fields, with errors that name the record and the field."""
+"""Checks of the fields of records, with errors that name the record and the field."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,6 @@ from dmn_keras.utils.json_lines import (
 
 DEFAULT_TASK = "all"
 _KEYS = ("story", "question", "answer", "supporting_facts", "task", "story_id")
-_VISUAL_KEYS = ("image", "question", "answer", "task", "image_id")
 
 
 def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -39,15 +39,13 @@ def question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
         tuple(split_sentences(check_text(story, "story", place))) if isinstance(story, str) else _facts(story, place)
     )
     _check_word(" ".join(story), "story", place)
-    question = check_text(record["question"], "question", place)
-    _check_word(question, "question", place)
     return {
         "story": story,
-        "question": question,
+        "question": question_text(record["question"], place),
         "answer": _answer(record.get("answer"), place),
         "supporting_facts": _fact_indexes(record.get("supporting_facts"), "supporting_facts", len(story), place),
-        "task": _task(record.get("task"), place),
-        "story_id": _number(record.get("story_id"), "story_id", place),
+        "task": task_name(record.get("task"), place),
+        "story_id": number_or_none(record.get("story_id"), "story_id", place),
     }
 
 
@@ -74,30 +72,41 @@ def check_question(example: Any, place: str) -> None:
             _fact_indexes(indexes, name, len(story), place)
 
 
-def visual_question_fields(record: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Check the fields of a question about an image; the image itself is checked when it is read.
+def check_weight(weight: Any, place: str) -> None:
+    """Raise `ValueError` if the weight of an example is no number of at least 0."""
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= float(weight) < float("inf"):
+        raise ValueError(f"{place}: weight must be a number of at least 0. Received: {as_json(weight)}.")
 
-    Args:
-        record: `image`, `question` and, optionally, `answer`, `task` and `image_id`.
-        place: As for `question_fields`.
 
-    Returns:
-        Dict of the arguments of `VisualQuestionAnsweringExample`.
+def token_texts(values: Any, name: str, place: str) -> tuple[str, ...]:
+    """Return a list of tokens or tags as text, numbers and truth values too; errors as in `check_texts`."""
+    return check_texts([*map(scalar_text, values)] if isinstance(values, list | tuple) else values, name, place)
 
-    Raises:
-        ValueError: As `question_fields`.
-    """
-    check_keys(record, place, ("image", "question"), _VISUAL_KEYS)
-    question = check_text(record["question"], "question", place)
+
+def question_text(value: Any, place: str) -> str:
+    """Return a question without the space around it; raise `ValueError` if it is no string or holds no word."""
+    question = check_text(value, "question", place)
     _check_word(question, "question", place)
-    answer = record.get("answer")
-    return {
-        "image": record["image"],
-        "question": question,
-        "answer": "" if answer is None else check_text(scalar_text(answer), "answer", place),
-        "task": _task(record.get("task"), place),
-        "image_id": _number(record.get("image_id"), "image_id", place) or 0,
-    }
+    return question
+
+
+def task_name(value: Any, place: str) -> str:
+    """Return the name of a task, `DEFAULT_TASK` for None; raise `ValueError` if it cannot name a folder."""
+    if value is None:
+        return DEFAULT_TASK
+    task = str(value) if _is_index(value) else check_text(value, "task", place)
+    if task in (".", "..") or any(character in task for character in "/\\\0"):
+        raise ValueError(
+            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {as_json(task)}."
+        )
+    return task
+
+
+def number_or_none(value: Any, name: str, place: str) -> int | None:
+    """Return the number of a story or an image; raise `ValueError` if it is neither None nor a whole number from 0."""
+    if value is not None and not _is_index(value):
+        raise ValueError(f"{place}: {name} must be a whole number from 0. Received: {as_json(value)}.")
+    return value
 
 
 def _check_word(text, name, place):
@@ -140,20 +149,3 @@ def _fact_indexes(value, name, num_facts, place):
             f"{num_facts - 1}. Received: {as_json(value)}."
         )
     return tuple(value)
-
-
-def _task(value, place):
-    if value is None:
-        return DEFAULT_TASK
-    task = str(value) if _is_index(value) else check_text(value, "task", place)
-    if task in (".", "..") or any(character in task for character in "/\\\0"):
-        raise ValueError(
-            f"{place}: task must be able to name a folder: without / and \\, and not . or .. Received: {as_json(task)}."
-        )
-    return task
-
-
-def _number(value, name, place):
-    if value is not None and not _is_index(value):
-        raise ValueError(f"{place}: {name} must be a whole number from 0. Received: {as_json(value)}.")
-    return value
