@@ -34,40 +34,22 @@ def parse(lines, *, source, task):
     Raises:
         ValueError: If a line is malformed; the message names the file, the line and what was expected.
     """
-    examples, sentences, story = [], {}, _Story(-1)  # none is open yet
+    examples, sentences = [], {}
+    story_id, last_id, facts = -1, 0, {}  # no story is open yet; facts by the id of their line
     for place, text in numbered_lines(lines, source=source):
         line_id, body = _split_id(text, place)
         if line_id == 1:
-            story = _Story(story.number + 1)
-        story.advance(line_id, place)
+            story_id, facts = story_id + 1, {}
+        elif line_id != last_id + 1:
+            wanted = f"{last_id + 1}, or 1 for a new story" if last_id else "1"
+            raise ValueError(f"{place}: line id out of sequence: expected {wanted}. Received: {line_id}.")
+        last_id = line_id
         fields = [field.strip() for field in body.split("\t")]
         if len(fields) == 1:
-            story.add_fact(sentences.setdefault(fields[0], fields[0]))
+            facts[line_id] = sentences.setdefault(fields[0], fields[0])
         else:
-            examples.append(_example(story, fields, task=str(task), place=place))
+            examples.append(_example(facts, fields, task=str(task), story_id=story_id, place=place))
     return examples
-
-
-class _Story:
-    """The facts of one story as far as it has been read."""
-
-    def __init__(self, number):
-        self.number = number
-        self.last_id = 0
-        self.facts = []
-        self.fact_index = {}  # line id -> index into facts
-
-    def advance(self, line_id, place):
-        """Move on to `line_id`, which must be the next one."""
-        expected = self.last_id + 1
-        if line_id != expected:
-            wanted = "1" if expected == 1 else f"{expected}, or 1 for a new story"
-            raise ValueError(f"{place}: line id out of sequence: expected {wanted}. Received: {line_id}.")
-        self.last_id = line_id
-
-    def add_fact(self, sentence):
-        self.fact_index[self.last_id] = len(self.facts)
-        self.facts.append(sentence)
 
 
 def _split_id(text, place):
@@ -79,7 +61,7 @@ def _split_id(text, place):
     return int(match[1]), match[2]
 
 
-def _example(story, fields, *, task, place):
+def _example(facts, fields, *, task, story_id, place):
     if len(fields) > 3:
         raise ValueError(
             f"{place}: a question needs 2 or 3 fields separated by tabs, {_QUESTION_FORM}. "
@@ -91,23 +73,22 @@ def _example(story, fields, *, task, place):
         if not value:
             raise ValueError(f"{place}: the {name} is empty. Expected {_QUESTION_FORM}.")
     return Example(
-        story=tuple(story.facts),
+        story=tuple(facts.values()),
         question=question,
         answer=parts,
-        supporting_facts=_supporting_facts(story, fact_ids, place),
+        supporting_facts=_supporting_facts([*facts], fact_ids, place),
         task=task,
-        story_id=story.number,
+        story_id=story_id,
     )
 
 
-def _supporting_facts(story, fact_ids, place):
+def _supporting_facts(line_ids, fact_ids, place):
     indexes = []
     for fact_id in fact_ids.split():
-        index = story.fact_index.get(int(fact_id)) if re.fullmatch("[0-9]{1,9}", fact_id) else None
-        if index is None:
+        if not re.fullmatch("[0-9]{1,9}", fact_id) or int(fact_id) not in line_ids:
             raise ValueError(
                 f"{place}: a supporting fact must be the line id of an earlier fact of the same story, one "
-                f"of {shorten(' '.join(map(str, story.fact_index)))}. Received: {shorten(fact_id)}."
+                f"of {shorten(' '.join(map(str, line_ids)))}. Received: {shorten(fact_id)}."
             )
-        indexes.append(index)
+        indexes.append(line_ids.index(int(fact_id)))
     return tuple(indexes)
