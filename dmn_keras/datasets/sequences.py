@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
@@ -18,20 +18,6 @@ from dmn_keras.errors import did_you_mean
 NUM_EXAMPLES = {"train": 5000, "valid": 500, "test": 1000}
 Size = int | tuple[int, int]
 DataDir = str | os.PathLike | None
-
-
-class SequenceLayout(NamedTuple):
-    """Sizes of the arrays of a config.
-
-    Attributes:
-        input_size: Number of input columns.
-        output_size: Number of target bits of a step, or number of classes.
-        output: `"bits"` for float32 targets `(steps, output_size)`, `"classes"` for int32 targets `(steps,)`.
-    """
-
-    input_size: int
-    output_size: int
-    output: str
 
 
 @dataclass(frozen=True)
@@ -132,14 +118,6 @@ class SequenceDataset:
         settings = self.resolve(settings, data_dir)
         rng = np.random.default_rng([seed, zlib.crc32(name.encode()), SPLITS.index(split)])
         return [self.tasks[name].build(rng, **settings) for _ in range(count)]
-
-    def layout(self, config: str | None = None, *, data_dir: DataDir = None) -> SequenceLayout:
-        """Return the sizes of the arrays of a config, which are the same for all; arguments and errors as in `load`."""
-        (example,) = self.load("train", config=config, data_dir=data_dir, num_examples=1)
-        outputs = self.tasks[example.task].outputs
-        if outputs:
-            return SequenceLayout(example.inputs.shape[1], len(outputs), "classes")
-        return SequenceLayout(example.inputs.shape[1], example.targets.shape[1], "bits")
 
 
 def check_size(argument: str, value: object, *, least: int = 1, where: str = "") -> int:

@@ -16,14 +16,12 @@ TASKS = {
 }
 """Task by name; the targets of all are bits."""
 
-_DATASET = sequences.SequenceDataset(TASKS)
-load, layout = _DATASET.load, _DATASET.layout
+load = sequences.SequenceDataset(TASKS).load
 
 __all__ = [
     "TASKS",
     "associative_recall",
     "copy",
-    "layout",
     "load",
     "n_grams",
     "n_grams_bayes_bits",

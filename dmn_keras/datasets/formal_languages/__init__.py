@@ -39,8 +39,7 @@ TASKS = {
 }
 """Task by name, with the symbols of its inputs and of its classes; the targets of all are classes."""
 
-_DATASET = sequences.SequenceDataset(TASKS)
-load, layout = _DATASET.load, _DATASET.layout
+load = sequences.SequenceDataset(TASKS).load
 
 
 def encode(task: str, text: str) -> np.ndarray:
@@ -76,7 +75,6 @@ __all__ = [
     "binary_addition",
     "duplicate_string",
     "encode",
-    "layout",
     "load",
     "memorisation",
     "modular_arithmetic",

@@ -35,8 +35,7 @@ def _with_graph(settings, data_dir):
     return {**settings, "graph": family_tree() if name == "family" else None}
 
 
-_DATASET = sequences.SequenceDataset(TASKS, _with_graph)
-load, layout = _DATASET.load, _DATASET.layout
+load = sequences.SequenceDataset(TASKS, _with_graph).load
 
 __all__ = [
     "GRAPHS",
@@ -47,7 +46,6 @@ __all__ = [
     "encode_triple",
     "family_tree",
     "inference",
-    "layout",
     "load",
     "london_underground",
     "random_graph",
