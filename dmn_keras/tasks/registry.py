@@ -1,6 +1,5 @@
 """The task classes of this package by name, and by the examples that they learn from."""
 
-import dataclasses
 import importlib
 from typing import Any
 
@@ -14,33 +13,20 @@ from dmn_keras.datasets.example import (
 from dmn_keras.datasets.registry import DATASETS
 from dmn_keras.errors import unknown_name
 
-
-@dataclasses.dataclass(frozen=True)
-class TaskEntry:
-    """Where a task class stands, which is imported when it is needed.
-
-    Attributes:
-        module: Module of the class.
-        example_class: Record of its examples.
-    """
-
-    module: str
-    example_class: type
-
-
 TASKS = {
-    "QuestionAnswerer": TaskEntry("dmn_keras.tasks.question_answering", Example),
-    "VisualQuestionAnswerer": TaskEntry("dmn_keras.tasks.visual_question_answering", VisualQuestionAnsweringExample),
-    "SequenceTransducer": TaskEntry("dmn_keras.tasks.sequence_transduction", SequenceTransductionExample),
-    "TextClassifier": TaskEntry("dmn_keras.tasks.text_classification", TextClassificationExample),
-    "TokenTagger": TaskEntry("dmn_keras.tasks.token_tagging", TokenTaggingExample),
+    "QuestionAnswerer": ("question_answering", Example),
+    "VisualQuestionAnswerer": ("visual_question_answering", VisualQuestionAnsweringExample),
+    "SequenceTransducer": ("sequence_transduction", SequenceTransductionExample),
+    "TextClassifier": ("text_classification", TextClassificationExample),
+    "TokenTagger": ("token_tagging", TokenTaggingExample),
 }
-"""The task classes by name."""
+"""The task classes by name: the package in `dmn_keras.tasks` that has each, and the record of its examples."""
 
 
 def task_class(name: str) -> Any:
-    """Return the task class of a name in `TASKS`."""
-    return getattr(importlib.import_module(TASKS[name].module), name)
+    """Return the task class of a name in `TASKS`; it is imported when it is needed."""
+    package, _ = TASKS[name]
+    return getattr(importlib.import_module(f"dmn_keras.tasks.{package}"), name)
 
 
 def task_class_for(dataset: str) -> Any:
@@ -52,7 +38,7 @@ def task_class_for(dataset: str) -> Any:
     if dataset not in DATASETS:
         raise ValueError(unknown_name("dataset", dataset, DATASETS))
     expected = DATASETS[dataset].example_class
-    for name, entry in TASKS.items():
-        if entry.example_class is expected:
+    for name, (_, example_class) in TASKS.items():
+        if example_class is expected:
             return task_class(name)
     raise ValueError(f"No task learns from the examples of {dataset}, {expected.__name__}.")
