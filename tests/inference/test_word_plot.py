@@ -6,30 +6,11 @@ from dmn_keras.inference.word_plot import plot_word_gates
 from dmn_keras.tasks.text_classification import Classification
 from dmn_keras.tasks.token_tagging import Tagging
 
-WORDS = (
-    "a",
-    "film",
-    "that",
-    "no",
-    "one",
-    "will",
-    "forget",
-    "$x$",
-    ",",
-    "not",
-    "even",
-    "in",
-    "ten",
-    "thousand",
-    "years",
-)
+SENTENCE = "a film that no one will forget $x$ , not even in ten thousand years"
+WORDS = tuple(SENTENCE.split())
 TEXT = Classification("good", 0.9, {"good": 0.9, "bad": 0.1}, WORDS, (tuple(i / 100 for i in range(len(WORDS))),) * 2)
-TAGS = Tagging(
-    ("DET", "NOUN", "PUNCT"),
-    ({}, {}, {}),
-    ("a", "film", "."),
-    tuple(((0.5,) * width,) for width in (2, 3, 2)),
-)
+GATES = tuple(((0.5,) * width,) for width in (2, 3, 2))
+TAGS = Tagging(("DET", "NOUN", "PUNCT"), ({}, {}, {}), ("a", "film", "."), GATES)
 
 
 def svg(answer, path, **options):
