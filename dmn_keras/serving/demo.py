@@ -38,7 +38,7 @@ def page(tabs: Sequence[Tab]):
         tabs: The tabs, at least one.
 
     Returns:
-        The `gradio.Blocks`; what it looks like is given to `serving`.
+        The `gradio.Blocks`; what it looks like is given in `application`.
 
     Raises:
         ImportError: If Gradio, the extra `demo`, is missing.
@@ -97,7 +97,7 @@ def _add(gradio, tab):
 
 
 def application(tabs, host, port):
-    """Return the page behind its `Guard`, an ASGI application; the arguments are those of `serving`."""
+    """Return the page behind its `Guard`, an ASGI application; the arguments are those of `serve`."""
     gradio = import_gradio()
     import fastapi
 
@@ -117,18 +117,14 @@ def application(tabs, host, port):
     return Guard(app, [count for tab in tabs for count in (len(tab.fields), 1)], host, port)
 
 
-@contextlib.contextmanager
-def serving(tabs, host="127.0.0.1", port=7860):
-    """Serve the page from a thread of its own, as long as the context lasts.
+def serve(tabs, host, port):
+    """Serve the page from a thread of its own, until Ctrl-C.
 
     Args:
         tabs: As in `page`.
-        host: Address to listen at; the default is reached from this machine alone. At `0.0.0.0` other machines may ask,
+        host: Address to listen at; `127.0.0.1` is reached from this machine alone. At `0.0.0.0` other machines may ask,
             by an address of this one or its name.
         port: Port to listen at, 0 for any that is free.
-
-    Yields:
-        The thread and the page's URL.
 
     Raises:
         ImportError: If Gradio, the extra `demo`, is missing.
@@ -157,20 +153,15 @@ def serving(tabs, host="127.0.0.1", port=7860):
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        try:
-            yield thread, f"http://{host}:{port}"
-        finally:
-            # A browser that still shows the page is cut off, which is no error to report.
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-            server.should_exit = True
-            thread.join(timeout=10)
-
-
-def serve(tabs, host="127.0.0.1", port=7860):
-    """Serve the page until Ctrl-C; arguments and errors are those of `serving`."""
-    with serving(tabs, host, port) as (thread, url), contextlib.suppress(KeyboardInterrupt):
-        print(f"The page is at {url} until Ctrl-C.", flush=True)
-        thread.join()
+        with contextlib.suppress(KeyboardInterrupt):
+            try:
+                print(f"The page is at http://{host}:{port} until Ctrl-C.", flush=True)
+                thread.join()
+            finally:
+                # A browser that still shows the page is cut off, which is no error to report.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                server.should_exit = True
+                thread.join(timeout=10)
 
 
 def import_gradio() -> types.ModuleType:
