@@ -117,17 +117,15 @@ def _search(options, arguments, started):
 
 def _prepared(options):
     """Return the hypermodel, the oracle and what defines the search; finds every mistake in the arguments."""
-    from dmn_keras import datasets
-    from dmn_keras.datasets import Source, train_and_validation
+    from dmn_keras.cli.common import source_of
+    from dmn_keras.datasets import train_and_validation
     from dmn_keras.tasks.registry import task_class_for
     from dmn_keras.utils.settings import parse_settings
     from tuning.hypermodel import DMNHyperModel
     from tuning.space import make_space, parse_choices
     from tuning.tuner import make_oracle
 
-    names = datasets.task_names(options.dataset, options.data_dir)
-    tasks = names if options.tasks is None else datasets.parse_tasks(options.tasks, names)
-    source = Source(options.dataset, tasks, options.data_dir, options.config)
+    source = source_of(options)
     fixed = parse_settings(options.set) | ({"supervise_gates": True} if options.supervise_gates else {})
     for name in ("epochs", "seed"):
         if name in fixed:

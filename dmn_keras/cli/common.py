@@ -167,8 +167,6 @@ def source_of(options: argparse.Namespace, trained_on=None):
             data_dir = trained_on.data_dir
             if not os.path.exists(data_dir):
                 raise FileNotFoundError(f"The run was trained on {data_dir}, which does not exist: add --data-dir DIR.")
-    if dataset not in datasets.DATASETS:
-        raise ValueError(unknown_name("dataset", dataset, datasets.DATASETS))
     names = datasets.task_names(dataset, data_dir)
     if options.tasks is not None:
         tasks = datasets.parse_tasks(options.tasks, names)
