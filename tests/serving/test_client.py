@@ -33,6 +33,7 @@ from dmn_keras import cli
 from dmn_keras.serving import SAMPLES, Client, ServerError, Tls
 from dmn_keras.serving.client import MAX_RESPONSE_BYTES
 from tests.serving.server import Predictions, ProblemError, serving
+from tests.tasks.answers import assert_same_answer
 
 ASKED = [(" ".join(example.story), example.question) for example in SAMPLES]
 BUSY = ProblemError("UNAVAILABLE", 503, "try again later")
@@ -67,21 +68,13 @@ def client(url):
         yield made
 
 
-def assert_same(answer, expected):
-    assert (answer.answer, answer.facts) == (expected.answer, expected.facts)
-    assert answer.probability == pytest.approx(expected.probability, rel=1e-3)
-    for one, other in zip(answer.gates, expected.gates, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
-    assert answer.evidence == expected.evidence
-
-
 def test_answers_are_those_of_the_model(client, expected):
     answers = client.ask_many(ASKED)
     for answer, right in zip(answers, expected, strict=True):
-        assert_same(answer, right)
+        assert_same_answer(answer, right)
         assert [text for text, _ in answer.others] == [text for text, _ in right.others]
         assert [p for _, p in answer.others] == pytest.approx([p for _, p in right.others], rel=1e-3)
-    assert_same(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
+    assert_same_answer(client.ask(SAMPLES[0].story, SAMPLES[0].question), answers[0])
     assert client.ask_many([]) == []
 
 
@@ -90,7 +83,7 @@ def test_more_questions_than_the_server_takes_at_once(client, served):
     answers = client.ask_many(ASKED * 5)
     assert served[1].requests == before + 2  # 95 or 100 questions, 64 at a time
     for answer, again in zip(answers, answers[len(ASKED) :], strict=False):
-        assert_same(answer, again)
+        assert_same_answer(answer, again)
 
 
 def test_a_server_that_comes_up_late_is_found(served, expected):
@@ -328,7 +321,7 @@ def test_errors_mask_the_password_of_the_url(url, capsys, tmp_path):
 
 def test_texts_of_any_language_arrive_whole(client, served):
     asked = ("Zoë went to the café.\n日本語 “ok”.", "Où est Zoë?")
-    assert_same(client.ask(*asked), served[0].ask(*asked))
+    assert_same_answer(client.ask(*asked), served[0].ask(*asked))
 
 
 def test_versions_and_labels(url, served, expected):
