@@ -227,7 +227,7 @@ def test_one_by_one_is_refused_where_one_run_lies(tmp_path):
     assert f"{tmp_path} holds one run for all its tasks" in err
 
 
-def test_own_data_without_a_test_part(tmp_path):
+def test_own_data_without_a_test_part(tmp_path, caplog):
     data = write_stories(tmp_path / "data")
     (data / "test.jsonl").unlink()
     source = ["--dataset", "jsonl", "--data-dir", data]
@@ -237,6 +237,18 @@ def test_own_data_without_a_test_part(tmp_path):
     status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data)
     assert status == 2
     assert "Task all of jsonl has no test examples with answers to evaluate on" in err
+    status, _, err = run("evaluate", tmp_path / "run", "--data-dir", data / "train.jsonl")
+    assert status == 2
+    assert "A single file is the training part: name it test.jsonl and give its folder" in err
+    (data / "train.jsonl").rename(data / "test.jsonl")
+    with (data / "test.jsonl").open("a") as lines:
+        lines.write(json.dumps({"story": "Mary is here.", "question": "Where is Mary?"}) + "\n")
+    status, out, err = run("evaluate", tmp_path / "run", "--data-dir", data)
+    assert status == 0, err
+    assert "Task all: left out 1 of 16 test examples, without an answer" in caplog.text
+    status, _, err = train(*source, "--epochs", 1, "--output", tmp_path / "again")
+    assert status == 2
+    assert "a folder with train.jsonl" in err
 
 
 def test_evaluate_finds_the_data_of_the_training(tmp_path, monkeypatch):

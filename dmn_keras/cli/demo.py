@@ -22,8 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    from dmn_keras.serving.demo import import_gradio, serve
+
+    import_gradio()  # so that an error comes before other imports and models
     from dmn_keras.serving import image_tab, word_tabs  # noqa: F401, register
-    from dmn_keras.serving.demo import serve
     from dmn_keras.serving.demo_tabs import story_tab, tab_of
     from dmn_keras.tasks.task import Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dmn_keras.datasets.record import (
     check_question,
@@ -36,6 +36,11 @@ class BaseExample:
     def is_labelled(self) -> bool:
         """Whether the right answer is known, which training and evaluation need."""
         return bool(getattr(self, self.ANSWER_FIELD))
+
+    @property
+    def place(self) -> str:
+        """Where it stands in a file, for messages; empty where that is not known."""
+        return ""
 
     def check(self, place: str) -> None:
         """Raise `ValueError` if a field is malformed; the message begins with `place` and names the field."""
@@ -77,6 +82,7 @@ class Example(BaseExample):
             so that a validation split can keep them together.
         story_positions: Indexes into `story` of the sentences that belong to the story itself, where it stands in a
             background text; None for all.
+        place: Where the question stands in a file, for messages; not compared.
     """
 
     story: Sequence[str]
@@ -86,6 +92,7 @@ class Example(BaseExample):
     task: str = ""
     story_id: int = 0
     story_positions: tuple[int, ...] | None = None
+    place: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def from_record(cls, record: Mapping[str, typing.Any], place: str) -> Example:

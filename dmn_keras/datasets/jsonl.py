@@ -68,7 +68,11 @@ def load(path):
 def _record(text, place, sentences):
     """Return the checked fields of a line, `story_id` None where it has none."""
     fields = question_fields(parse_object(text, place), place)
-    return {**fields, "story": tuple(sentences.setdefault(sentence, sentence) for sentence in fields["story"])}
+    return {
+        **fields,
+        "place": place,
+        "story": tuple(sentences.setdefault(sentence, sentence) for sentence in fields["story"]),
+    }
 
 
 def _shared_stories(stories):

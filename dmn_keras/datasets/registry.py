@@ -136,8 +136,8 @@ def load(
       `config` names; `seed` chooses the places (see `babi_long.load`).
     - `stories`: generated, needs no file; `seed` chooses the stories, `config` their sizes.
     - `stepgame`: read from `data_dir`, see `stepgame.load`; a task is a number of steps.
-    - `jsonl`: `data_dir` is a folder with `train.jsonl` and, optionally, `valid.jsonl` and `test.jsonl`, or
-      one `.jsonl` file, which is the training part.
+    - `jsonl`: `data_dir` is a folder with `train.jsonl`, `valid.jsonl` and `test.jsonl`, of which some may be missing,
+      or one `.jsonl` file, which is the training part.
     - `sst`, `conllu`, `easy_vqa`, `sort_of_clevr`, `text_classification`, `token_tagging`,
       `visual_question_answering`, `algorithmic`, `formal_languages`, `graphs`: see their modules.
 
@@ -246,9 +246,14 @@ def _load_stories(split, *, task, config, data_dir, seed, num_examples):
     return stories.generate(task, split=split, num_examples=count, seed=seed, **sizes)
 
 
+_JSONL = "a folder with train.jsonl, or one .jsonl file"
+
+
 def _jsonl_tasks(data_dir):
-    paths = [_jsonl_path(data_dir, split) for split in SPLITS]
-    return dict.fromkeys(example.task for path in paths if path is not None for example in _jsonl_examples(path))
+    paths = [path for split in SPLITS if (path := _jsonl_path(data_dir, split)) is not None]
+    if not paths:
+        raise missing_files(check_data_dir(data_dir, _JSONL), _JSONL)
+    return dict.fromkeys(example.task for path in paths for example in _jsonl_examples(path))
 
 
 def _jsonl_examples(path):
@@ -268,6 +273,8 @@ def _load_jsonl(split, *, task, config, data_dir, seed, num_examples):
         raise ValueError(f"config must be None or rename=... for dataset 'jsonl'. Received: {config!r}.")
     check_name("task", task, tuple(_jsonl_tasks(data_dir)))
     path = _jsonl_path(data_dir, split)
+    if path is None and split == "train":
+        raise missing_files(check_data_dir(data_dir, _JSONL), _JSONL)
     examples = [] if path is None else [example for example in _jsonl_examples(path) if example.task == task]
     return examples[:num_examples]
 
@@ -342,12 +349,9 @@ def babi_archive():
 
 
 def _jsonl_path(data_dir, split):
-    """Return the file of a split, None if it is an optional one that is not there."""
-    expected = "a folder with train.jsonl, or one .jsonl file"
-    data_dir = check_data_dir(data_dir, expected)
+    """Return the file of a split, None if it is not there."""
+    data_dir = check_data_dir(data_dir, _JSONL)
     if data_dir.is_file():
         return data_dir if split == "train" else None
     path = data_dir / f"{split}.jsonl"
-    if split == "train" and not path.is_file():
-        raise missing_files(data_dir, expected)
     return path if path.is_file() else None

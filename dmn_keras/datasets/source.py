@@ -88,17 +88,14 @@ def train_and_validation(
         raise ValueError(
             f"Task {', '.join(missing)} of {source.dataset} has no training examples; leave it out of tasks."
         )
-    given, valid = valid, labelled(valid)
+    given, valid = valid, labelled(valid, "validation")
     for task in source.tasks:
         if given[task] and not valid[task]:
-            _log.warning(
-                "Task %s: none of the %d validation examples has an answer; some of the training part are held out "
-                "in their place", task, len(given[task]),
-            )  # fmt: skip
+            _log.warning("Task %s: some of the training examples are held out in place of these", task)
         for number, example in enumerate(train[task], start=1):
             if not example.is_labelled:
                 raise ValueError(
-                    f"Task {task}: example {number} of the training part has no answer. "
+                    f"{example.place or f'Task {task}: example {number} of the training part'} has no answer. "
                     f"Training needs one for every example. Received: {example!r:.200}"
                 )
         if not valid[task]:
@@ -136,6 +133,11 @@ def cut_by_group(examples: Sequence, fraction: float, seed: int) -> tuple[list, 
     return parts
 
 
-def labelled(tasks: dict[str, list]) -> dict[str, list]:
-    """Return the examples of each task whose answer is known."""
-    return {task: [example for example in examples if example.is_labelled] for task, examples in tasks.items()}
+def labelled(tasks: dict[str, list], part: str = "test") -> dict[str, list]:
+    """Return the examples of each task whose answer is known; warns of the others, `part` says what they are for."""
+    known = {task: [example for example in examples if example.is_labelled] for task, examples in tasks.items()}
+    for task, examples in tasks.items():
+        if left_out := len(examples) - len(known[task]):
+            counts = f"{left_out} of {len(examples)}"
+            _log.warning("Task %s: left out %s %s examples, without an answer", task, counts, part)
+    return known

@@ -90,7 +90,9 @@ def load_test_examples(source: Source, seed: int) -> dict[str, list]:
     tasks = labelled(source.load("test", seed=seed))
     for task, examples in tasks.items():
         if not examples:
-            raise ValueError(f"Task {task} of {source.dataset} has no test examples with answers to evaluate on.")
+            one_file = source.data_dir is not None and os.path.isfile(source.data_dir)
+            hint = " A single file is the training part: name it test.jsonl and give its folder." if one_file else ""
+            raise ValueError(f"Task {task} of {source.dataset} has no test examples with answers to evaluate on.{hint}")
     return tasks
 
 

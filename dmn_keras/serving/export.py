@@ -447,8 +447,8 @@ def _prediction_log():
         from tensorflow_serving.apis import prediction_log_pb2
     except ImportError as error:
         raise ImportError(
-            "Warm-up requests need tensorflow-serving-api: pip install 'dmn_keras[serving]', or export without them "
-            "(warmup=False)."
+            "Warm-up requests need tensorflow-serving-api: pip install 'dmn_keras[serving]', or export without them: "
+            "--no-warmup, in Python warmup=False."
         ) from error
     return prediction_log_pb2
 

@@ -94,6 +94,8 @@ class PresetFolder(Folder):
             ValueError: If the class is unknown.
         """
         name = self.read_record("task")["task"]
+        if not isinstance(name, str):
+            raise self.damaged(f"task must be the name of a class. Received: {name!r}")
         if name not in TASKS:
             unknown = f"{self.path} holds a {name}, which is no task of this package: open it with its class."
             raise self.written_later() or ValueError(unknown)
@@ -122,7 +124,7 @@ class PresetFolder(Folder):
             if expected is not None and not issubclass(found, expected):
                 raise ValueError(
                     f"{self.path} holds a {content['task']} and no {expected.__name__}: "
-                    f"{content['task']}.from_preset opens it."
+                    f"{content['task']}.from_preset opens it, and `dmn-keras predict`."
                 )
             expected = found
         try:

@@ -344,6 +344,10 @@ class Task(keras.Model):
                 )
         if arguments.pop("shuffle", True) is not True:
             raise ValueError("shuffle must be True: raw examples have another order in each epoch, drawn by the seed.")
+        if batch_size is not None:
+            positive_integer("batch_size", batch_size)
+        if validation_data is not None and not is_batched(validation_data):
+            validation_data = self._read(validation_data, "validation_data")  # a mistake in it changes nothing
         draw = x if callable(x) else None
         examples = self._read(x if draw is None else draw(initial_epoch), "fit")
         following = initial_epoch

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -13,6 +14,7 @@ MAX_SIDE = 4096
 """The greatest width and height of an image in pixels: 48 MiB as an array."""
 
 _EXPECTED = "an array, or the bytes or the path of a PNG or JPEG file"
+_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
@@ -77,14 +79,19 @@ def _pillow():
 def _decode(file, name):
     """Return the pixels of a PNG or JPEG file: uint8 `(height, width)`, or with 3 or 4 channels."""
     Image = _pillow()
-    if not file.read(1):
+    start = file.read(8)
+    if not start:
         raise ValueError(f"{name} must be a PNG or JPEG file. Received: 0 bytes.")
     file.seek(0)
     try:
-        encoded = Image.open(file, formats=("PNG", "JPEG"))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with warnings.catch_warnings():  # Pillow's own limit is above ours
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            encoded = Image.open(file, formats=("PNG", "JPEG"))
+    except Image.DecompressionBombError as error:
         raise ValueError(f"{name} must have at most {MAX_SIDE} pixels a side. Received: {error}") from error
     except _DAMAGE as error:
+        if start.startswith(_BEGINNINGS):
+            raise ValueError(f"{name} is damaged: what follows its beginning is missing or wrong.") from error
         raise ValueError(f"{name} must be a PNG or JPEG file: its beginning is that of neither.") from error
     _check_size(encoded.height, encoded.width, name)
     if encoded.format == "PNG" and encoded.is_animated:  # the further pictures of a JPEG file are other views

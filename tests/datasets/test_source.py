@@ -71,7 +71,7 @@ def test_a_validation_part_without_answers_is_told(tmp_path, caplog):
     write(tmp_path / "train.jsonl", questions(8))
     write(tmp_path / "valid.jsonl", [dataclasses.replace(question, answer=()) for question in questions(2)])
     load(tmp_path)
-    assert "Task 1: none of the 6 validation examples has an answer" in caplog.text
+    assert "Task 1: left out 6 of 6 validation examples, without an answer" in caplog.text
 
 
 def test_a_task_without_training_questions_can_be_left_out(tmp_path):
@@ -91,7 +91,7 @@ def test_too_few_stories(tmp_path):
 
 def test_a_training_question_without_an_answer(tmp_path):
     write(tmp_path / "train.jsonl", [*questions(2), Example(("fact",), "why", task="1", story_id=9)])
-    with pytest.raises(ValueError, match="Task 1: example 7 of the training part has no answer"):
+    with pytest.raises(ValueError, match=r"train\.jsonl, line 7 has no answer\. Training needs"):
         load(tmp_path)
 
 

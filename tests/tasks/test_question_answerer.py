@@ -284,6 +284,10 @@ def test_a_fit_that_fails_leaves_no_words_behind():
         with pytest.raises(ValueError, match=message):
             qa.fit(data)
         assert not qa.preprocessor.is_adapted
+    for mistake in ({"validation_data": [{"story": "A."}]}, {"validation_data": []}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match=next(iter(mistake))):
+            qa.fit(examples(3), **mistake)
+        assert not qa.preprocessor.is_adapted
         assert qa.preprocessor.num_questions == QuestionAnswerer().preprocessor.num_questions
 
 

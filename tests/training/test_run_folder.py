@@ -85,6 +85,7 @@ def test_an_unknown_dataset_is_damage_or_of_a_newer_version(run):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"task": ["QuestionAnswerer"]}, r"config\.json is damaged: task must be the name of a class"),
         ({"config": {"unit": 3}}, r"config\.json is damaged: .* Did you mean 'units'\?"),
         ({"config": {"model": {"units": -1}}}, r"config\.json is damaged: units must be between"),
         ({"config": 3}, r"config\.json is damaged: "),
