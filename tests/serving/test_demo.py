@@ -22,6 +22,7 @@ from dmn_keras.serving import SAMPLES, ServerError, demo
 from dmn_keras.serving.demo_guard import Guard
 from dmn_keras.serving.demo_tabs import story_tab
 from dmn_keras.tasks.question_answering import Answer
+from dmn_keras.tasks.task import Task
 from tests.serving.browser import PROGRAMS, browser, field, find, type_in, wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -133,9 +134,11 @@ def run(*arguments, capsys):
     return status, capsys.readouterr().err
 
 
-def test_without_gradio_the_extra_is_named(monkeypatch, capsys):
+@pytest.mark.parametrize("arguments", [(), ("--server", "http://localhost:1")])
+def test_without_gradio_the_extra_is_named_before_a_model_is_loaded(arguments, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    status, err = run("--server", "http://localhost:1", capsys=capsys)
+    monkeypatch.setattr(Task, "from_preset", lambda folder: pytest.fail("a model was loaded"))
+    status, err = run(*arguments, capsys=capsys)
     assert status == 2
     assert err == "dmn-keras demo: error: The web page needs Gradio: pip install 'dmn_keras[demo]'.\n"
 
@@ -169,6 +172,7 @@ def test_mistakes_in_the_arguments(arguments, message, capsys, monkeypatch):
 def test_the_page_of_a_server_that_is_down_names_it(monkeypatch):
     pytest.importorskip("requests")
     pages = []
+    monkeypatch.setattr(demo, "import_gradio", lambda: None)
     monkeypatch.setattr(demo, "serve", lambda tabs, host, port: pages.append(tabs[0].show(STORY, "Who?")))
     assert cli.main(["demo", *SERVER, "--timeout", "1"]) == 0
     assert "No answer came. http://localhost:1/v1/models/babi-joint:predict cannot be reached" in pages[0]
