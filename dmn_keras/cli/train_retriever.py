@@ -12,8 +12,7 @@ HELP = "teach a trained model to find its facts in long texts"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     option = parser.add_argument
-    suited = "one without placeholders, such as babi-closed, retrieves fewer sentences of a book that are no facts"
-    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT}; {suited})")
+    option("folder", metavar="RUN", nargs="?", help=f"{RUN} (default: {BABI_JOINT})")
     option("--books", required=True, metavar="FOLDER", help="folder of .txt files that hold no facts")
     option("--output", required=True, metavar="DIR", help="run folder to write")
     add_source(parser)
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most facts retrieved (default: max_facts of the run, or 130)",
     )
-    option("--epochs", type=int, default=10, help="times that the books are read")
+    option("--epochs", type=int, default=40, help="times that the books are read (default: 40)")
     option("--seed", type=int, help="seed of weights, order, and what is drawn (default: 0)")
     add(parser, "--verbose")
 

@@ -45,6 +45,23 @@ def test_gates_learn_to_tell_facts_from_the_sentences_of_a_book(with_retriever):
     assert json.loads(with_retriever[0].metrics.read_text()) == metrics
 
 
+def test_facts_about_a_name_never_seen_are_selected_where_the_vocabulary_is_open(tmp_path):
+    source = own_data(tmp_path / "data")
+    with eagerly():
+        train(source, tiny(num_placeholders=4, min_stories=1, epochs=1), tmp_path / "trained", verbose=0)
+    run = RunFolder(tmp_path / "run")
+    train_retriever(RunFolder(tmp_path / "trained"), source, BOOK, run, epochs=60, batch_size=16)
+    story, question = [*BOOK[:20], "Zoe office.", *BOOK[20:40], "Yan park."], "Where is Zoe?"
+    assert run.load().ask(story, question).positions == (20, 41)
+
+
+def test_a_fragment_is_part_of_its_sentence_and_as_long_as_asked():
+    fragments = {module._fragment((5, 6, 7, 8, 2), 3, np.random.default_rng(i)) for i in range(20)}
+    assert fragments == {(5, 6, 2), (6, 7, 2), (7, 8, 2)}
+    assert {module._fragment((5, 6, 2), length, RNG) for length in (3, 4, 9)} == {(5, 6, 2)}
+    assert module._fragment((2,), 4, RNG) == (2,)
+
+
 def test_sentences_may_be_of_any_length(trained, tmp_path):
     """Batches are as wide as their sentences: compiled, for each width is a shape of its own."""
     lengths = (3, 3, 3, 12, 12, 20) * 8
