@@ -373,6 +373,15 @@ def test_an_output_that_is_a_file(arguments, below, tmp_path):
     assert file.read_text() == "precious"
 
 
+def test_an_export_into_a_file_is_refused_before_the_run_is_looked_for(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("precious")
+    status, out, err = run("export", "no_such_run", "--output", file)
+    assert (status, out) == (2, "")
+    assert f"--output {file} is a file; expected a folder." in err
+    assert file.read_text() == "precious"
+
+
 def test_ctrl_c_keeps_and_shows_what_there_is(monkeypatch, tmp_path):
     stop_in_batch(monkeypatch, KeyboardInterrupt, 1, 0)
     status, out, _ = train(*STORIES, "--tasks", "counting,lists", "--one-by-one", "--output", tmp_path / "run")

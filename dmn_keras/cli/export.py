@@ -3,8 +3,9 @@
 import argparse
 import dataclasses
 import os
+import pathlib
 
-from dmn_keras.cli.common import RUN, add, given, print_text, refuse
+from dmn_keras.cli.common import RUN, add, given, print_text, refuse, refuse_file
 from dmn_keras.tasks.pretrained import BABI_JOINT
 
 HELP = "write a model as a SavedModel that TF Serving runs"
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         refuse(options, of_saved_model, "only used without --litert")
     else:
         refuse(options, of_litert, "only used with --litert")
+    refuse_file(pathlib.Path(options.output))
     folder = RunFolder.find(options.folder)
     task = folder.load()
     named = {

@@ -25,6 +25,12 @@ def warn_of_unseen(kind: str, names: Iterable[str], known: Collection[str]) -> N
         )
 
 
+def warn_of_one_class(kind: str, classes: Sequence[str]) -> None:
+    """Warn where all training examples have the same label or answer."""
+    if len(classes) == 1:
+        _log.warning("all training examples have the %s %r: the model can give no other", kind, classes[0])
+
+
 def shown_names(names: Collection[str]) -> str:
     """Return the first of some names, in order."""
     return ", ".join(sorted(names)[:_MOST_WORDS]) + (", ..." if len(names) > _MOST_WORDS else "")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dmn_keras.tasks.feature_spec import FeatureSpec
-from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_unseen
+from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_one_class, warn_of_unseen
 from dmn_keras.text import SPECIAL_WORDS, Vocabulary, lower
 from dmn_keras.text.word_vectors import read_word_vectors
 
@@ -109,6 +109,7 @@ class WordPreprocessor(Preprocessor):
         self.vocabulary = Vocabulary(words)
         self.alphabet = "".join(sorted({character for word in tokens for character in word}))
         self._set_labels(sorted({label for example in examples for label in self.labels_of(example)}))
+        warn_of_one_class("label", self.labels)
         self._words = {}
 
     def _set_labels(self, labels):

@@ -95,6 +95,14 @@ def test_a_label_that_training_lacks_counts_as_wrong(trained, caplog):
     assert "right" not in trained.explain(TextClassificationExample("A warm film ."), answers[1])
 
 
+def test_a_single_class_is_warned_of(caplog):
+    classifier([example for example in TRAIN if example.label == "good"])
+    assert caplog.messages == ["all training examples have the label 'good': the model can give no other"]
+    caplog.clear()
+    classifier()
+    assert not caplog.messages
+
+
 def test_words_that_training_never_saw_are_counted(trained, caplog):
     trained.evaluate([TRAIN[0], TextClassificationExample("Zebra zebra film", TRAIN[0].label)], verbose=0)
     assert caplog.messages == ["warning: 1 words of the examples to evaluate were never seen in training: zebra"]

@@ -141,6 +141,12 @@ def test_an_image_is_held_once():
     np.testing.assert_array_equal(images, preprocessor(many)["image"])
 
 
+def test_a_single_answer_is_warned_of(caplog):
+    preprocessor = VisualQuestionAnsweringPreprocessor(image_size=8)
+    preprocessor.adapt([{"image": np.zeros((8, 8, 3), np.uint8), "question": "Is it red?", "answer": "no"}])
+    assert caplog.messages == ["all training examples have the answer 'no': the model can give no other"]
+
+
 def test_an_unseen_answer_counts_as_wrong_and_teaches_nothing(caplog):
     vqa = task()
     [seen, *_] = asked = questions(1)

@@ -11,7 +11,7 @@ import numpy as np
 from dmn_keras.datasets.example import VisualQuestionAnsweringExample
 from dmn_keras.layers.checks import positive_integer
 from dmn_keras.tasks.feature_spec import FeatureSpec
-from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_unseen
+from dmn_keras.tasks.preprocessor import Preprocessor, warn_of_one_class, warn_of_unseen
 from dmn_keras.text import Vocabulary, sentence_ids, tokenize
 from dmn_keras.utils.images import load_image
 
@@ -90,6 +90,7 @@ class VisualQuestionAnsweringPreprocessor(Preprocessor):
         words = {word for question in questions for word in tokenize(question, lowercase=True)}
         self.vocabulary = Vocabulary(sorted(words))
         self.answers = tuple(sorted(counts, key=lambda answer: (-counts[answer], answer)))
+        warn_of_one_class("answer", self.answers)
 
     @property
     def specs(self) -> dict[str, FeatureSpec]:
