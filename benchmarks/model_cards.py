@@ -94,7 +94,7 @@ def reliability(calibration):
     header = ["stories of the test part", "questions", "right, %", "answered, %", "right of these, %"]
     names = ("right", "answered", "right_of_answered", "calibration_error")
     rows = [
-        [kind, f"{row['questions']:,}", *base.decimals(row[name] for name in names)]
+        [kind, f"{row['questions']:,}", *base.decimals((row[name] for name in names), 2)]
         for kind, row in calibration["test"].items()
     ]
     return base.markdown([*header, "calibration error"], rows)
@@ -133,6 +133,9 @@ def card(folder):
         "size": f"{run.model.stat().st_size / 1e6:.1f}",
         "seed": metrics["seed"],
         "gates": "the supporting facts taught the gates" if qa.config.task.supervise_gates else "answers only",
+        "taught": "being taught by the supporting facts"
+        if qa.config.task.supervise_gates
+        else "training on answers only",
         "versions": metrics["versions"],
         "tasks": base.markdown(["task", *columns.values(), "gate recall, %"], rows),
         "failed": metrics["failed"],
