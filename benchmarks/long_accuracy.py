@@ -7,6 +7,7 @@ The same command resumes a measurement that was interrupted.
 """
 
 import dataclasses
+import functools
 import itertools
 import pathlib
 import statistics
@@ -36,6 +37,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     qa, source = QuestionAnswerer.from_preset(options.run), base.read_source(options.run, options.data_dir)
     train, test = (Books(pathlib.Path(options.books, part)) for part in ("train", "test"))
+    remember_sentences(qa, test)
     tasks = parse_tasks(options.tasks, source.tasks)
     gru = None
     if options.gru:
@@ -97,6 +99,30 @@ def load_in_books(source, books, task, length, split, count, seed):
         )
         for i, example in enumerate(examples[i] for i in sorted(chosen))
     ]
+
+
+def remember_sentences(qa, books):
+    """Let a task read each sentence once, however many stories of the same books it stands in."""
+    import numpy as np
+
+    from dmn_keras.tasks.question_answering.retrieval import Vectors
+
+    read, rows = qa.retriever.read, {}
+    vectors = np.empty((0, qa.retriever.layer.units), "float32")
+
+    def remembered(texts):
+        nonlocal vectors
+        new = [text for text in dict.fromkeys(texts) if text not in rows]
+        if new:
+            found = read(new)
+            rows.update(dict.fromkeys(new))
+            rows.update({new[fact]: len(vectors) + i for i, fact in enumerate(found.facts)})
+            vectors = np.concatenate([vectors, found.vectors])
+        facts = [i for i, text in enumerate(texts) if rows[text] is not None]
+        return Vectors(facts, vectors[[rows[texts[i]] for i in facts]], [])
+
+    qa.retriever.read = remembered
+    books.at = functools.cache(books.at)
 
 
 def measure(qa, examples):
