@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most facts retrieved (default: max_facts of the run, or 130)",
     )
-    option("--epochs", type=int, default=40, help="times that the books are read (default: 40)")
+    option("--epochs", type=int, default=100, help="times that the books are read (default: 100)")
     option("--seed", type=int, help="seed of weights, order, and what is drawn (default: 0)")
     add(parser, "--verbose")
 

@@ -39,7 +39,7 @@ def train_retriever(
     output: RunFolder,
     *,
     max_retrieved_facts: int | None = None,
-    epochs: int = 40,
+    epochs: int = 100,
     seed: int = 0,
     batch_size: int = 256,
     verbose: int = 0,
