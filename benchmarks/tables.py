@@ -318,8 +318,8 @@ def _sizes_and_speeds(names):
 def papers():
     """Return the table of the models, their papers, their code and their results."""
     joint = [results(f"results/{name}")[0] for name in ("babi-10k-joint", "babi-10k-joint-ordered")]
-    [long_answers] = results("results_long/long_answers_only")
-    bare, million = _means(long_answers, "error", [0, 1_000_000])
+    [in_books] = results("results_long/long_all")
+    bare, million = _means(in_books, "error", [0, 1_000_000])
     errors = decimals([result["mean_error"] for result in joint], 2)
     all_tasks = [
         f"all bAbI tasks: {error} % wrong (runs: {_num_runs(result)})"
@@ -470,17 +470,18 @@ def long(*names):
     Args:
         *names: Names of the rows, by default all.
     """
-    [answers], [supervised], [cost] = (
-        results(f"results_long/{name}") for name in ("long_answers_only", "long_supervised", "long_cost")
+    [pretrained], [supervised], [baselines], [cost] = (
+        results(f"results_long/{name}") for name in ("long_all", "long_supervised", "long_baselines", "long_cost")
     )
-    lengths = [row["length"] for row in cost["rows"]]
+    lengths = sorted({cell["length"] for cell in pretrained["cells"]})
+    costs = [row for row in cost["rows"] if row["length"] in lengths]
     rows = [
-        ["answers only", *_means(answers, "error", lengths)],
+        ["`babi-long`", *_means(pretrained, "error", lengths)],
         ["gates supervised", *_means(supervised, "error", lengths)],
-        ["BM25 and ours", *_means(answers, "bm25", lengths)],
-        ["word GRU", *_means(answers, "gru", lengths)],
-        ["`ask --story`, seconds", *decimals(row["ask_seconds"] for row in cost["rows"])],
-        ["its peak memory, MB", *decimals((row["ask_megabytes"] for row in cost["rows"]), 0)],
+        ["BM25 and `babi-closed`", *_means(baselines, "bm25", lengths)],
+        ["word GRU", *_means(baselines, "gru", lengths)],
+        ["`ask --story`, seconds", *decimals(row["ask_seconds"] for row in costs)],
+        ["its peak memory, MB", *decimals((row["ask_megabytes"] for row in costs), 0)],
     ]
     rows = [row for row in rows if not names or row[0] in names]
     return markdown(["tokens", *(f"{length:,}" for length in lengths)], rows)
@@ -488,7 +489,7 @@ def long(*names):
 
 def babilong():
     """Return the table of right answers in books by task, beside models of BABILong's leaderboard."""
-    [answers] = results("results_long/long_answers_only")
+    [answers] = results("results_long/long_all")
     rows = []
     for length in (1_000_000, 10_000_000):
         cells = {cell["task"]: cell for cell in answers["cells"] if cell["length"] == length}
