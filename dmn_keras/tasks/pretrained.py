@@ -8,7 +8,7 @@ BABI_JOINT = "babi-joint"
 """One model for all 20 bAbI tasks; `saved_models/babi-joint/README.md` is its model card."""
 
 BABI_LONG = "babi-long"
-"""A model with a closed vocabulary and a retriever, for long texts; `saved_models/babi-long/README.md` is its card."""
+"""A model with an open vocabulary and a retriever, for long texts; `saved_models/babi-long/README.md` is its card."""
 
 
 def _folders():
